@@ -1,0 +1,254 @@
+package daxpay
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/daxpay-go/daxpay/internal/gateway"
+	"github.com/daxpay-go/daxpay/internal/wire"
+)
+
+// Config is what New needs to know. ServiceURL and SignSecret are required; the zero value of every other field stands for its
+// default. However a Config is printed, the secret does not show.
+type Config struct {
+	// ServiceURL is where the gateway is, such as "https://pay.example.com". A path prefix and a trailing slash are allowed;
+	// user, query and fragment are not.
+	ServiceURL string
+	// SignSecret is the secret of the gateway's settings (签名密钥).
+	SignSecret string
+	// SignType is the algorithm of the gateway's settings (签名方式). Default: HMACSHA256.
+	SignType SignType
+	// Gateway pins the gateway's version. Default: GatewayAuto.
+	Gateway GatewayVersion
+	// ClientIP is the ClientIP of every request that has none (客户端IP). Default: none.
+	ClientIP string
+	// Timeout limits a call with all its attempts, in addition to the context. Default: 30 seconds.
+	Timeout time.Duration
+	// Location is the zone in which the gateway prints the few times that it sends as text. Default: Chinese time, UTC+8.
+	Location *time.Location
+	// MaxAge is how far the time of an answer (resTime) may be from now, in either direction. Default: 5 minutes. Negative: not
+	// checked, so that whoever recorded an answer can send it again.
+	MaxAge time.Duration
+	// MaxAnswerSize limits an answer in bytes, after decompression. Default: 1 MiB.
+	MaxAnswerSize int64
+	// AllowAmbiguousText accepts texts in which "&", the name of a member and "=" follow one another. Someone could cut such a
+	// text so that it becomes a member without breaking the signature; set it only to read orders that have such texts
+	// already. Default: they are refused, with ErrAmbiguous or ErrParam.
+	AllowAmbiguousText bool
+	// Now is the clock, for tests. Default: time.Now.
+	Now func() time.Time
+	// HTTPClient is copied, and the copy follows no redirects. Its Transport is used as it is: set it for a proxy, for own
+	// certificates, or to httpmock's in a test. Default, also for a nil Transport: one that keeps enough connections for
+	// concurrent calls.
+	HTTPClient *http.Client
+	// Logger gets a line for every attempt: path, codes, duration and trace id; never a member of a message. Default: silent.
+	Logger *slog.Logger
+}
+
+// The defaults of Config.
+const (
+	defaultTimeout       = 30 * time.Second
+	defaultMaxAge        = 5 * time.Minute
+	defaultMaxAnswerSize = 1 << 20
+)
+
+// GatewayVersion is a release of the gateway.
+type GatewayVersion string
+
+// The versions of the gateway.
+//
+// GatewayAuto speaks as the interface documents do first. If the gateway refuses that as unsigned or invalid, which it does
+// before anything else, the call goes out again as 2.0.8 and then as 2.0.7 has it, where that makes a difference; the client
+// remembers what was accepted. A gateway that was set not to check signatures must be pinned, as must 2.0.6 and older ones.
+const (
+	GatewayAuto GatewayVersion = ""
+	GatewayV205 GatewayVersion = "2.0.5" // and before; only the two legacy calls, whose answers are not signed
+	GatewayV206 GatewayVersion = "2.0.6"
+	GatewayV207 GatewayVersion = "2.0.7"
+	GatewayV208 GatewayVersion = "2.0.8"
+)
+
+func (v GatewayVersion) String() string {
+	if v == GatewayAuto {
+		return "auto"
+	}
+	return string(v)
+}
+
+// pinned finds the version in the table; false for GatewayAuto and for what is none.
+func (v GatewayVersion) pinned() (gateway.Version, bool) {
+	for known := gateway.V205; known <= gateway.V208; known++ {
+		if known.String() == string(v) {
+			return known, true
+		}
+	}
+	return gateway.Printed, false
+}
+
+// withDefaults returns the Config with every default filled in, or all mistakes in it.
+func (cfg Config) withDefaults() (Config, error) {
+	var faults []error
+	fault := func(field, reason string) {
+		faults = append(faults, &ConfigError{Field: field, Reason: reason})
+	}
+	if reason := checkURL(cfg.ServiceURL); reason != "" {
+		fault("ServiceURL", reason)
+	}
+	cfg.ServiceURL = strings.TrimRight(cfg.ServiceURL, "/")
+	if cfg.SignType == "" {
+		cfg.SignType = HMACSHA256
+	}
+	if _, err := NewSigner(cfg.SignType, cfg.SignSecret); err != nil {
+		faults = append(faults, err)
+	}
+	if !utf8.ValidString(cfg.SignSecret) {
+		fault("SignSecret", "must be valid UTF-8")
+	}
+	if _, ok := cfg.Gateway.pinned(); !ok && cfg.Gateway != GatewayAuto {
+		fault("Gateway", fmt.Sprintf("must be GatewayAuto or one of 2.0.5, 2.0.6, 2.0.7, 2.0.8, not %q", string(cfg.Gateway)))
+	}
+	if cfg.ClientIP != "" {
+		if a, err := netip.ParseAddr(cfg.ClientIP); err != nil || a.Zone() != "" {
+			fault("ClientIP", "must be an IPv4 or IPv6 address")
+		}
+	}
+	if cfg.Timeout < 0 {
+		fault("Timeout", "must not be negative")
+	}
+	if cfg.MaxAnswerSize < 0 {
+		fault("MaxAnswerSize", "must not be negative")
+	}
+	if cfg.Timeout == 0 {
+		cfg.Timeout = defaultTimeout
+	}
+	if cfg.MaxAge == 0 {
+		cfg.MaxAge = defaultMaxAge
+	}
+	if cfg.MaxAnswerSize == 0 {
+		cfg.MaxAnswerSize = defaultMaxAnswerSize
+	}
+	if cfg.Location == nil {
+		cfg.Location = beijing
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	return cfg, errors.Join(faults...)
+}
+
+func checkURL(s string) string {
+	if s == "" {
+		return "must be set, such as https://pay.example.com"
+	}
+	u, err := url.Parse(s)
+	switch {
+	case err != nil:
+		return "is not a URL"
+	case u.Scheme != "http" && u.Scheme != "https":
+		return "must start with http:// or https://"
+	case u.Hostname() == "":
+		return "has no host"
+	case u.User != nil:
+		return "must not hold a user or a password"
+	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || strings.HasSuffix(s, "#"):
+		return "must not have a query or a fragment"
+	}
+	return ""
+}
+
+// httpClient returns the copy of the caller's client that does what this protocol can bear, and no more.
+func (cfg Config) httpClient() *http.Client {
+	var hc http.Client
+	if cfg.HTTPClient != nil {
+		hc = *cfg.HTTPClient
+	}
+	if hc.Transport == nil {
+		hc.Transport = newTransport()
+	}
+	hc.Jar = nil
+	// A redirect would post the signed body to somewhere else.
+	hc.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return &hc
+}
+
+// newTransport is net/http's default transport but for the number of connections it keeps, two a host there, and for a limit
+// to headers.
+func newTransport() *http.Transport {
+	const connections = 256
+	dialer := &net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}
+	return &http.Transport{
+		Proxy:                  http.ProxyFromEnvironment,
+		DialContext:            dialer.DialContext,
+		ForceAttemptHTTP2:      true,
+		MaxIdleConns:           connections,
+		MaxIdleConnsPerHost:    connections,
+		IdleConnTimeout:        90 * time.Second,
+		TLSHandshakeTimeout:    10 * time.Second,
+		ExpectContinueTimeout:  time.Second,
+		ResponseHeaderTimeout:  defaultTimeout,
+		MaxResponseHeaderBytes: 64 << 10,
+	}
+}
+
+func (cfg Config) attrs() []slog.Attr {
+	secret := ""
+	if cfg.SignSecret != "" {
+		secret = "***"
+	}
+	address := "(not a URL)"
+	if u, err := url.Parse(cfg.ServiceURL); err == nil {
+		u.RawQuery, u.Fragment = "", ""
+		address = u.Redacted()
+	}
+	return []slog.Attr{
+		slog.String("ServiceURL", address),
+		slog.String("SignSecret", secret),
+		slog.String("SignType", string(cfg.SignType)),
+		slog.String("Gateway", cfg.Gateway.String()),
+		slog.String("ClientIP", cfg.ClientIP),
+		slog.Duration("Timeout", cfg.Timeout),
+		slog.Duration("MaxAge", cfg.MaxAge),
+	}
+}
+
+// LogValue implements slog.LogValuer, without the secret.
+func (cfg Config) LogValue() slog.Value { return slog.GroupValue(cfg.attrs()...) }
+
+// Format implements fmt.Formatter for every verb, without the secret.
+func (cfg Config) Format(f fmt.State, _ rune) { formatAttrs(f, "daxpay.Config", cfg.attrs()) }
+
+// MarshalJSON implements json.Marshaler, without the secret.
+func (cfg Config) MarshalJSON() ([]byte, error) { return marshalAttrs(cfg.attrs()) }
+
+func formatAttrs(f fmt.State, name string, attrs []slog.Attr) {
+	fmt.Fprint(f, name, "{")
+	for i, a := range attrs {
+		if i > 0 {
+			fmt.Fprint(f, " ")
+		}
+		fmt.Fprint(f, a.Key, ":", a.Value)
+	}
+	fmt.Fprint(f, "}")
+}
+
+func marshalAttrs(attrs []slog.Attr) ([]byte, error) {
+	values := make(map[string]string, len(attrs))
+	for _, a := range attrs {
+		values[a.Key] = a.Value.String()
+	}
+	return json.Marshal(values)
+}
+
+// stamp is what the client fills into a request made now.
+func (cfg *Config) stamp(nonce string) wire.Stamp {
+	return wire.Stamp{ClientIP: cfg.ClientIP, Nonce: nonce, Time: cfg.Now().Unix()}
+}

@@ -1,0 +1,538 @@
+// Package daxpay talks to a DaxPay payment gateway, single-merchant edition 2.0.x: it sends signed requests, verifies every
+// answer before anything of it is believed, and returns typed models.
+//
+//	kit, err := daxpay.New(daxpay.Config{ServiceURL: "https://pay.example.com", SignSecret: secret})
+//	res, err := kit.SyncPay(ctx, &param.PaySyncParam{BizOrderNo: "SDK_1715341621498"})
+//	if err == nil && res.Data.Status == model.PaySyncSuccess { … }
+//
+// Package param holds what is sent, model what comes back, and daxpaytest a gateway for tests. Money is in fen (分, 1/100
+// yuan).
+//
+// A call returns a result or an error, never both. Which error it is, errors.Is and errors.As tell: see the Err variables.
+// After an error that is ErrOutcomeUnknown the call may have taken effect.
+package daxpay
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptrace"
+	"net/url"
+	"reflect"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/go-resty/resty/v2"
+
+	"github.com/daxpay-go/daxpay/internal/gateway"
+	"github.com/daxpay-go/daxpay/internal/wire"
+	"github.com/daxpay-go/daxpay/param"
+)
+
+// Version is the version of this package.
+const Version = "0.1.0"
+
+// Client calls one gateway. It is safe for concurrent use and meant to live as long as the program. Make it with New.
+type Client struct {
+	core *core
+}
+
+// core is what a Client is made of. It stands behind a pointer so that printing a Client cannot reach it.
+type core struct {
+	Config
+	signer   *Signer
+	resty    *resty.Client
+	accepted atomic.Uint32 // the gateway.Version that GatewayAuto tries first
+	scratch  sync.Pool     // of *scratch
+}
+
+// scratch is the memory that a round trip needs only while it lasts.
+type scratch struct {
+	encoder        wire.Encoder
+	envelope, data wire.Object
+}
+
+// New returns a client. Its error holds a *ConfigError for every mistake in the Config.
+func New(config Config) (*Client, error) {
+	config, err := config.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	signer, err := NewSigner(config.SignType, config.SignSecret)
+	if err != nil {
+		return nil, err
+	}
+	c := &core{Config: config, signer: signer.In(config.Location)}
+	c.scratch.New = func() any { return new(scratch) }
+	c.resty = resty.NewWithClient(config.httpClient()).
+		SetBaseURL(config.ServiceURL).
+		SetHeader("Content-Type", "application/json").
+		SetHeader("Accept", "application/json").
+		SetHeader("User-Agent", "daxpay-go/"+Version).
+		SetLogger(silent{}).
+		SetDoNotParseResponse(true) // resty would decode by the answer's Content-Type, and before it is verified
+	return &Client{core: c}, nil
+}
+
+// silent is resty's logger: it would print bodies.
+type silent struct{}
+
+func (silent) Errorf(string, ...any) {}
+func (silent) Warnf(string, ...any)  {}
+func (silent) Debugf(string, ...any) {}
+
+// Result is the gateway's answer to a call that succeeded.
+type Result[T any] struct {
+	// Data is the answer.
+	Data T
+	// Code is data.code, 0 in every result, and Msg is data.msg, mostly empty.
+	Code int
+	Msg  string
+	// TraceID finds the call in the gateway's log. It stands outside of what is signed.
+	TraceID string
+	// Raw is data as it was received: the bytes whose signature was verified, with members that Data does not know.
+	Raw json.RawMessage
+	// Verified tells that the signature was right. It is false only for gateways up to 2.0.5 (GatewayV205), which sign no
+	// answers: whoever is between here and the gateway could have written this one.
+	Verified bool
+}
+
+// Execute makes any call, also one that this module does not have: see package param. T follows from p, which is not
+// changed.
+//
+// An error before anything was sent is ErrConfig, ErrParam or ErrUnsupported. Otherwise it is a *GatewayError if the gateway
+// refused, a *TransportError if no answer came, a *SignError, *AnswerError or *HTTPError if what came was refused by this
+// client; in an *OutcomeError if the call may have taken effect.
+func Execute[T any](ctx context.Context, c *Client, p param.Request[T]) (*Result[T], error) {
+	if c == nil || c.core == nil {
+		return nil, &ConfigError{Field: "ServiceURL", Reason: "is unknown: make the Client with New"}
+	}
+	request := reflect.ValueOf(p)
+	if !request.IsValid() || request.Kind() == reflect.Pointer && request.IsNil() {
+		return nil, &ParamError{Param: fmt.Sprintf("%T", p), Field: "the param", Reason: "must not be nil"}
+	}
+	if ctx == nil {
+		return nil, &ParamError{Param: fmt.Sprintf("%T", p), Field: "the context", Reason: "must not be nil"}
+	}
+	spec := p.Call()
+	var result Result[T]
+	a, err := c.core.execute(ctx, &call{
+		path: spec.Path, readOnly: spec.ReadOnly, recover: spec.Recover,
+		request: reflect.Indirect(request),
+		model:   reflect.ValueOf(&result.Data).Elem(),
+	})
+	if err != nil {
+		return nil, err
+	}
+	result.Code, result.Msg, result.TraceID, result.Raw, result.Verified = a.code, a.msg, a.traceID, a.raw, a.verified
+	return &result, nil
+}
+
+// call is one call of Execute.
+type call struct {
+	path     string
+	readOnly bool
+	recover  string
+
+	request reflect.Value // the param's struct; only read
+	model   reflect.Value // where the answer goes
+
+	plan, answerPlan *wire.Plan
+}
+
+// answer is what is known of an answer beside the model; when it was refused, what was known until then.
+type answer struct {
+	status   int
+	code     int
+	msg      string
+	traceID  string
+	raw      []byte
+	verified bool
+}
+
+// execute checks the call, and makes attempts in one encoding after the other until one is understood.
+func (c *core) execute(ctx context.Context, call *call) (answer, error) {
+	if err := c.check(call); err != nil {
+		return answer{}, err
+	}
+	versions, err := c.versions(call)
+	if err != nil {
+		return answer{}, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, c.Timeout)
+	defer cancel()
+
+	var refusal error
+	for i, version := range versions {
+		start := time.Now()
+		a, err := c.roundTrip(ctx, call, version)
+		c.log(ctx, call, version, i+1, time.Since(start), a, err)
+		if err == nil || a.verified {
+			c.accepted.Store(uint32(version))
+		}
+		if !c.misunderstood(call, err) {
+			return a, err
+		}
+		if refusal == nil {
+			refusal = err
+		}
+	}
+	return answer{}, refusal
+}
+
+func (c *core) check(call *call) error {
+	var err error
+	if call.plan, err = wire.PlanOf(call.request.Type()); err != nil {
+		return typeFault(err)
+	}
+	if call.answerPlan, err = wire.PlanOf(call.model.Type()); err != nil {
+		return typeFault(err)
+	}
+	name := call.request.Type().String()
+	var faults []error
+	if !isPath(call.path) {
+		faults = append(faults, &ParamError{Param: name, Field: "Call().Path", Reason: `must be a plain path that starts with "/", such as /unipay/pay`})
+	}
+	for _, f := range call.plan.Check(call.request, call.answerPlan, c.AllowAmbiguousText) {
+		faults = append(faults, &ParamError{Param: name, Field: f.Field, Reason: f.Reason})
+	}
+	return errors.Join(faults...)
+}
+
+func typeFault(err error) error {
+	fault := &ParamError{Reason: err.Error()}
+	if t := (*wire.TypeError)(nil); errors.As(err, &t) {
+		fault = &ParamError{Param: t.Type.String(), Field: t.Field, Reason: t.Reason}
+	}
+	return fault
+}
+
+func isPath(path string) bool {
+	return strings.HasPrefix(path, "/") && !strings.Contains(path, "..") &&
+		strings.Trim(path, "/ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~") == ""
+}
+
+// versions lists in which encodings the call is to be tried: the pinned one, or those of GatewayAuto that differ.
+func (c *core) versions(call *call) ([]gateway.Version, error) {
+	candidates := make([]gateway.Version, 0, 4)
+	if pinned, ok := c.Gateway.pinned(); ok {
+		candidates = append(candidates, pinned)
+	} else {
+		candidates = append(candidates, gateway.Version(c.accepted.Load()), gateway.Printed, gateway.V208, gateway.V207)
+	}
+	tried := candidates[:0]
+	for _, v := range candidates {
+		path, ok := v.Path(call.path)
+		if !ok {
+			continue
+		}
+		same := func(other gateway.Version) bool {
+			otherPath, _ := other.Path(call.path)
+			return path == otherPath && call.plan.Layout(v).Same(call.plan.Layout(other))
+		}
+		if !slices.ContainsFunc(tried, same) {
+			tried = append(tried, v)
+		}
+	}
+	if len(tried) == 0 {
+		return nil, fmt.Errorf("%w: %s is not in gateway %s, but in %v: set Config.Gateway to such a version if the gateway is one",
+			ErrUnsupported, call.path, c.Gateway, gateway.Having(call.path))
+	}
+	return tried, nil
+}
+
+// misunderstood tells whether err is a refusal that another encoding could avoid. The gateway refuses in these ways before it
+// does anything, so that the call can go out again.
+func (c *core) misunderstood(call *call, err error) bool {
+	refusal := (*GatewayError)(nil)
+	if !errors.As(err, &refusal) {
+		return false
+	}
+	return refusal.refusedSign() ||
+		refusal.refusedParam() && !call.plan.Layout(gateway.V208).SameNames(call.plan.Layout(gateway.V207))
+}
+
+// roundTrip makes one attempt: one request, one answer, every check.
+func (c *core) roundTrip(ctx context.Context, call *call, version gateway.Version) (answer, error) {
+	var a answer
+	s, _ := c.scratch.Get().(*scratch)
+	defer func() {
+		s.envelope.Release()
+		s.data.Release()
+		c.scratch.Put(s)
+	}()
+
+	path, _ := version.Path(call.path)
+	body, err := c.seal(s, call, version)
+	if err != nil {
+		return a, err
+	}
+	reply, err := c.post(ctx, path, body)
+	a.status = reply.status
+	if err == nil {
+		err = c.open(s, call, version, path, reply, &a)
+	}
+	if err != nil && !call.readOnly && mayHaveRun(err) {
+		err = &OutcomeError{Path: path, Recover: call.recover, Err: err}
+	}
+	return a, err
+}
+
+// seal writes and signs the request. Each attempt has a time and a nonce of its own: the gateway takes ten seconds for old.
+func (c *core) seal(s *scratch, call *call, version gateway.Version) ([]byte, error) {
+	nonce := ""
+	if version.KnowsNonce() {
+		var err error
+		if nonce, err = newNonce(); err != nil {
+			return nil, err
+		}
+	}
+	canonical, err := s.encoder.Encode(call.plan.Layout(version), call.request, c.stamp(nonce))
+	if err != nil {
+		return nil, &ParamError{Param: call.request.Type().String(), Field: "a member", Reason: "cannot be written: " + err.Error()}
+	}
+	var buf [64]byte
+	sign := c.signer.keys.key.AppendSignText(buf[:0], canonical)
+	// The body is not pooled: the transport may still be reading it when the call has returned.
+	return s.encoder.AppendTo(nil, sign), nil
+}
+
+func newNonce() (string, error) {
+	var b [16]byte
+	if _, err := rand.Read(b[:]); err != nil {
+		return "", fmt.Errorf("daxpay: no random numbers: %w", err)
+	}
+	return hex.EncodeToString(b[:]), nil
+}
+
+// reply is what came back over HTTP.
+type reply struct {
+	status      int
+	contentType string
+	body        []byte
+}
+
+func (c *core) post(ctx context.Context, path string, body []byte) (reply, error) {
+	if err := ctx.Err(); err != nil {
+		return reply{}, &TransportError{Path: path, NeverSent: true, Err: err}
+	}
+	var dialing, connected atomic.Bool
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		GetConn: func(string) { dialing.Store(true) },
+		GotConn: func(httptrace.GotConnInfo) { connected.Store(true) },
+	})
+	failed := func(err error) error {
+		if outer := (*url.Error)(nil); errors.As(err, &outer) {
+			err = outer.Err // without the URL
+		}
+		// A transport that does not report what it does may have sent anything.
+		return &TransportError{Path: path, NeverSent: dialing.Load() && !connected.Load(), Err: err}
+	}
+	res, err := c.resty.R().SetContext(ctx).SetBody(bytes.NewReader(body)).Post(path)
+	if err != nil {
+		return reply{}, failed(err)
+	}
+	defer res.RawBody().Close()
+	r := reply{status: res.StatusCode(), contentType: clip(res.Header().Get("Content-Type"), 64)}
+	r.body, err = readAll(res.RawBody(), res.RawResponse.ContentLength, c.MaxAnswerSize)
+	if errors.Is(err, ErrTooLarge) {
+		return r, &AnswerError{Path: path, Reason: fmt.Sprintf("more than %d bytes: see Config.MaxAnswerSize", c.MaxAnswerSize), Err: ErrTooLarge}
+	}
+	if err != nil {
+		return r, failed(err)
+	}
+	return r, nil
+}
+
+// readAll reads at most limit bytes; announced is the Content-Length, negative if there was none.
+func readAll(r io.Reader, announced, limit int64) ([]byte, error) {
+	if announced > limit {
+		return nil, ErrTooLarge
+	}
+	buf := bytes.NewBuffer(make([]byte, 0, max(announced, 0)+bytes.MinRead))
+	n, err := buf.ReadFrom(io.LimitReader(r, limit+1))
+	if n > limit {
+		return nil, ErrTooLarge
+	}
+	return buf.Bytes(), err
+}
+
+// open checks the reply and decodes it into the call's model. It fills a as far as it gets.
+func (c *core) open(s *scratch, call *call, version gateway.Version, path string, r reply, a *answer) error {
+	notAnAnswer := func(err error) error {
+		if a.traceID == "" {
+			a.traceID = looseTraceID(r.body)
+		}
+		return &HTTPError{Path: path, StatusCode: r.status, ContentType: r.contentType, TraceID: a.traceID, Err: err}
+	}
+	if r.status != http.StatusOK {
+		return notAnAnswer(nil)
+	}
+	if err := s.envelope.ReadWith(r.body, &s.data, "data"); err != nil {
+		return notAnAnswer(err)
+	}
+	a.traceID = traceID(&s.envelope)
+	code, ok := s.envelope.Get("code")
+	if !ok {
+		return notAnAnswer(errors.New("it has no code"))
+	}
+	outer, err := integer(code)
+	if err != nil {
+		return notAnAnswer(fmt.Errorf("its code %w", err))
+	}
+	if outer != 0 {
+		a.code = outer
+		return &GatewayError{Path: path, Code: outer, Msg: msg(&s.envelope), TraceID: a.traceID}
+	}
+	data, _ := s.envelope.Get("data")
+	if data.Kind != wire.Dict {
+		return notAnAnswer(errors.New("its data is not an object"))
+	}
+	a.raw = data.Raw
+	refused := func(kind error, member, reason string) error {
+		return &AnswerError{Path: path, TraceID: a.traceID, Member: member, Reason: reason, Err: kind}
+	}
+	if version.SignsAnswers() {
+		if err := c.signer.verify(&s.data, data.Raw, path, a.traceID); err != nil {
+			return err
+		}
+		if err := c.screen(s, call, refused); err != nil {
+			return err
+		}
+		a.verified = true
+	}
+	if code, ok := s.data.Get("code"); ok && code.Kind != wire.Null || version.SignsAnswers() {
+		if a.code, err = integer(code); err != nil {
+			return refused(ErrProtocol, "code", err.Error())
+		}
+	}
+	a.msg = msg(&s.data)
+	if a.code != 0 {
+		return &GatewayError{Path: path, Code: a.code, Msg: a.msg, TraceID: a.traceID, Business: true, Signed: a.verified}
+	}
+	if err := call.answerPlan.Decode(&s.data, call.model, c.Location); err != nil {
+		return memberFault(err, refused)
+	}
+	if missing := call.answerPlan.Missing(call.model); version.SignsAnswers() && len(missing) > 0 {
+		return refused(ErrProtocol, strings.Join(missing, ", "), strings.TrimSuffix("is missing, so nothing proves that the call succeeded: "+a.msg, ": "))
+	}
+	return nil
+}
+
+// screen refuses what has a right signature and is still not the answer to this call, or not only.
+func (c *core) screen(s *scratch, call *call, refused func(kind error, member, reason string) error) error {
+	if _, ok := s.data.Get("reqTime"); ok {
+		return refused(ErrProtocol, "reqTime", "is there, so this is a request and not an answer")
+	}
+	resTime, ok := s.data.Get("resTime")
+	if !ok {
+		return refused(ErrProtocol, "resTime", "is missing")
+	}
+	seconds, err := resTime.Int()
+	if err != nil {
+		return refused(ErrProtocol, "resTime", err.Error())
+	}
+	if age := c.Now().Sub(time.Unix(seconds, 0)); c.MaxAge > 0 && (age > c.MaxAge || age < -c.MaxAge) {
+		return refused(ErrStale, "resTime", fmt.Sprintf("is %v from now: check the clocks on both sides, see Config.MaxAge", age.Round(time.Second)))
+	}
+	if member, ok := call.plan.Echo(call.request, &s.data); !ok {
+		return refused(ErrEcho, member, "is not the one that was asked for")
+	}
+	if err := call.answerPlan.Screen(&s.data, c.AllowAmbiguousText); err != nil {
+		return memberFault(err, refused)
+	}
+	return nil
+}
+
+func memberFault(err error, refused func(kind error, member, reason string) error) error {
+	if m := (*wire.MemberError)(nil); errors.As(err, &m) {
+		if m.Ambiguous {
+			return refused(ErrAmbiguous, m.Name, m.Reason)
+		}
+		return refused(ErrProtocol, m.Name, m.Reason)
+	}
+	return refused(ErrProtocol, "", err.Error())
+}
+
+func integer(v wire.Value) (int, error) {
+	n, err := v.Int()
+	if err == nil && int64(int(n)) != n {
+		err = errors.New("is out of range")
+	}
+	return int(n), err
+}
+
+func msg(o *wire.Object) string {
+	if v, ok := o.Get("msg"); ok && v.Kind == wire.String {
+		return clip(string(v.Text()), maxMsg)
+	}
+	return ""
+}
+
+func traceID(envelope *wire.Object) string {
+	if v, ok := envelope.Get("traceId"); ok && v.Kind == wire.String {
+		return clip(string(v.Text()), maxTraceID)
+	}
+	return ""
+}
+
+// looseTraceID looks for a trace id in what is not an answer. It decides nothing, so any reader will do.
+func looseTraceID(body []byte) string {
+	var envelope struct {
+		TraceID string `json:"traceId"`
+	}
+	if json.Unmarshal(body, &envelope) != nil {
+		return ""
+	}
+	return clip(envelope.TraceID, maxTraceID)
+}
+
+const maxTraceID = 64
+
+// log writes one line about an attempt. What may stand in it is listed here, and nothing of a message is.
+func (c *core) log(ctx context.Context, call *call, version gateway.Version, attempt int, took time.Duration, a answer, err error) {
+	if c.Logger == nil {
+		return
+	}
+	level, text := slog.LevelDebug, "daxpay call"
+	if err != nil {
+		level, text = slog.LevelWarn, "daxpay call failed"
+	}
+	c.Logger.LogAttrs(ctx, level, text,
+		slog.String("path", call.path),
+		slog.String("gateway", version.String()),
+		slog.Int("attempt", attempt),
+		slog.Duration("took", took),
+		slog.Int("status", a.status),
+		slog.Int("code", a.code),
+		slog.Bool("verified", a.verified),
+		slog.Bool("outcomeUnknown", errors.Is(err, ErrOutcomeUnknown)),
+		slog.String("traceId", a.traceID),
+	)
+}
+
+func (c Client) attrs() []slog.Attr {
+	if c.core == nil {
+		return []slog.Attr{slog.String("state", "not made with New")}
+	}
+	return c.core.attrs()
+}
+
+// LogValue implements slog.LogValuer, without the secret.
+func (c Client) LogValue() slog.Value { return slog.GroupValue(c.attrs()...) }
+
+// Format implements fmt.Formatter for every verb, without the secret.
+func (c Client) Format(f fmt.State, _ rune) { formatAttrs(f, "daxpay.Client", c.attrs()) }
+
+// MarshalJSON implements json.Marshaler, without the secret.
+func (c Client) MarshalJSON() ([]byte, error) { return marshalAttrs(c.attrs()) }

@@ -1,0 +1,255 @@
+package daxpay
+
+import (
+	"errors"
+	"strconv"
+	"strings"
+	"unicode"
+)
+
+// What went wrong, for errors.Is. Every error of this package is one of these or a *GatewayError.
+var (
+	// ErrConfig: the configuration cannot work. The *ConfigErrors inside say which fields and why.
+	ErrConfig = errors.New("daxpay: invalid configuration")
+	// ErrParam: the param cannot be sent, and nothing was. The *ParamErrors inside say which fields and why.
+	ErrParam = errors.New("daxpay: invalid param")
+	// ErrUnsupported: the gateway version does not have the call, and nothing was sent.
+	ErrUnsupported = errors.New("daxpay: not supported by this gateway version")
+	// ErrSignMissing: an answer has no signature. It was refused.
+	ErrSignMissing = errors.New("daxpay: signature missing")
+	// ErrSignMismatch: the signature of an answer is not the one that the secret gives. The answer was forged or changed, or
+	// the two sides are configured differently: see SignError.Explain. It was refused.
+	ErrSignMismatch = errors.New("daxpay: signature mismatch")
+	// ErrAmbiguous: the signature is right, but would be for a different answer as well. It was refused.
+	ErrAmbiguous = errors.New("daxpay: ambiguous signed text")
+	// ErrStale: the answer was signed at another time than now, so it may be an old one sent again, or a clock is wrong. It was
+	// refused. See Config.MaxAge.
+	ErrStale = errors.New("daxpay: stale answer")
+	// ErrEcho: the answer is about another order than the one that was asked for. It was refused.
+	ErrEcho = errors.New("daxpay: answer to something else")
+	// ErrProtocol: what answered does not speak the protocol; often not the gateway but something in front of it, or another
+	// path. An *HTTPError holds status and content type.
+	ErrProtocol = errors.New("daxpay: protocol violation")
+	// ErrTooLarge: the answer is larger than Config.MaxAnswerSize.
+	ErrTooLarge = errors.New("daxpay: answer too large")
+	// ErrOutcomeUnknown: the call may have taken effect although no verified answer says so. Find out before anything that
+	// moves money is repeated; the *OutcomeError says how, and keeps the cause.
+	ErrOutcomeUnknown = errors.New("daxpay: outcome unknown")
+)
+
+// ConfigError is one mistake in a Config. It is ErrConfig.
+type ConfigError struct {
+	Field  string // of Config
+	Reason string
+}
+
+func (e *ConfigError) Error() string { return "daxpay: Config." + e.Field + " " + e.Reason }
+
+// Unwrap makes it ErrConfig.
+func (e *ConfigError) Unwrap() error { return ErrConfig }
+
+// ParamError is one mistake in a param. It is ErrParam. A call returns all of them at once, joined.
+type ParamError struct {
+	Param  string // type of the param
+	Field  string // Go name of the field, or of several that belong together, such as "OrderNo, BizOrderNo"
+	Reason string
+}
+
+func (e *ParamError) Error() string {
+	return "daxpay: " + e.Param + ": " + e.Field + " " + e.Reason
+}
+
+// Unwrap makes it ErrParam.
+func (e *ParamError) Unwrap() error { return ErrParam }
+
+// GatewayError is the gateway's refusal.
+type GatewayError struct {
+	Path string
+	// Code is the gateway's code, such as 20052; 1 for most of what the business refuses.
+	Code int
+	// Msg is the gateway's reason, mostly in Chinese and at most 256 characters. Do not show it to end users: it can be the
+	// text of an exception.
+	Msg string
+	// TraceID finds the call in the gateway's log.
+	TraceID string
+	// Business tells that the gateway understood the call and the business refused it. Otherwise the gateway did not get that
+	// far: a bad parameter, signature or time, or an error of its own.
+	Business bool
+	// Signed tells that the refusal was verified. What the business refuses always is, from gateway 2.0.6 on; anything else never is.
+	Signed bool
+}
+
+func (e *GatewayError) Error() string {
+	refused := "gateway refused"
+	if e.Business {
+		refused = "business refused"
+	}
+	s := "daxpay: " + e.Path + ": " + refused + ", code " + strconv.Itoa(e.Code)
+	if e.Msg != "" {
+		s += ": " + e.Msg
+	}
+	return s + trace(e.TraceID) + e.hint()
+}
+
+// hint says what to do about the refusals that mean a wrong configuration.
+func (e *GatewayError) hint() string {
+	if e.refusedSign() {
+		return "; check SignSecret, SignType and Gateway against the gateway's settings"
+	}
+	return ""
+}
+
+// The codes that a decision hangs on.
+const (
+	codeUnclassified   = 20000
+	codeUnreadable     = 10005
+	codeValidation     = 10006
+	codePayValidation  = 20051
+	codeSignatureCheck = 20052
+)
+
+// refusedSign tells a refusal of the signature. Gateways before 2.0.8 have no code of its own for it.
+func (e *GatewayError) refusedSign() bool {
+	return !e.Business && (e.Code == codeSignatureCheck || e.Code == codeUnclassified && strings.Contains(e.Msg, "未通过签名验证"))
+}
+
+func (e *GatewayError) refusedParam() bool {
+	return !e.Business && (e.Code == codeValidation || e.Code == codePayValidation)
+}
+
+// neverRan tells that the gateway refuses in this way only before it does anything.
+func (e *GatewayError) neverRan() bool {
+	return e.Signed || e.refusedSign() || e.refusedParam() || !e.Business && e.Code == codeUnreadable
+}
+
+// HTTPError says that what came back is not an answer of the gateway. It is ErrProtocol.
+type HTTPError struct {
+	Path        string
+	StatusCode  int
+	ContentType string
+	TraceID     string // if there was one all the same
+	Err         error  // why the body is no answer; nil if StatusCode says it
+}
+
+func (e *HTTPError) Error() string {
+	s := "daxpay: " + e.Path + ": not an answer of the gateway: HTTP status " + strconv.Itoa(e.StatusCode)
+	if e.ContentType != "" {
+		s += ", " + e.ContentType
+	}
+	if e.Err != nil {
+		s += ": " + e.Err.Error()
+	}
+	s += trace(e.TraceID)
+	switch {
+	case e.StatusCode == 404:
+		s += "; check the path prefix in ServiceURL, and pin Gateway if the gateway is 2.0.6 or older"
+	case 300 <= e.StatusCode && e.StatusCode < 400:
+		s += "; redirects are not followed: put the final address into ServiceURL"
+	}
+	return s
+}
+
+// Unwrap makes it ErrProtocol.
+func (e *HTTPError) Unwrap() []error {
+	if e.Err == nil {
+		return []error{ErrProtocol}
+	}
+	return []error{ErrProtocol, e.Err}
+}
+
+// AnswerError says why a gateway's answer was refused. It is ErrProtocol, ErrAmbiguous, ErrStale, ErrEcho or ErrTooLarge.
+type AnswerError struct {
+	Path    string
+	TraceID string
+	Member  string // the member that it is about, if it is about one
+	Reason  string
+	Err     error // which of the above
+}
+
+func (e *AnswerError) Error() string {
+	s := e.Err.Error() + ": " + e.Path + ": "
+	if e.Member != "" {
+		s += "member " + e.Member + " "
+	}
+	return s + e.Reason + trace(e.TraceID)
+}
+
+// Unwrap returns Err.
+func (e *AnswerError) Unwrap() error { return e.Err }
+
+// TransportError says that no answer came.
+type TransportError struct {
+	Path string
+	// NeverSent tells that the connection failed before a byte of the request was written.
+	NeverSent bool
+	Err       error
+}
+
+func (e *TransportError) Error() string {
+	// What net/http quotes in its errors is what the other side sent.
+	reason, _, quoted := strings.Cut(e.Err.Error(), `"`)
+	if quoted {
+		reason = strings.TrimRight(reason, " :,(")
+	}
+	s := "daxpay: " + e.Path + ": no answer: " + reason
+	if e.NeverSent {
+		s += "; nothing was sent"
+	}
+	return s
+}
+
+// Unwrap returns Err.
+func (e *TransportError) Unwrap() error { return e.Err }
+
+// OutcomeError wraps the cause for which a call's outcome is unknown. It is ErrOutcomeUnknown.
+type OutcomeError struct {
+	Path    string
+	Recover string // what to do to learn the outcome
+	Err     error
+}
+
+func (e *OutcomeError) Error() string {
+	s := e.Err.Error() + "; the call may have taken effect"
+	if e.Recover != "" {
+		s += ": " + e.Recover
+	}
+	return s
+}
+
+// Unwrap makes it ErrOutcomeUnknown and keeps the cause.
+func (e *OutcomeError) Unwrap() []error { return []error{ErrOutcomeUnknown, e.Err} }
+
+// mayHaveRun tells whether the gateway may have done what was asked although err came back.
+func mayHaveRun(err error) bool {
+	if refusal := (*GatewayError)(nil); errors.As(err, &refusal) {
+		return !refusal.neverRan()
+	}
+	if transport := (*TransportError)(nil); errors.As(err, &transport) {
+		return !transport.NeverSent
+	}
+	return true
+}
+
+func trace(id string) string {
+	if id == "" {
+		return ""
+	}
+	return " (trace " + id + ")"
+}
+
+// maxMsg is how many characters of a gateway's text an error holds.
+const maxMsg = 256
+
+// clip makes a text of the gateway fit for one line of an error or a log.
+func clip(s string, limit int) string {
+	n := 0
+	return strings.Map(func(r rune) rune {
+		if n++; n > limit {
+			return -1
+		}
+		if !unicode.IsPrint(r) {
+			return ' '
+		}
+		return r
+	}, s)
+}

@@ -1,0 +1,287 @@
+package wire
+
+import (
+	"encoding/json"
+	"reflect"
+	"slices"
+	"strconv"
+
+	"github.com/daxpay-go/daxpay/internal/gateway"
+)
+
+// The members common to all requests, which the client fills where the caller left them empty.
+const (
+	clientIPName = "clientIp"
+	nonceName    = "nonceStr"
+	timeName     = "reqTime"
+)
+
+// Stamp holds what the client fills into the common members of a request that the caller left empty.
+type Stamp struct {
+	ClientIP string // not sent if empty
+	Nonce    string // sent to gateways that know it
+	Time     int64  // Unix seconds
+}
+
+// Layout is the order in which a version of the gateway signs the members of a request, with the names that it has there.
+type Layout struct {
+	slots    []slot
+	identity string
+	names    string
+}
+
+type slot struct {
+	field *Field
+	name  string
+	json  string // "name":
+	text  string // name=
+}
+
+// Layout returns the plan's layout for a version.
+func (p *Plan) Layout(v gateway.Version) *Layout {
+	if l := p.layouts[v].Load(); l != nil {
+		return l
+	}
+	l := &Layout{}
+	for i := range p.Fields {
+		f := &p.Fields[i]
+		if f.Name == nonceName && !v.KnowsNonce() || f.Name == SignName {
+			continue
+		}
+		name := v.Name(f.Name)
+		l.slots = append(l.slots, slot{field: f, name: name, json: string(appendString(nil, name)) + ":", text: name + "="})
+	}
+	slices.SortFunc(l.slots, func(a, b slot) int {
+		return compareNames([]byte(a.name), []byte(b.name))
+	})
+	for _, s := range l.slots {
+		l.identity += s.text
+		if s.field.Name != nonceName {
+			l.names += s.text
+		}
+	}
+	p.layouts[v].Store(l)
+	return l
+}
+
+// Same tells whether two layouts of a plan make the same message of a param.
+func (l *Layout) Same(other *Layout) bool { return l.identity == other.identity }
+
+// SameNames is Same but for nonceStr.
+func (l *Layout) SameNames(other *Layout) bool { return l.names == other.names }
+
+// Encoder writes the JSON of a request and its canonical text in one pass. It may be used again; what it returned is
+// overwritten then.
+type Encoder struct {
+	json, text []byte
+	nested     text
+	err        error
+}
+
+// Encode writes the struct v, which must have passed Check. It returns the JSON without sign and without the closing brace,
+// and the text to be signed; AppendTo completes the JSON.
+func (e *Encoder) Encode(l *Layout, v reflect.Value, stamp Stamp) (canonical []byte, err error) {
+	e.json, e.text, e.err = append(e.json[:0], '{'), e.text[:0], nil
+	for i := range l.slots {
+		s := &l.slots[i]
+		value := s.field.of(v)
+		if s.field.isUnset(value) {
+			switch s.field.Name {
+			case timeName:
+				e.member(s)
+				e.int(stamp.Time)
+			case nonceName:
+				e.optional(s, stamp.Nonce)
+			case clientIPName:
+				e.optional(s, stamp.ClientIP)
+			}
+			continue
+		}
+		e.member(s)
+		e.value(&s.field.shape, value, true)
+	}
+	return e.text, e.err
+}
+
+// AppendTo appends the finished request: what Encode wrote, and the signature.
+func (e *Encoder) AppendTo(dst, sign []byte) []byte {
+	dst = append(dst, e.json...)
+	dst = append(dst, `,"`+SignName+`":"`...)
+	dst = append(dst, sign...)
+	return append(dst, `"}`...)
+}
+
+func (e *Encoder) member(s *slot) {
+	if len(e.json) > 1 {
+		e.json = append(e.json, ',')
+		e.text = append(e.text, '&')
+	}
+	e.json = append(e.json, s.json...)
+	e.text = append(e.text, s.text...)
+}
+
+func (e *Encoder) optional(s *slot, value string) {
+	if value != "" {
+		e.member(s)
+		e.topString(value)
+	}
+}
+
+func (e *Encoder) int(n int64) {
+	e.json = strconv.AppendInt(e.json, n, 10)
+	e.text = strconv.AppendInt(e.text, n, 10)
+}
+
+func (e *Encoder) both(s string) {
+	e.json = append(e.json, s...)
+	e.text = append(e.text, s...)
+}
+
+func (e *Encoder) topString(s string) {
+	e.json = appendString(e.json, s)
+	for i := range len(s) {
+		if s[i] != '"' && s[i] != '\\' {
+			e.text = append(e.text, s[i])
+		}
+	}
+}
+
+func (e *Encoder) nestedString(s string) {
+	e.json = appendString(e.json, s)
+	for _, r := range s {
+		e.text = appendNestedRune(e.text, r)
+	}
+}
+
+// value writes a set value; top says that it is a direct member of the message.
+func (e *Encoder) value(s *shape, v reflect.Value, top bool) {
+	switch s.kind {
+	case kindString:
+		if top {
+			e.topString(v.String())
+		} else {
+			e.nestedString(v.String())
+		}
+	case kindInt:
+		e.int(v.Int())
+	case kindUint:
+		e.both(strconv.FormatUint(v.Uint(), 10))
+	case kindBool:
+		e.both(strconv.FormatBool(v.Bool()))
+	case kindTime:
+		e.int(timeOf(v).Unix())
+	case kindPointer:
+		if v.IsNil() {
+			e.both("null") // an element of a list; a member would have been left out
+			return
+		}
+		e.value(s.elem, v.Elem(), top)
+	case kindStruct:
+		e.object(s.plan, v)
+	case kindList:
+		e.both("[")
+		for i := range v.Len() {
+			if i > 0 {
+				e.both(",")
+			}
+			e.value(s.elem, v.Index(i), false)
+		}
+		e.both("]")
+	case kindJSON:
+		e.marshal(v, top)
+	}
+}
+
+// object writes an object inside the message. It goes out in the order in which it is signed, so that it does not matter how
+// deep it stands.
+func (e *Encoder) object(p *Plan, v reflect.Value) {
+	e.both("{")
+	first := true
+	for _, i := range p.nested {
+		f := &p.Fields[i]
+		value := f.of(v)
+		if f.isUnset(value) {
+			continue
+		}
+		if !first {
+			e.both(",")
+		}
+		first = false
+		e.nestedString(f.Name)
+		e.both(":")
+		e.value(&f.shape, value, false)
+	}
+	e.both("}")
+}
+
+func (e *Encoder) marshal(v reflect.Value, top bool) {
+	raw, err := marshalValue(v)
+	if err != nil {
+		e.err = err
+		return
+	}
+	e.json = append(e.json, raw...)
+	e.nested.buf, e.nested.err = e.text, nil
+	m := Member{Value: valueAt(raw, 0)}
+	if top {
+		e.nested.member(&m)
+	} else {
+		e.nested.nested(m.Value)
+	}
+	e.text = e.nested.buf
+	if e.nested.err != nil {
+		e.err = e.nested.err
+	}
+	e.nested.buf = nil
+}
+
+// marshalValue asks a type that writes its own JSON for it. What it writes must stand every check of a received text.
+func marshalValue(v reflect.Value) ([]byte, error) {
+	raw, err := json.Marshal(v.Interface())
+	if err != nil {
+		return nil, err
+	}
+	return raw, CheckValue(raw)
+}
+
+// CheckValue reads one JSON value of any kind as strictly as Object.Read.
+func CheckValue(text []byte) error {
+	s := scanner{text: text}
+	if _, err := s.value(2, nil); err != nil {
+		return err
+	}
+	s.space()
+	if s.pos != len(text) {
+		return s.fail("something follows the value")
+	}
+	return nil
+}
+
+// appendString appends s as a JSON string. Only what must be escaped is, so that any reader sees the same text.
+func appendString(dst []byte, s string) []byte {
+	const digits = "0123456789abcdef"
+	dst = append(dst, '"')
+	start := 0
+	for i := range len(s) {
+		c := s[i]
+		if c >= ' ' && c != '"' && c != '\\' {
+			continue
+		}
+		dst = append(dst, s[start:i]...)
+		start = i + 1
+		switch c {
+		case '"', '\\':
+			dst = append(dst, '\\', c)
+		case '\n':
+			dst = append(dst, '\\', 'n')
+		case '\r':
+			dst = append(dst, '\\', 'r')
+		case '\t':
+			dst = append(dst, '\\', 't')
+		default:
+			dst = append(dst, '\\', 'u', '0', '0', digits[c>>4], digits[c&15])
+		}
+	}
+	dst = append(dst, s[start:]...)
+	return append(dst, '"')
+}

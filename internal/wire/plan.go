@@ -1,0 +1,297 @@
+package wire
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/daxpay-go/daxpay/internal/gateway"
+)
+
+// Plan says how a struct type and a JSON object correspond. It is made once for a type, from the tags of its fields:
+//
+//	json:"name"       the member's name in gateway 2.0.8; "-" leaves the field out
+//	daxpay:"a,b=1"    what else is known about the member, see Rule
+//
+// Embedded structs count as if their fields stood in the outer one. A field of a request that is zero is not sent; a
+// pointer says that zero is meant.
+type Plan struct {
+	Type   reflect.Type
+	Fields []Field
+
+	index   map[string]int // name of any gateway version → position in Fields
+	nested  []int          // Fields in the order in which the gateway signs them inside another object
+	layouts [gateway.Versions]atomic.Pointer[Layout]
+}
+
+// Field is one member of a Plan.
+type Field struct {
+	Name string // on the wire, in 2.0.8
+	Go   string // in the struct
+	Rule Rule
+
+	path []int
+	shape
+}
+
+// Rule is what the daxpay tag says about a member.
+type Rule struct {
+	// Number (no): a number that names an order, 单号. An answer that holds it must hold the one that was asked for.
+	Number bool
+	// Text (text): free text. Everything else is a code, in which no character may occur that the signature does not protect.
+	Text bool
+	// Opaque (opaque): composed by the gateway, and exempt from the checks of text and of codes.
+	Opaque bool
+	// IP (ip): an IPv4 or IPv6 address.
+	IP bool
+	// Required (required): must be set. OneOf (oneof): one of the members that have it must be set.
+	Required, OneOf bool
+	// Proof (proof): an answer without it does not prove success.
+	Proof bool
+	// Max (max=N): the most characters of a string. Min (min=N): the least value of an integer. 0 is no limit.
+	Max int
+	Min int64
+}
+
+type kind uint8
+
+const (
+	kindString kind = iota
+	kindInt
+	kindUint
+	kindBool
+	kindTime
+	kindStruct
+	kindList
+	kindPointer
+	kindJSON // has its own MarshalJSON or UnmarshalJSON
+)
+
+// shape is what Go type a value has.
+type shape struct {
+	kind kind
+	elem *shape // of kindList and kindPointer
+	plan *Plan  // of kindStruct
+}
+
+// TypeError says why a struct type cannot be sent or received. It is a mistake in the program, not in its input.
+type TypeError struct {
+	Type   reflect.Type
+	Field  string
+	Reason string
+}
+
+func (e *TypeError) Error() string {
+	return fmt.Sprintf("%s.%s: %s", e.Type, e.Field, e.Reason)
+}
+
+var plans sync.Map // reflect.Type → *Plan; what a type looks like never changes
+
+// PlanOf returns the plan of a struct type.
+func PlanOf(t reflect.Type) (*Plan, error) {
+	if p, ok := plans.Load(t); ok {
+		return p.(*Plan), nil //nolint:forcetypeassert // nothing else is stored
+	}
+	p, err := buildPlan(t, nil)
+	if err != nil {
+		return nil, err
+	}
+	stored, _ := plans.LoadOrStore(t, p)
+	return stored.(*Plan), nil //nolint:forcetypeassert // nothing else is stored
+}
+
+func buildPlan(t reflect.Type, outer []reflect.Type) (*Plan, error) {
+	if t.Kind() != reflect.Struct {
+		return nil, &TypeError{Type: t, Reason: "a struct is needed"}
+	}
+	if slices.Contains(outer, t) {
+		return nil, &TypeError{Type: t, Reason: "the type contains itself"}
+	}
+	p := &Plan{Type: t, index: make(map[string]int)}
+	if err := p.add(t, nil, append(outer, t)); err != nil {
+		return nil, err
+	}
+	if len(p.Fields) == 0 {
+		return nil, &TypeError{Type: t, Reason: "no field can be sent or received"}
+	}
+	for i := range p.Fields {
+		p.nested = append(p.nested, i)
+	}
+	slices.SortFunc(p.nested, func(a, b int) int {
+		return compareFold([]byte(p.Fields[a].Name), []byte(p.Fields[b].Name))
+	})
+	for i := 1; i < len(p.nested); i++ {
+		a, b := &p.Fields[p.nested[i-1]], &p.Fields[p.nested[i]]
+		if compareFold([]byte(a.Name), []byte(b.Name)) == 0 {
+			return nil, &TypeError{Type: t, Field: b.Go, Reason: "has the same name as " + a.Go}
+		}
+	}
+	return p, nil
+}
+
+func (p *Plan) add(t reflect.Type, path []int, outer []reflect.Type) error {
+	for i := range t.NumField() {
+		sf := t.Field(i)
+		name, options, _ := strings.Cut(sf.Tag.Get("json"), ",")
+		if name == "-" {
+			continue
+		}
+		fieldPath := append(slices.Clone(path), i)
+		if sf.Anonymous && name == "" && sf.Type.Kind() == reflect.Struct && !isTime(sf.Type) {
+			if err := p.add(sf.Type, fieldPath, outer); err != nil {
+				return err
+			}
+			continue
+		}
+		if !sf.IsExported() {
+			continue
+		}
+		if strings.Contains(options, "string") {
+			return &TypeError{Type: t, Field: sf.Name, Reason: `the option "string" is not supported; integers are understood in both forms`}
+		}
+		if name == "" {
+			name = sf.Name
+		}
+		if hasMeta([]byte(name), topMetas+nestedMetas) {
+			return &TypeError{Type: t, Field: sf.Name, Reason: fmt.Sprintf("%q cannot be the name of a member", name)}
+		}
+		rule, err := parseRule(sf.Tag.Get("daxpay"))
+		if err != nil {
+			return &TypeError{Type: t, Field: sf.Name, Reason: err.Error()}
+		}
+		shape, err := shapeOf(sf.Type, outer)
+		if err != nil {
+			if inner := (*TypeError)(nil); errors.As(err, &inner) {
+				return err
+			}
+			return &TypeError{Type: t, Field: sf.Name, Reason: err.Error()}
+		}
+		p.index[name] = len(p.Fields)
+		if old := gateway.OldName(name); old != "" {
+			p.index[old] = len(p.Fields)
+		}
+		p.Fields = append(p.Fields, Field{Name: name, Go: sf.Name, Rule: rule, path: fieldPath, shape: shape})
+	}
+	return nil
+}
+
+func parseRule(tag string) (Rule, error) {
+	var r Rule
+	if tag == "" {
+		return r, nil
+	}
+	for _, option := range strings.Split(tag, ",") {
+		var err error
+		switch name, value, _ := strings.Cut(option, "="); name {
+		case "no":
+			r.Number = true
+		case "text":
+			r.Text = true
+		case "opaque":
+			r.Opaque = true
+		case "ip":
+			r.IP = true
+		case "required":
+			r.Required = true
+		case "oneof":
+			r.OneOf = true
+		case "proof":
+			r.Proof = true
+		case "max":
+			r.Max, err = strconv.Atoi(value)
+		case "min":
+			r.Min, err = strconv.ParseInt(value, 10, 64)
+		default:
+			return r, fmt.Errorf("unknown option %q in its daxpay tag", option)
+		}
+		if err != nil {
+			return r, fmt.Errorf("option %q in its daxpay tag needs a number", option)
+		}
+	}
+	return r, nil
+}
+
+var (
+	timeType        = reflect.TypeFor[time.Time]()
+	marshalerType   = reflect.TypeFor[json.Marshaler]()
+	unmarshalerType = reflect.TypeFor[json.Unmarshaler]()
+)
+
+// isTime accepts time.Time and structs that only embed it, such as model.Time.
+func isTime(t reflect.Type) bool {
+	return t == timeType ||
+		t.Kind() == reflect.Struct && t.NumField() == 1 && t.Field(0).Anonymous && t.Field(0).Type == timeType
+}
+
+func shapeOf(t reflect.Type, outer []reflect.Type) (shape, error) {
+	switch {
+	case isTime(t):
+		return shape{kind: kindTime}, nil
+	case t.Kind() == reflect.Pointer:
+		elem, err := shapeOf(t.Elem(), outer)
+		return shape{kind: kindPointer, elem: &elem}, err
+	case t.Implements(marshalerType) || reflect.PointerTo(t).Implements(unmarshalerType):
+		return shape{kind: kindJSON}, nil
+	}
+	switch t.Kind() {
+	case reflect.String:
+		return shape{kind: kindString}, nil
+	case reflect.Bool:
+		return shape{kind: kindBool}, nil
+	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
+		return shape{kind: kindInt}, nil
+	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
+		return shape{kind: kindUint}, nil
+	case reflect.Struct:
+		plan, err := buildPlan(t, outer)
+		return shape{kind: kindStruct, plan: plan}, err
+	case reflect.Slice:
+		elem, err := shapeOf(t.Elem(), outer)
+		return shape{kind: kindList, elem: &elem}, err
+	case reflect.Float32, reflect.Float64:
+		return shape{}, errors.New("floating point loses digits; use an integer or a string")
+	}
+	return shape{}, fmt.Errorf("type %s is not supported; use a string, an integer, bool, time.Time, a struct, a list or json.RawMessage", t)
+}
+
+// field finds the field for a member by any of its names.
+func (p *Plan) field(name []byte) *Field {
+	if i, ok := p.index[string(name)]; ok {
+		return &p.Fields[i]
+	}
+	return nil
+}
+
+// of is the field's value in a struct of the plan's type.
+func (f *Field) of(v reflect.Value) reflect.Value {
+	if len(f.path) == 1 {
+		return v.Field(f.path[0])
+	}
+	return v.FieldByIndex(f.path)
+}
+
+// isUnset tells whether a value is left out of a request.
+func (s *shape) isUnset(v reflect.Value) bool {
+	switch s.kind {
+	case kindTime:
+		return timeOf(v).IsZero()
+	case kindList:
+		return v.Len() == 0
+	}
+	return v.IsZero()
+}
+
+func timeOf(v reflect.Value) time.Time {
+	if v.Type() != timeType {
+		v = v.Field(0)
+	}
+	t, _ := v.Interface().(time.Time)
+	return t
+}

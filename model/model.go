@@ -1,0 +1,47 @@
+// Package model holds what a gateway answers: one struct for a kind of answer, the codes that occur in them as typed strings,
+// and Time. A member that the gateway left out or sent as null is the zero value of its field.
+//
+// A code that a newer gateway invents is kept as it came; compare with the constants and have a default case.
+package model
+
+import (
+	"strconv"
+	"time"
+)
+
+// Common holds the members that every signed answer has.
+type Common struct {
+	// Code is 0 in every answer that reaches the caller as a result; others become a *daxpay.GatewayError.
+	Code int `json:"code"`
+	// Msg is the gateway's remark, mostly empty.
+	Msg string `json:"msg" daxpay:"text"`
+	// ResTime is when the gateway answered (响应时间).
+	ResTime Time `json:"resTime"`
+	// Sign is the signature (签名) of the answer, which was verified.
+	Sign string `json:"sign"`
+}
+
+// Time is a point in time with a resolution of one second. The zero value means that the gateway sent none. It has the zone
+// of Config.Location and prints as Unix seconds in JSON.
+type Time struct{ time.Time }
+
+// MarshalJSON writes Unix seconds, or null for the zero value.
+func (t Time) MarshalJSON() ([]byte, error) {
+	if t.IsZero() {
+		return []byte("null"), nil
+	}
+	return strconv.AppendInt(nil, t.Unix(), 10), nil
+}
+
+// UnmarshalJSON reads what MarshalJSON writes.
+func (t *Time) UnmarshalJSON(b []byte) error {
+	if string(b) == "null" {
+		return nil
+	}
+	seconds, err := strconv.ParseInt(string(b), 10, 64)
+	if err != nil {
+		return err
+	}
+	t.Time = time.Unix(seconds, 0)
+	return nil
+}

@@ -1,0 +1,59 @@
+// Package param holds what a merchant sends: one struct for a call, which carries everything that the client must know about
+// the call: its path, the names of its members, their limits, and which model its answer has.
+//
+// A field that is zero is not sent. Limits are checked before anything is sent; they count characters as the gateway does,
+// in UTF-16 units.
+//
+// A merchant whose gateway has a call of his own describes it in the same way, in his own package:
+//
+//	type RiskParam struct {
+//		param.Common
+//		BizOrderNo string `json:"bizOrderNo" daxpay:"no,required,max=100"`
+//	}
+//
+//	func (*RiskParam) Call() param.Call[RiskModel] {
+//		return param.Call[RiskModel]{Path: "/unipay/ext/risk", ReadOnly: true}
+//	}
+//
+// and calls it with daxpay.Execute. The daxpay tag knows: required; oneof (one of the fields that have it must be set);
+// max=N (characters); min=N (of an integer); no (a number that names an order, which the answer must repeat unchanged if it
+// names it); text (free text; every other string is a code, in which control characters, &, quotes and backslashes are
+// refused because the signature does not protect them); opaque (not checked); ip; and, in a model, proof (an answer without
+// this member does not prove success).
+package param
+
+import "time"
+
+// Request is what Execute sends: a pointer to a struct that embeds Common and tells its Call. T is the model of the answer.
+type Request[T any] interface {
+	Call() Call[T]
+	common()
+}
+
+// Call says what the client must know about a call beside its members. T is the model of the answer.
+type Call[T any] struct {
+	// Path is where the call is under the service URL, as gateway 2.0.8 has it, such as "/unipay/sync/pay". The client knows
+	// where older versions have the calls of this package.
+	Path string
+	// ReadOnly says that the call changes nothing at the gateway, so that a lost answer needs no care. If it is false, the
+	// default, an error after which the call may have run is daxpay.ErrOutcomeUnknown.
+	ReadOnly bool
+	// Recover completes the text of such an error: what to do to learn the outcome. Empty if ReadOnly.
+	Recover string
+}
+
+// Common holds the members that every request has. All may be left empty: the client fills them in what it sends and leaves
+// the param as it is.
+type Common struct {
+	// ClientIP is the IPv4 or IPv6 address of the end user (客户端IP), at most 64 characters. Some channels, WeChat among
+	// them, need it. Empty: Config.ClientIP, or none.
+	ClientIP string `json:"clientIp" daxpay:"ip,max=64"`
+	// NonceStr is a random text (随机数) of at most 32 characters. Empty: the client makes one for each attempt. It is not
+	// sent to gateways before 2.0.8, which do not know it and would refuse the signature.
+	NonceStr string `json:"nonceStr" daxpay:"max=32"`
+	// ReqTime is when the request was made (请求时间), sent as Unix seconds. Gateway 2.0.8 refuses what is more than 10 seconds
+	// old, so set it only to reproduce a message. Zero: the time of each attempt.
+	ReqTime time.Time `json:"reqTime"`
+}
+
+func (Common) common() {}

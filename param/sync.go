@@ -1,0 +1,93 @@
+package param
+
+import "github.com/daxpay-go/daxpay/model"
+
+// PaySyncParam asks the gateway to compare a payment with its channel: pay sync, 支付同步. One of the two numbers is needed;
+// if both are set, the gateway looks at OrderNo only.
+type PaySyncParam struct {
+	Common
+	// OrderNo is the gateway's number of the payment (支付号), at most 32 characters.
+	OrderNo string `json:"orderNo" daxpay:"no,oneof,max=32"`
+	// BizOrderNo is the merchant's number of the payment (商户支付号), at most 100 characters.
+	BizOrderNo string `json:"bizOrderNo" daxpay:"no,oneof,max=100"`
+}
+
+// Call implements Request.
+func (*PaySyncParam) Call() Call[model.PaySyncModel] {
+	return Call[model.PaySyncModel]{
+		Path:    "/unipay/sync/pay",
+		Recover: "send the same pay sync again, it does no harm",
+	}
+}
+
+// RefundSyncParam asks the gateway to compare a refund with its channel: refund sync, 退款同步. One of the two numbers is
+// needed; if both are set, the gateway looks at RefundNo only.
+type RefundSyncParam struct {
+	Common
+	// RefundNo is the gateway's number of the refund (退款号), at most 100 characters.
+	RefundNo string `json:"refundNo" daxpay:"no,oneof,max=100"`
+	// BizRefundNo is the merchant's number of the refund (商户退款号), at most 100 characters.
+	BizRefundNo string `json:"bizRefundNo" daxpay:"no,oneof,max=100"`
+}
+
+// Call implements Request.
+func (*RefundSyncParam) Call() Call[model.RefundSyncModel] {
+	return Call[model.RefundSyncModel]{
+		Path:    "/unipay/sync/refund",
+		Recover: "send the same refund sync again, it does no harm",
+	}
+}
+
+// AllocSyncParam asks the gateway to compare an allocation with its channel: allocation sync, 分账同步. One of the two numbers
+// is needed; if both are set, the gateway looks at AllocationNo only.
+type AllocSyncParam struct {
+	Common
+	// AllocationNo is the gateway's number of the allocation (分账单号), at most 32 characters.
+	AllocationNo string `json:"allocNo" daxpay:"no,oneof,max=32"`
+	// BizAllocationNo is the merchant's number of the allocation (商户分账单号), at most 100 characters.
+	BizAllocationNo string `json:"bizAllocNo" daxpay:"no,oneof,max=100"`
+}
+
+// Call implements Request.
+func (*AllocSyncParam) Call() Call[model.AllocSyncModel] {
+	return Call[model.AllocSyncModel]{
+		Path:    "/unipay/sync/allocation",
+		Recover: "send the same allocation sync again, it does no harm",
+	}
+}
+
+// LegacyPaySyncParam is the pay sync of gateways up to 2.0.5, which do not sign their answers. One of the two is needed.
+type LegacyPaySyncParam struct {
+	Common
+	// PaymentID is the gateway's ID of the payment (支付ID), at least 1.
+	PaymentID int64 `json:"paymentId" daxpay:"oneof,min=1"`
+	// BusinessNo is the merchant's number of the payment (业务号), at most 100 characters.
+	BusinessNo string `json:"businessNo" daxpay:"no,oneof,max=100"`
+}
+
+// Call implements Request.
+func (*LegacyPaySyncParam) Call() Call[model.LegacySyncModel] {
+	return Call[model.LegacySyncModel]{
+		Path:    "/unipay/syncPay",
+		Recover: "send the same pay sync again, it does no harm",
+	}
+}
+
+// LegacyRefundSyncParam is the refund sync of gateways up to 2.0.5, which do not sign their answers. One of the two is
+// needed.
+type LegacyRefundSyncParam struct {
+	Common
+	// RefundID is the gateway's ID of the refund (退款ID), at least 1.
+	RefundID int64 `json:"refundId" daxpay:"oneof,min=1"`
+	// RefundNo is the merchant's number of the refund (退款号), at most 100 characters. From 2.0.6 on the same name means the
+	// gateway's number.
+	RefundNo string `json:"refundNo" daxpay:"no,oneof,max=100"`
+}
+
+// Call implements Request.
+func (*LegacyRefundSyncParam) Call() Call[model.LegacySyncModel] {
+	return Call[model.LegacySyncModel]{
+		Path:    "/unipay/syncRefund",
+		Recover: "send the same refund sync again, it does no harm",
+	}
+}

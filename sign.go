@@ -1,0 +1,271 @@
+package daxpay
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/daxpay-go/daxpay/internal/wire"
+)
+
+// SignType is the algorithm that makes a signature of a message (签名方式). It is a setting of the gateway.
+type SignType string
+
+// The algorithms of the gateway.
+const (
+	HMACSHA256 SignType = "HMAC_SHA256"
+	MD5        SignType = "MD5"
+)
+
+func (t SignType) algorithm() (wire.Algorithm, bool) {
+	switch t {
+	case HMACSHA256:
+		return wire.HMACSHA256, true
+	case MD5:
+		return wire.MD5, true
+	}
+	return 0, false
+}
+
+// Signer signs and verifies raw JSON, for whoever has a message outside a call: from a queue, a log line, another framework.
+// It is safe for concurrent use. Make one with NewSigner.
+//
+// An object that Verify accepts was signed with the secret. That alone does not say what kind of message it is, when it was
+// signed, or that another text would not have the same signature: the client checks all that for the answers it receives.
+type Signer struct {
+	keys *signerKeys
+	zone *time.Location
+}
+
+// signerKeys stands behind a pointer so that printing a Signer cannot reach it.
+type signerKeys struct {
+	signType SignType
+	secret   string
+	key      *wire.Key
+}
+
+// beijing is the zone of a gateway as installed.
+var beijing = time.FixedZone("Asia/Shanghai", 8*60*60)
+
+// NewSigner returns a signer for an algorithm and the gateway's secret (签名密钥). Times that a message prints as text are read
+// in Chinese time; see In. Its errors are *ConfigErrors.
+func NewSigner(signType SignType, secret string) (*Signer, error) {
+	algorithm, ok := signType.algorithm()
+	var faults []error
+	if !ok {
+		faults = append(faults, &ConfigError{Field: "SignType", Reason: fmt.Sprintf("must be %s or %s, not %q", HMACSHA256, MD5, string(signType))})
+	}
+	if strings.TrimSpace(secret) == "" {
+		faults = append(faults, &ConfigError{Field: "SignSecret", Reason: "must be set: it is the secret (签名密钥) in the gateway's settings"})
+	}
+	if err := errors.Join(faults...); err != nil {
+		return nil, err
+	}
+	return &Signer{
+		keys: &signerKeys{signType: signType, secret: secret, key: wire.NewKey(algorithm, secret)},
+		zone: beijing,
+	}, nil
+}
+
+// In returns a signer that reads times in another zone, that of the gateway. Nil is Chinese time.
+func (s *Signer) In(zone *time.Location) *Signer {
+	if s == nil {
+		return nil
+	}
+	if zone == nil {
+		zone = beijing
+	}
+	return &Signer{keys: s.keys, zone: zone}
+}
+
+// Canonical returns the text that is signed for a JSON object, without the key. The object's own sign does not count. An
+// object that is not acceptable JSON gives ErrProtocol.
+func (s *Signer) Canonical(object []byte) (string, error) {
+	var o wire.Object
+	if err := s.read(&o, object); err != nil {
+		return "", err
+	}
+	text, err := o.AppendCanonical(nil, s.zone)
+	if err != nil {
+		return "", fmt.Errorf("%w: %w", ErrProtocol, err)
+	}
+	return string(text), nil
+}
+
+// Sign returns the signature of a JSON object: 64 lower-case hex digits, 32 for MD5. An object that is not acceptable JSON
+// gives ErrProtocol.
+func (s *Signer) Sign(object []byte) (string, error) {
+	var o wire.Object
+	if err := s.read(&o, object); err != nil {
+		return "", err
+	}
+	var buf [64]byte
+	sign, err := s.keys.key.AppendSign(buf[:0], &o, s.zone)
+	if err != nil {
+		return "", fmt.Errorf("%w: %w", ErrProtocol, err)
+	}
+	return string(sign), nil
+}
+
+// Verify checks the object's own sign. The object is a request, a notice, or the data of an answer. Its errors are a
+// *SignError, or ErrProtocol for what is not acceptable JSON.
+func (s *Signer) Verify(object []byte) error {
+	var o wire.Object
+	if err := s.read(&o, object); err != nil {
+		return err
+	}
+	return s.verify(&o, object, "", "")
+}
+
+func (s *Signer) read(o *wire.Object, object []byte) error {
+	if s == nil || s.keys == nil {
+		return &ConfigError{Field: "SignSecret", Reason: "is unknown: make the Signer with NewSigner"}
+	}
+	if err := o.Read(object); err != nil {
+		return fmt.Errorf("%w: %w", ErrProtocol, err)
+	}
+	return nil
+}
+
+// verify checks an object that was read from raw.
+func (s *Signer) verify(o *wire.Object, raw []byte, path, traceID string) error {
+	verdict, err := s.keys.key.Verify(o, s.zone)
+	switch {
+	case err != nil:
+		return &AnswerError{Path: path, TraceID: traceID, Reason: err.Error(), Err: ErrProtocol}
+	case verdict == wire.Genuine:
+		return nil
+	}
+	return &SignError{
+		Path: path, TraceID: traceID,
+		missing: verdict == wire.Unsigned, object: bytes.Clone(raw), signer: s,
+	}
+}
+
+// SignError says that a message has no signature or a wrong one. It is ErrSignMissing or ErrSignMismatch.
+type SignError struct {
+	Path    string // of the call; empty from Signer.Verify
+	TraceID string
+
+	missing bool
+	object  []byte
+	signer  *Signer
+}
+
+func (e *SignError) Error() string {
+	s := e.Unwrap().Error()
+	if e.Path != "" {
+		s += ": " + e.Path
+	}
+	s += trace(e.TraceID)
+	if e.missing {
+		return s + "; gateways up to 2.0.5 do not sign their answers"
+	}
+	return s + "; SignError.Explain shows what was compared"
+}
+
+// Unwrap tells which of the two it is.
+func (e *SignError) Unwrap() error {
+	if e.missing {
+		return ErrSignMissing
+	}
+	return ErrSignMismatch
+}
+
+// Format prints the error's text whatever the verb, so that %#v does not show what was received.
+func (e *SignError) Format(f fmt.State, _ rune) { fmt.Fprint(f, e.Error()) }
+
+// Explain shows how the signature was computed and names the likely cause of the mismatch. The text is for the eyes of
+// whoever runs the shop: it holds the message, and the signature that the message ought to have. Do not log it, do not send
+// it to anyone.
+func (e *SignError) Explain() string {
+	if e == nil || e.signer == nil {
+		return "nothing was compared"
+	}
+	var o wire.Object
+	if err := o.Read(e.object); err != nil {
+		return err.Error()
+	}
+	canonical, err := o.AppendCanonical(nil, e.signer.zone)
+	if err != nil {
+		return err.Error()
+	}
+	x := explanation{keys: e.signer.keys, object: &o, zone: e.signer.zone, canonical: string(canonical)}
+	if given, ok := o.Get(wire.SignName); ok && given.Kind == wire.String {
+		x.received = string(given.Text())
+	}
+	expected := wire.Digest(x.algorithm(), x.keys.secret, x.canonical+wire.KeyLabel+x.keys.secret)
+	var b strings.Builder
+	fmt.Fprintf(&b, "algorithm: %s\n", x.keys.signType)
+	fmt.Fprintf(&b, "text:      %s%s***\n", mask(x.canonical, x.keys.secret), wire.KeyLabel)
+	fmt.Fprintf(&b, "expected:  %s\n", expected)
+	fmt.Fprintf(&b, "received:  %s\n", mask(clip(x.received, maxMsg), x.keys.secret))
+	fmt.Fprintf(&b, "cause:     %s\n", x.cause())
+	return b.String()
+}
+
+func mask(s, secret string) string { return strings.ReplaceAll(s, secret, "***") }
+
+// explanation looks for the mistake under which the received signature would be right.
+type explanation struct {
+	keys      *signerKeys
+	object    *wire.Object
+	zone      *time.Location
+	canonical string
+	received  string
+}
+
+func (x *explanation) algorithm() wire.Algorithm {
+	a, _ := x.keys.signType.algorithm()
+	return a
+}
+
+func (x *explanation) cause() string {
+	if x.received == "" {
+		if data, ok := x.object.Get("data"); ok && data.Kind == wire.Dict {
+			return "this is a whole answer; the signature is inside its data: verify that object"
+		}
+		return "the message has no signature. A gateway up to 2.0.5 does not sign its answers (Gateway: GatewayV205); any other always does"
+	}
+	secret, algorithm := x.keys.secret, x.algorithm()
+	other, otherName := wire.MD5, MD5
+	if algorithm == wire.MD5 {
+		other, otherName = wire.HMACSHA256, HMACSHA256
+	}
+	matches := func(a wire.Algorithm, secret, text string) bool {
+		return strings.EqualFold(wire.Digest(a, secret, text), x.received)
+	}
+	signed := x.canonical + wire.KeyLabel
+	if matches(algorithm, secret, signed+secret) {
+		return "the digest is right but for upper case; the gateway sends lower case: something changed it"
+	}
+	if matches(other, secret, signed+secret) {
+		return "the other side signs with " + string(otherName) + ": set SignType"
+	}
+	for _, blank := range []string{strings.TrimSpace(secret), secret + "\n", secret + "\r\n", secret + " ", " " + secret} {
+		if blank != secret && matches(algorithm, blank, signed+blank) {
+			return "one of the two sides has blanks or a line break around the secret: remove them"
+		}
+	}
+	for _, upper := range []string{strings.ToUpper(signed + secret), strings.ToUpper(signed) + secret, strings.ToUpper(x.canonical) + wire.KeyLabel + secret} {
+		if matches(algorithm, secret, upper) || matches(other, secret, upper) {
+			return "the other side turns the text to upper case before signing it, as DaxPay 3.x does; this package speaks to 2.0.x"
+		}
+	}
+	if matches(algorithm, secret, x.canonical+"&sign="+secret) {
+		return `the other side appends "&sign=" and the secret; it should be "&key="`
+	}
+	zones := []*time.Location{time.UTC, beijing, time.Local}
+	for hour := -12; hour <= 14; hour++ {
+		zones = append(zones, time.FixedZone(fmt.Sprintf("UTC%+d", hour), hour*60*60))
+	}
+	for _, zone := range zones {
+		text, err := x.object.AppendCanonical(nil, zone)
+		if err == nil && matches(algorithm, secret, string(text)+wire.KeyLabel+secret) {
+			return "the gateway prints times in another zone (" + zone.String() + "): set Location"
+		}
+	}
+	return "none of the usual ones fits. Either the secrets differ, or the message was changed after it was signed"
+}
