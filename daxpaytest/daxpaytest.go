@@ -85,9 +85,13 @@ func WithSignType(t daxpay.SignType) Option {
 	return func(g *Gateway) { g.signType = t }
 }
 
-// WithClock sets the gateway's clock, which must be safe for concurrent use. Default: time.Now.
+// WithClock sets the gateway's clock, which must be safe for concurrent use. Default, also for nil: time.Now.
 func WithClock(now func() time.Time) Option {
-	return func(g *Gateway) { g.now = now }
+	return func(g *Gateway) {
+		if now != nil {
+			g.now = now
+		}
+	}
 }
 
 // Gateway is a running gateway. It is safe for concurrent use.

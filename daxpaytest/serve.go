@@ -19,7 +19,7 @@ import (
 
 // The gateway's codes.
 const (
-	ok                = 0
+	codeOK            = 0
 	businessRefused   = 1
 	codeUnreadable    = 10005
 	codeValidation    = 10006
@@ -210,21 +210,21 @@ func (g *Gateway) answer(route route, body []byte) (int, object) {
 		if result.refusal != "" {
 			return refuse(codeNoSuchTrade, result.refusal)
 		}
-		return ok, object{{"code", number(ok)}, {"msg", "success"}, {"data", result.members}, {"traceId", newTraceID()}, {"sign", ""}}
+		return codeOK, object{{"code", number(codeOK)}, {"msg", "success"}, {"data", result.members}, {"traceId", newTraceID()}, {"sign", ""}}
 	}
 	return g.seal(result)
 }
 
 // seal signs an outcome and puts it into the envelope.
 func (g *Gateway) seal(result outcome) (int, object) {
-	code := ok
+	code := codeOK
 	var remark any
 	if result.refusal != "" {
 		code, remark = businessRefused, result.refusal
 	}
 	data := append(object{{"code", number(code)}, {"msg", remark}, {"resTime", number(int(g.now().Unix()))}}, result.members...)
 	data = append(data, pair{"sign", sign(data, g.signType, g.secret, g.zone)})
-	return code, object{{"msg", "success"}, {"code", number(ok)}, {"data", data}, {"traceId", newTraceID()}}
+	return code, object{{"msg", "success"}, {"code", number(codeOK)}, {"data", data}, {"traceId", newTraceID()}}
 }
 
 func refuse(code int, reason string) (int, object) {

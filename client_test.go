@@ -1,0 +1,572 @@
+package daxpay_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/daxpay-go/daxpay"
+	"github.com/daxpay-go/daxpay/daxpaytest"
+	"github.com/daxpay-go/daxpay/model"
+	"github.com/daxpay-go/daxpay/param"
+)
+
+// stocked is a gateway with one of everything.
+func stocked(t *testing.T, options ...daxpaytest.Option) *daxpaytest.Gateway {
+	t.Helper()
+	gw := daxpaytest.Start(t, options...)
+	gw.SetPayment(daxpaytest.Payment{OrderNo: "P1", BizOrderNo: "B1", ID: 1, Status: model.PaySyncSuccess})
+	gw.SetRefund(daxpaytest.Refund{RefundNo: "R1", BizRefundNo: "BR1", ID: 2, Status: model.RefundSyncProgress})
+	gw.SetAllocation(daxpaytest.Allocation{AllocationNo: "A1", BizAllocationNo: "BA1", Status: model.AllocEnd})
+	return gw
+}
+
+func client(t *testing.T, gw *daxpaytest.Gateway, change func(*daxpay.Config)) *daxpay.Client {
+	t.Helper()
+	config := gw.Config()
+	if change != nil {
+		change(&config)
+	}
+	kit, err := daxpay.New(config)
+	require.NoError(t, err)
+	return kit
+}
+
+func automatic(config *daxpay.Config) { config.Gateway = daxpay.GatewayAuto }
+
+// paths lists the paths of the requests that the gateway got, and what it answered.
+func paths(gw *daxpaytest.Gateway) []string {
+	var list []string
+	for _, r := range gw.Requests() {
+		list = append(list, fmt.Sprintf("%s %d", r.Path, r.Code))
+	}
+	return list
+}
+
+func TestCallsOfEachVersion(t *testing.T) {
+	ctx := context.Background()
+	type call struct {
+		name  string
+		do    func(kit *daxpay.Client) (any, error)
+		want  any
+		paths map[daxpay.GatewayVersion]string // empty: not supported
+	}
+	const v205, v206, v207, v208 = daxpay.GatewayV205, daxpay.GatewayV206, daxpay.GatewayV207, daxpay.GatewayV208
+	for _, tt := range []call{
+		{"SyncPay", func(kit *daxpay.Client) (any, error) {
+			res, err := kit.SyncPay(ctx, &param.PaySyncParam{OrderNo: "P1"})
+			return status(res, err, func(m model.PaySyncModel) any { return m.Status })
+		}, model.PaySyncSuccess, map[daxpay.GatewayVersion]string{
+			v206: "/unipay/syncPay", v207: "/unipay/sync/pay", v208: "/unipay/sync/pay",
+		}},
+		{"SyncRefund", func(kit *daxpay.Client) (any, error) {
+			res, err := kit.SyncRefund(ctx, &param.RefundSyncParam{BizRefundNo: "BR1"})
+			return status(res, err, func(m model.RefundSyncModel) any { return m.Status })
+		}, model.RefundSyncProgress, map[daxpay.GatewayVersion]string{
+			v206: "/unipay/syncRefund", v207: "/unipay/sync/refund", v208: "/unipay/sync/refund",
+		}},
+		{"SyncAllocation", func(kit *daxpay.Client) (any, error) {
+			res, err := kit.SyncAllocation(ctx, &param.AllocSyncParam{BizAllocationNo: "BA1"})
+			return status(res, err, func(m model.AllocSyncModel) any { return m.Code })
+		}, 0, map[daxpay.GatewayVersion]string{
+			v207: "/unipay/sync/allocation", v208: "/unipay/sync/allocation",
+		}},
+		{"FinishAllocation", func(kit *daxpay.Client) (any, error) {
+			res, err := kit.FinishAllocation(ctx, &param.AllocFinishParam{AllocationNo: "A1"})
+			return status(res, err, func(m model.AllocationModel) any {
+				return [3]any{m.AllocationNo, m.BizAllocationNo, m.Status}
+			})
+		}, [3]any{"A1", "BA1", model.AllocFinish}, map[daxpay.GatewayVersion]string{
+			v206: "/unipay/allocationFinish", v207: "/unipay/allocation/finish", v208: "/unipay/allocation/finish",
+		}},
+		{"SyncPayLegacy", func(kit *daxpay.Client) (any, error) {
+			res, err := kit.SyncPayLegacy(ctx, &param.LegacyPaySyncParam{PaymentID: 1})
+			return unverified(t, res, err)
+		}, model.LegacySyncModel{GatewayStatus: "pay_success", Success: true}, map[daxpay.GatewayVersion]string{v205: "/unipay/syncPay"}},
+		{"SyncRefundLegacy", func(kit *daxpay.Client) (any, error) {
+			res, err := kit.SyncRefundLegacy(ctx, &param.LegacyRefundSyncParam{RefundNo: "BR1"})
+			return unverified(t, res, err)
+		}, model.LegacySyncModel{GatewayStatus: "refund_progress", Success: true}, map[daxpay.GatewayVersion]string{v205: "/unipay/syncRefund"}},
+	} {
+		for _, version := range []daxpay.GatewayVersion{v205, v206, v207, v208} {
+			for _, signType := range []daxpay.SignType{daxpay.HMACSHA256, daxpay.MD5} {
+				t.Run(fmt.Sprintf("%s/%s/%s", tt.name, version, signType), func(t *testing.T) {
+					gw := stocked(t, daxpaytest.WithVersion(version), daxpaytest.WithSignType(signType))
+					got, err := tt.do(gw.Client())
+					path, supported := tt.paths[version]
+					if !supported {
+						require.ErrorIs(t, err, daxpay.ErrUnsupported)
+						require.NotErrorIs(t, err, daxpay.ErrOutcomeUnknown)
+						require.Empty(t, gw.Requests())
+						for v := range tt.paths {
+							require.Contains(t, err.Error(), string(v), "the error says where the call is")
+						}
+						return
+					}
+					require.NoError(t, err)
+					require.Equal(t, tt.want, got)
+					require.Equal(t, []string{path + " 0"}, paths(gw))
+				})
+			}
+		}
+	}
+}
+
+func status[T any](res *daxpay.Result[T], err error, of func(T) any) (any, error) {
+	if err != nil {
+		return nil, err
+	}
+	if !res.Verified || res.TraceID == "" || len(res.Raw) == 0 {
+		return nil, fmt.Errorf("incomplete result: %+v", res)
+	}
+	return of(res.Data), nil
+}
+
+func unverified(t *testing.T, res *daxpay.Result[model.LegacySyncModel], err error) (any, error) {
+	t.Helper()
+	if err != nil {
+		return nil, err
+	}
+	require.False(t, res.Verified)
+	require.NotEmpty(t, res.TraceID)
+	return res.Data, nil
+}
+
+func TestLegacyNeedsThePin(t *testing.T) {
+	gw := stocked(t, daxpaytest.WithVersion(daxpay.GatewayV205))
+	_, err := client(t, gw, automatic).SyncPayLegacy(context.Background(), &param.LegacyPaySyncParam{PaymentID: 1})
+	require.ErrorIs(t, err, daxpay.ErrUnsupported)
+	require.Contains(t, err.Error(), "2.0.5")
+	require.Empty(t, gw.Requests())
+
+	_, err = gw.Client().SyncPayLegacy(context.Background(), &param.LegacyPaySyncParam{PaymentID: 7})
+	var refusal *daxpay.GatewayError
+	require.ErrorAs(t, err, &refusal)
+	require.False(t, refusal.Signed)
+}
+
+func TestAuto(t *testing.T) {
+	ctx := context.Background()
+	pay := func(kit *daxpay.Client) error {
+		_, err := kit.SyncPay(ctx, &param.PaySyncParam{OrderNo: "P1"})
+		return err
+	}
+	finish := func(kit *daxpay.Client) error {
+		_, err := kit.FinishAllocation(ctx, &param.AllocFinishParam{AllocationNo: "A1"})
+		return err
+	}
+	t.Run("2.0.8", func(t *testing.T) {
+		gw := stocked(t)
+		kit := client(t, gw, automatic)
+		require.NoError(t, pay(kit))
+		require.NoError(t, finish(kit))
+		err := finish(kit)
+		requireBusinessError(t, err, "分账单状态错误", lastTrace(t, err))
+		require.Equal(t, []string{
+			"/unipay/sync/pay 0",
+			"/unipay/allocation/finish 10006", "/unipay/allocation/finish 0",
+			"/unipay/allocation/finish 1",
+		}, paths(gw))
+	})
+	t.Run("2.0.7", func(t *testing.T) {
+		gw := stocked(t, daxpaytest.WithVersion(daxpay.GatewayV207))
+		kit := client(t, gw, automatic)
+		require.NoError(t, finish(kit))
+		require.NoError(t, pay(kit))
+		require.Equal(t, []string{
+			"/unipay/allocation/finish 20000", // as printed
+			"/unipay/allocation/finish 10006", // as 2.0.8
+			"/unipay/allocation/finish 0", "/unipay/sync/pay 0",
+		}, paths(gw))
+	})
+	t.Run("encodings that are the same are tried once", func(t *testing.T) {
+		gw := stocked(t, daxpaytest.WithVersion(daxpay.GatewayV207))
+		kit := client(t, gw, automatic)
+		require.NoError(t, pay(kit))
+		require.NoError(t, finish(kit))
+		require.Equal(t, []string{"/unipay/sync/pay 20000", "/unipay/sync/pay 0", "/unipay/allocation/finish 0"}, paths(gw))
+	})
+	t.Run("wrong secret", func(t *testing.T) {
+		for _, version := range []daxpay.GatewayVersion{daxpay.GatewayV207, daxpay.GatewayV208} {
+			gw := stocked(t, daxpaytest.WithVersion(version))
+			err := pay(client(t, gw, func(c *daxpay.Config) { c.Gateway, c.SignSecret = daxpay.GatewayAuto, "wrong" }))
+			var refusal *daxpay.GatewayError
+			require.ErrorAs(t, err, &refusal)
+			require.Contains(t, err.Error(), "check SignSecret, SignType and Gateway")
+			require.NotErrorIs(t, err, daxpay.ErrOutcomeUnknown)
+			require.Len(t, gw.Requests(), 2)
+		}
+	})
+	t.Run("wrong algorithm", func(t *testing.T) {
+		gw := stocked(t)
+		err := pay(client(t, gw, func(c *daxpay.Config) { c.SignType = daxpay.MD5 }))
+		var refusal *daxpay.GatewayError
+		require.ErrorAs(t, err, &refusal)
+		require.Equal(t, 20052, refusal.Code)
+		require.Len(t, gw.Requests(), 1, "a pinned version is not left")
+	})
+	t.Run("the first refusal is the answer when all refuse", func(t *testing.T) {
+		codes := []int{10006, 20052, 20051}
+		sent := 0
+		kit, _ := mocked(t, daxpay.Config{}, func(r *http.Request) (*http.Response, error) {
+			body := fmt.Sprintf(`{"code":%d,"msg":"no","traceId":"T%d"}`, codes[sent], sent)
+			sent++
+			return jsonAnswer(body)(r)
+		})
+		var refusal *daxpay.GatewayError
+		require.ErrorAs(t, finish(kit), &refusal)
+		require.Equal(t, 3, sent)
+		require.Equal(t, 10006, refusal.Code)
+		require.Equal(t, "T0", refusal.TraceID)
+	})
+	t.Run("other refusals are not tried again", func(t *testing.T) {
+		for _, body := range []string{
+			`{"code":10001,"msg":"系统错误"}`, `{"code":10007,"msg":"重复操作"}`, `{"code":20000,"msg":"其他"}`, `{"code":10005,"msg":"参数解析失败"}`,
+			sealed(t, `"code":1,"msg":"未通过签名验证","resTime":1715500234`),
+			sealed(t, `"code":20052,"msg":"验签失败","resTime":1715500234`),
+		} {
+			kit, transport := mocked(t, daxpay.Config{Now: at(now)}, jsonAnswer(body))
+			require.Error(t, finish(kit))
+			require.Equal(t, 1, transport.GetTotalCallCount(), body)
+		}
+	})
+	t.Run("a validation refusal is final where the names are the same everywhere", func(t *testing.T) {
+		kit, transport := mocked(t, daxpay.Config{}, jsonAnswer(`{"code":10006,"msg":"请求时间已过期"}`))
+		require.Error(t, pay(kit))
+		require.Equal(t, 1, transport.GetTotalCallCount())
+	})
+	t.Run("a gateway that was updated", func(t *testing.T) {
+		old := stocked(t, daxpaytest.WithVersion(daxpay.GatewayV207))
+		updated := stocked(t)
+		var target http.Handler = old
+		front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { target.ServeHTTP(w, r) }))
+		defer front.Close()
+		kit := client(t, old, func(c *daxpay.Config) { c.ServiceURL, c.Gateway = front.URL, daxpay.GatewayAuto })
+		require.NoError(t, finish(kit))
+		target = updated
+		require.NoError(t, finish(kit))
+		require.Equal(t, "/unipay/allocation/finish 0", paths(updated)[2])
+	})
+	t.Run("each attempt has its own time and nonce", func(t *testing.T) {
+		var mu sync.Mutex
+		clock := time.Unix(now, 0)
+		gw := stocked(t, daxpaytest.WithVersion(daxpay.GatewayV207), daxpaytest.WithClock(func() time.Time {
+			mu.Lock()
+			defer mu.Unlock()
+			clock = clock.Add(time.Second)
+			return clock
+		}))
+		require.NoError(t, finish(client(t, gw, automatic)))
+		seen := map[string]bool{}
+		for _, r := range gw.Requests() {
+			var sent struct{ ReqTime, NonceStr, Sign any }
+			require.NoError(t, json.Unmarshal(r.Body, &sent))
+			seen[fmt.Sprint(sent.ReqTime)] = true
+			seen[fmt.Sprint(sent.NonceStr)] = true
+			seen[fmt.Sprint(sent.Sign)] = true
+		}
+		require.Len(t, seen, 9)
+	})
+}
+
+func lastTrace(t *testing.T, err error) string {
+	t.Helper()
+	var refusal *daxpay.GatewayError
+	require.ErrorAs(t, err, &refusal)
+	return refusal.TraceID
+}
+
+func TestTransportErrors(t *testing.T) {
+	ctx := context.Background()
+	finish := func(ctx context.Context, kit *daxpay.Client) error {
+		_, err := kit.FinishAllocation(ctx, &param.AllocFinishParam{AllocationNo: "A1"})
+		return err
+	}
+	t.Run("nobody listens", func(t *testing.T) {
+		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		require.NoError(t, err)
+		require.NoError(t, listener.Close())
+		kit, err := daxpay.New(daxpay.Config{ServiceURL: "http://" + listener.Addr().String(), SignSecret: secret})
+		require.NoError(t, err)
+		err = finish(ctx, kit)
+		var transport *daxpay.TransportError
+		require.ErrorAs(t, err, &transport)
+		require.True(t, transport.NeverSent)
+		require.NotErrorIs(t, err, daxpay.ErrOutcomeUnknown)
+		require.Contains(t, err.Error(), "nothing was sent")
+	})
+	t.Run("a certificate that is not trusted", func(t *testing.T) {
+		server := httptest.NewUnstartedServer(http.NotFoundHandler())
+		server.Config.ErrorLog = slog.NewLogLogger(slog.NewTextHandler(io.Discard, nil), slog.LevelError)
+		server.StartTLS()
+		defer server.Close()
+		kit, err := daxpay.New(daxpay.Config{ServiceURL: server.URL, SignSecret: secret})
+		require.NoError(t, err)
+		err = finish(ctx, kit)
+		require.ErrorContains(t, err, "certificate")
+		require.NotErrorIs(t, err, daxpay.ErrOutcomeUnknown)
+	})
+	t.Run("hung up after reading", func(t *testing.T) {
+		var received atomic.Int32
+		server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			_, _ = io.ReadAll(r.Body)
+			received.Add(1)
+			panic(http.ErrAbortHandler)
+		}))
+		defer server.Close()
+		kit, err := daxpay.New(daxpay.Config{ServiceURL: server.URL, SignSecret: secret})
+		require.NoError(t, err)
+		err = finish(ctx, kit)
+		require.ErrorIs(t, err, io.EOF)
+		require.ErrorIs(t, err, daxpay.ErrOutcomeUnknown)
+		require.ErrorContains(t, err, "query the allocation order")
+		require.EqualValues(t, 1, received.Load())
+	})
+	t.Run("body cut off", func(t *testing.T) {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Length", "1000")
+			_, _ = w.Write([]byte(`{"code":0,`))
+		}))
+		defer server.Close()
+		kit, err := daxpay.New(daxpay.Config{ServiceURL: server.URL, SignSecret: secret})
+		require.NoError(t, err)
+		err = finish(ctx, kit)
+		require.ErrorIs(t, err, io.ErrUnexpectedEOF)
+		require.ErrorIs(t, err, daxpay.ErrOutcomeUnknown)
+	})
+	t.Run("timeout of the config", func(t *testing.T) {
+		release := make(chan struct{})
+		server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-release }))
+		defer server.Close()
+		defer close(release)
+		kit, err := daxpay.New(daxpay.Config{ServiceURL: server.URL, SignSecret: secret, Timeout: 20 * time.Millisecond})
+		require.NoError(t, err)
+		err = finish(ctx, kit)
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.ErrorIs(t, err, daxpay.ErrOutcomeUnknown)
+	})
+	t.Run("context ended before", func(t *testing.T) {
+		gw := stocked(t)
+		ended, cancel := context.WithCancel(ctx)
+		cancel()
+		err := finish(ended, gw.Client())
+		require.ErrorIs(t, err, context.Canceled)
+		require.NotErrorIs(t, err, daxpay.ErrOutcomeUnknown)
+		require.Empty(t, gw.Requests())
+	})
+	t.Run("what the other side sent is not repeated", func(t *testing.T) {
+		kit, _ := mocked(t, daxpay.Config{}, func(*http.Request) (*http.Response, error) {
+			return nil, errors.New(`malformed HTTP response "payee 王小明"`)
+		})
+		err := finish(ctx, kit)
+		require.ErrorContains(t, err, "no answer: malformed HTTP response")
+		require.NotContains(t, err.Error(), "王小明")
+	})
+}
+
+func TestMisuse(t *testing.T) {
+	ctx := context.Background()
+	good := &param.PaySyncParam{OrderNo: "P1"}
+	_, err := (&daxpay.Client{}).SyncPay(ctx, good)
+	require.ErrorIs(t, err, daxpay.ErrConfig)
+	_, err = (*daxpay.Client)(nil).SyncPay(ctx, good)
+	require.ErrorIs(t, err, daxpay.ErrConfig)
+
+	kit := stocked(t).Client()
+	_, err = kit.SyncPay(ctx, nil)
+	require.ErrorIs(t, err, daxpay.ErrParam)
+	_, err = daxpay.Execute[model.PaySyncModel](ctx, kit, nil)
+	require.ErrorIs(t, err, daxpay.ErrParam)
+	_, err = kit.SyncPay(nil, good) //nolint:staticcheck // that is what is tested
+	require.ErrorIs(t, err, daxpay.ErrParam)
+}
+
+func TestParamAndHTTPClientStayAsTheyAre(t *testing.T) {
+	gw := stocked(t)
+	transport := &http.Transport{}
+	hc := &http.Client{Transport: transport, Timeout: time.Minute}
+	kit := client(t, gw, func(c *daxpay.Config) { c.HTTPClient, c.ClientIP = hc, "192.0.2.1" })
+	p := &param.PaySyncParam{OrderNo: "P1"}
+	_, err := kit.SyncPay(context.Background(), p)
+	require.NoError(t, err)
+	require.Equal(t, &param.PaySyncParam{OrderNo: "P1"}, p)
+	require.Nil(t, hc.CheckRedirect)
+	require.Nil(t, hc.Jar)
+	require.Same(t, transport, hc.Transport)
+	require.Equal(t, time.Minute, hc.Timeout)
+
+	var sent struct{ ClientIP, NonceStr, Sign string }
+	require.NoError(t, json.Unmarshal(gw.Requests()[0].Body, &sent))
+	require.Equal(t, "192.0.2.1", sent.ClientIP)
+	require.Len(t, sent.NonceStr, 32)
+	require.Len(t, sent.Sign, 64)
+	transport.CloseIdleConnections()
+}
+
+func TestConcurrentCallsKeepTheirAnswers(t *testing.T) {
+	gw := daxpaytest.Start(t)
+	const orders = 200
+	for i := range orders {
+		gw.SetPayment(daxpaytest.Payment{OrderNo: fmt.Sprintf("P%d", i), Status: model.PaySyncStatus(fmt.Sprintf("status_%d", i))})
+	}
+	kit := client(t, gw, automatic)
+	var wg sync.WaitGroup
+	for worker := range 64 {
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			for i := worker; i < orders; i += 16 {
+				res, err := kit.SyncPay(context.Background(), &param.PaySyncParam{OrderNo: fmt.Sprintf("P%d", i)})
+				if err != nil || res.Data.Status != model.PaySyncStatus(fmt.Sprintf("status_%d", i)) {
+					t.Errorf("order %d: %v, %v", i, res, err)
+				}
+			}
+		}()
+	}
+	wg.Wait()
+}
+
+type riskParam struct {
+	param.Common
+	BizOrderNo string      `json:"bizOrderNo" daxpay:"no,required,max=100"`
+	Title      string      `json:"title" daxpay:"text,max=10"`
+	Score      *int        `json:"score"`
+	Items      []riskItem  `json:"items"`
+	Extra      interface{} `json:"-"`
+}
+
+type riskItem struct {
+	Name string `json:"name" daxpay:"text"`
+	ID   int64  `json:"ID" daxpay:"required"`
+}
+
+func (*riskParam) Call() param.Call[riskModel] {
+	return param.Call[riskModel]{Path: "/unipay/ext/risk", ReadOnly: true}
+}
+
+type riskModel struct {
+	model.Common
+	BizOrderNo string     `json:"bizOrderNo"`
+	Level      string     `json:"level" daxpay:"proof"`
+	Limit      *int64     `json:"limit"`
+	CheckTime  model.Time `json:"checkTime"`
+	Items      []riskItem `json:"items"`
+}
+
+func TestCustomCall(t *testing.T) {
+	signer, err := daxpay.NewSigner(daxpay.HMACSHA256, secret)
+	require.NoError(t, err)
+	var sent string
+	kit, _ := mocked(t, daxpay.Config{Now: at(now)}, func(r *http.Request) (*http.Response, error) {
+		body, _ := io.ReadAll(r.Body)
+		sent = string(body)
+		require.NoError(t, signer.Verify(body))
+		return jsonAnswer(sealed(t, `"code":0,"resTime":1715500234,"bizOrderNo":"B1","level":"low","limit":"0","checkTime":"2024-05-12 15:50:34","items":[{"name":"a\tb","ID":1},{"name":"c","ID":"2"}]`))(r)
+	})
+	zero := 0
+	p := &riskParam{
+		Common: param.Common{NonceStr: "n"}, BizOrderNo: "B1", Title: "\"鞋\"\n", Score: &zero,
+		Items: []riskItem{{Name: "b\u00a0\n", ID: 2}, {ID: 3}},
+	}
+	res, err := daxpay.Execute(context.Background(), kit, p)
+	require.NoError(t, err)
+	require.Equal(t, `{"bizOrderNo":"B1","items":[{"ID":2,"name":"b`+"\u00a0"+`\n"},{"ID":3}],"nonceStr":"n","reqTime":1715500234,"score":0,"title":"\"鞋\"\n","sign":`,
+		sent[:strings.Index(sent, `"sign":`)+7])
+	require.Equal(t, "low", res.Data.Level)
+	require.Equal(t, int64(0), *res.Data.Limit)
+	require.Equal(t, int64(now), res.Data.CheckTime.Unix())
+	require.Equal(t, []riskItem{{Name: "a\tb", ID: 1}, {Name: "c", ID: 2}}, res.Data.Items)
+
+	_, err = daxpay.Execute(context.Background(), kit, &riskParam{Title: "a&level=high", Items: []riskItem{{}}})
+	require.ErrorIs(t, err, daxpay.ErrParam)
+	for _, want := range []string{"BizOrderNo must be set", "Title must not hold", "Items[0].ID must be set"} {
+		require.ErrorContains(t, err, want)
+	}
+
+	// A call that changes nothing has no unknown outcome.
+	kit, _ = mocked(t, daxpay.Config{Now: at(now)}, jsonAnswer("{}"))
+	_, err = daxpay.Execute(context.Background(), kit, p)
+	require.ErrorIs(t, err, daxpay.ErrProtocol)
+	require.NotErrorIs(t, err, daxpay.ErrOutcomeUnknown)
+}
+
+type floatParam struct {
+	param.Common
+	Price float64 `json:"price"`
+}
+
+func (*floatParam) Call() param.Call[riskModel] {
+	return param.Call[riskModel]{Path: "no slash?"}
+}
+
+type pathParam struct{ param.Common }
+
+func (*pathParam) Call() param.Call[riskModel] { return param.Call[riskModel]{Path: "/a/../b?c"} }
+
+func TestCustomCallMistakes(t *testing.T) {
+	kit, transport := mocked(t, daxpay.Config{}, jsonAnswer("{}"))
+	_, err := daxpay.Execute(context.Background(), kit, &floatParam{})
+	require.ErrorIs(t, err, daxpay.ErrParam)
+	require.ErrorContains(t, err, "Price floating point loses digits")
+	_, err = daxpay.Execute(context.Background(), kit, &pathParam{})
+	require.ErrorContains(t, err, "plain path")
+	require.Zero(t, transport.GetTotalCallCount())
+}
+
+func TestLogHoldsOnlyWhatIsAllowed(t *testing.T) {
+	var lines bytes.Buffer
+	gw := stocked(t, daxpaytest.WithVersion(daxpay.GatewayV207))
+	kit := client(t, gw, func(c *daxpay.Config) {
+		c.Gateway = daxpay.GatewayAuto
+		c.Logger = slog.New(slog.NewJSONHandler(&lines, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	})
+	_, err := kit.SyncPay(context.Background(), &param.PaySyncParam{OrderNo: "P1", Common: param.Common{ClientIP: "192.0.2.77"}})
+	require.NoError(t, err)
+	_, err = kit.SyncPay(context.Background(), &param.PaySyncParam{OrderNo: "P9"})
+	require.Error(t, err)
+
+	text := lines.String()
+	for _, private := range []string{daxpaytest.Secret, "P1", "P9", "192.0.2.77", "支付订单不存在"} {
+		require.NotContains(t, text, private)
+	}
+	var got []map[string]any
+	for _, line := range strings.Split(strings.TrimSpace(text), "\n") {
+		var fields map[string]any
+		require.NoError(t, json.Unmarshal([]byte(line), &fields))
+		for name := range fields {
+			require.Contains(t, []string{
+				"time", "level", "msg", "path", "gateway", "attempt", "took", "status", "code", "verified", "outcomeUnknown", "traceId",
+			}, name)
+		}
+		require.NotEmpty(t, fields["traceId"])
+		delete(fields, "traceId")
+		delete(fields, "time")
+		delete(fields, "took")
+		got = append(got, fields)
+	}
+	line := func(level, msg, gateway string, attempt, code int, verified bool) map[string]any {
+		return map[string]any{
+			"level": level, "msg": msg, "path": "/unipay/sync/pay", "gateway": gateway, "attempt": float64(attempt),
+			"status": float64(200), "code": float64(code), "verified": verified, "outcomeUnknown": false,
+		}
+	}
+	require.Equal(t, []map[string]any{
+		line("WARN", "daxpay call failed", "as printed", 1, 20000, false),
+		line("DEBUG", "daxpay call", "2.0.7", 2, 0, true),
+		line("WARN", "daxpay call failed", "2.0.7", 1, 1, true),
+	}, got)
+}

@@ -1,0 +1,128 @@
+package daxpay_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/daxpay-go/daxpay"
+)
+
+func TestNewReportsEveryMistake(t *testing.T) {
+	_, err := daxpay.New(daxpay.Config{
+		ServiceURL: "ftp://x", SignSecret: " \t", SignType: "SHA1", Gateway: "3.0.0", ClientIP: "localhost",
+		Timeout: -1, MaxAnswerSize: -1,
+	})
+	require.ErrorIs(t, err, daxpay.ErrConfig)
+	for _, field := range []string{"ServiceURL", "SignSecret", "SignType", "Gateway", "ClientIP", "Timeout", "MaxAnswerSize"} {
+		require.ErrorContains(t, err, "Config."+field)
+	}
+	var first *daxpay.ConfigError
+	require.ErrorAs(t, err, &first)
+	require.Equal(t, "ServiceURL", first.Field)
+}
+
+func TestConfigFields(t *testing.T) {
+	for _, tt := range []struct {
+		change func(*daxpay.Config)
+		field  string // empty: accepted
+	}{
+		{func(*daxpay.Config) {}, ""},
+		{func(c *daxpay.Config) { c.ServiceURL = "" }, "ServiceURL must be set"},
+		{func(c *daxpay.Config) { c.ServiceURL = "127.0.0.1:9000" }, "ServiceURL"},
+		{func(c *daxpay.Config) { c.ServiceURL = "http://" }, "ServiceURL has no host"},
+		{func(c *daxpay.Config) { c.ServiceURL = "http://:80" }, "ServiceURL has no host"},
+		{func(c *daxpay.Config) { c.ServiceURL = "https://user:pass@host" }, "ServiceURL must not hold a user"},
+		{func(c *daxpay.Config) { c.ServiceURL = "https://host/?a=1" }, "ServiceURL must not have a query"},
+		{func(c *daxpay.Config) { c.ServiceURL = "https://host/?" }, "ServiceURL must not have a query"},
+		{func(c *daxpay.Config) { c.ServiceURL = "https://host/#a" }, "ServiceURL must not have a query"},
+		{func(c *daxpay.Config) { c.ServiceURL = "https://host/prefix/" }, ""},
+		{func(c *daxpay.Config) { c.ServiceURL = "http://[::1]:9000" }, ""},
+		{func(c *daxpay.Config) { c.SignSecret = "" }, "SignSecret must be set"},
+		{func(c *daxpay.Config) { c.SignSecret = "a\xff" }, "SignSecret must be valid UTF-8"},
+		{func(c *daxpay.Config) { c.SignType = daxpay.MD5 }, ""},
+		{func(c *daxpay.Config) { c.SignType = "md5" }, "SignType"},
+		{func(c *daxpay.Config) { c.Gateway = daxpay.GatewayV205 }, ""},
+		{func(c *daxpay.Config) { c.Gateway = "2.0.9" }, "Gateway"},
+		{func(c *daxpay.Config) { c.Gateway = "as printed" }, "Gateway"},
+		{func(c *daxpay.Config) { c.ClientIP = "2001:db8::1" }, ""},
+		{func(c *daxpay.Config) { c.ClientIP = "fe80::1%eth0" }, "ClientIP"},
+		{func(c *daxpay.Config) { c.MaxAge = -1 }, ""},
+	} {
+		config := daxpay.Config{ServiceURL: "http://127.0.0.1:9000", SignSecret: "s"}
+		tt.change(&config)
+		kit, err := daxpay.New(config)
+		if tt.field == "" {
+			require.NoError(t, err)
+			require.NotNil(t, kit)
+			continue
+		}
+		require.ErrorIs(t, err, daxpay.ErrConfig)
+		require.ErrorContains(t, err, "Config."+tt.field)
+		require.Nil(t, kit)
+	}
+}
+
+func TestServiceURLPrefix(t *testing.T) {
+	for _, prefix := range []string{"", "/", "/shop", "/shop/pay//"} {
+		var url string
+		kit, _ := mocked(t, daxpay.Config{ServiceURL: "http://gateway:9000" + prefix, Now: at(now)}, func(r *http.Request) (*http.Response, error) {
+			url = r.URL.String()
+			return jsonAnswer(sealed(t, good))(r)
+		})
+		_, err := calls["SyncPay"](kit)
+		require.NoError(t, err)
+		require.Equal(t, "http://gateway:9000"+strings.TrimRight(prefix, "/")+"/unipay/sync/pay", url)
+	}
+}
+
+func TestNothingPrintsTheSecret(t *testing.T) {
+	const canary = "CANARY-secret"
+	config := daxpay.Config{ServiceURL: "https://CANARY-user:CANARY-pass@host/a?CANARY=1#CANARY", SignSecret: canary, ClientIP: "192.0.2.1", Timeout: time.Second}
+	good := config
+	good.ServiceURL = "https://host/a"
+	kit, err := daxpay.New(good)
+	require.NoError(t, err)
+	signer, err := daxpay.NewSigner(daxpay.MD5, canary)
+	require.NoError(t, err)
+	_, configErr := daxpay.New(config)
+	signErr := signer.Verify([]byte(`{"title":"CANARY-text","sign":"CANARY-sign"}`))
+	type holder struct {
+		Config daxpay.Config
+		Client *daxpay.Client
+		Value  daxpay.Client
+		Signer *daxpay.Signer
+		Err    error
+	}
+	for _, v := range []any{
+		config, &config, kit, *kit, signer, *signer, configErr, signErr, //nolint:govet // a Client may be copied
+		holder{config, kit, *kit, signer, signErr}, &holder{config, kit, *kit, signer, signErr}, []any{config, kit, signErr},
+	} {
+		var printed bytes.Buffer
+		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
+			fmt.Fprintf(&printed, verb+"\n", v)
+		}
+		asJSON, err := json.Marshal(v)
+		require.NoError(t, err)
+		printed.Write(asJSON)
+		slog.New(slog.NewTextHandler(&printed, nil)).Info("x", "v", v)
+		slog.New(slog.NewJSONHandler(&printed, nil)).Info("x", "v", v)
+		require.NotContains(t, strings.ToLower(printed.String()), strings.ToLower("CANARY-secret"), "%T", v)
+		require.NotContains(t, printed.String(), "CANARY-pass", "%T", v)
+		require.NotContains(t, printed.String(), "CANARY-text", "%T", v)
+		require.NotContains(t, printed.String(), "CANARY-sign", "%T", v)
+		require.NotContains(t, printed.String(), fmt.Sprintf("%x", canary), "%T", v)
+	}
+	require.Contains(t, fmt.Sprintf("%+v", kit), "ServiceURL:https://host/a SignSecret:*** SignType:HMAC_SHA256 Gateway:auto ClientIP:192.0.2.1 Timeout:1s")
+	require.Equal(t, "daxpay.Client{state:not made with New}", fmt.Sprint(&daxpay.Client{}))
+	require.Equal(t, "daxpay.Config{ServiceURL:(not a URL) SignSecret: SignType: Gateway:auto ClientIP: Timeout:0s MaxAge:0s}", fmt.Sprint(daxpay.Config{ServiceURL: "::"}))
+	require.True(t, errors.Is(signErr, daxpay.ErrSignMismatch))
+}
