@@ -18,7 +18,8 @@ import (
 )
 
 // Config is what New needs to know. ServiceURL and SignSecret are required; the zero value of every other field stands for its
-// default. However a Config is printed, the secret does not show.
+// default. However a Config is printed, encoded or logged, the secret does not show; only in an unexported field of another
+// struct no package can keep fmt from printing it.
 type Config struct {
 	// ServiceURL is where the gateway is, such as "https://pay.example.com". A path prefix and a trailing slash are allowed;
 	// user, query and fragment are not.
@@ -199,10 +200,13 @@ func newTransport() *http.Transport {
 	}
 }
 
+// masked is printed for a secret.
+const masked = "***"
+
 func (cfg Config) attrs() []slog.Attr {
 	secret := ""
 	if cfg.SignSecret != "" {
-		secret = "***"
+		secret = masked
 	}
 	address := "(not a URL)"
 	if u, err := url.Parse(cfg.ServiceURL); err == nil {

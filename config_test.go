@@ -102,7 +102,14 @@ func TestNothingPrintsTheSecret(t *testing.T) {
 		Signer *daxpay.Signer
 		Err    error
 	}
+	type hidden struct {
+		client  *daxpay.Client
+		value   daxpay.Client
+		signer  *daxpay.Signer
+		another daxpay.Signer
+	}
 	for _, v := range []any{
+		hidden{kit, *kit, signer, *signer}, &hidden{kit, *kit, signer, *signer},
 		config, &config, kit, *kit, signer, *signer, configErr, signErr, //nolint:govet // a Client may be copied
 		holder{config, kit, *kit, signer, signErr}, &holder{config, kit, *kit, signer, signErr}, []any{config, kit, signErr},
 	} {

@@ -47,9 +47,9 @@ type Client struct {
 	core *core
 }
 
-// core is what a Client is made of. It stands behind a pointer so that printing a Client cannot reach it.
+// core is what a Client is made of.
 type core struct {
-	Config
+	Config   // without the secret, which only the signer has
 	signer   *Signer
 	resty    *resty.Client
 	accepted atomic.Uint32 // the gateway.Version that GatewayAuto tries first
@@ -72,6 +72,7 @@ func New(config Config) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
+	config.SignSecret = masked
 	c := &core{Config: config, signer: signer.In(config.Location)}
 	c.scratch.New = func() any { return new(scratch) }
 	c.resty = resty.NewWithClient(config.httpClient()).

@@ -96,8 +96,12 @@ func TestSeedPageRequestsAreSentAsPrinted(t *testing.T) {
 
 func TestSeedPageAnswers(t *testing.T) {
 	authentic := map[string]func(t *testing.T, got any, err error){
-		"支付订单不存在": func(t *testing.T, _ any, err error) { requireBusinessError(t, err, "支付订单不存在", "uYFsaueHRcXa") },
-		"分账单状态错误": func(t *testing.T, _ any, err error) { requireBusinessError(t, err, "分账单状态错误", "Sv7Yghr2m013") },
+		"支付订单不存在": func(t *testing.T, _ any, err error) {
+			requireBusinessError(t, err, "支付订单不存在", "uYFsaueHRcXa")
+		},
+		"分账单状态错误": func(t *testing.T, _ any, err error) {
+			requireBusinessError(t, err, "分账单状态错误", "Sv7Yghr2m013")
+		},
 		"pay_not_found": func(t *testing.T, got any, err error) {
 			require.NoError(t, err)
 			require.Equal(t, model.RefundSyncNotFound, got)

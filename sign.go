@@ -39,11 +39,11 @@ type Signer struct {
 	zone *time.Location
 }
 
-// signerKeys stands behind a pointer so that printing a Signer cannot reach it.
 type signerKeys struct {
 	signType SignType
-	secret   string
-	key      *wire.Key
+	// secret is a function because fmt prints those as addresses, wherever a Signer stands and whatever the verb.
+	secret func() string
+	key    *wire.Key
 }
 
 // beijing is the zone of a gateway as installed.
@@ -64,9 +64,18 @@ func NewSigner(signType SignType, secret string) (*Signer, error) {
 		return nil, err
 	}
 	return &Signer{
-		keys: &signerKeys{signType: signType, secret: secret, key: wire.NewKey(algorithm, secret)},
+		keys: &signerKeys{signType: signType, secret: func() string { return secret }, key: wire.NewKey(algorithm, secret)},
 		zone: beijing,
 	}, nil
+}
+
+// Format implements fmt.Formatter for every verb, without the secret.
+func (s Signer) Format(f fmt.State, _ rune) {
+	if s.keys == nil {
+		fmt.Fprint(f, "daxpay.Signer{not made with NewSigner}")
+		return
+	}
+	fmt.Fprint(f, "daxpay.Signer{SignType:", s.keys.signType, "}")
 }
 
 // In returns a signer that reads times in another zone, that of the gateway. Nil is Chinese time.
@@ -196,12 +205,13 @@ func (e *SignError) Explain() string {
 	if given, ok := o.Get(wire.SignName); ok && given.Kind == wire.String {
 		x.received = string(given.Text())
 	}
-	expected := wire.Digest(x.algorithm(), x.keys.secret, x.canonical+wire.KeyLabel+x.keys.secret)
+	secret := x.keys.secret()
+	expected := wire.Digest(x.algorithm(), secret, x.canonical+wire.KeyLabel+secret)
 	var b strings.Builder
 	fmt.Fprintf(&b, "algorithm: %s\n", x.keys.signType)
-	fmt.Fprintf(&b, "text:      %s%s***\n", mask(x.canonical, x.keys.secret), wire.KeyLabel)
+	fmt.Fprintf(&b, "text:      %s%s***\n", mask(x.canonical, secret), wire.KeyLabel)
 	fmt.Fprintf(&b, "expected:  %s\n", expected)
-	fmt.Fprintf(&b, "received:  %s\n", mask(clip(x.received, maxMsg), x.keys.secret))
+	fmt.Fprintf(&b, "received:  %s\n", mask(clip(x.received, maxMsg), secret))
 	fmt.Fprintf(&b, "cause:     %s\n", x.cause())
 	return b.String()
 }
@@ -229,7 +239,7 @@ func (x *explanation) cause() string {
 		}
 		return "the message has no signature. A gateway up to 2.0.5 does not sign its answers (Gateway: GatewayV205); any other always does"
 	}
-	secret, algorithm := x.keys.secret, x.algorithm()
+	secret, algorithm := x.keys.secret(), x.algorithm()
 	other, otherName := wire.MD5, MD5
 	if algorithm == wire.MD5 {
 		other, otherName = wire.HMACSHA256, HMACSHA256
