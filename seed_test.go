@@ -150,3 +150,11 @@ func requireBusinessError(t *testing.T, err error, msg, traceID string) {
 	require.True(t, refusal.Signed)
 	require.NotErrorIs(t, err, daxpay.ErrOutcomeUnknown)
 }
+
+// recordBody keeps the body of the latest request.
+func recordBody(body *[]byte, answer string) httpmock.Responder {
+	return func(r *http.Request) (*http.Response, error) {
+		*body, _ = io.ReadAll(r.Body)
+		return jsonAnswer(answer)(r)
+	}
+}

@@ -39,10 +39,7 @@ func (p *Plan) Screen(o *Object, allowText bool) error {
 			}
 		case Dict, List:
 			s := nestedScreen{top: p, message: o, allowText: allowText}
-			if f != nil {
-				s.plan = f.shape.inner()
-			}
-			if reason := s.value(m.Value); reason != "" {
+			if reason := s.inside(f, m.Value); reason != "" {
 				return &MemberError{Name: name, Reason: reason, Ambiguous: reason != reasonNUL}
 			}
 		}
@@ -133,12 +130,24 @@ func (s *shape) inner() *Plan {
 
 // nestedScreen screens the strings inside one list or object. A text there can also be cut within the value.
 type nestedScreen struct {
-	plan      *Plan // of the objects, nil if unknown
 	top       *Plan
 	message   *Object
 	allowText bool
+	plans     []*Plan  // of the objects around, innermost last; nil for one that is unknown
 	names     [][]byte // of the members of the objects around
 	t         text
+}
+
+// inside screens what the member of a field holds; the field may be nil.
+func (s *nestedScreen) inside(f *Field, v Value) string {
+	var plan *Plan
+	if f != nil {
+		plan = f.shape.inner()
+	}
+	s.plans = append(s.plans, plan)
+	reason := s.value(v)
+	s.plans = s.plans[:len(s.plans)-1]
+	return reason
 }
 
 func (s *nestedScreen) value(v Value) string {
@@ -167,7 +176,7 @@ func (s *nestedScreen) dict(raw []byte) string {
 	if err := o.Read(raw); err != nil {
 		return err.Error()
 	}
-	base := len(s.names)
+	base, plan := len(s.names), s.plans[len(s.plans)-1]
 	for i := range o.Members {
 		s.names = append(s.names, o.Members[i].Name)
 	}
@@ -177,20 +186,14 @@ func (s *nestedScreen) dict(raw []byte) string {
 			return reasonCut
 		}
 		var f *Field
-		if s.plan != nil {
-			f = s.plan.field(m.Name)
+		if plan != nil {
+			f = plan.field(m.Name)
 		}
 		reason := ""
 		if m.Value.Kind == String {
 			reason = s.string(m.Value, f)
 		} else {
-			outer := s.plan
-			s.plan = nil
-			if f != nil {
-				s.plan = f.shape.inner()
-			}
-			reason = s.value(m.Value)
-			s.plan = outer
+			reason = s.inside(f, m.Value)
 		}
 		if reason != "" {
 			return reason
@@ -221,8 +224,10 @@ func (s *nestedScreen) string(v Value, f *Field) string {
 
 // knows tells whether a name is that of a member of the objects around.
 func (s *nestedScreen) knows(name []byte) bool {
-	if s.plan != nil && s.plan.field(name) != nil {
-		return true
+	for _, plan := range s.plans {
+		if plan != nil && plan.field(name) != nil {
+			return true
+		}
 	}
 	for _, n := range s.names {
 		if bytes.Equal(n, name) {
