@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/daxpay-go/daxpay/internal/wire"
@@ -42,8 +43,22 @@ type Signer struct {
 type signerKeys struct {
 	signType SignType
 	// secret is a function because fmt prints those as addresses, wherever a Signer stands and whatever the verb.
-	secret func() string
-	key    *wire.Key
+	secret  func() string
+	key     *wire.Key
+	objects sync.Pool // of *wire.Object
+}
+
+// borrow returns an empty object to read into; giveBack takes it when nothing of it is needed any more.
+func (k *signerKeys) borrow() *wire.Object {
+	if o, ok := k.objects.Get().(*wire.Object); ok {
+		return o
+	}
+	return new(wire.Object)
+}
+
+func (k *signerKeys) giveBack(o *wire.Object) {
+	o.Release()
+	k.objects.Put(o)
 }
 
 // beijing is the zone of a gateway as installed.
@@ -92,13 +107,14 @@ func (s *Signer) In(zone *time.Location) *Signer {
 // Canonical returns the text that is signed for a JSON object, without the key. The object's own sign does not count. An
 // object that is not acceptable JSON gives ErrProtocol.
 func (s *Signer) Canonical(object []byte) (string, error) {
-	var o wire.Object
-	if err := s.read(&o, object); err != nil {
+	o, err := s.read(object)
+	if err != nil {
 		return "", err
 	}
+	defer s.keys.giveBack(o)
 	text, err := o.AppendCanonical(nil, s.zone)
 	if err != nil {
-		return "", fmt.Errorf("%w: %w", ErrProtocol, err)
+		return "", notAcceptable(err)
 	}
 	return string(text), nil
 }
@@ -106,14 +122,15 @@ func (s *Signer) Canonical(object []byte) (string, error) {
 // Sign returns the signature of a JSON object: 64 lower-case hex digits, 32 for MD5. An object that is not acceptable JSON
 // gives ErrProtocol.
 func (s *Signer) Sign(object []byte) (string, error) {
-	var o wire.Object
-	if err := s.read(&o, object); err != nil {
+	o, err := s.read(object)
+	if err != nil {
 		return "", err
 	}
+	defer s.keys.giveBack(o)
 	var buf [64]byte
-	sign, err := s.keys.key.AppendSign(buf[:0], &o, s.zone)
+	sign, err := s.keys.key.AppendSign(buf[:0], o, s.zone)
 	if err != nil {
-		return "", fmt.Errorf("%w: %w", ErrProtocol, err)
+		return "", notAcceptable(err)
 	}
 	return string(sign), nil
 }
@@ -121,22 +138,28 @@ func (s *Signer) Sign(object []byte) (string, error) {
 // Verify checks the object's own sign. The object is a request, a notice, or the data of an answer. Its errors are a
 // *SignError, or ErrProtocol for what is not acceptable JSON.
 func (s *Signer) Verify(object []byte) error {
-	var o wire.Object
-	if err := s.read(&o, object); err != nil {
+	o, err := s.read(object)
+	if err != nil {
 		return err
 	}
-	return s.verify(&o, object, "", "")
+	defer s.keys.giveBack(o)
+	return s.verify(o, object, "", "")
 }
 
-func (s *Signer) read(o *wire.Object, object []byte) error {
+// read borrows an object and reads into it.
+func (s *Signer) read(object []byte) (*wire.Object, error) {
 	if s == nil || s.keys == nil {
-		return &ConfigError{Field: "SignSecret", Reason: "is unknown: make the Signer with NewSigner"}
+		return nil, &ConfigError{Field: "SignSecret", Reason: "is unknown: make the Signer with NewSigner"}
 	}
+	o := s.keys.borrow()
 	if err := o.Read(object); err != nil {
-		return fmt.Errorf("%w: %w", ErrProtocol, err)
+		s.keys.giveBack(o)
+		return nil, notAcceptable(err)
 	}
-	return nil
+	return o, nil
 }
+
+func notAcceptable(err error) error { return fmt.Errorf("%w: %w", ErrProtocol, err) }
 
 // verify checks an object that was read from raw.
 func (s *Signer) verify(o *wire.Object, raw []byte, path, traceID string) error {
