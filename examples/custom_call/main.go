@@ -1,0 +1,80 @@
+// Custom_call makes a call that a merchant added to his own gateway. It takes two types: what is sent, and what comes back.
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log"
+	"net/http"
+	"net/http/httptest"
+	"time"
+
+	"github.com/daxpay-go/daxpay"
+	"github.com/daxpay-go/daxpay/model"
+	"github.com/daxpay-go/daxpay/param"
+)
+
+// RiskParam asks how risky an order is.
+type RiskParam struct {
+	param.Common
+	BizOrderNo string `json:"bizOrderNo" daxpay:"no,required,max=100"` // no: a number, which the answer must repeat
+	Amount     int64  `json:"amount" daxpay:"required,min=1"`          // fen
+	Remark     string `json:"remark" daxpay:"text,max=50"`             // text: anything may stand in it
+}
+
+// Call implements param.Request.
+func (*RiskParam) Call() param.Call[RiskModel] {
+	return param.Call[RiskModel]{Path: "/unipay/ext/risk", ReadOnly: true}
+}
+
+// RiskModel is the answer.
+type RiskModel struct {
+	model.Common
+	BizOrderNo string `json:"bizOrderNo"`
+	Level      string `json:"level" daxpay:"proof"` // proof: without it the answer is none
+}
+
+func main() {
+	const secret = "123456"
+	server := httptest.NewServer(gateway(secret)) // stands for your gateway
+	defer server.Close()
+
+	kit, err := daxpay.New(daxpay.Config{ServiceURL: server.URL, SignSecret: secret})
+	if err != nil {
+		log.Fatal(err)
+	}
+	res, err := daxpay.Execute(context.Background(), kit, &RiskParam{BizOrderNo: "ORDER-1", Amount: 100, Remark: "首单"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(res.Data.BizOrderNo, res.Data.Level)
+
+	_, err = daxpay.Execute(context.Background(), kit, &RiskParam{Remark: "no number, no amount"})
+	fmt.Println(err)
+}
+
+// gateway is the other side of the call: it checks the request's signature and signs the answer.
+func gateway(secret string) http.Handler {
+	signer, err := daxpay.NewSigner(daxpay.HMACSHA256, secret)
+	if err != nil {
+		log.Fatal(err)
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			return
+		}
+		if err := signer.Verify(body); err != nil {
+			fmt.Fprint(w, `{"code":20052,"msg":"验签失败"}`)
+			return
+		}
+		members := fmt.Sprintf(`"code":0,"msg":null,"resTime":%d,"bizOrderNo":"ORDER-1","level":"low"`, time.Now().Unix())
+		sign, err := signer.Sign([]byte("{" + members + "}"))
+		if err != nil {
+			log.Print(err)
+			return
+		}
+		fmt.Fprintf(w, `{"code":0,"msg":"success","data":{%s,"sign":%q},"traceId":"T1"}`, members, sign)
+	})
+}

@@ -1,0 +1,80 @@
+// Quickstart makes the three main calls, and one that the business refuses. With nothing set up it talks to a gateway inside
+// this program; with DAXPAY_URL and DAXPAY_SECRET to that one. DAXPAY_SIGN_TYPE (HMAC_SHA256 or MD5) and DAXPAY_GATEWAY
+// (2.0.6, 2.0.7 or 2.0.8) are optional, as are the numbers to ask for: DAXPAY_BIZ_ORDER_NO, DAXPAY_REFUND_NO and
+// DAXPAY_ALLOCATION_NO. Mind that the allocation, if there is such a one, is finished.
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/daxpay-go/daxpay"
+	"github.com/daxpay-go/daxpay/daxpaytest"
+	"github.com/daxpay-go/daxpay/model"
+	"github.com/daxpay-go/daxpay/param"
+)
+
+func main() {
+	if err := run(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+func run() error {
+	order := cmp.Or(os.Getenv("DAXPAY_BIZ_ORDER_NO"), "SDK_1715341621498")
+	refund := cmp.Or(os.Getenv("DAXPAY_REFUND_NO"), "DEVR24051020531763000004")
+	allocation := cmp.Or(os.Getenv("DAXPAY_ALLOCATION_NO"), "DEVA24060117191963000003")
+
+	config := daxpay.Config{
+		ServiceURL: os.Getenv("DAXPAY_URL"),
+		SignSecret: os.Getenv("DAXPAY_SECRET"),
+		SignType:   daxpay.SignType(os.Getenv("DAXPAY_SIGN_TYPE")),
+		Gateway:    daxpay.GatewayVersion(os.Getenv("DAXPAY_GATEWAY")),
+	}
+	if config.ServiceURL == "" {
+		gw := daxpaytest.New()
+		defer gw.Close()
+		gw.SetPayment(daxpaytest.Payment{BizOrderNo: order, Status: model.PaySyncSuccess})
+		gw.SetRefund(daxpaytest.Refund{RefundNo: refund, Status: model.RefundSyncProgress})
+		gw.SetAllocation(daxpaytest.Allocation{AllocationNo: allocation, BizAllocationNo: "A60434", Status: model.AllocEnd})
+		config.ServiceURL, config.SignSecret = gw.URL(), daxpaytest.Secret
+	}
+	kit, err := daxpay.New(config)
+	if err != nil {
+		return err
+	}
+	ctx := context.Background()
+
+	pay, err := kit.SyncPay(ctx, &param.PaySyncParam{BizOrderNo: order})
+	if err := show("pay sync", pay, err, func(m model.PaySyncModel) any { return m.Status }); err != nil {
+		return err
+	}
+	back, err := kit.SyncRefund(ctx, &param.RefundSyncParam{RefundNo: refund})
+	if err := show("refund sync", back, err, func(m model.RefundSyncModel) any { return m.Status }); err != nil {
+		return err
+	}
+	finished, err := kit.FinishAllocation(ctx, &param.AllocFinishParam{AllocationNo: allocation})
+	if err := show("allocation finish", finished, err, func(m model.AllocationModel) any { return m.Status }); err != nil {
+		return err
+	}
+	none, err := kit.SyncPay(ctx, &param.PaySyncParam{BizOrderNo: "no-such-order"})
+	return show("pay sync of no order", none, err, func(m model.PaySyncModel) any { return m.Status })
+}
+
+// show prints what came back. A refusal of the business is an answer like any other; what else can go wrong ends the program.
+func show[T any](call string, res *daxpay.Result[T], err error, status func(T) any) error {
+	var refusal *daxpay.GatewayError
+	switch {
+	case err == nil:
+		fmt.Printf("%-21s %v (verified: %t, trace %s)\n", call, status(res.Data), res.Verified, res.TraceID)
+	case errors.As(err, &refusal) && refusal.Business:
+		fmt.Printf("%-21s refused: %s (verified: %t, trace %s)\n", call, refusal.Msg, refusal.Signed, refusal.TraceID)
+	default:
+		return fmt.Errorf("%s: %w", call, err)
+	}
+	return nil
+}
