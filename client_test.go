@@ -297,7 +297,7 @@ func TestTransportErrors(t *testing.T) {
 		return err
 	}
 	t.Run("nobody listens", func(t *testing.T) {
-		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 		require.NoError(t, err)
 		require.NoError(t, listener.Close())
 		kit, err := daxpay.New(daxpay.Config{ServiceURL: "http://" + listener.Addr().String(), SignSecret: secret})

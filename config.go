@@ -153,7 +153,7 @@ func checkURL(s string) string {
 	u, err := url.Parse(s)
 	switch {
 	case err != nil:
-		return "is not a URL"
+		return "is not a URL such as https://pay.example.com"
 	case u.Scheme != "http" && u.Scheme != "https":
 		return "must start with http:// or https://"
 	case u.Hostname() == "":

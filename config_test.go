@@ -3,7 +3,6 @@ package daxpay_test
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -110,7 +109,7 @@ func TestNothingPrintsTheSecret(t *testing.T) {
 	}
 	for _, v := range []any{
 		hidden{kit, *kit, signer, *signer}, &hidden{kit, *kit, signer, *signer},
-		config, &config, kit, *kit, signer, *signer, configErr, signErr, //nolint:govet // a Client may be copied
+		config, &config, kit, *kit, signer, *signer, configErr, signErr,
 		holder{config, kit, *kit, signer, signErr}, &holder{config, kit, *kit, signer, signErr}, []any{config, kit, signErr},
 	} {
 		var printed bytes.Buffer
@@ -131,5 +130,5 @@ func TestNothingPrintsTheSecret(t *testing.T) {
 	require.Contains(t, fmt.Sprintf("%+v", kit), "ServiceURL:https://host/a SignSecret:*** SignType:HMAC_SHA256 Gateway:auto ClientIP:192.0.2.1 Timeout:1s")
 	require.Equal(t, "daxpay.Client{state:not made with New}", fmt.Sprint(&daxpay.Client{}))
 	require.Equal(t, "daxpay.Config{ServiceURL:(not a URL) SignSecret: SignType: Gateway:auto ClientIP: Timeout:0s MaxAge:0s}", fmt.Sprint(daxpay.Config{ServiceURL: "::"}))
-	require.True(t, errors.Is(signErr, daxpay.ErrSignMismatch))
+	require.ErrorIs(t, signErr, daxpay.ErrSignMismatch)
 }

@@ -52,8 +52,8 @@ type core struct {
 	Config   // without the secret, which only the signer has
 	signer   *Signer
 	resty    *resty.Client
-	accepted atomic.Uint32 // the gateway.Version that GatewayAuto tries first
-	scratch  sync.Pool     // of *scratch
+	accepted atomic.Pointer[gateway.Version] // what GatewayAuto tries first; nil: nothing was accepted yet
+	scratch  sync.Pool                       // of *scratch
 }
 
 // scratch is the memory that a round trip needs only while it lasts.
@@ -179,7 +179,7 @@ func (c *core) execute(ctx context.Context, call *call) (answer, error) {
 		a, err := c.roundTrip(ctx, call, version)
 		c.log(ctx, call, version, i+1, time.Since(start), a, err)
 		if err == nil || a.verified {
-			c.accepted.Store(uint32(version))
+			c.accepted.Store(&version)
 		}
 		if !c.misunderstood(call, err) {
 			return a, err
@@ -229,7 +229,7 @@ func (c *core) versions(call *call) ([]gateway.Version, error) {
 	if pinned, ok := c.Gateway.pinned(); ok {
 		candidates = append(candidates, pinned)
 	} else {
-		candidates = append(candidates, gateway.Version(c.accepted.Load()), gateway.Printed, gateway.V208, gateway.V207)
+		candidates = append(candidates, c.preferred(), gateway.Printed, gateway.V208, gateway.V207)
 	}
 	tried := candidates[:0]
 	for _, v := range candidates {
@@ -250,6 +250,14 @@ func (c *core) versions(call *call) ([]gateway.Version, error) {
 			ErrUnsupported, call.path, c.Gateway, gateway.Having(call.path))
 	}
 	return tried, nil
+}
+
+// preferred is the encoding that was accepted last.
+func (c *core) preferred() gateway.Version {
+	if v := c.accepted.Load(); v != nil {
+		return *v
+	}
+	return gateway.Printed
 }
 
 // misunderstood tells whether err is a refusal that another encoding could avoid. The gateway refuses in these ways before it
@@ -343,7 +351,7 @@ func (c *core) post(ctx context.Context, path string, body []byte) (reply, error
 	if err != nil {
 		return reply{}, failed(err)
 	}
-	defer res.RawBody().Close()
+	defer res.RawBody().Close() //nolint:errcheck // the answer was read, or it is refused anyway
 	r := reply{status: res.StatusCode(), contentType: clip(res.Header().Get("Content-Type"), 64)}
 	r.body, err = readAll(res.RawBody(), res.RawResponse.ContentLength, c.MaxAnswerSize)
 	if errors.Is(err, ErrTooLarge) {

@@ -2,6 +2,7 @@ package daxpay
 
 import (
 	"errors"
+	"net/http"
 	"strconv"
 	"strings"
 	"unicode"
@@ -141,7 +142,7 @@ func (e *HTTPError) Error() string {
 	}
 	s += trace(e.TraceID)
 	switch {
-	case e.StatusCode == 404:
+	case e.StatusCode == http.StatusNotFound:
 		s += "; check the path prefix in ServiceURL, and pin Gateway if the gateway is 2.0.6 or older"
 	case 300 <= e.StatusCode && e.StatusCode < 400:
 		s += "; redirects are not followed: put the final address into ServiceURL"

@@ -103,7 +103,7 @@ func faults(typ, field, reason string) []daxpay.ParamError {
 }
 
 func allParamErrors(err error) []*daxpay.ParamError {
-	if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // the tree is walked here
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		var all []*daxpay.ParamError
 		for _, e := range joined.Unwrap() {
 			all = append(all, allParamErrors(e)...)

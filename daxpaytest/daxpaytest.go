@@ -21,7 +21,7 @@ import (
 )
 
 // Secret is the secret of a gateway that was started without WithSecret.
-const Secret = "daxpaytest-secret"
+const Secret = "daxpaytest-secret" //nolint:gosec // it protects nothing
 
 // TB is the part of testing.TB that Start needs.
 type TB interface {

@@ -52,8 +52,8 @@ type outcome struct {
 // routesOf lists the calls of a version as its documents and its source have them.
 func routesOf(v daxpay.GatewayVersion) map[string]route {
 	routes := make(map[string]route)
-	add := func(path, first string, firstMax int, second string, secondMax int, handle func(*Gateway, lookup) outcome) {
-		members := map[string]int{"clientIp": 64, "reqTime": 0, "sign": 64, first: firstMax, second: secondMax}
+	add := func(path, first string, firstMax int, second string, handle func(*Gateway, lookup) outcome) {
+		members := map[string]int{"clientIp": 64, "reqTime": 0, "sign": 64, first: firstMax, second: 100}
 		if v == daxpay.GatewayV208 {
 			members["nonceStr"] = 32
 		}
@@ -61,22 +61,22 @@ func routesOf(v daxpay.GatewayVersion) map[string]route {
 	}
 	switch v {
 	case daxpay.GatewayV205:
-		add("/unipay/syncPay", "paymentId", 0, "businessNo", 100, syncPayLegacy)
-		add("/unipay/syncRefund", "refundId", 0, "refundNo", 100, syncRefundLegacy)
+		add("/unipay/syncPay", "paymentId", 0, "businessNo", syncPayLegacy)
+		add("/unipay/syncRefund", "refundId", 0, "refundNo", syncRefundLegacy)
 	case daxpay.GatewayV206:
-		add("/unipay/syncPay", "orderNo", 32, "bizOrderNo", 100, syncPay)
-		add("/unipay/syncRefund", "refundNo", 100, "bizRefundNo", 100, syncRefund)
-		add("/unipay/allocationFinish", "allocationNo", 32, "bizAllocationNo", 100, finishAllocation)
+		add("/unipay/syncPay", "orderNo", 32, "bizOrderNo", syncPay)
+		add("/unipay/syncRefund", "refundNo", 100, "bizRefundNo", syncRefund)
+		add("/unipay/allocationFinish", "allocationNo", 32, "bizAllocationNo", finishAllocation)
 	case daxpay.GatewayV207:
-		add("/unipay/sync/pay", "orderNo", 32, "bizOrderNo", 100, syncPay)
-		add("/unipay/sync/refund", "refundNo", 100, "bizRefundNo", 100, syncRefund)
-		add("/unipay/sync/allocation", "allocationNo", 32, "bizAllocationNo", 100, syncAllocation)
-		add("/unipay/allocation/finish", "allocationNo", 32, "bizAllocationNo", 100, finishAllocation)
+		add("/unipay/sync/pay", "orderNo", 32, "bizOrderNo", syncPay)
+		add("/unipay/sync/refund", "refundNo", 100, "bizRefundNo", syncRefund)
+		add("/unipay/sync/allocation", "allocationNo", 32, "bizAllocationNo", syncAllocation)
+		add("/unipay/allocation/finish", "allocationNo", 32, "bizAllocationNo", finishAllocation)
 	default:
-		add("/unipay/sync/pay", "orderNo", 32, "bizOrderNo", 100, syncPay)
-		add("/unipay/sync/refund", "refundNo", 100, "bizRefundNo", 100, syncRefund)
-		add("/unipay/sync/allocation", "allocNo", 32, "bizAllocNo", 100, syncAllocation)
-		add("/unipay/allocation/finish", "allocNo", 32, "bizAllocNo", 100, finishAllocation)
+		add("/unipay/sync/pay", "orderNo", 32, "bizOrderNo", syncPay)
+		add("/unipay/sync/refund", "refundNo", 100, "bizRefundNo", syncRefund)
+		add("/unipay/sync/allocation", "allocNo", 32, "bizAllocNo", syncAllocation)
+		add("/unipay/allocation/finish", "allocNo", 32, "bizAllocNo", finishAllocation)
 	}
 	return routes
 }

@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"math/big"
@@ -60,12 +61,12 @@ func parse(body []byte) (object, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := decoder.Token(); err != io.EOF { //nolint:errorlint // Token returns it bare
-		return nil, fmt.Errorf("something follows the object")
+	if _, err := decoder.Token(); err != io.EOF {
+		return nil, errors.New("something follows the object")
 	}
 	o, ok := value.(object)
 	if !ok {
-		return nil, fmt.Errorf("an object is expected")
+		return nil, errors.New("an object is expected")
 	}
 	return o, nil
 }
@@ -124,9 +125,10 @@ func canonical(o object, zone *time.Location) string {
 	var parts []pair
 	for _, p := range o {
 		list, isList := p.value.([]any)
-		if p.name != "sign" && p.value != nil && !(isList && len(list) == 0) {
-			parts = append(parts, p)
+		if p.name == "sign" || p.value == nil || isList && len(list) == 0 {
+			continue
 		}
+		parts = append(parts, p)
 	}
 	sort.Slice(parts, func(i, j int) bool { return lessUTF16(parts[i].name, parts[j].name) })
 	joined := make([]string, len(parts))

@@ -73,7 +73,7 @@ func agree(t *testing.T, text []byte) {
 }
 
 func TestAgreesWithTheClient(t *testing.T) {
-	random := rand.New(rand.NewPCG(7, 7)) //nolint:gosec // a test that can be repeated
+	random := rand.New(rand.NewPCG(7, 7))
 	for range 10_000 {
 		agree(t, encode(randomObject(random, 0)))
 	}
@@ -137,7 +137,7 @@ func randomText(random *rand.Rand, length int) string {
 
 // FuzzAgreement: whatever object both read, they sign alike.
 func FuzzAgreement(f *testing.F) {
-	random := rand.New(rand.NewPCG(8, 8)) //nolint:gosec // a seed corpus
+	random := rand.New(rand.NewPCG(8, 8))
 	for range 50 {
 		f.Add(encode(randomObject(random, 0)))
 	}

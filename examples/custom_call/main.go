@@ -36,22 +36,29 @@ type RiskModel struct {
 }
 
 func main() {
+	if err := run(); err != nil {
+		log.Fatal(err)
+	}
+}
+
+func run() error {
 	const secret = "123456"
 	server := httptest.NewServer(gateway(secret)) // stands for your gateway
 	defer server.Close()
 
 	kit, err := daxpay.New(daxpay.Config{ServiceURL: server.URL, SignSecret: secret})
 	if err != nil {
-		log.Fatal(err)
+		return err
 	}
 	res, err := daxpay.Execute(context.Background(), kit, &RiskParam{BizOrderNo: "ORDER-1", Amount: 100, Remark: "首单"})
 	if err != nil {
-		log.Fatal(err)
+		return err
 	}
 	fmt.Println(res.Data.BizOrderNo, res.Data.Level)
 
 	_, err = daxpay.Execute(context.Background(), kit, &RiskParam{Remark: "no number, no amount"})
 	fmt.Println(err)
+	return nil
 }
 
 // gateway is the other side of the call: it checks the request's signature and signs the answer.

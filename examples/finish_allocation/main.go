@@ -15,6 +15,12 @@ import (
 )
 
 func main() {
+	if err := run(); err != nil {
+		log.Fatal(err)
+	}
+}
+
+func run() error {
 	gw := daxpaytest.New() // stands for your gateway
 	defer gw.Close()
 	gw.SetAllocation(daxpaytest.Allocation{AllocationNo: "DEVA24060117191963000003", BizAllocationNo: "ALLOC-1", Status: model.AllocEnd})
@@ -24,7 +30,7 @@ func main() {
 		SignSecret: daxpaytest.Secret, // 签名密钥 in the gateway's settings
 	})
 	if err != nil {
-		log.Fatal(err)
+		return err
 	}
 	for range 2 { // the gateway refuses the second time
 		res, err := kit.FinishAllocation(context.Background(), &param.AllocFinishParam{BizAllocationNo: "ALLOC-1"})
@@ -33,11 +39,12 @@ func main() {
 		case err == nil:
 			fmt.Println(res.Data.AllocationNo, "is", res.Data.Status)
 		case errors.Is(err, daxpay.ErrOutcomeUnknown):
-			log.Fatal("do not send it again before you looked at the allocation: ", err)
+			return fmt.Errorf("do not send it again before you looked at the allocation: %w", err)
 		case errors.As(err, &refusal):
 			fmt.Println("refused, nothing was done:", refusal.Msg)
 		default:
-			log.Fatal(err)
+			return err
 		}
 	}
+	return nil
 }

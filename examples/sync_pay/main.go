@@ -14,6 +14,12 @@ import (
 )
 
 func main() {
+	if err := run(); err != nil {
+		log.Fatal(err)
+	}
+}
+
+func run() error {
 	gw := daxpaytest.New() // stands for your gateway
 	defer gw.Close()
 	gw.SetPayment(daxpaytest.Payment{OrderNo: "DEVP24051019412063000002", BizOrderNo: "ORDER-1", Status: model.PaySyncSuccess})
@@ -24,11 +30,12 @@ func main() {
 		SignSecret: daxpaytest.Secret, // 签名密钥 in the gateway's settings
 	})
 	if err != nil {
-		log.Fatal(err)
+		return err
 	}
 	for _, number := range []string{"ORDER-1", "ORDER-2", "ORDER-3"} {
 		fmt.Println(number, paid(context.Background(), kit, number))
 	}
+	return nil
 }
 
 // paid tells in words what is known about an order.

@@ -14,6 +14,12 @@ import (
 )
 
 func main() {
+	if err := run(); err != nil {
+		log.Fatal(err)
+	}
+}
+
+func run() error {
 	gw := daxpaytest.New() // stands for your gateway
 	defer gw.Close()
 	gw.SetRefund(daxpaytest.Refund{BizRefundNo: "REFUND-1", Status: model.RefundSyncProgress})
@@ -23,25 +29,25 @@ func main() {
 		SignSecret: daxpaytest.Secret, // 签名密钥 in the gateway's settings
 	})
 	if err != nil {
-		log.Fatal(err)
+		return err
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	for pause := 10 * time.Millisecond; ; pause *= 2 {
 		res, err := kit.SyncRefund(ctx, &param.RefundSyncParam{BizRefundNo: "REFUND-1"})
 		if err != nil {
-			log.Fatal(err)
+			return err
 		}
 		fmt.Println("REFUND-1", res.Data.Status)
 		switch res.Data.Status {
 		case model.RefundSyncSuccess, model.RefundSyncFail:
-			return
+			return nil
 		}
 		gw.SetRefund(daxpaytest.Refund{BizRefundNo: "REFUND-1", Status: model.RefundSyncSuccess}) // meanwhile, at the channel
 		select {
 		case <-time.After(pause):
 		case <-ctx.Done():
-			log.Fatal(ctx.Err())
+			return ctx.Err()
 		}
 	}
 }

@@ -37,13 +37,20 @@ func (s *Shop) MayShip(ctx context.Context, order string) (bool, error) {
 }
 
 func main() {
+	if err := run(); err != nil {
+		log.Fatal(err)
+	}
+}
+
+func run() error {
 	gw := daxpaytest.New()
 	defer gw.Close()
 	gw.SetPayment(daxpaytest.Payment{BizOrderNo: "ORDER-1", Status: model.PaySyncSuccess})
 	shop := &Shop{Pay: gw.Client()}
 	ok, err := shop.MayShip(context.Background(), "ORDER-1")
 	if err != nil {
-		log.Fatal(err)
+		return err
 	}
 	fmt.Println("may ship:", ok)
+	return nil
 }

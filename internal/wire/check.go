@@ -39,7 +39,7 @@ func (c *checker) object(p *Plan, v reflect.Value, prefix string) {
 	given := false
 	for i := range p.Fields {
 		f := &p.Fields[i]
-		value, unset := f.of(v), f.shape.isUnset(f.of(v))
+		value, unset := f.of(v), f.isUnset(f.of(v))
 		if f.Rule.OneOf {
 			oneOf = append(oneOf, prefix+f.Go)
 			given = given || !unset

@@ -229,7 +229,7 @@ func (p *Plan) Echo(asked reflect.Value, answer *Object) (string, bool) {
 	for i := range answer.Members {
 		m := &answer.Members[i]
 		f := p.field(m.Name)
-		if f == nil || !f.Rule.Number || m.Value.Kind == Null || f.shape.kind != kindString {
+		if f == nil || !f.Rule.Number || m.Value.Kind == Null || f.kind != kindString {
 			continue
 		}
 		want := f.of(asked).String()

@@ -35,7 +35,7 @@ func foldHash(name []byte) uint32 {
 		if r >= utf8.RuneSelf {
 			r, size = utf8.DecodeRune(name[i:])
 		}
-		h = (h ^ uint32(fold(r))) * 16777619
+		h = (h ^ uint32(fold(r))) * 16777619 //nolint:gosec // a rune is never negative
 		i += size
 	}
 	return h

@@ -62,7 +62,7 @@ func (p *Plan) screenString(f *Field, name string, v Value, o *Object, allowText
 		if f.Rule.Opaque {
 			return nil
 		}
-		if f.shape.isCode(f.Rule) && !isCode(text) {
+		if f.isCode(f.Rule) && !isCode(text) {
 			return &MemberError{Name: name, Reason: reasonCode, Ambiguous: true}
 		}
 	}
@@ -142,7 +142,7 @@ type nestedScreen struct {
 func (s *nestedScreen) inside(f *Field, v Value) string {
 	var plan *Plan
 	if f != nil {
-		plan = f.shape.inner()
+		plan = f.inner()
 	}
 	s.plans = append(s.plans, plan)
 	reason := s.value(v)
@@ -189,7 +189,7 @@ func (s *nestedScreen) dict(raw []byte) string {
 		if plan != nil {
 			f = plan.field(m.Name)
 		}
-		reason := ""
+		var reason string
 		if m.Value.Kind == String {
 			reason = s.string(m.Value, f)
 		} else {
@@ -208,7 +208,7 @@ func (s *nestedScreen) string(v Value, f *Field) string {
 	if v.Escaped && bytes.IndexByte(text, 0) >= 0 {
 		return reasonNUL
 	}
-	if f != nil && f.shape.isCode(f.Rule) && !isCode(text) {
+	if f != nil && f.isCode(f.Rule) && !isCode(text) {
 		return reasonCode
 	}
 	if s.allowText {

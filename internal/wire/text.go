@@ -6,6 +6,7 @@ import (
 	"hash"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 	"unicode/utf8"
 )
@@ -399,7 +400,7 @@ func valueAt(b []byte, i int) Value {
 		}
 		return Value{Kind: List, Raw: b[i:end]}
 	}
-	for end < len(b) && bytes.IndexByte([]byte(",]} \n\t\r"), b[end]) < 0 {
+	for end < len(b) && strings.IndexByte(",]} \n\t\r", b[end]) < 0 {
 		end++
 	}
 	v := Value{Kind: Number, Raw: b[i:end]}
