@@ -139,6 +139,28 @@ func TestSeedPageAnswers(t *testing.T) {
 	require.Equal(t, 3, genuine)
 }
 
+// The README says what the three edited samples said when they were signed.
+func TestEditedSamplesVerifyAsTheyWereSigned(t *testing.T) {
+	signer, err := daxpay.NewSigner(daxpay.HMACSHA256, "123456")
+	require.NoError(t, err)
+	edits := strings.NewReplacer(
+		`"pay_success"`, `"pay_not_found"`,
+		`"当前订单不存在"`, `"当前订单状态[退款中]不允许发起退款操作"`,
+		`"finish"`, `"allocation_processing"`,
+	)
+	edited := 0
+	for _, v := range readVectors(t, "seed-pages.jsonl") {
+		if *v.Verifies {
+			continue
+		}
+		edited++
+		printed := v.signed(t)
+		require.ErrorIs(t, signer.Verify(printed), daxpay.ErrSignMismatch)
+		require.NoError(t, signer.Verify([]byte(edits.Replace(string(printed)))), v.Page)
+	}
+	require.Equal(t, 3, edited)
+}
+
 func requireBusinessError(t *testing.T, err error, msg, traceID string) {
 	t.Helper()
 	var refusal *daxpay.GatewayError

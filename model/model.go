@@ -36,6 +36,7 @@ func (t Time) MarshalJSON() ([]byte, error) {
 // UnmarshalJSON reads what MarshalJSON writes.
 func (t *Time) UnmarshalJSON(b []byte) error {
 	if string(b) == "null" {
+		*t = Time{}
 		return nil
 	}
 	seconds, err := strconv.ParseInt(string(b), 10, 64)

@@ -33,7 +33,7 @@ func run() error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	for pause := 10 * time.Millisecond; ; pause *= 2 {
+	for pause := time.Second; ; pause *= 2 {
 		res, err := kit.SyncRefund(ctx, &param.RefundSyncParam{BizRefundNo: "REFUND-1"})
 		if err != nil {
 			return err

@@ -1,0 +1,39 @@
+package model_test
+
+import (
+	"encoding/json"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/daxpay-go/daxpay/model"
+)
+
+// A merchant keeps models in his database or his logs as JSON: they must come back as they were.
+func TestModelsSurviveEncodingJSON(t *testing.T) {
+	want := model.AllocationModel{
+		Common:       model.Common{Msg: "m", ResTime: model.Time{Time: time.Unix(1715500234, 0)}, Sign: "s"},
+		AllocationNo: "A1", BizAllocationNo: "BA1", Status: model.AllocFinish,
+	}
+	text, err := json.Marshal(want)
+	require.NoError(t, err)
+	require.JSONEq(t, `{"code":0,"msg":"m","resTime":1715500234,"sign":"s","allocNo":"A1","bizAllocNo":"BA1","status":"finish"}`, string(text))
+	var got model.AllocationModel
+	require.NoError(t, json.Unmarshal(text, &got))
+	require.Equal(t, want, got)
+}
+
+func TestTime(t *testing.T) {
+	text, err := json.Marshal(model.Time{})
+	require.NoError(t, err)
+	require.Equal(t, "null", string(text))
+	got := model.Time{Time: time.Unix(1, 0)}
+	require.NoError(t, json.Unmarshal([]byte("null"), &got))
+	require.True(t, got.IsZero(), "null is no time")
+	require.NoError(t, json.Unmarshal([]byte("1715500234"), &got))
+	require.True(t, got.Equal(time.Unix(1715500234, 0)))
+	for _, bad := range []string{`"2024-05-12 15:50:34"`, "1.5", "true", "[]"} {
+		require.Error(t, json.Unmarshal([]byte(bad), &got), bad)
+	}
+}
