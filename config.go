@@ -173,7 +173,7 @@ func (cfg Config) httpClient() *http.Client {
 		hc = *cfg.HTTPClient
 	}
 	if hc.Transport == nil {
-		hc.Transport = newTransport()
+		hc.Transport = newTransport(cfg.Timeout)
 	}
 	hc.Jar = nil
 	// A redirect would post the signed body to somewhere else.
@@ -183,7 +183,7 @@ func (cfg Config) httpClient() *http.Client {
 
 // newTransport is net/http's default transport but for the number of connections it keeps, two a host there, and for a limit
 // to headers.
-func newTransport() *http.Transport {
+func newTransport(timeout time.Duration) *http.Transport {
 	const connections = 256
 	dialer := &net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}
 	return &http.Transport{
@@ -195,7 +195,7 @@ func newTransport() *http.Transport {
 		IdleConnTimeout:        90 * time.Second,
 		TLSHandshakeTimeout:    10 * time.Second,
 		ExpectContinueTimeout:  time.Second,
-		ResponseHeaderTimeout:  defaultTimeout,
+		ResponseHeaderTimeout:  timeout,
 		MaxResponseHeaderBytes: 64 << 10,
 	}
 }

@@ -128,7 +128,7 @@ func Execute[T any](ctx context.Context, c *Client, p param.Request[T]) (*Result
 	spec := p.Call()
 	var result Result[T]
 	a, err := c.core.execute(ctx, &call{
-		path: spec.Path, readOnly: spec.ReadOnly, recover: spec.Recover,
+		path: spec.Path, readOnly: spec.ReadOnly, recovery: spec.Recover,
 		request: reflect.Indirect(request),
 		model:   reflect.ValueOf(&result.Data).Elem(),
 	})
@@ -143,7 +143,7 @@ func Execute[T any](ctx context.Context, c *Client, p param.Request[T]) (*Result
 type call struct {
 	path     string
 	readOnly bool
-	recover  string
+	recovery string
 
 	request reflect.Value // the param's struct; only read
 	model   reflect.Value // where the answer goes
@@ -179,7 +179,7 @@ func (c *core) execute(ctx context.Context, call *call) (answer, error) {
 		a, err := c.roundTrip(ctx, call, version)
 		c.log(ctx, call, version, i+1, time.Since(start), a, err)
 		if err == nil || a.verified {
-			c.accepted.Store(&version)
+			c.prefer(version)
 		}
 		if !c.misunderstood(call, err) {
 			return a, err
@@ -260,6 +260,12 @@ func (c *core) preferred() gateway.Version {
 	return gateway.Printed
 }
 
+func (c *core) prefer(version gateway.Version) {
+	if version != c.preferred() {
+		c.accepted.Store(&version)
+	}
+}
+
 // misunderstood tells whether err is a refusal that another encoding could avoid. The gateway refuses in these ways before it
 // does anything, so that the call can go out again.
 func (c *core) misunderstood(call *call, err error) bool {
@@ -292,7 +298,7 @@ func (c *core) roundTrip(ctx context.Context, call *call, version gateway.Versio
 		err = c.open(s, call, version, path, reply, &a)
 	}
 	if err != nil && !call.readOnly && mayHaveRun(err) {
-		err = &OutcomeError{Path: path, Recover: call.recover, Err: err}
+		err = &OutcomeError{Path: path, Recover: call.recovery, Err: err}
 	}
 	return a, err
 }
