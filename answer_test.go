@@ -292,6 +292,12 @@ func TestAllowAmbiguousText(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "x&status=s", res.Msg)
 
+	// Nor is a name that is not the one it seems to be: this answer is about another order.
+	body = strings.Replace(sealed(t, `"code":0,"resTime":1715500234,"status":"finish","allocNo":"A2"`), `"allocNo"`, `"alloc\"No"`, 1)
+	kit, _ = mocked(t, daxpay.Config{Now: at(now), AllowAmbiguousText: true}, jsonAnswer(body))
+	_, err = calls["FinishAllocation"](kit)
+	require.ErrorIs(t, err, daxpay.ErrAmbiguous)
+
 	// Codes are never ambiguous in a good message.
 	body = sealed(t, `"code":0,"resTime":1715500234,"status":"a\"b"`)
 	kit, _ = mocked(t, daxpay.Config{Now: at(now), AllowAmbiguousText: true}, jsonAnswer(body))

@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/textproto"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -261,6 +262,12 @@ func TestAuto(t *testing.T) {
 		require.NoError(t, finish(kit))
 		require.Equal(t, "/unipay/allocation/finish 0", paths(updated)[2])
 	})
+	t.Run("what must go out once does", func(t *testing.T) {
+		kit, transport := mocked(t, daxpay.Config{}, jsonAnswer(`{"code":20052,"msg":"验签失败"}`))
+		_, err := daxpay.Execute(ctx, kit, &payoutParam{Amount: 1})
+		require.ErrorContains(t, err, "check SignSecret, SignType and Gateway")
+		require.Equal(t, 1, transport.GetTotalCallCount())
+	})
 	t.Run("each attempt has its own time and nonce", func(t *testing.T) {
 		var mu sync.Mutex
 		clock := time.Unix(now, 0)
@@ -374,6 +381,13 @@ func TestTransportErrors(t *testing.T) {
 		})
 		err := finish(ctx, kit)
 		require.ErrorContains(t, err, "no answer: malformed HTTP response")
+		require.NotContains(t, err.Error(), "王小明")
+
+		kit, _ = mocked(t, daxpay.Config{}, func(*http.Request) (*http.Response, error) {
+			return nil, fmt.Errorf("transport broken: %w", textproto.ProtocolError("malformed MIME header line: 王小明"))
+		})
+		err = finish(ctx, kit)
+		require.ErrorContains(t, err, "no answer: malformed HTTP header")
 		require.NotContains(t, err.Error(), "王小明")
 	})
 }
@@ -493,7 +507,7 @@ func TestCustomCall(t *testing.T) {
 
 	_, err = daxpay.Execute(context.Background(), kit, &riskParam{Title: "a&level=high", Items: []riskItem{{}}})
 	require.ErrorIs(t, err, daxpay.ErrParam)
-	for _, want := range []string{"BizOrderNo must be set", "Title must not hold", "Items[0].ID must be set"} {
+	for _, want := range []string{"BizOrderNo must be set", "Title must have at most 10", "Title must not hold", "Items[0].ID must be set"} {
 		require.ErrorContains(t, err, want)
 	}
 
@@ -502,6 +516,65 @@ func TestCustomCall(t *testing.T) {
 	_, err = daxpay.Execute(context.Background(), kit, p)
 	require.ErrorIs(t, err, daxpay.ErrProtocol)
 	require.NotErrorIs(t, err, daxpay.ErrOutcomeUnknown)
+}
+
+type payoutParam struct {
+	param.Common
+	Amount int64           `json:"amount" daxpay:"required,min=1"`
+	Extra  json.RawMessage `json:"extra"`
+}
+
+func (*payoutParam) Call() param.Call[payoutModel] {
+	return param.Call[payoutModel]{Path: "/unipay/ext/payout", Once: true, Recover: "ask the bank"}
+}
+
+type payoutModel struct {
+	model.Common
+	Payee privateName `json:"payee"`
+}
+
+type privateName string
+
+func (*privateName) UnmarshalJSON(b []byte) error { return fmt.Errorf("cannot parse %s", b) }
+
+// What a merchant's own types say of what they cannot read, and what the other side put into names, stays out of errors.
+func TestErrorsHoldNothingOfTheMessage(t *testing.T) {
+	for _, members := range []string{`"payee":"王小明"`, `"王小明":"\u0000"`, `"王小明":{"a":"x&code=1"}`} {
+		kit, _ := mocked(t, daxpay.Config{Now: at(now)}, jsonAnswer(sealed(t, `"code":0,"resTime":1715500234,`+members)))
+		_, err := daxpay.Execute(context.Background(), kit, &payoutParam{Amount: 1})
+		var refused *daxpay.AnswerError
+		require.ErrorAs(t, err, &refused)
+		require.NotContains(t, err.Error(), "王小明")
+		require.ErrorContains(t, err, "ask the bank")
+	}
+}
+
+// A text that looks like a time, in JSON of the merchant's own, once took a zone that was not there.
+func TestRawJSONInAParam(t *testing.T) {
+	signer, err := daxpay.NewSigner(daxpay.HMACSHA256, secret)
+	require.NoError(t, err)
+	for _, extra := range []string{`[{"finishTime":"2024-05-12 15:50:34","b":1,"A":[{"z":1,"y":null}]}]`, `{"payTime":"2024-05-12 15:50:34"}`, `"text"`, `5`, `true`} {
+		var sent []byte
+		kit, _ := mocked(t, daxpay.Config{Now: at(now)}, recordBody(&sent, sealed(t, `"code":0,"resTime":1715500234`)))
+		_, err = daxpay.Execute(context.Background(), kit, &payoutParam{Amount: 1, Extra: json.RawMessage(extra)})
+		require.NoError(t, err)
+		require.NoError(t, signer.Verify(sent))
+	}
+}
+
+func TestTraceIDIsKept(t *testing.T) {
+	for _, body := range []string{
+		`{"code":10001,"msg":"m","traceId":"T123"}`, `{"traceId" : "T123"}`, `{"code":0,"data":{},"traceId":"T123"}`,
+		`{"code":0,"code":1,"traceId":"T123"}`, `{"traceId":"T123","code":0,"data":{"a`, `{"code":0,"traceId":"T123"}trailing`, `{"code":10001,"traceId":"T123\n\u202e"}`,
+	} {
+		kit, _ := mocked(t, daxpay.Config{}, jsonAnswer(body))
+		_, err := calls["SyncPay"](kit)
+		require.ErrorContains(t, err, "(trace T123", body)
+		require.NotContains(t, err.Error(), "\u202e")
+	}
+	kit, _ := mocked(t, daxpay.Config{}, jsonAnswer(`{"code":10001,"traceId":123}`))
+	_, err := calls["SyncPay"](kit)
+	require.ErrorContains(t, err, "(trace 123)")
 }
 
 type floatParam struct {

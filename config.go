@@ -254,5 +254,5 @@ func marshalAttrs(attrs []slog.Attr) ([]byte, error) {
 
 // stamp is what the client fills into a request made now.
 func (cfg *Config) stamp(nonce string) wire.Stamp {
-	return wire.Stamp{ClientIP: cfg.ClientIP, Nonce: nonce, Time: cfg.Now().Unix()}
+	return wire.Stamp{ClientIP: cfg.ClientIP, Nonce: nonce, Time: cfg.Now().Unix(), Zone: cfg.Location}
 }

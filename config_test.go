@@ -106,9 +106,10 @@ func TestNothingPrintsTheSecret(t *testing.T) {
 		value   daxpay.Client
 		signer  *daxpay.Signer
 		another daxpay.Signer
+		err     error
 	}
 	for _, v := range []any{
-		hidden{kit, *kit, signer, *signer}, &hidden{kit, *kit, signer, *signer},
+		hidden{kit, *kit, signer, *signer, signErr}, &hidden{kit, *kit, signer, *signer, signErr},
 		config, &config, kit, *kit, signer, *signer, configErr, signErr,
 		holder{config, kit, *kit, signer, signErr}, &holder{config, kit, *kit, signer, signErr}, []any{config, kit, signErr},
 	} {
@@ -126,6 +127,7 @@ func TestNothingPrintsTheSecret(t *testing.T) {
 		require.NotContains(t, printed.String(), "CANARY-text", "%T", v)
 		require.NotContains(t, printed.String(), "CANARY-sign", "%T", v)
 		require.NotContains(t, printed.String(), fmt.Sprintf("%x", canary), "%T", v)
+		require.NotContains(t, printed.String(), strings.Trim(fmt.Sprint([]byte("CANARY-text")), "[]"), "%T", v)
 	}
 	require.Contains(t, fmt.Sprintf("%+v", kit), "ServiceURL:https://host/a SignSecret:*** SignType:HMAC_SHA256 Gateway:auto ClientIP:192.0.2.1 Timeout:1s")
 	require.Equal(t, "daxpay.Client{state:not made with New}", fmt.Sprint(&daxpay.Client{}))

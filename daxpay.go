@@ -26,6 +26,7 @@ import (
 	"net/http/httptrace"
 	"net/url"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -128,7 +129,7 @@ func Execute[T any](ctx context.Context, c *Client, p param.Request[T]) (*Result
 	spec := p.Call()
 	var result Result[T]
 	a, err := c.core.execute(ctx, &call{
-		path: spec.Path, readOnly: spec.ReadOnly, recovery: spec.Recover,
+		path: spec.Path, readOnly: spec.ReadOnly, once: spec.Once, recovery: spec.Recover,
 		request: reflect.Indirect(request),
 		model:   reflect.ValueOf(&result.Data).Elem(),
 	})
@@ -143,6 +144,7 @@ func Execute[T any](ctx context.Context, c *Client, p param.Request[T]) (*Result
 type call struct {
 	path     string
 	readOnly bool
+	once     bool
 	recovery string
 
 	request reflect.Value // the param's struct; only read
@@ -245,6 +247,9 @@ func (c *core) versions(call *call) ([]gateway.Version, error) {
 			tried = append(tried, v)
 		}
 	}
+	if call.once && len(tried) > 1 {
+		tried = tried[:1]
+	}
 	if len(tried) == 0 {
 		return nil, fmt.Errorf("%w: %s is not in gateway %s, but in %v: set Config.Gateway to such a version if the gateway is one",
 			ErrUnsupported, call.path, c.Gateway, gateway.Having(call.path))
@@ -282,6 +287,7 @@ func (c *core) roundTrip(ctx context.Context, call *call, version gateway.Versio
 	var a answer
 	s, _ := c.scratch.Get().(*scratch)
 	defer func() {
+		s.encoder.Release()
 		s.envelope.Release()
 		s.data.Release()
 		c.scratch.Put(s)
@@ -495,21 +501,23 @@ func msg(o *wire.Object) string {
 }
 
 func traceID(envelope *wire.Object) string {
-	if v, ok := envelope.Get("traceId"); ok && v.Kind == wire.String {
+	switch v, _ := envelope.Get("traceId"); v.Kind {
+	case wire.String:
 		return clip(string(v.Text()), maxTraceID)
+	case wire.Number:
+		return clip(string(v.Raw), maxTraceID)
 	}
 	return ""
 }
 
-// looseTraceID looks for a trace id in what is not an answer. It decides nothing, so any reader will do.
+var traceIDForm = regexp.MustCompile(`"traceId"\s*:\s*"?([0-9A-Za-z._-]+)`)
+
+// looseTraceID looks for a trace id in what is not an answer, perhaps not even JSON. It decides nothing.
 func looseTraceID(body []byte) string {
-	var envelope struct {
-		TraceID string `json:"traceId"`
+	if m := traceIDForm.FindSubmatch(body); m != nil {
+		return clip(string(m[1]), maxTraceID)
 	}
-	if json.Unmarshal(body, &envelope) != nil {
-		return ""
-	}
-	return clip(envelope.TraceID, maxTraceID)
+	return ""
 }
 
 const maxTraceID = 64

@@ -3,6 +3,7 @@ package daxpay
 import (
 	"errors"
 	"net/http"
+	"net/textproto"
 	"strconv"
 	"strings"
 	"unicode"
@@ -187,16 +188,23 @@ type TransportError struct {
 }
 
 func (e *TransportError) Error() string {
-	// What net/http quotes in its errors is what the other side sent.
-	reason, _, quoted := strings.Cut(e.Err.Error(), `"`)
-	if quoted {
-		reason = strings.TrimRight(reason, " :,(")
-	}
-	s := "daxpay: " + e.Path + ": no answer: " + reason
+	s := "daxpay: " + e.Path + ": no answer: " + e.reason()
 	if e.NeverSent {
 		s += "; nothing was sent"
 	}
 	return s
+}
+
+// reason is what Err says, without what the other side sent: net/http quotes that, and net/textproto appends it.
+func (e *TransportError) reason() string {
+	if malformed := textproto.ProtocolError(""); errors.As(e.Err, &malformed) {
+		return "malformed HTTP header"
+	}
+	reason, _, quoted := strings.Cut(e.Err.Error(), `"`)
+	if quoted {
+		reason = strings.TrimRight(reason, " :,(")
+	}
+	return clip(reason, maxMsg)
 }
 
 // Unwrap returns Err.

@@ -172,7 +172,7 @@ func (s *Signer) verify(o *wire.Object, raw []byte, path, traceID string) error 
 	}
 	return &SignError{
 		Path: path, TraceID: traceID,
-		missing: verdict == wire.Unsigned, object: bytes.Clone(raw), signer: s,
+		missing: verdict == wire.Unsigned, explain: s.explanation(bytes.Clone(raw)),
 	}
 }
 
@@ -182,8 +182,7 @@ type SignError struct {
 	TraceID string
 
 	missing bool
-	object  []byte
-	signer  *Signer
+	explain func() string // a function, so that no way of printing shows what was received
 }
 
 func (e *SignError) Error() string {
@@ -213,18 +212,27 @@ func (e *SignError) Format(f fmt.State, _ rune) { fmt.Fprint(f, e.Error()) }
 // whoever runs the shop: it holds the message, and the signature that the message ought to have. Do not log it, do not send
 // it to anyone.
 func (e *SignError) Explain() string {
-	if e == nil || e.signer == nil {
+	if e == nil || e.explain == nil {
 		return "nothing was compared"
 	}
+	return e.explain()
+}
+
+// explanation returns the function that explains why an object does not verify.
+func (s *Signer) explanation(object []byte) func() string {
+	return func() string { return s.compare(object) }
+}
+
+func (s *Signer) compare(object []byte) string {
 	var o wire.Object
-	if err := o.Read(e.object); err != nil {
+	if err := o.Read(object); err != nil {
 		return err.Error()
 	}
-	canonical, err := o.AppendCanonical(nil, e.signer.zone)
+	canonical, err := o.AppendCanonical(nil, s.zone)
 	if err != nil {
 		return err.Error()
 	}
-	x := explanation{keys: e.signer.keys, object: &o, zone: e.signer.zone, canonical: string(canonical)}
+	x := explanation{keys: s.keys, object: &o, canonical: string(canonical)}
 	if given, ok := o.Get(wire.SignName); ok && given.Kind == wire.String {
 		x.received = string(given.Text())
 	}
@@ -245,7 +253,6 @@ func mask(s, secret string) string { return strings.ReplaceAll(s, secret, "***")
 type explanation struct {
 	keys      *signerKeys
 	object    *wire.Object
-	zone      *time.Location
 	canonical string
 	received  string
 }
@@ -290,15 +297,32 @@ func (x *explanation) cause() string {
 	if matches(algorithm, secret, x.canonical+"&sign="+secret) {
 		return `the other side appends "&sign=" and the secret; it should be "&key="`
 	}
+	if zone := x.zone(func(text string) bool { return matches(algorithm, secret, text+wire.KeyLabel+secret) }); zone != "" {
+		return "the gateway prints times in another zone (" + zone + "): set Location"
+	}
+	return "none of the usual ones fits. Either the secrets differ, or the message was changed after it was signed"
+}
+
+// zone finds a zone in which the text matches.
+func (x *explanation) zone(matches func(text string) bool) string {
+	in := func(zone *time.Location) string {
+		text, err := x.object.AppendCanonical(nil, zone)
+		if err != nil {
+			return ""
+		}
+		return string(text)
+	}
+	if in(time.UTC) == in(beijing) {
+		return "" // no time in it is text
+	}
 	zones := []*time.Location{time.UTC, beijing, time.Local}
 	for hour := -12; hour <= 14; hour++ {
 		zones = append(zones, time.FixedZone(fmt.Sprintf("UTC%+d", hour), hour*60*60))
 	}
 	for _, zone := range zones {
-		text, err := x.object.AppendCanonical(nil, zone)
-		if err == nil && matches(algorithm, secret, string(text)+wire.KeyLabel+secret) {
-			return "the gateway prints times in another zone (" + zone.String() + "): set Location"
+		if matches(in(zone)) {
+			return zone.String()
 		}
 	}
-	return "none of the usual ones fits. Either the secrets differ, or the message was changed after it was signed"
+	return ""
 }

@@ -39,7 +39,7 @@ func TestNewSigner(t *testing.T) {
 func TestSignerRefusesWhatIsNotOneObject(t *testing.T) {
 	s, err := daxpay.NewSigner(daxpay.HMACSHA256, secret)
 	require.NoError(t, err)
-	for _, object := range []string{"", "null", "[]", `"a"`, `{"a":1,"a":1,"sign":"x"}`, `{"a":1e1001,"sign":"x"}`, `{"a":[1e99999999999],"sign":"x"}`} {
+	for _, object := range []string{"", "null", "[]", `"a"`, `{"a":1,"a":1,"sign":"x"}`, `{"a":1e41,"sign":"x"}`, `{"a":[1e99999999999],"sign":"x"}`} {
 		require.ErrorIs(t, s.Verify([]byte(object)), daxpay.ErrProtocol, object)
 		_, err = s.Sign([]byte(object))
 		require.ErrorIs(t, err, daxpay.ErrProtocol, object)

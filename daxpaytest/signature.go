@@ -13,6 +13,7 @@ import (
 	"math/big"
 	"regexp"
 	"sort"
+	"strconv"
 	"strings"
 	"time"
 	"unicode"
@@ -252,8 +253,10 @@ func decimal(n json.Number, trim bool) string {
 		return n.String()
 	}
 	if scientific {
-		var exponent int
-		_, _ = fmt.Sscan(strings.ToLower(n.String())[len(mantissa)+1:], &exponent)
+		exponent, err := strconv.Atoi(n.String()[len(mantissa)+1:])
+		if err != nil {
+			return n.String()
+		}
 		places = max(0, places-exponent)
 	}
 	text := value.FloatString(places)

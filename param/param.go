@@ -17,9 +17,10 @@
 //
 // and calls it with daxpay.Execute. The daxpay tag knows: required; oneof (one of the fields that have it must be set);
 // max=N (characters); min=N (of an integer); no (a number that names an order, which the answer must repeat unchanged if it
-// names it); text (free text; every other string is a code, in which control characters, &, quotes and backslashes are
-// refused because the signature does not protect them); opaque (not checked); ip; and, in a model, proof (an answer without
-// this member does not prove success).
+// names it; for strings); text (free text; every other string is a code, in which control characters, &, quotes and backslashes are
+// refused because the signature does not protect them; inside lists and
+// objects also commas, braces and brackets); opaque (not checked); ip; and, in a model, proof (an answer without
+// this member does not prove success). A member whose name ends in Time is a time: time.Time in a param, model.Time in a model.
 package param
 
 import "time"
@@ -38,6 +39,10 @@ type Call[T any] struct {
 	// ReadOnly says that the call changes nothing at the gateway, so that a lost answer needs no care. If it is false, the
 	// default, an error after which the call may have run is daxpay.ErrOutcomeUnknown.
 	ReadOnly bool
+	// Once says that the call must never go out a second time, not even in another encoding after the gateway refused the first
+	// one (see daxpay.GatewayAuto): it is for calls that pay out money. Unless an earlier call already told which version the
+	// gateway is, such a call needs Config.Gateway to be set.
+	Once bool
 	// Recover completes the text of such an error: what to do to learn the outcome. Empty if ReadOnly.
 	Recover string
 }

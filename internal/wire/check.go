@@ -19,15 +19,16 @@ type Fault struct {
 // Check finds everything that keeps the struct v, of the plan's type, from being sent. Answer is the plan of what comes back,
 // allowText lets texts pass that could be cut into another member.
 func (p *Plan) Check(v reflect.Value, answer *Plan, allowText bool) []Fault {
-	c := checker{request: p, answer: answer, allowText: allowText}
+	c := checker{allowText: allowText, names: cutNames{plans: [2]*Plan{p, answer}}}
 	c.object(p, v, "")
 	return c.faults
 }
 
 type checker struct {
-	request, answer *Plan
-	allowText       bool
-	faults          []Fault
+	allowText bool
+	names     cutNames
+	listed    bool // within a list
+	faults    []Fault
 }
 
 func (c *checker) add(field, format string, args ...any) {
@@ -56,6 +57,14 @@ func (c *checker) object(p *Plan, v reflect.Value, prefix string) {
 	}
 }
 
+// item checks an element of a list.
+func (c *checker) item(field string, s *shape, r Rule, v reflect.Value) {
+	outer := c.listed
+	c.listed = true
+	c.value(field, s, r, v)
+	c.listed = outer
+}
+
 func (c *checker) value(field string, s *shape, r Rule, v reflect.Value) {
 	switch s.kind {
 	case kindString:
@@ -69,13 +78,19 @@ func (c *checker) value(field string, s *shape, r Rule, v reflect.Value) {
 			c.add(field, "must be between the years 2001 and 2286: the gateway takes ten digits of Unix seconds")
 		}
 	case kindStruct:
+		c.names.around = append(c.names.around, around{plan: s.plan})
 		c.object(s.plan, v, field+".")
+		c.names.around = c.names.around[:len(c.names.around)-1]
 	case kindList:
 		for i := range v.Len() {
-			c.value(field+"["+strconv.Itoa(i)+"]", s.elem, r, v.Index(i))
+			c.item(field+"["+strconv.Itoa(i)+"]", s.elem, r, v.Index(i))
 		}
 	case kindPointer:
-		if !v.IsNil() {
+		switch {
+		case v.IsNil(): // an element of a list
+		case s.elem.kind == kindList && v.Elem().Len() == 0:
+			c.add(field, "must not be an empty list: leave it unset")
+		default:
 			c.value(field, s.elem, r, v.Elem())
 		}
 	case kindJSON:
@@ -83,6 +98,8 @@ func (c *checker) value(field string, s *shape, r Rule, v reflect.Value) {
 		switch {
 		case err != nil:
 			c.add(field, "must be valid JSON: %v", err)
+		case holdsNUL(raw):
+			c.add(field, "must not hold a NUL character")
 		case bytes.Equal(raw, []byte("null")) || bytes.Equal(raw, []byte("[]")) || bytes.Equal(raw, []byte(`""`)):
 			c.add(field, "must not be null or empty: leave it unset")
 		}
@@ -92,7 +109,35 @@ func (c *checker) value(field string, s *shape, r Rule, v reflect.Value) {
 // minSeconds is the first second that has ten digits, in 2001.
 const minSeconds = 1_000_000_000
 
+// signedText is what is signed for a text.
+func signedText(s string, nested bool) []byte {
+	var e Encoder
+	if nested {
+		e.nestedString(s)
+	} else {
+		e.topString(s)
+	}
+	return e.text
+}
+
+// holdsNUL tells whether a string in a valid JSON value holds a NUL, which can only be there escaped.
+func holdsNUL(raw []byte) bool {
+	escape := []byte(`\u0000`)
+	for {
+		i := bytes.Index(raw, escape)
+		if i < 0 {
+			return false
+		}
+		backslashes := len(raw[:i+1]) - len(bytes.TrimRight(raw[:i+1], `\`))
+		if backslashes%2 == 1 {
+			return true
+		}
+		raw = raw[i+len(escape):]
+	}
+}
+
 func (c *checker) string(field string, r Rule, s string) {
+	nested := len(c.names.around) > 0 || c.listed
 	switch {
 	case s == "":
 		// Only an element of a list or the target of a pointer: an empty member is not sent.
@@ -115,11 +160,12 @@ func (c *checker) string(field string, r Rule, s string) {
 		}
 	case r.Opaque:
 	case r.Text:
-		o := Object{}
-		if !c.allowText && (c.request.cuttable([]byte(s), &o) || c.answer.cuttable([]byte(s), &o)) {
-			c.add(field, `must not hold "&", the name of a member and "=": whoever sees the signed message could make another one of it`)
+		if !c.allowText && c.names.cut(signedText(s, nested), nested) {
+			c.add(field, "must not hold the start of another member, such as &code=: whoever sees the signed message could make another one of it")
 		}
-	case !isCode([]byte(s)):
+	case !isCode([]byte(s), nested) && nested:
+		c.add(field, `must not hold control characters, "&", quotes, backslashes, commas, braces or brackets: the signature does not protect them`)
+	case !isCode([]byte(s), nested):
 		c.add(field, `must not hold control characters, "&", quotes or backslashes: the signature does not protect them`)
 	case strings.TrimSpace(s) != s:
 		c.add(field, "must not start or end with white space")

@@ -44,12 +44,8 @@ func (p *Plan) decode(members []Member, dst reflect.Value, zone *time.Location) 
 }
 
 func given(members []Member, name string) bool {
-	for i := range members {
-		if string(members[i].Name) == name {
-			return members[i].Value.Kind != Null
-		}
-	}
-	return false
+	i := indexOf(members, []byte(name))
+	return i >= 0 && members[i].Value.Kind != Null
 }
 
 func memberError(name string, err error) error {
@@ -67,7 +63,9 @@ var (
 	errTime     = errors.New("must be a time: Unix seconds or yyyy-MM-dd HH:mm:ss")
 	errObject   = errors.New("must be an object")
 	errList     = errors.New("must be a list")
+	errReader   = errors.New("cannot be read by the UnmarshalJSON of its type")
 	errNoReader = errors.New("cannot be received: its type has no UnmarshalJSON")
+	errNullText = errors.New("must not be null: it has the same signature as the text null")
 )
 
 func decodeValue(s *shape, v Value, dst reflect.Value, zone *time.Location) error {
@@ -116,11 +114,11 @@ func decodeValue(s *shape, v Value, dst reflect.Value, zone *time.Location) erro
 		if v.Kind != Dict {
 			return errObject
 		}
-		var o Object
-		if err := o.Read(v.Raw); err != nil {
-			return err
+		var members []Member
+		for m, i := memberAt(v.Raw, 1); i > 0; m, i = memberAt(v.Raw, i) {
+			members = append(members, m)
 		}
-		return s.plan.decode(o.Members, dst, zone)
+		return s.plan.decode(members, dst, zone)
 	case kindList:
 		return decodeList(s.elem, v, dst, zone)
 	case kindJSON:
@@ -128,7 +126,9 @@ func decodeValue(s *shape, v Value, dst reflect.Value, zone *time.Location) erro
 		if !ok {
 			return errNoReader
 		}
-		return reader.UnmarshalJSON(v.Raw)
+		if reader.UnmarshalJSON(v.Raw) != nil {
+			return errReader // its own text may hold what it could not read
+		}
 	}
 	return nil
 }
@@ -138,14 +138,12 @@ func decodeList(elem *shape, v Value, dst reflect.Value, zone *time.Location) er
 		return errList
 	}
 	list := reflect.MakeSlice(dst.Type(), 0, 0)
-	for i := skipSpace(v.Raw, 1); v.Raw[i] != ']'; {
-		item := valueAt(v.Raw, i)
-		i = skipSpace(v.Raw, i+len(item.Raw))
-		if v.Raw[i] == ',' {
-			i = skipSpace(v.Raw, i+1)
-		}
+	for item, i := itemAt(v.Raw, 1); i > 0; item, i = itemAt(v.Raw, i) {
 		list = reflect.Append(list, reflect.Zero(dst.Type().Elem()))
 		if item.Kind == Null {
+			if elem.kind == kindString {
+				return memberError(strconv.Itoa(list.Len()-1), errNullText)
+			}
 			continue
 		}
 		if err := decodeValue(elem, item, list.Index(list.Len()-1), zone); err != nil {
@@ -229,7 +227,7 @@ func (p *Plan) Echo(asked reflect.Value, answer *Object) (string, bool) {
 	for i := range answer.Members {
 		m := &answer.Members[i]
 		f := p.field(m.Name)
-		if f == nil || !f.Rule.Number || m.Value.Kind == Null || f.kind != kindString {
+		if f == nil || !f.Rule.Number || m.Value.Kind == Null {
 			continue
 		}
 		want := f.of(asked).String()

@@ -117,8 +117,7 @@ func (k *Key) get() *state {
 }
 
 func (k *Key) put(s *state) {
-	clear(s.text.members[:cap(s.text.members)])
-	s.text = text{members: s.text.members[:0]}
+	s.text = text{members: release(s.text.members)}
 	k.states.Put(s)
 }
 

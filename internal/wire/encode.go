@@ -2,9 +2,11 @@ package wire
 
 import (
 	"encoding/json"
+	"errors"
 	"reflect"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/daxpay-go/daxpay/internal/gateway"
 )
@@ -21,6 +23,7 @@ type Stamp struct {
 	ClientIP string // not sent if empty
 	Nonce    string // sent to gateways that know it
 	Time     int64  // Unix seconds
+	Zone     *time.Location
 }
 
 // Layout is the order in which a version of the gateway signs the members of a request, with the names that it has there.
@@ -78,10 +81,19 @@ type Encoder struct {
 	err        error
 }
 
+// Release makes the encoder ready for a pool, without the memory that an unusually large request took.
+func (e *Encoder) Release() {
+	e.nested = text{members: release(e.nested.members)}
+	if cap(e.json) > block {
+		e.json, e.text = nil, nil
+	}
+}
+
 // Encode writes the struct v, which must have passed Check. It returns the JSON without sign and without the closing brace,
 // and the text to be signed; AppendTo completes the JSON.
 func (e *Encoder) Encode(l *Layout, v reflect.Value, stamp Stamp) (canonical []byte, err error) {
 	e.json, e.text, e.err = append(e.json[:0], '{'), e.text[:0], nil
+	e.nested.zone = stamp.Zone
 	for i := range l.slots {
 		s := &l.slots[i]
 		value := s.field.of(v)
@@ -98,7 +110,7 @@ func (e *Encoder) Encode(l *Layout, v reflect.Value, stamp Stamp) (canonical []b
 			continue
 		}
 		e.member(s)
-		e.value(&s.field.shape, value, true)
+		e.value(&s.field.shape, value, directMember)
 	}
 	return e.text, e.err
 }
@@ -153,11 +165,20 @@ func (e *Encoder) nestedString(s string) {
 	}
 }
 
-// value writes a set value; top says that it is a direct member of the message.
-func (e *Encoder) value(s *shape, v reflect.Value, top bool) {
+// place is where in the message a value stands. What is signed for it depends on that.
+type place uint8
+
+const (
+	directMember place = iota
+	directItem         // an element of a list that is a direct member
+	deeper
+)
+
+// value writes a set value.
+func (e *Encoder) value(s *shape, v reflect.Value, at place) {
 	switch s.kind {
 	case kindString:
-		if top {
+		if at == directMember {
 			e.topString(v.String())
 		} else {
 			e.nestedString(v.String())
@@ -175,20 +196,24 @@ func (e *Encoder) value(s *shape, v reflect.Value, top bool) {
 			e.both("null") // an element of a list; a member would have been left out
 			return
 		}
-		e.value(s.elem, v.Elem(), top)
+		e.value(s.elem, v.Elem(), at)
 	case kindStruct:
 		e.object(s.plan, v)
 	case kindList:
+		within := deeper
+		if at == directMember {
+			within = directItem
+		}
 		e.both("[")
 		for i := range v.Len() {
 			if i > 0 {
 				e.both(",")
 			}
-			e.value(s.elem, v.Index(i), false)
+			e.value(s.elem, v.Index(i), within)
 		}
 		e.both("]")
 	case kindJSON:
-		e.marshal(v, top)
+		e.marshal(v, at)
 	}
 }
 
@@ -209,12 +234,12 @@ func (e *Encoder) object(p *Plan, v reflect.Value) {
 		first = false
 		e.nestedString(f.Name)
 		e.both(":")
-		e.value(&f.shape, value, false)
+		e.value(&f.shape, value, deeper)
 	}
 	e.both("}")
 }
 
-func (e *Encoder) marshal(v reflect.Value, top bool) {
+func (e *Encoder) marshal(v reflect.Value, at place) {
 	raw, err := marshalValue(v)
 	if err != nil {
 		e.err = err
@@ -223,9 +248,12 @@ func (e *Encoder) marshal(v reflect.Value, top bool) {
 	e.json = append(e.json, raw...)
 	e.nested.buf, e.nested.err = e.text, nil
 	m := Member{Value: valueAt(raw, 0)}
-	if top {
+	switch at {
+	case directMember:
 		e.nested.member(&m)
-	} else {
+	case directItem:
+		e.nested.item(m.Value)
+	default:
 		e.nested.nested(m.Value)
 	}
 	e.text = e.nested.buf
@@ -235,14 +263,19 @@ func (e *Encoder) marshal(v reflect.Value, top bool) {
 	e.nested.buf = nil
 }
 
-// marshalValue asks a type that writes its own JSON for it. What it writes must stand every check of a received text.
+// marshalValue asks a type that writes its own JSON for it, through a pointer, because MarshalJSON may be a method of that.
+// What it writes must stand every check of a received text.
 func marshalValue(v reflect.Value) ([]byte, error) {
-	raw, err := json.Marshal(v.Interface())
+	pointer := reflect.New(v.Type())
+	pointer.Elem().Set(v)
+	raw, err := json.Marshal(pointer.Interface())
 	if err != nil {
-		return nil, err
+		return nil, errWriter // its own text may hold what it could not write
 	}
 	return raw, CheckValue(raw)
 }
+
+var errWriter = errors.New("the MarshalJSON of its type fails")
 
 // CheckValue reads one JSON value of any kind as strictly as Object.Read.
 func CheckValue(text []byte) error {

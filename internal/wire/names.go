@@ -1,7 +1,6 @@
 package wire
 
 import (
-	"bytes"
 	"cmp"
 	"slices"
 	"unicode"
@@ -122,9 +121,4 @@ func (o *Object) sorted() []int32 {
 		return compareNames(o.Members[a].Name, o.Members[b].Name)
 	})
 	return o.order
-}
-
-// hasMeta tells whether a member name holds a character that structures the canonical text or is deleted from it.
-func hasMeta(name []byte, metas string) bool {
-	return bytes.ContainsAny(name, metas) || bytes.ContainsFunc(name, unicode.IsControl)
 }

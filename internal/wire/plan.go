@@ -173,13 +173,36 @@ func (p *Plan) add(t reflect.Type, path []int, outer []reflect.Type) error {
 			}
 			return &TypeError{Type: t, Field: sf.Name, Reason: err.Error()}
 		}
-		p.index[name] = len(p.Fields)
-		if old := gateway.OldName(name); old != "" {
-			p.index[old] = len(p.Fields)
+		f := Field{Name: name, Go: sf.Name, Rule: rule, path: fieldPath, shape: shape}
+		if reason := f.contradiction(); reason != "" {
+			return &TypeError{Type: t, Field: sf.Name, Reason: reason}
 		}
-		p.Fields = append(p.Fields, Field{Name: name, Go: sf.Name, Rule: rule, path: fieldPath, shape: shape})
+		for _, known := range []string{name, gateway.OldName(name)} {
+			if other, twice := p.index[known]; twice {
+				return &TypeError{Type: t, Field: sf.Name, Reason: "has the same name as " + p.Fields[other].Go}
+			}
+			if known != "" {
+				p.index[known] = len(p.Fields)
+			}
+		}
+		p.Fields = append(p.Fields, f)
 	}
 	return nil
+}
+
+// contradiction says why a field cannot be what its name, type and rule say at once.
+func (f *Field) contradiction() string {
+	s := &f.shape
+	for s.elem != nil {
+		s = s.elem
+	}
+	switch {
+	case f.Rule.Number && f.kind != kindString:
+		return `is not a string: only those can have "no" in their daxpay tag`
+	case isTimeName([]byte(f.Name)) && (s.kind == kindString || s.kind == kindJSON):
+		return "has the name of a time, which is signed as Unix seconds: use time.Time or model.Time"
+	}
+	return ""
 }
 
 func parseRule(tag string) (Rule, error) {
@@ -234,10 +257,12 @@ func shapeOf(t reflect.Type, outer []reflect.Type) (shape, error) {
 	switch {
 	case isTime(t):
 		return shape{kind: kindTime}, nil
+	case t.Kind() == reflect.Pointer && t.Elem().Kind() == reflect.Pointer:
+		return shape{}, errors.New("a pointer to a pointer says nothing that a pointer does not")
 	case t.Kind() == reflect.Pointer:
 		elem, err := shapeOf(t.Elem(), outer)
 		return shape{kind: kindPointer, elem: &elem}, err
-	case t.Implements(marshalerType) || reflect.PointerTo(t).Implements(unmarshalerType):
+	case reflect.PointerTo(t).Implements(marshalerType) || reflect.PointerTo(t).Implements(unmarshalerType):
 		return shape{kind: kindJSON}, nil
 	}
 	switch t.Kind() {

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -33,6 +34,7 @@ type item struct {
 	Raw   json.RawMessage  `json:"raw"`
 	When  embeddedTime     `json:"when"`
 	List  [][]int          `json:"list"`
+	No    string           `json:"no"`
 	Skip  func()           `json:"-"`
 	hide  map[string]int32 //nolint:unused // an unexported field is passed over
 }
@@ -58,6 +60,8 @@ type everything struct {
 	Raw     json.RawMessage `json:"raw"`
 	AllocNo string          `json:"allocNo" daxpay:"no,max=5"`
 	Plain   string
+	Own     brokenJSON        `json:"own"`
+	Raws    []json.RawMessage `json:"raws"`
 }
 
 func planOf(t testing.TB, v any) *Plan {
@@ -106,6 +110,30 @@ func TestPlanRefusesWhatItCannotCarry(t *testing.T) {
 			Inner struct{ F float64 }
 		}{}, "F: floating point"},
 		{loop{}, "contains itself"},
+		{struct{ P **int }{}, "a pointer to a pointer"},
+		{struct {
+			A string `json:"allocNo"`
+			B string `json:"allocationNo"`
+		}{}, "has the same name as A"},
+		{struct {
+			B string `json:"allocationNo"`
+			A string `json:"allocNo"`
+		}{}, "has the same name as B"},
+		{struct {
+			ID int64 `json:"id" daxpay:"no"`
+		}{}, `only those can have "no"`},
+		{struct {
+			ID *string `json:"id" daxpay:"no"`
+		}{}, `only those can have "no"`},
+		{struct {
+			T string `json:"payTime"`
+		}{}, "use time.Time"},
+		{struct {
+			T []*string `json:"payTime"`
+		}{}, "use time.Time"},
+		{struct {
+			T json.RawMessage `json:"payTime"`
+		}{}, "use time.Time"},
 	} {
 		_, err := PlanOf(reflect.TypeOf(tt.v))
 		var typeError *TypeError
@@ -181,9 +209,14 @@ func TestEncoderAndReaderSignTheSameText(t *testing.T) {
 		if random.IntN(2) == 0 {
 			return nil
 		}
+		open, shut := "", ""
+		if random.IntN(2) == 0 {
+			open, shut = "[", "]"
+		}
 		quoted, err := json.Marshal(str() + "x")
 		require.NoError(t, err)
-		return json.RawMessage(fmt.Sprintf(`{"z":%s,"A":[1.50,null,{"y":1,"x":%[1]s}],"b":{"d":2e2,"c":null}}`, quoted))
+		return json.RawMessage(fmt.Sprintf(`%s{"z":%s,"A":[1.50,null,{"y":1,"x":%[2]s}],"b":{"d":2e2,"c":null},"aTime":"2024-05-12 15:50:34"}%s`,
+			open, quoted, shut))
 	}
 	makeItem := func() item {
 		n := random.Int64N(5) - 2
@@ -194,11 +227,11 @@ func TestEncoderAndReaderSignTheSameText(t *testing.T) {
 		return it
 	}
 	for range 20_000 {
-		v := everything{Text: str(), Color: color(str()), N: random.Int64() - random.Int64(), OK: random.IntN(2) == 0, When: when(), Item: makeItem(), Raw: raw(), Plain: str()}
+		v := everything{Own: brokenJSON{`"own"`}, Raws: []json.RawMessage{raw(), json.RawMessage(`{"b":1,"A":{"d":1,"c":2}}`)}, Text: str(), Color: color(str()), N: random.Int64() - random.Int64(), OK: random.IntN(2) == 0, When: when(), Item: makeItem(), Raw: raw(), Plain: str()}
 		for range random.IntN(3) {
 			v.Items = append(v.Items, makeItem())
 		}
-		body, text := encode(t, v, gateway.V208, Stamp{Nonce: "n", Time: 1715500231})
+		body, text := encode(t, v, gateway.V208, Stamp{Nonce: "n", Time: 1715500231, Zone: shanghai})
 		canonical, err := read(t, body).AppendCanonical(nil, shanghai)
 		require.NoError(t, err)
 		require.Equal(t, text, string(canonical), body)
@@ -214,7 +247,7 @@ func TestDecode(t *testing.T) {
 	}
 	no, five := false, int64(5)
 	got, err := decode(`{"text":"t\"","color":"red","n":"-5","small":-128,"u":4294967295,"ok":true,"no":false,"when":"2024-05-12 15:50:34","unknown":{"a":1},
-		"item":{"zed":"z","Alpha":"5","mid":["a",null,"b"],"deep":{"b":"x","A":255},"raw":{"q":1.50},"when":1715500231,"list":[[1,2],[],null]},
+		"item":{"zed":"z","Alpha":"5","mid":["a","","b"],"deep":{"b":"x","A":255},"raw":{"q":1.50},"when":1715500231,"list":[[1,2],[],null]},
 		"ptr":null,"items":[{"zed":"1"},null,{"Alpha":5}],"raw":"x","allocationNo":"A1","Plain":"p","reqTime":"1715500231"}`)
 	require.NoError(t, err)
 	zoned := func(seconds int64) time.Time { return time.Unix(seconds, 0).In(shanghai) }
@@ -234,6 +267,8 @@ func TestDecode(t *testing.T) {
 		`{"when":"yesterday"}`: "must be a time", `{"when":-1}`: "must be a time", `{"when":10000000000}`: "must be a time", `{"when":true}`: "must be a time", `{"when":1.5}`: "must be a time",
 		`{"item":[]}`: "member item must be an object", `{"item":{"deep":{"A":256}}}`: "member item.deep.A is out of range",
 		`{"items":{}}`: "member items must be a list", `{"items":[{},{"Alpha":"x"}]}`: "member items.1.Alpha must be an integer", `{"items":[1]}`: "member items.0 must be an object",
+		`{"item":{"mid":["a",null]}}`:          "member item.mid.1 must not be null",
+		`{"own":1}`:                            "member own cannot be read",
 		`{"allocNo":"A1","allocationNo":"A1"}`: "member allocNo is given under its new and its old name",
 	} {
 		_, err := decode(text)
@@ -266,11 +301,13 @@ func TestEcho(t *testing.T) {
 
 func TestScreen(t *testing.T) {
 	type model struct {
-		Status  color  `json:"status"`
-		Title   string `json:"title" daxpay:"text"`
-		Body    string `json:"payBody" daxpay:"opaque"`
-		Details []item `json:"details"`
-		AllocNo string `json:"allocNo"`
+		Status  color    `json:"status"`
+		Title   string   `json:"title" daxpay:"text"`
+		Body    string   `json:"payBody" daxpay:"opaque"`
+		Details []item   `json:"details"`
+		AllocNo string   `json:"allocNo"`
+		Pointer *string  `json:"pointer"`
+		Codes   []string `json:"codes"`
 	}
 	p := planOf(t, model{})
 	for _, tt := range []struct {
@@ -290,10 +327,24 @@ func TestScreen(t *testing.T) {
 		{`{"title":"x&allocationNo=1"}`, reasonCut, false},
 		{`{"title":"x&extra=1","extra":1}`, reasonCut, false},
 		{`{"extra":"x&status=1"}`, reasonCut, false},
-		{`{"title&status":"success"}`, "another name", false},
-		{`{"a=b":"c"}`, "another name", false},
-		{`{"a\"":"c"}`, "another name", false},
-		{`{"a\u0007":"c"}`, "another name", false},
+		{`{"title":"x&reqTime=1"}`, reasonCut, false},
+		{`{"title":"x&msg=1"}`, reasonCut, false},
+		{`{"title&status":"success"}`, reasonName, true},
+		{`{"a=b":"c"}`, reasonName, true},
+		{`{"allocN\"o":"A2"}`, reasonName, true},
+		{`{"a\u0007":"c"}`, reasonName, true},
+		{`{"a\u0000":"c"}`, reasonName, true},
+		{`{"details":[{"ze\\d":"c"}]}`, reasonName, true},
+		{`{"pointer":"suc\\cess"}`, reasonCode, true},
+		{`{"codes":["a\"b"]}`, reasonCode, true},
+		{`{"codes":["a,b"]}`, reasonCode, true},
+		{`{"codes":[["a]b"]]}`, reasonCode, true},
+		{`{"details":[{"no":"R1,remark:x"}]}`, reasonCode, true},
+		{`{"details":[{"no":"R1},{"}]}`, reasonCode, true},
+		{`{"details":[{"no":"R1},{shareNo:9"}]}`, reasonCode, true},
+		{`{"details":[{"no":"\u2001"}]}`, reasonCode, true},
+		{"{\"details\":[{\"no\":\"R\u00a0\"}]}", reasonCode, true},
+		{`{"details":[{"no":"a:b-c/d"}],"codes":["a:b"]}`, "", false},
 		{`{"status":"suc\\cess"}`, reasonCode, true},
 		{`{"status":"suc\"cess"}`, reasonCode, true},
 		{`{"status":"a&b"}`, reasonCode, true},
@@ -311,7 +362,7 @@ func TestScreen(t *testing.T) {
 		{`{"details":[{"zed":"x},{Alpha:1"}]}`, reasonCut, false},
 		{`{"details":[{"zed":"x,y:1","y":2}]}`, reasonCut, false},
 		{`{"details":[{"deep":{"b":"x,zed:1"}}]}`, reasonCut, false},
-		{`{"details":[{"a,b":"x"}]}`, reasonCut, false},
+		{`{"details":[{"a,b":"x"}]}`, reasonName, true},
 		{`{"unknown":{"a":{"b":"c,a:1"}}}`, reasonCut, false},
 		{`{"unknown":["x&status=1"]}`, reasonCut, false},
 	} {
@@ -334,7 +385,15 @@ func TestScreen(t *testing.T) {
 
 type brokenJSON struct{ text string }
 
-func (b brokenJSON) MarshalJSON() ([]byte, error) { return []byte(b.text), nil }
+// MarshalJSON is a method of the pointer, as those that change what they are called on must be.
+func (b *brokenJSON) MarshalJSON() ([]byte, error) {
+	if b.text == "" {
+		return nil, errors.New("secret text")
+	}
+	return []byte(b.text), nil
+}
+
+func (*brokenJSON) UnmarshalJSON([]byte) error { return errors.New("secret text") }
 
 func TestCheck(t *testing.T) {
 	type param struct {
@@ -347,6 +406,11 @@ func TestCheck(t *testing.T) {
 			N int64     `json:"n" daxpay:"required,min=1"`
 			T time.Time `json:"t"`
 		} `json:"items"`
+		List *[]string `json:"list"`
+		Deep struct {
+			No     string `json:"no"`
+			Remark string `json:"remark" daxpay:"text"`
+		} `json:"deep"`
 		A int `json:"a" daxpay:"oneof"`
 		B int `json:"b" daxpay:"oneof"`
 	}
@@ -364,6 +428,9 @@ func TestCheck(t *testing.T) {
 		return p.Check(reflect.ValueOf(v), a, false)
 	}
 	require.Empty(t, check(func(*param) {}))
+	require.Empty(t, check(func(v *param) {
+		v.Raw, v.Deep.Remark, v.Deep.No = json.RawMessage(`{"a":"\\\\u0000"}`), "a, b: {c}", "a:b"
+	}))
 	require.Empty(t, check(func(v *param) { v.Text, v.URL = "a\"&b", `https://x/?a=1&level=2"` }))
 	empty := ""
 	for _, tt := range []struct {
@@ -377,6 +444,14 @@ func TestCheck(t *testing.T) {
 		{func(v *param) { v.Text = "123456" }, Fault{"Text", "at most 5 characters, not 6"}},
 		{func(v *param) { v.URL = "\xff" }, Fault{"URL", "UTF-8"}},
 		{func(v *param) { v.URL = "a\x00" }, Fault{"URL", "NUL"}},
+		{func(v *param) { v.Raw = json.RawMessage(`{"a":"\\\u0000"}`) }, Fault{"Raw", "NUL"}},
+		{func(v *param) { v.List = &[]string{} }, Fault{"List", "empty list"}},
+		{func(v *param) { v.List = &[]string{"a,b"} }, Fault{"List[0]", "commas"}},
+		{func(v *param) { v.List = &[]string{""} }, Fault{"List[0]", "empty string"}},
+		{func(v *param) { v.Deep.No = "R1},{amount:9,no:R2" }, Fault{"Deep.No", "commas"}},
+		{func(v *param) { v.Deep.Remark = "x,no:R2" }, Fault{"Deep.Remark", "start of another member"}},
+		{func(v *param) { v.Deep.Remark = "x&level=1" }, Fault{"Deep.Remark", "start of another member"}},
+		{func(v *param) { v.Text = "&msg=" }, Fault{"Text", "start of another member"}},
 		{func(v *param) { v.Own = brokenJSON{"{"} }, Fault{"Own", "must be valid JSON"}},
 		{func(v *param) { v.Own = brokenJSON{"null"} }, Fault{"Own", "leave it unset"}},
 		{func(v *param) { v.Raw = json.RawMessage("[]") }, Fault{"Raw", "leave it unset"}},

@@ -113,9 +113,18 @@ func (o *Object) read(text []byte, inner *Object, name string) error {
 
 // Release drops the references into the text, so that a pooled Object does not keep it alive.
 func (o *Object) Release() {
-	clear(o.Members[:cap(o.Members)])
-	clear(o.names[:cap(o.names)])
-	o.Members, o.names = o.Members[:0], o.names[:0]
+	o.Members, o.names, o.order = release(o.Members), release(o.names), o.order[:0]
+}
+
+// release empties a slice for its next use. One that a huge message made is let go: it would be cleared after every small
+// message from then on.
+func release[T any](s []T) []T {
+	const usual = 256
+	if cap(s) > usual {
+		return nil
+	}
+	clear(s[:cap(s)])
+	return s[:0]
 }
 
 type scanner struct {

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"bytes"
+	"strings"
 	"unicode"
 )
 
@@ -19,29 +20,22 @@ const (
 //   - a code, that is, anything but free text, with a character that structures the text or is dropped from it
 //   - a member name with such a character
 //
-// NUL is refused everywhere: no text of a payment has one, and what comes after the client may take it for the end.
-// Ambiguous texts and names pass if allowText is set; codes never do.
+// NUL is refused everywhere: no text of a payment has one, and what comes after the client may take it for the end. With
+// allowText, texts that could be cut pass; nothing else does.
 func (p *Plan) Screen(o *Object, allowText bool) error {
+	s := screener{allowText: allowText, names: cutNames{plans: [2]*Plan{p}, message: nameSet{members: o.Members}}}
 	for i := range o.Members {
 		m := &o.Members[i]
-		name := string(m.Name)
-		if !allowText && hasMeta(m.Name, topMetas) {
-			return &MemberError{Name: "with an unusual name", Reason: "would have the same signature under another name", Ambiguous: true}
-		}
 		f := p.field(m.Name)
+		name := "of an unknown name"
 		if f != nil {
 			name = f.Name
 		}
-		switch m.Value.Kind {
-		case String:
-			if err := p.screenString(f, name, m.Value, o, allowText); err != nil {
-				return err
-			}
-		case Dict, List:
-			s := nestedScreen{top: p, message: o, allowText: allowText}
-			if reason := s.inside(f, m.Value); reason != "" {
-				return &MemberError{Name: name, Reason: reason, Ambiguous: reason != reasonNUL}
-			}
+		if hasMeta(m.Name, topMetas) {
+			return &MemberError{Name: name, Reason: reasonName, Ambiguous: true}
+		}
+		if reason := s.value(f, m.Value); reason != "" {
+			return &MemberError{Name: name, Reason: reason, Ambiguous: reason != reasonNUL}
 		}
 	}
 	return nil
@@ -51,71 +45,32 @@ const (
 	reasonNUL  = "holds a NUL character"
 	reasonCode = "holds a character that its signature does not protect"
 	reasonCut  = "holds text that could be cut into another member with the same signature"
+	reasonName = "would have the same signature under another name"
 )
 
-func (p *Plan) screenString(f *Field, name string, v Value, o *Object, allowText bool) error {
-	text := v.Text()
-	if v.Escaped && bytes.IndexByte(text, 0) >= 0 {
-		return &MemberError{Name: name, Reason: reasonNUL}
-	}
-	if f != nil {
-		if f.Rule.Opaque {
-			return nil
-		}
-		if f.isCode(f.Rule) && !isCode(text) {
-			return &MemberError{Name: name, Reason: reasonCode, Ambiguous: true}
-		}
-	}
-	if !allowText && p.cuttable(text, o) {
-		return &MemberError{Name: name, Reason: reasonCut, Ambiguous: true}
-	}
-	return nil
-}
-
-// isCode tells whether a member of this shape is a code rather than free text.
-func (s *shape) isCode(r Rule) bool {
-	return s.kind == kindString && !r.Text && !r.Opaque
+// hasMeta tells whether a member name holds a control character or one of the metas.
+func hasMeta(name []byte, metas string) bool {
+	return bytes.ContainsAny(name, metas) || bytes.ContainsFunc(name, unicode.IsControl)
 }
 
 // isCode tells whether the signature protects every character of a text.
-func isCode(text []byte) bool {
-	return !bytes.ContainsAny(text, `&"\`) && !bytes.ContainsFunc(text, unicode.IsControl)
-}
-
-// cuttable tells whether the text, once it is signed, holds & and the name of a member of the message and =.
-func (p *Plan) cuttable(text []byte, o *Object) bool {
-	if bytes.IndexByte(text, '&') < 0 {
-		return false
-	}
-	return p.cuttableAs(bytes.ReplaceAll(bytes.ReplaceAll(text, []byte(`"`), nil), []byte(`\`), nil), o)
-}
-
-// cuttableAs is cuttable for a text as it is signed.
-func (p *Plan) cuttableAs(signed []byte, o *Object) bool {
-	return follows(signed, "&", '=', func(name []byte) bool {
-		if string(name) == SignName {
-			return false
-		}
-		if p.field(name) != nil {
-			return true
-		}
-		_, ok := o.Get(string(name))
-		return ok
+func isCode(text []byte, nested bool) bool {
+	return !bytes.ContainsFunc(text, func(r rune) bool {
+		return strings.ContainsRune(`&"\`, r) || unicode.IsControl(r) ||
+			nested && (strings.ContainsRune(",{}[]", r) || gatewayEscapes(r))
 	})
 }
 
-// follows tells whether anywhere in text one of the openers, a name that is known, and the closer follow one another.
-func follows(text []byte, openers string, closer byte, known func(name []byte) bool) bool {
-	for {
-		i := bytes.IndexAny(text, openers)
-		if i < 0 {
-			return false
-		}
-		text = text[i+1:]
-		if end := bytes.IndexByte(text, closer); end >= 0 && known(text[:end]) {
-			return true
-		}
+// holdsCodes tells whether the strings of a field are codes rather than free text.
+func (f *Field) holdsCodes() bool {
+	if f.Rule.Text || f.Rule.Opaque {
+		return false
 	}
+	s := &f.shape
+	for s.elem != nil {
+		s = s.elem
+	}
+	return s.kind == kindString
 }
 
 // inner is the plan of the objects that a value of this shape holds, nil if there is none.
@@ -128,111 +83,186 @@ func (s *shape) inner() *Plan {
 	return nil
 }
 
-// nestedScreen screens the strings inside one list or object. A text there can also be cut within the value.
-type nestedScreen struct {
-	top       *Plan
-	message   *Object
+type screener struct {
 	allowText bool
-	plans     []*Plan  // of the objects around, innermost last; nil for one that is unknown
-	names     [][]byte // of the members of the objects around
+	names     cutNames
 	t         text
 }
 
-// inside screens what the member of a field holds; the field may be nil.
-func (s *nestedScreen) inside(f *Field, v Value) string {
-	var plan *Plan
-	if f != nil {
-		plan = f.inner()
-	}
-	s.plans = append(s.plans, plan)
-	reason := s.value(v)
-	s.plans = s.plans[:len(s.plans)-1]
-	return reason
-}
-
-func (s *nestedScreen) value(v Value) string {
+// value screens a value of a field, nil if the field is unknown, and returns the reason to refuse it.
+func (s *screener) value(f *Field, v Value) string {
 	switch v.Kind {
-	case Dict:
-		return s.dict(v.Raw)
-	case List:
-		for i := skipSpace(v.Raw, 1); v.Raw[i] != ']'; {
-			item := valueAt(v.Raw, i)
-			i = skipSpace(v.Raw, i+len(item.Raw))
-			if v.Raw[i] == ',' {
-				i = skipSpace(v.Raw, i+1)
-			}
-			if reason := s.value(item); reason != "" {
-				return reason
-			}
-		}
 	case String:
-		return s.string(v, nil)
+		return s.string(f, v, false)
+	case List:
+		return s.list(f, v.Raw)
+	case Dict:
+		return s.dict(f, v.Raw)
 	}
 	return ""
 }
 
-func (s *nestedScreen) dict(raw []byte) string {
-	var o Object
-	if err := o.Read(raw); err != nil {
-		return err.Error()
-	}
-	base, plan := len(s.names), s.plans[len(s.plans)-1]
-	for i := range o.Members {
-		s.names = append(s.names, o.Members[i].Name)
-	}
-	for i := range o.Members {
-		m := &o.Members[i]
-		if !s.allowText && hasMeta(m.Name, topMetas+nestedMetas) {
-			return reasonCut
-		}
-		var f *Field
-		if plan != nil {
-			f = plan.field(m.Name)
-		}
-		var reason string
-		if m.Value.Kind == String {
-			reason = s.string(m.Value, f)
+func (s *screener) list(f *Field, raw []byte) string {
+	for v, i := itemAt(raw, 1); i > 0; v, i = itemAt(raw, i) {
+		reason := ""
+		if v.Kind == String {
+			reason = s.string(f, v, true)
 		} else {
-			reason = s.inside(f, m.Value)
+			reason = s.value(f, v)
 		}
 		if reason != "" {
 			return reason
 		}
 	}
-	s.names = s.names[:base]
 	return ""
 }
 
-func (s *nestedScreen) string(v Value, f *Field) string {
+func (s *screener) dict(outer *Field, raw []byte) string {
+	var members []Member
+	for m, i := memberAt(raw, 1); i > 0; m, i = memberAt(raw, i) {
+		members = append(members, m)
+	}
+	var plan *Plan
+	if outer != nil {
+		plan = outer.inner()
+	}
+	s.names.around = append(s.names.around, around{plan: plan, members: nameSet{members: members}})
+	for i := range members {
+		m := &members[i]
+		if hasMeta(m.Name, topMetas+nestedMetas) {
+			return reasonName
+		}
+		var f *Field
+		if plan != nil {
+			f = plan.field(m.Name)
+		}
+		reason := ""
+		if m.Value.Kind == String {
+			reason = s.string(f, m.Value, true)
+		} else {
+			reason = s.value(f, m.Value)
+		}
+		if reason != "" {
+			return reason
+		}
+	}
+	s.names.around = s.names.around[:len(s.names.around)-1]
+	return ""
+}
+
+func (s *screener) string(f *Field, v Value, nested bool) string {
 	text := v.Text()
 	if v.Escaped && bytes.IndexByte(text, 0) >= 0 {
 		return reasonNUL
 	}
-	if f != nil && f.isCode(f.Rule) && !isCode(text) {
+	if f != nil && f.Rule.Opaque {
+		return ""
+	}
+	if f != nil && f.holdsCodes() && !isCode(text, nested) {
 		return reasonCode
 	}
-	if s.allowText {
+	if s.allowText || !bytes.ContainsAny(text, "&,{") {
 		return ""
 	}
 	s.t.buf = s.t.buf[:0]
-	s.t.nestedString(v)
-	if s.top.cuttableAs(s.t.buf, s.message) || follows(s.t.buf, ",{", ':', s.knows) {
+	if nested {
+		s.t.nestedString(v)
+	} else {
+		s.t.topString(v)
+	}
+	if s.names.cut(s.t.buf, nested) {
 		return reasonCut
 	}
 	return ""
 }
 
-// knows tells whether a name is that of a member of the objects around.
-func (s *nestedScreen) knows(name []byte) bool {
-	for _, plan := range s.plans {
-		if plan != nil && plan.field(name) != nil {
+// cutNames are the names at which a text of a message could be cut.
+type cutNames struct {
+	plans   [2]*Plan // of the kinds of message in which the text stands; nil for none
+	message nameSet
+	around  []around // the objects around a nested text, innermost last
+}
+
+type around struct {
+	plan    *Plan // nil if unknown
+	members nameSet
+}
+
+// cut tells whether a text, given as it is signed, holds the start of another member.
+func (n *cutNames) cut(signed []byte, nested bool) bool {
+	return follows(signed, "&", "&=", n.top) || nested && follows(signed, ",{", ",{:", n.nested)
+}
+
+// follows tells whether one of the openers, a name that is known, and then the last of the ends follow one another. No name
+// holds any of these characters.
+func follows(text []byte, openers, ends string, known func(name []byte) bool) bool {
+	for {
+		i := bytes.IndexAny(text, openers)
+		if i < 0 {
+			return false
+		}
+		text = text[i+1:]
+		end := bytes.IndexAny(text, ends)
+		if end < 0 {
+			return false
+		}
+		if text[end] == ends[len(ends)-1] && known(text[:end]) {
 			return true
 		}
 	}
-	for _, n := range s.names {
-		if bytes.Equal(n, name) {
+}
+
+func (n *cutNames) top(name []byte) bool {
+	switch string(name) {
+	case SignName:
+		return false // its value would have to be right
+	case "code", "msg", "resTime", timeName:
+		return true // whatever the kind
+	}
+	for _, p := range n.plans {
+		if p != nil && p.field(name) != nil {
+			return true
+		}
+	}
+	return n.message.has(name)
+}
+
+func (n *cutNames) nested(name []byte) bool {
+	for i := range n.around {
+		a := &n.around[i]
+		if a.plan != nil && a.plan.field(name) != nil || a.members.has(name) {
 			return true
 		}
 	}
 	return false
+}
+
+// nameSet finds names among members; among many with a map, made when it is first asked.
+type nameSet struct {
+	members []Member
+	set     map[string]struct{}
+}
+
+func (n *nameSet) has(name []byte) bool {
+	const few = 32
+	if len(n.members) <= few {
+		return indexOf(n.members, name) >= 0
+	}
+	if n.set == nil {
+		n.set = make(map[string]struct{}, len(n.members))
+		for i := range n.members {
+			n.set[string(n.members[i].Name)] = struct{}{}
+		}
+	}
+	_, ok := n.set[string(name)]
+	return ok
+}
+
+func indexOf(members []Member, name []byte) int {
+	for i := range members {
+		if bytes.Equal(members[i].Name, name) {
+			return i
+		}
+	}
+	return -1
 }

@@ -161,35 +161,34 @@ func gatewayEscapes(r rune) bool {
 // list writes a list. The objects in a direct member of the message have their members sorted and may hold times.
 func (t *text) list(raw []byte, direct bool) {
 	t.write("[")
-	for i := skipSpace(raw, 1); raw[i] != ']'; {
-		v := valueAt(raw, i)
-		i = skipSpace(raw, i+len(v.Raw))
-		if direct && v.Kind == Dict {
-			t.dict(v.Raw, true, true)
+	for v, i := itemAt(raw, 1); i > 0; v, i = itemAt(raw, i) {
+		if direct {
+			t.item(v)
 		} else {
 			t.nested(v)
 		}
 		if raw[i] == ',' {
 			t.write(",")
-			i = skipSpace(raw, i+1)
 		}
 	}
 	t.write("]")
 }
 
+// item writes an element of a list that is a direct member of the message.
+func (t *text) item(v Value) {
+	if v.Kind == Dict {
+		t.dict(v.Raw, true, true)
+	} else {
+		t.nested(v)
+	}
+}
+
 // dict writes an object, without its nulls.
 func (t *text) dict(raw []byte, sorted, times bool) {
 	base := len(t.members)
-	for i := skipSpace(raw, 1); raw[i] != '}'; {
-		name := valueAt(raw, i)
-		i = skipSpace(raw, i+len(name.Raw))
-		v := valueAt(raw, skipSpace(raw, i+1))
-		i = skipSpace(raw, skipSpace(raw, i+1)+len(v.Raw))
-		if raw[i] == ',' {
-			i = skipSpace(raw, i+1)
-		}
-		if v.Kind != Null {
-			t.members = append(t.members, Member{Name: name.Text(), Value: v})
+	for m, i := memberAt(raw, 1); i > 0; m, i = memberAt(raw, i) {
+		if m.Value.Kind != Null {
+			t.members = append(t.members, m)
 		}
 	}
 	members := t.members[base:]
@@ -297,13 +296,16 @@ func (t *text) number(raw []byte, trim bool) {
 	t.bytes(plain)
 }
 
-// plainDecimal spells a number with a fraction or an exponent out. Exponents beyond 1,000 are refused: they would turn a
-// few bytes into very many.
+// maxExponent is more than any amount, time or count has. Larger ones are refused: they would turn a few bytes into very
+// many.
+const maxExponent = 40
+
+// plainDecimal spells a number with a fraction or an exponent out.
 func plainDecimal(raw []byte, trim bool) ([]byte, bool) {
 	mantissa, exponent := raw, 0
 	if i := bytes.IndexAny(raw, "eE"); i >= 0 {
 		e, err := strconv.Atoi(string(raw[i+1:]))
-		if err != nil || e < -1000 || e > 1000 {
+		if err != nil || e < -maxExponent || e > maxExponent {
 			return nil, false
 		}
 		mantissa, exponent = raw[:i], e
@@ -375,6 +377,35 @@ func skipSpace(b []byte, i int) int {
 		i++
 	}
 	return i
+}
+
+// itemAt reads the element of a list at or behind raw[i], which is behind the opening bracket or the element before. It
+// returns the position behind the element, 0 if there was none.
+func itemAt(raw []byte, i int) (Value, int) {
+	i = skipSpace(raw, i)
+	if raw[i] == ',' {
+		i = skipSpace(raw, i+1)
+	}
+	if raw[i] == ']' {
+		return Value{}, 0
+	}
+	v := valueAt(raw, i)
+	return v, skipSpace(raw, i+len(v.Raw))
+}
+
+// memberAt is itemAt for the members of an object.
+func memberAt(raw []byte, i int) (Member, int) {
+	i = skipSpace(raw, i)
+	if raw[i] == ',' {
+		i = skipSpace(raw, i+1)
+	}
+	if raw[i] == '}' {
+		return Member{}, 0
+	}
+	name := valueAt(raw, i)
+	i = skipSpace(raw, i+len(name.Raw))
+	v := valueAt(raw, skipSpace(raw, i+1))
+	return Member{Name: name.Text(), Value: v}, skipSpace(raw, skipSpace(raw, i+1)+len(v.Raw))
 }
 
 // valueAt finds the value that starts at b[i], in a text that Read accepted.

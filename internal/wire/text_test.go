@@ -37,11 +37,11 @@ func TestCanonical(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, tt.text, string(text), tt.object)
 	}
-	for _, object := range []string{`{"a":1e1001}`, `{"a":1E-1001}`, `{"a":[1e99999999999999999999]}`, `{"a":{"b":-1e+2000}}`} {
+	for _, object := range []string{`{"a":1e41}`, `{"a":1E-41}`, `{"a":[1e99999999999999999999]}`, `{"a":{"b":-1e+41}}`} {
 		_, err := read(t, object).AppendCanonical(nil, shanghai)
 		require.ErrorIs(t, err, ErrNumber, object)
 	}
-	_, err := read(t, `{"a":1e1000,"b":[1e-1000]}`).AppendCanonical(nil, shanghai)
+	_, err := read(t, `{"a":1e40,"b":[1e-40]}`).AppendCanonical(nil, shanghai)
 	require.NoError(t, err)
 }
 
