@@ -104,7 +104,7 @@ func (s *screener) value(f *Field, v Value) string {
 
 func (s *screener) list(f *Field, raw []byte) string {
 	for v, i := itemAt(raw, 1); i > 0; v, i = itemAt(raw, i) {
-		reason := ""
+		var reason string
 		if v.Kind == String {
 			reason = s.string(f, v, true)
 		} else {
@@ -136,7 +136,7 @@ func (s *screener) dict(outer *Field, raw []byte) string {
 		if plan != nil {
 			f = plan.field(m.Name)
 		}
-		reason := ""
+		var reason string
 		if m.Value.Kind == String {
 			reason = s.string(f, m.Value, true)
 		} else {
