@@ -326,7 +326,7 @@ func TestHTTPFaults(t *testing.T) {
 			w.WriteHeader(http.StatusCreated)
 			_, _ = w.Write([]byte(good))
 		}, 201, "text/plain; charset=utf-8", "T123"},
-		"404": {http.NotFound, 404, "text/plain; charset=utf-8", "path prefix"},
+		"404": {http.NotFound, 404, "text/plain; charset=utf-8", "/unipay/sync/pay: check the path prefix in ServiceURL, and pin Gateway"},
 		"page with 200": {func(w http.ResponseWriter, _ *http.Request) {
 			_, _ = w.Write([]byte("<html>secret page</html>"))
 		}, 200, "text/html; charset=utf-8", "invalid JSON at byte 0"},

@@ -158,6 +158,8 @@ func TestLegacyNeedsThePin(t *testing.T) {
 	var refusal *daxpay.GatewayError
 	require.ErrorAs(t, err, &refusal)
 	require.False(t, refusal.Signed)
+	require.Equal(t, 20041, refusal.Code)
+	require.NotErrorIs(t, err, daxpay.ErrOutcomeUnknown)
 }
 
 func TestAuto(t *testing.T) {
@@ -207,7 +209,7 @@ func TestAuto(t *testing.T) {
 			err := pay(client(t, gw, func(c *daxpay.Config) { c.Gateway, c.SignSecret = daxpay.GatewayAuto, "wrong" }))
 			var refusal *daxpay.GatewayError
 			require.ErrorAs(t, err, &refusal)
-			require.Contains(t, err.Error(), "check SignSecret, SignType and Gateway")
+			require.Contains(t, err.Error(), "check SignSecret (no blanks, quotes or line break around it), SignType and Gateway")
 			require.NotErrorIs(t, err, daxpay.ErrOutcomeUnknown)
 			require.Len(t, gw.Requests(), 2)
 		}
@@ -233,6 +235,11 @@ func TestAuto(t *testing.T) {
 		require.Equal(t, 3, sent)
 		require.Equal(t, 10006, refusal.Code)
 		require.Equal(t, "T0", refusal.TraceID)
+		sent = 0
+		require.EqualError(t, finish(kit), "daxpay: /unipay/allocation/finish: gateway refused every encoding; "+
+			"as printed: code 10006: no (trace T0); 2.0.8: code 20052: no (trace T1); 2.0.7: code 20051: no (trace T2); "+
+			"if it misses a member that was set, check Gateway; if it is about the time, this machine's clock; "+
+			"check SignSecret (no blanks, quotes or line break around it), SignType and Gateway against the gateway's settings")
 	})
 	t.Run("other refusals are not tried again", func(t *testing.T) {
 		for _, body := range []string{
@@ -265,7 +272,7 @@ func TestAuto(t *testing.T) {
 	t.Run("what must go out once does", func(t *testing.T) {
 		kit, transport := mocked(t, daxpay.Config{}, jsonAnswer(`{"code":20052,"msg":"验签失败"}`))
 		_, err := daxpay.Execute(ctx, kit, &payoutParam{Amount: 1})
-		require.ErrorContains(t, err, "check SignSecret, SignType and Gateway")
+		require.ErrorContains(t, err, "check SignSecret (no blanks, quotes or line break around it), SignType and Gateway")
 		require.Equal(t, 1, transport.GetTotalCallCount())
 	})
 	t.Run("each attempt has its own time and nonce", func(t *testing.T) {
@@ -340,7 +347,7 @@ func TestTransportErrors(t *testing.T) {
 		err = finish(ctx, kit)
 		require.ErrorIs(t, err, io.EOF)
 		require.ErrorIs(t, err, daxpay.ErrOutcomeUnknown)
-		require.ErrorContains(t, err, "query the allocation order")
+		require.ErrorContains(t, err, "look at the allocation")
 		require.EqualValues(t, 1, received.Load())
 	})
 	t.Run("body cut off", func(t *testing.T) {
@@ -594,7 +601,7 @@ func TestCustomCallMistakes(t *testing.T) {
 	kit, transport := mocked(t, daxpay.Config{}, jsonAnswer("{}"))
 	_, err := daxpay.Execute(context.Background(), kit, &floatParam{})
 	require.ErrorIs(t, err, daxpay.ErrParam)
-	require.ErrorContains(t, err, "Price floating point loses digits")
+	require.ErrorContains(t, err, "Price is floating point")
 	_, err = daxpay.Execute(context.Background(), kit, &pathParam{})
 	require.ErrorContains(t, err, "plain path")
 	require.Zero(t, transport.GetTotalCallCount())

@@ -67,9 +67,11 @@ type GatewayVersion string
 
 // The versions of the gateway.
 //
-// GatewayAuto speaks as the interface documents do first. If the gateway refuses that as unsigned or invalid, which it does
-// before anything else, the call goes out again as 2.0.8 and then as 2.0.7 has it, where that makes a difference; the client
-// remembers what was accepted. A gateway that was set not to check signatures must be pinned, as must 2.0.6 and older ones.
+// GatewayAuto first uses the encoding of the interface documents. If the gateway refuses the signature or the members, which
+// it checks before it does anything, the call goes out again as 2.0.8 encodes it, then as 2.0.7 does, where that makes a
+// difference. The client remembers which was accepted; pinning the version saves these attempts. 2.0.6 and older ones must be
+// pinned, because their paths are others, and so must a gateway that was set not to check signatures: it accepts the first
+// encoding and passes over the members that it does not know.
 const (
 	GatewayAuto GatewayVersion = ""
 	GatewayV205 GatewayVersion = "2.0.5" // and before; only the two legacy calls, whose answers are not signed
@@ -152,6 +154,10 @@ func checkURL(s string) string {
 	}
 	u, err := url.Parse(s)
 	switch {
+	case strings.TrimSpace(s) != s:
+		return "must not have white space around it"
+	case !strings.Contains(s, "://"):
+		return "must start with http:// or https://"
 	case err != nil:
 		return "is not a URL such as https://pay.example.com"
 	case u.Scheme != "http" && u.Scheme != "https":

@@ -36,7 +36,9 @@ func TestConfigFields(t *testing.T) {
 	}{
 		{func(*daxpay.Config) {}, ""},
 		{func(c *daxpay.Config) { c.ServiceURL = "" }, "ServiceURL must be set"},
-		{func(c *daxpay.Config) { c.ServiceURL = "127.0.0.1:9000" }, "ServiceURL"},
+		{func(c *daxpay.Config) { c.ServiceURL = "127.0.0.1:9000" }, "ServiceURL must start with http"},
+		{func(c *daxpay.Config) { c.ServiceURL = " http://127.0.0.1:9000" }, "ServiceURL must not have white space"},
+		{func(c *daxpay.Config) { c.ServiceURL = "http://[::1" }, "ServiceURL is not a URL"},
 		{func(c *daxpay.Config) { c.ServiceURL = "http://" }, "ServiceURL has no host"},
 		{func(c *daxpay.Config) { c.ServiceURL = "http://:80" }, "ServiceURL has no host"},
 		{func(c *daxpay.Config) { c.ServiceURL = "https://user:pass@host" }, "ServiceURL must not hold a user"},

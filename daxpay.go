@@ -112,9 +112,9 @@ type Result[T any] struct {
 // Execute makes any call, also one that this module does not have: see package param. T follows from p, which is not
 // changed.
 //
-// An error before anything was sent is ErrConfig, ErrParam or ErrUnsupported. Otherwise it is a *GatewayError if the gateway
-// refused, a *TransportError if no answer came, a *SignError, *AnswerError or *HTTPError if what came was refused by this
-// client; in an *OutcomeError if the call may have taken effect.
+// An error is ErrConfig, ErrParam or ErrUnsupported if there was nothing that could be sent, a *TransportError if no answer
+// came (its NeverSent tells whether anything went out), a *GatewayError if the gateway refused, a *SignError, *AnswerError or
+// *HTTPError if this client refused what came. It is inside an *OutcomeError if the call may have taken effect.
 func Execute[T any](ctx context.Context, c *Client, p param.Request[T]) (*Result[T], error) {
 	if c == nil || c.core == nil {
 		return nil, &ConfigError{Field: "ServiceURL", Reason: "is unknown: make the Client with New"}
@@ -175,7 +175,7 @@ func (c *core) execute(ctx context.Context, call *call) (answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.Timeout)
 	defer cancel()
 
-	var refusal error
+	said := refusals{path: call.path}
 	for i, version := range versions {
 		start := time.Now()
 		a, err := c.roundTrip(ctx, call, version)
@@ -183,14 +183,16 @@ func (c *core) execute(ctx context.Context, call *call) (answer, error) {
 		if err == nil || a.verified {
 			c.prefer(version)
 		}
-		if !c.misunderstood(call, err) {
+		refusal := c.misunderstood(call, err)
+		if refusal == nil {
 			return a, err
 		}
-		if refusal == nil {
-			refusal = err
-		}
+		said.versions, said.errs = append(said.versions, version), append(said.errs, refusal)
 	}
-	return answer{}, refusal
+	if len(said.errs) == 1 {
+		return answer{}, said.errs[0]
+	}
+	return answer{}, &said
 }
 
 func (c *core) check(call *call) error {
@@ -251,7 +253,7 @@ func (c *core) versions(call *call) ([]gateway.Version, error) {
 		tried = tried[:1]
 	}
 	if len(tried) == 0 {
-		return nil, fmt.Errorf("%w: %s is not in gateway %s, but in %v: set Config.Gateway to such a version if the gateway is one",
+		return nil, fmt.Errorf("%w: %s is not in gateway %s, but in %s: set Config.Gateway to the version that the gateway is",
 			ErrUnsupported, call.path, c.Gateway, gateway.Having(call.path))
 	}
 	return tried, nil
@@ -271,15 +273,18 @@ func (c *core) prefer(version gateway.Version) {
 	}
 }
 
-// misunderstood tells whether err is a refusal that another encoding could avoid. The gateway refuses in these ways before it
-// does anything, so that the call can go out again.
-func (c *core) misunderstood(call *call, err error) bool {
+// misunderstood returns the refusal in err that another encoding could avoid, nil if there is none. The gateway refuses in these
+// ways before it does anything, so that the call can go out again.
+func (c *core) misunderstood(call *call, err error) *GatewayError {
 	refusal := (*GatewayError)(nil)
 	if !errors.As(err, &refusal) {
-		return false
+		return nil
 	}
-	return refusal.refusedSign() ||
-		refusal.refusedParam() && !call.plan.Layout(gateway.V208).SameNames(call.plan.Layout(gateway.V207))
+	namesDiffer := !call.plan.Layout(gateway.V208).SameNames(call.plan.Layout(gateway.V207))
+	if refusal.refusedSign() || refusal.refusedParam() && namesDiffer {
+		return refusal
+	}
+	return nil
 }
 
 // roundTrip makes one attempt: one request, one answer, every check.
@@ -303,7 +308,7 @@ func (c *core) roundTrip(ctx context.Context, call *call, version gateway.Versio
 	if err == nil {
 		err = c.open(s, call, version, path, reply, &a)
 	}
-	if err != nil && !call.readOnly && mayHaveRun(err) {
+	if err != nil && !call.readOnly && mayHaveRun(err, version) {
 		err = &OutcomeError{Path: path, Recover: call.recovery, Err: err}
 	}
 	return a, err
@@ -394,7 +399,10 @@ func (c *core) open(s *scratch, call *call, version gateway.Version, path string
 		if a.traceID == "" {
 			a.traceID = looseTraceID(r.body)
 		}
-		return &HTTPError{Path: path, StatusCode: r.status, ContentType: r.contentType, TraceID: a.traceID, Err: err}
+		return &HTTPError{
+			Path: path, StatusCode: r.status, ContentType: r.contentType, TraceID: a.traceID, Err: err,
+			url: c.ServiceURL + path, pinned: c.Gateway != GatewayAuto,
+		}
 	}
 	if r.status != http.StatusOK {
 		return notAnAnswer(nil)

@@ -4,12 +4,15 @@ import (
 	"errors"
 	"net/http"
 	"net/textproto"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
+
+	"github.com/daxpay-go/daxpay/internal/gateway"
 )
 
-// What went wrong, for errors.Is. Every error of this package is one of these or a *GatewayError.
+// What went wrong, for errors.Is. Every error of this package is one of these, a *GatewayError or a *TransportError.
 var (
 	// ErrConfig: the configuration cannot work. The *ConfigErrors inside say which fields and why.
 	ErrConfig = errors.New("daxpay: invalid configuration")
@@ -67,7 +70,15 @@ func (e *ParamError) Unwrap() error { return ErrParam }
 // GatewayError is the gateway's refusal.
 type GatewayError struct {
 	Path string
-	// Code is the gateway's code, such as 20052; 1 for most of what the business refuses.
+	// Code is the gateway's code. What the business refuses mostly has 1, whatever the reason: only Msg tells. The others:
+	//
+	//	10001         the gateway's own error; see its log, by TraceID
+	//	10005         unreadable request
+	//	10006, 20051  a member is missing or invalid, or the time of the request is not now
+	//	10007         the same call is just running: wait a second
+	//	20000         with 未通过签名验证: wrong signature, up to 2.0.7
+	//	20041         no such trade
+	//	20052         wrong signature, 2.0.8
 	Code int
 	// Msg is the gateway's reason, mostly in Chinese and at most 256 characters. Do not show it to end users: it can be the
 	// text of an exception.
@@ -86,17 +97,24 @@ func (e *GatewayError) Error() string {
 	if e.Business {
 		refused = "business refused"
 	}
-	s := "daxpay: " + e.Path + ": " + refused + ", code " + strconv.Itoa(e.Code)
+	return "daxpay: " + e.Path + ": " + refused + ", " + e.said() + e.hint()
+}
+
+func (e *GatewayError) said() string {
+	s := "code " + strconv.Itoa(e.Code)
 	if e.Msg != "" {
 		s += ": " + e.Msg
 	}
-	return s + trace(e.TraceID) + e.hint()
+	return s + trace(e.TraceID)
 }
 
 // hint says what to do about the refusals that mean a wrong configuration.
 func (e *GatewayError) hint() string {
-	if e.refusedSign() {
-		return "; check SignSecret, SignType and Gateway against the gateway's settings"
+	switch {
+	case e.refusedSign():
+		return "; check SignSecret (no blanks, quotes or line break around it), SignType and Gateway against the gateway's settings"
+	case e.refusedParam():
+		return "; if it misses a member that was set, check Gateway; if it is about the time, this machine's clock"
 	}
 	return ""
 }
@@ -124,6 +142,33 @@ func (e *GatewayError) neverRan() bool {
 	return e.Signed || e.refusedSign() || e.refusedParam() || !e.Business && e.Code == codeUnreadable
 }
 
+// refusals are what the gateway said to every encoding of GatewayAuto. For errors.As the first one counts; all are told.
+type refusals struct {
+	path     string
+	versions []gateway.Version
+	errs     []*GatewayError
+}
+
+func (r *refusals) Error() string {
+	s := "daxpay: " + r.path + ": gateway refused every encoding"
+	var hints []string
+	for i, e := range r.errs {
+		s += "; " + r.versions[i].String() + ": " + e.said()
+		if hint := e.hint(); !slices.Contains(hints, hint) {
+			hints = append(hints, hint)
+		}
+	}
+	return s + strings.Join(hints, "")
+}
+
+func (r *refusals) Unwrap() []error {
+	errs := make([]error, len(r.errs))
+	for i, e := range r.errs {
+		errs[i] = e
+	}
+	return errs
+}
+
 // HTTPError says that what came back is not an answer of the gateway. It is ErrProtocol.
 type HTTPError struct {
 	Path        string
@@ -131,6 +176,9 @@ type HTTPError struct {
 	ContentType string
 	TraceID     string // if there was one all the same
 	Err         error  // why the body is no answer; nil if StatusCode says it
+
+	url    string // what was asked for
+	pinned bool
 }
 
 func (e *HTTPError) Error() string {
@@ -143,8 +191,10 @@ func (e *HTTPError) Error() string {
 	}
 	s += trace(e.TraceID)
 	switch {
+	case e.StatusCode == http.StatusNotFound && e.pinned:
+		s += "; there is no " + e.url + ": check the path prefix in ServiceURL, and whether Gateway is the right version"
 	case e.StatusCode == http.StatusNotFound:
-		s += "; check the path prefix in ServiceURL, and pin Gateway if the gateway is 2.0.6 or older"
+		s += "; there is no " + e.url + ": check the path prefix in ServiceURL, and pin Gateway if the gateway is 2.0.6 or older"
 	case 300 <= e.StatusCode && e.StatusCode < 400:
 		s += "; redirects are not followed: put the final address into ServiceURL"
 	}
@@ -228,10 +278,11 @@ func (e *OutcomeError) Error() string {
 // Unwrap makes it ErrOutcomeUnknown and keeps the cause.
 func (e *OutcomeError) Unwrap() []error { return []error{ErrOutcomeUnknown, e.Err} }
 
-// mayHaveRun tells whether the gateway may have done what was asked although err came back.
-func mayHaveRun(err error) bool {
+// mayHaveRun tells whether a gateway may have done what was asked although err came back.
+func mayHaveRun(err error, version gateway.Version) bool {
 	if refusal := (*GatewayError)(nil); errors.As(err, &refusal) {
-		return !refusal.neverRan()
+		// Of one that signs nothing, a refusal is as good an answer as any.
+		return version.SignsAnswers() && !refusal.neverRan()
 	}
 	if transport := (*TransportError)(nil); errors.As(err, &transport) {
 		return !transport.NeverSent

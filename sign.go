@@ -192,7 +192,7 @@ func (e *SignError) Error() string {
 	}
 	s += trace(e.TraceID)
 	if e.missing {
-		return s + "; gateways up to 2.0.5 do not sign their answers"
+		return s + "; if this is a gateway up to 2.0.5, which do not sign, set Gateway to GatewayV205"
 	}
 	return s + "; SignError.Explain shows what was compared"
 }

@@ -30,7 +30,8 @@ func (c *Client) SyncAllocation(ctx context.Context, p *param.AllocSyncParam) (*
 // ErrUnsupported.
 //
 // Those gateways do not sign their answers, so nothing of the result was verified (Result.Verified is false): whoever is
-// between here and the gateway could have written it. Use it over a connection that you trust.
+// between here and the gateway could have written it. Use it over a connection that you trust. For the same reason a refusal
+// (20041: no such trade) is taken for an answer, and is not ErrOutcomeUnknown.
 func (c *Client) SyncPayLegacy(ctx context.Context, p *param.LegacyPaySyncParam) (*Result[model.LegacySyncModel], error) {
 	return Execute(ctx, c, p)
 }

@@ -16,6 +16,6 @@ type AllocFinishParam struct {
 func (*AllocFinishParam) Call() Call[model.AllocationModel] {
 	return Call[model.AllocationModel]{
 		Path:    "/unipay/allocation/finish",
-		Recover: "query the allocation order: its status is finish if it ran",
+		Recover: "look at the allocation in the gateway's console: finish means that it ran, finish_failed that it may be sent again",
 	}
 }

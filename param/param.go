@@ -17,10 +17,10 @@
 //
 // and calls it with daxpay.Execute. The daxpay tag knows: required; oneof (one of the fields that have it must be set);
 // max=N (characters); min=N (of an integer); no (a number that names an order, which the answer must repeat unchanged if it
-// names it; for strings); text (free text; every other string is a code, in which control characters, &, quotes and backslashes are
+// names it; for strings; no=name if it has another name in the answer); text (free text; every other string is a code, in which control characters, &, quotes and backslashes are
 // refused because the signature does not protect them; inside lists and
 // objects also commas, braces and brackets); opaque (not checked); ip; and, in a model, proof (an answer without
-// this member does not prove success). A member whose name ends in Time is a time: time.Time in a param, model.Time in a model.
+// this member, or with an empty one or 0, does not prove success). A member whose name ends in Time is a time: time.Time in a param, model.Time in a model.
 package param
 
 import "time"

@@ -1,7 +1,7 @@
 // Quickstart makes the three main calls, and one that the business refuses. With nothing set up it talks to a gateway inside
 // this program; with DAXPAY_URL and DAXPAY_SECRET to that one. DAXPAY_SIGN_TYPE (HMAC_SHA256 or MD5) and DAXPAY_GATEWAY
 // (2.0.6, 2.0.7 or 2.0.8) are optional, as are the numbers to ask for: DAXPAY_BIZ_ORDER_NO, DAXPAY_REFUND_NO and
-// DAXPAY_ALLOCATION_NO. Mind that the allocation, if there is such a one, is finished.
+// DAXPAY_ALLOCATION_NO. Without them it asks for numbers that do not exist; an allocation that does is finished.
 package main
 
 import (
@@ -25,9 +25,9 @@ func main() {
 }
 
 func run() error {
-	order := cmp.Or(os.Getenv("DAXPAY_BIZ_ORDER_NO"), "SDK_1715341621498")
-	refund := cmp.Or(os.Getenv("DAXPAY_REFUND_NO"), "DEVR24051020531763000004")
-	allocation := cmp.Or(os.Getenv("DAXPAY_ALLOCATION_NO"), "DEVA24060117191963000003")
+	order := cmp.Or(os.Getenv("DAXPAY_BIZ_ORDER_NO"), "quickstart-order")
+	refund := cmp.Or(os.Getenv("DAXPAY_REFUND_NO"), "quickstart-refund")
+	allocation := cmp.Or(os.Getenv("DAXPAY_ALLOCATION_NO"), "quickstart-allocation")
 
 	config := daxpay.Config{
 		ServiceURL: os.Getenv("DAXPAY_URL"),
@@ -41,7 +41,8 @@ func run() error {
 		gw.SetPayment(daxpaytest.Payment{BizOrderNo: order, Status: model.PaySyncSuccess})
 		gw.SetRefund(daxpaytest.Refund{RefundNo: refund, Status: model.RefundSyncProgress})
 		gw.SetAllocation(daxpaytest.Allocation{AllocationNo: allocation, BizAllocationNo: "A60434", Status: model.AllocEnd})
-		config.ServiceURL, config.SignSecret = gw.URL(), daxpaytest.Secret
+		config = gw.Config()
+		fmt.Println("DAXPAY_URL is not set: this is the gateway inside the program")
 	}
 	kit, err := daxpay.New(config)
 	if err != nil {

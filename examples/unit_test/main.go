@@ -18,17 +18,14 @@ type Shop struct {
 	Pay *daxpay.Client
 }
 
-// ErrAskLater says that an order may be shipped or not: nobody knows yet.
+// ErrAskLater says that nobody knows yet whether an order is paid.
 var ErrAskLater = errors.New("ask later")
 
 // MayShip tells whether an order is paid.
 func (s *Shop) MayShip(ctx context.Context, order string) (bool, error) {
 	res, err := s.Pay.SyncPay(ctx, &param.PaySyncParam{BizOrderNo: order})
-	var refusal *daxpay.GatewayError
 	switch {
-	case errors.As(err, &refusal) && refusal.Business:
-		return false, nil // the gateway does not know it, so nobody paid for it
-	case err != nil:
+	case err != nil: // also what the business refuses: that can have many reasons
 		return false, fmt.Errorf("%w: %w", ErrAskLater, err)
 	case res.Data.Status == model.PaySyncProgress:
 		return false, ErrAskLater

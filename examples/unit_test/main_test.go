@@ -25,13 +25,13 @@ func TestMayShip(t *testing.T) {
 	ok, err := shop.MayShip(context.Background(), "paid")
 	require.NoError(t, err)
 	require.True(t, ok)
-	for _, order := range []string{"closed", "unknown"} {
-		ok, err = shop.MayShip(context.Background(), order)
-		require.NoError(t, err)
-		require.False(t, ok)
+	ok, err = shop.MayShip(context.Background(), "closed")
+	require.NoError(t, err)
+	require.False(t, ok)
+	for _, order := range []string{"waiting", "unknown"} {
+		_, err = shop.MayShip(context.Background(), order)
+		require.ErrorIs(t, err, ErrAskLater)
 	}
-	_, err = shop.MayShip(context.Background(), "waiting")
-	require.ErrorIs(t, err, ErrAskLater)
 	require.Len(t, gw.Requests(), 4)
 }
 
@@ -47,9 +47,10 @@ func TestMayShipRecorded(t *testing.T) {
 
 	transport.RegisterResponder(http.MethodPost, "http://gateway/unipay/sync/pay", httpmock.NewStringResponder(http.StatusOK,
 		`{"msg":"success","code":0,"data":{"code":1,"msg":"支付订单不存在","resTime":1715499295,"sign":"48145bb659db3a337ecbba4e46d3b57b5da6ef8006c1342ebbc9320d619bbad4"},"traceId":"uYFsaueHRcXa"}`))
-	ok, err := shop.MayShip(context.Background(), "SDK_1715341621498")
-	require.NoError(t, err)
-	require.False(t, ok)
+	_, err = shop.MayShip(context.Background(), "SDK_1715341621498")
+	var refusal *daxpay.GatewayError
+	require.ErrorAs(t, err, &refusal)
+	require.Equal(t, "支付订单不存在", refusal.Msg)
 
 	transport.RegisterResponder(http.MethodPost, "http://gateway/unipay/sync/pay", httpmock.NewErrorResponder(context.DeadlineExceeded))
 	_, err = shop.MayShip(context.Background(), "SDK_1715341621498")

@@ -2,6 +2,8 @@
 // for 2.0.8, the newest; whatever an older release places or names otherwise stands here and only here.
 package gateway
 
+import "strings"
+
 // Version is a release of the gateway, or the mixture that its printed pages describe.
 type Version uint8
 
@@ -72,13 +74,13 @@ func (v Version) SignsAnswers() bool {
 	return v != V205
 }
 
-// Having lists the releases that have the call.
-func Having(path string) []Version {
-	var versions []Version
+// Having lists the releases that have the call, in words.
+func Having(path string) string {
+	var versions []string
 	for v := V205; v <= V208; v++ {
 		if _, ok := v.Path(path); ok {
-			versions = append(versions, v)
+			versions = append(versions, v.String())
 		}
 	}
-	return versions
+	return strings.Join(versions, ", ")
 }

@@ -226,10 +226,11 @@ func (p *Plan) Missing(v reflect.Value) []string {
 func (p *Plan) Echo(asked reflect.Value, answer *Object) (string, bool) {
 	for i := range answer.Members {
 		m := &answer.Members[i]
-		f := p.field(m.Name)
-		if f == nil || !f.Rule.Number || m.Value.Kind == Null {
+		asks, ok := p.echoes[string(m.Name)]
+		if !ok || m.Value.Kind == Null {
 			continue
 		}
+		f := &p.Fields[asks]
 		want := f.of(asked).String()
 		if want != "" && (m.Value.Kind != String || string(m.Value.Text()) != want) {
 			return f.Name, false

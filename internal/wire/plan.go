@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -27,6 +28,7 @@ type Plan struct {
 	Fields []Field
 
 	index   map[string]int // name of any gateway version → position in Fields
+	echoes  map[string]int // name in the answer → position of the number that was asked for
 	nested  []int          // Fields in the order in which the gateway signs them inside another object
 	layouts [gateway.Versions]atomic.Pointer[Layout]
 }
@@ -43,8 +45,10 @@ type Field struct {
 
 // Rule is what the daxpay tag says about a member.
 type Rule struct {
-	// Number (no): a number that names an order, 单号. An answer that holds it must hold the one that was asked for.
+	// Number (no, no=name): a number that names an order, 单号. An answer that holds it, under the same name or the one given,
+	// must hold the one that was asked for.
 	Number bool
+	Echo   string // the name in the answer if it is another
 	// Text (text): free text. Everything else is a code, in which no character may occur that the signature does not protect.
 	Text bool
 	// Opaque (opaque): composed by the gateway, and exempt from the checks of text and of codes.
@@ -89,7 +93,7 @@ type TypeError struct {
 }
 
 func (e *TypeError) Error() string {
-	return fmt.Sprintf("%s.%s: %s", e.Type, e.Field, e.Reason)
+	return strings.TrimSuffix(e.Type.String()+"."+e.Field, ".") + " " + e.Reason
 }
 
 var plans sync.Map // reflect.Type → *Plan; what a type looks like never changes
@@ -109,17 +113,17 @@ func PlanOf(t reflect.Type) (*Plan, error) {
 
 func buildPlan(t reflect.Type, outer []reflect.Type) (*Plan, error) {
 	if t.Kind() != reflect.Struct {
-		return nil, &TypeError{Type: t, Reason: "a struct is needed"}
+		return nil, &TypeError{Type: t, Reason: "is not a struct"}
 	}
 	if slices.Contains(outer, t) {
-		return nil, &TypeError{Type: t, Reason: "the type contains itself"}
+		return nil, &TypeError{Type: t, Reason: "contains itself"}
 	}
-	p := &Plan{Type: t, index: make(map[string]int)}
+	p := &Plan{Type: t, index: make(map[string]int), echoes: make(map[string]int)}
 	if err := p.add(t, nil, append(outer, t)); err != nil {
 		return nil, err
 	}
 	if len(p.Fields) == 0 {
-		return nil, &TypeError{Type: t, Reason: "no field can be sent or received"}
+		return nil, &TypeError{Type: t, Reason: "has no field that can be sent or received"}
 	}
 	for i := range p.Fields {
 		p.nested = append(p.nested, i)
@@ -154,13 +158,13 @@ func (p *Plan) add(t reflect.Type, path []int, outer []reflect.Type) error {
 			continue
 		}
 		if strings.Contains(options, "string") {
-			return &TypeError{Type: t, Field: sf.Name, Reason: `the option "string" is not supported; integers are understood in both forms`}
+			return &TypeError{Type: t, Field: sf.Name, Reason: `has the option "string", which is not supported: integers are understood in both forms`}
 		}
 		if name == "" {
 			name = sf.Name
 		}
 		if hasMeta([]byte(name), topMetas+nestedMetas) {
-			return &TypeError{Type: t, Field: sf.Name, Reason: fmt.Sprintf("%q cannot be the name of a member", name)}
+			return &TypeError{Type: t, Field: sf.Name, Reason: fmt.Sprintf("has the name %q, which cannot be that of a member", name)}
 		}
 		rule, err := parseRule(sf.Tag.Get("daxpay"))
 		if err != nil {
@@ -184,6 +188,11 @@ func (p *Plan) add(t reflect.Type, path []int, outer []reflect.Type) error {
 			if known != "" {
 				p.index[known] = len(p.Fields)
 			}
+		}
+		if rule.Number {
+			echo := cmp.Or(rule.Echo, name)
+			p.echoes[echo] = len(p.Fields)
+			p.echoes[gateway.OldName(echo)] = len(p.Fields)
 		}
 		p.Fields = append(p.Fields, f)
 	}
@@ -214,7 +223,7 @@ func parseRule(tag string) (Rule, error) {
 		var err error
 		switch name, value, _ := strings.Cut(option, "="); name {
 		case "no":
-			r.Number = true
+			r.Number, r.Echo = true, value
 		case "text":
 			r.Text = true
 		case "opaque":
@@ -232,10 +241,10 @@ func parseRule(tag string) (Rule, error) {
 		case "min":
 			r.Min, err = strconv.ParseInt(value, 10, 64)
 		default:
-			return r, fmt.Errorf("unknown option %q in its daxpay tag", option)
+			return r, fmt.Errorf("has the unknown option %q in its daxpay tag", option)
 		}
 		if err != nil {
-			return r, fmt.Errorf("option %q in its daxpay tag needs a number", option)
+			return r, fmt.Errorf("has the option %q in its daxpay tag, which needs a number", option)
 		}
 	}
 	return r, nil
@@ -258,7 +267,7 @@ func shapeOf(t reflect.Type, outer []reflect.Type) (shape, error) {
 	case isTime(t):
 		return shape{kind: kindTime}, nil
 	case t.Kind() == reflect.Pointer && t.Elem().Kind() == reflect.Pointer:
-		return shape{}, errors.New("a pointer to a pointer says nothing that a pointer does not")
+		return shape{}, errors.New("is a pointer to a pointer: use a pointer")
 	case t.Kind() == reflect.Pointer:
 		elem, err := shapeOf(t.Elem(), outer)
 		return shape{kind: kindPointer, elem: &elem}, err
@@ -281,9 +290,9 @@ func shapeOf(t reflect.Type, outer []reflect.Type) (shape, error) {
 		elem, err := shapeOf(t.Elem(), outer)
 		return shape{kind: kindList, elem: &elem}, err
 	case reflect.Float32, reflect.Float64:
-		return shape{}, errors.New("floating point loses digits; use an integer or a string")
+		return shape{}, errors.New("is floating point, which loses digits: use an integer or a string")
 	}
-	return shape{}, fmt.Errorf("type %s is not supported; use a string, an integer, bool, time.Time, a struct, a list or json.RawMessage", t)
+	return shape{}, fmt.Errorf("has the type %s, which is not supported: use a string, an integer, bool, time.Time, a struct, a list or json.RawMessage", t)
 }
 
 // field finds the field for a member by any of its names.

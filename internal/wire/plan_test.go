@@ -82,35 +82,35 @@ func TestPlanRefusesWhatItCannotCarry(t *testing.T) {
 		v      any
 		reason string
 	}{
-		{1, "a struct is needed"},
-		{struct{}{}, "no field"},
-		{struct{ a int }{}, "no field"},
-		{struct{ F float64 }{}, "F: floating point"},
-		{struct{ F []float32 }{}, "F: floating point"},
-		{struct{ M map[string]string }{}, "M: type map[string]string is not supported"},
+		{1, "is not a struct"},
+		{struct{}{}, "has no field"},
+		{struct{ a int }{}, "has no field"},
+		{struct{ F float64 }{}, "F is floating point"},
+		{struct{ F []float32 }{}, "F is floating point"},
+		{struct{ M map[string]string }{}, "M has the type map[string]string, which is not supported"},
 		{struct{ I any }{}, "not supported"},
 		{struct{ C chan int }{}, "not supported"},
 		{struct {
 			A int `json:"a,string"`
-		}{}, `A: the option "string"`},
+		}{}, `A has the option "string"`},
 		{struct {
 			A int `json:"a" daxpay:"maximum=3"`
-		}{}, `A: unknown option "maximum=3"`},
+		}{}, `A has the unknown option "maximum=3"`},
 		{struct {
 			A int `json:"a" daxpay:"max=x"`
-		}{}, `A: option "max=x"`},
+		}{}, `A has the option "max=x"`},
 		{struct {
 			A int `json:"a"`
 			B int `json:"A"`
 		}{}, "has the same name as"},
 		{struct {
 			A int `json:"a&b"`
-		}{}, "cannot be the name"},
+		}{}, "cannot be that of a member"},
 		{struct {
 			Inner struct{ F float64 }
-		}{}, "F: floating point"},
+		}{}, "F is floating point"},
 		{loop{}, "contains itself"},
-		{struct{ P **int }{}, "a pointer to a pointer"},
+		{struct{ P **int }{}, "is a pointer to a pointer"},
 		{struct {
 			A string `json:"allocNo"`
 			B string `json:"allocationNo"`
@@ -295,7 +295,15 @@ func TestEcho(t *testing.T) {
 		require.Equal(t, want, name, answer)
 		require.Equal(t, want == "", ok)
 	}
-	_, ok := p.Echo(reflect.ValueOf(everything{}), read(t, `{"allocNo":"A2"}`))
+	type query struct {
+		BizOrderNo string `json:"bizOrderNoeNo" daxpay:"no=bizOrderNo"`
+	}
+	name, ok := planOf(t, query{}).Echo(reflect.ValueOf(query{"B1"}), read(t, `{"bizOrderNo":"B2"}`))
+	require.False(t, ok)
+	require.Equal(t, "bizOrderNoeNo", name)
+	_, ok = planOf(t, query{}).Echo(reflect.ValueOf(query{"B1"}), read(t, `{"bizOrderNo":"B1"}`))
+	require.True(t, ok)
+	_, ok = p.Echo(reflect.ValueOf(everything{}), read(t, `{"allocNo":"A2"}`))
 	require.True(t, ok, "what was not asked for cannot differ")
 }
 
