@@ -6,8 +6,8 @@
 //	gw.SetPayment(daxpaytest.Payment{BizOrderNo: "A1", Status: model.PaySyncSuccess})
 //	res, err := gw.Client().SyncPay(ctx, &param.PaySyncParam{BizOrderNo: "A1"})
 //
-// It speaks as any of the gateways 2.0.5 to 2.0.8 does. It computes signatures on a way of its own, which it shares with
-// nothing in package daxpay.
+// It speaks as any of the gateways 2.0.5 to 2.0.8 does, and computes signatures independently of package daxpay. A Gateway is
+// also an http.Handler: a test that needs faults puts a handler of its own in front of it.
 package daxpaytest
 
 import (

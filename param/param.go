@@ -4,7 +4,7 @@
 // A field that is zero is not sent. Limits are checked before anything is sent; they count characters as the gateway does,
 // in UTF-16 units.
 //
-// A merchant whose gateway has a call of his own describes it in the same way, in his own package:
+// A merchant whose gateway has a further call describes it in the same way, in a package of the merchant's:
 //
 //	type RiskParam struct {
 //		param.Common
@@ -15,12 +15,26 @@
 //		return param.Call[RiskModel]{Path: "/unipay/ext/risk", ReadOnly: true}
 //	}
 //
-// and calls it with daxpay.Execute. The daxpay tag knows: required; oneof (one of the fields that have it must be set);
-// max=N (characters); min=N (of an integer); no (a number that names an order, which the answer must repeat unchanged if it
-// names it; for strings; no=name if it has another name in the answer); text (free text; every other string is a code, in which control characters, &, quotes and backslashes are
-// refused because the signature does not protect them; inside lists and
-// objects also commas, braces and brackets); opaque (not checked); ip; and, in a model, proof (an answer without
-// this member, or with an empty one or 0, does not prove success). A member whose name ends in Time is a time: time.Time in a param, model.Time in a model.
+//	type RiskModel struct {
+//		model.Common
+//		Level string `json:"level" daxpay:"proof"`
+//	}
+//
+// and makes it with daxpay.Execute. Fields are strings, integers, bool, time.Time (model.Time in a model), structs, lists of
+// these, pointers to these, or json.RawMessage; a member whose name ends in Time must be a time. The json tag holds the name of
+// the member, the daxpay tag, separated by commas, what else is known about it:
+//
+//   - required: it must be set
+//   - oneof: one of the fields that have this must be set
+//   - max=N: a string of at most N characters
+//   - min=N: an integer of at least N
+//   - ip: an IPv4 or IPv6 address
+//   - no: a string that names an order; if the answer names it too, it must be the same. With no=name the answer has it under
+//     another name
+//   - text: free text. Every other string is a code, in which control characters, &, quotes and backslashes are refused, because
+//     the signature does not protect them; inside lists and objects also commas, braces and brackets
+//   - opaque: a string that is not checked at all, such as a URL
+//   - proof: in a model, an answer in which it is missing, empty or 0 does not prove success
 package param
 
 import "time"
