@@ -347,7 +347,7 @@ func TestTransportErrors(t *testing.T) {
 		err = finish(ctx, kit)
 		require.ErrorIs(t, err, io.EOF)
 		require.ErrorIs(t, err, daxpay.ErrOutcomeUnknown)
-		require.ErrorContains(t, err, "look at the allocation")
+		require.ErrorContains(t, err, "query the allocation")
 		require.EqualValues(t, 1, received.Load())
 	})
 	t.Run("body cut off", func(t *testing.T) {

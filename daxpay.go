@@ -37,6 +37,7 @@ import (
 
 	"github.com/daxpay-go/daxpay/internal/gateway"
 	"github.com/daxpay-go/daxpay/internal/wire"
+	"github.com/daxpay-go/daxpay/model"
 	"github.com/daxpay-go/daxpay/param"
 )
 
@@ -53,6 +54,7 @@ type core struct {
 	Config   // without the secret, which only the signer has
 	signer   *Signer
 	resty    *resty.Client
+	returns  []*wire.Plan                    // the messages in which texts of a param come back
 	accepted atomic.Pointer[gateway.Version] // what GatewayAuto tries first; nil: nothing was accepted yet
 	scratch  sync.Pool                       // of *scratch
 }
@@ -76,6 +78,14 @@ func New(config Config) (*Client, error) {
 	config.SignSecret = masked
 	c := &core{Config: config, signer: signer.In(config.Location)}
 	c.scratch.New = func() any { return new(scratch) }
+	for _, m := range []any{model.PayOrderModel{}, model.RefundOrderModel{}, model.TransferOrderModel{}, model.AllocOrderModel{}} {
+		plan, err := wire.PlanOf(reflect.TypeOf(m))
+		if err != nil {
+			return nil, err
+		}
+		c.returns = append(c.returns, plan)
+	}
+	c.returns = slices.Clip(c.returns)
 	c.resty = resty.NewWithClient(config.httpClient()).
 		SetBaseURL(config.ServiceURL).
 		SetHeader("Content-Type", "application/json").
@@ -208,7 +218,7 @@ func (c *core) check(call *call) error {
 	if !isPath(call.path) {
 		faults = append(faults, &ParamError{Param: name, Field: "Call().Path", Reason: `must be a plain path that starts with "/", such as /unipay/pay`})
 	}
-	for _, f := range call.plan.Check(call.request, call.answerPlan, c.AllowAmbiguousText) {
+	for _, f := range call.plan.Check(call.request, append(c.returns, call.answerPlan), c.AllowAmbiguousText) {
 		faults = append(faults, &ParamError{Param: name, Field: f.Field, Reason: f.Reason})
 	}
 	return errors.Join(faults...)
@@ -243,7 +253,7 @@ func (c *core) versions(call *call) ([]gateway.Version, error) {
 		}
 		same := func(other gateway.Version) bool {
 			otherPath, _ := other.Path(call.path)
-			return path == otherPath && call.plan.Layout(v).Same(call.plan.Layout(other))
+			return path == otherPath && call.plan.Layout(call.path, v).Same(call.plan.Layout(call.path, other))
 		}
 		if !slices.ContainsFunc(tried, same) {
 			tried = append(tried, v)
@@ -280,7 +290,7 @@ func (c *core) misunderstood(call *call, err error) *GatewayError {
 	if !errors.As(err, &refusal) {
 		return nil
 	}
-	namesDiffer := !call.plan.Layout(gateway.V208).SameNames(call.plan.Layout(gateway.V207))
+	namesDiffer := !call.plan.Layout(call.path, gateway.V208).SameNames(call.plan.Layout(call.path, gateway.V207))
 	if refusal.refusedSign() || refusal.refusedParam() && namesDiffer {
 		return refusal
 	}
@@ -323,7 +333,7 @@ func (c *core) seal(s *scratch, call *call, version gateway.Version) ([]byte, er
 			return nil, err
 		}
 	}
-	canonical, err := s.encoder.Encode(call.plan.Layout(version), call.request, c.stamp(nonce))
+	canonical, err := s.encoder.Encode(call.plan.Layout(call.path, version), call.request, c.stamp(nonce))
 	if err != nil {
 		return nil, &ParamError{Param: call.request.Type().String(), Field: "a member", Reason: "cannot be written: " + err.Error()}
 	}
@@ -452,10 +462,27 @@ func (c *core) open(s *scratch, call *call, version gateway.Version, path string
 	if err := call.answerPlan.Decode(&s.data, call.model, c.Location); err != nil {
 		return memberFault(err, refused)
 	}
-	if missing := call.answerPlan.Missing(call.model); version.SignsAnswers() && len(missing) > 0 {
-		return refused(ErrProtocol, strings.Join(missing, ", "), strings.TrimSuffix("is missing, so nothing proves that the call succeeded: "+a.msg, ": "))
+	if version.SignsAnswers() {
+		return call.proved(a.msg, refused)
 	}
 	return nil
+}
+
+// proved refuses a signed answer with code 0 that does not say that the call succeeded. The gateway sends such a one while
+// another call holds the order, and after some failures.
+func (call *call) proved(remark string, refused func(kind error, member, reason string) error) error {
+	reason := "is missing, so nothing proves that the call succeeded"
+	missing := call.answerPlan.Missing(call.model)
+	if own, ok := call.model.Addr().Interface().(interface{ Proves() bool }); ok && len(missing) == 0 && !own.Proves() {
+		missing, reason = []string{"data"}, "does not prove that the call succeeded"
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	if remark != "" {
+		reason += ": " + remark
+	}
+	return refused(ErrProtocol, strings.Join(missing, ", "), reason)
 }
 
 // screen refuses what has a right signature and is still not the answer to this call, or not only.

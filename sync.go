@@ -41,3 +41,9 @@ func (c *Client) SyncPayLegacy(ctx context.Context, p *param.LegacyPaySyncParam)
 func (c *Client) SyncRefundLegacy(ctx context.Context, p *param.LegacyRefundSyncParam) (*Result[model.LegacySyncModel], error) {
 	return Execute(ctx, c, p)
 }
+
+// SyncTransfer has the gateway compare a transfer with its channel: transfer sync, 转账同步. Gateway 2.0.8 has it, and always fails:
+// use QueryTransferOrder.
+func (c *Client) SyncTransfer(ctx context.Context, p *param.TransferSyncParam) (*Result[model.TransferSyncModel], error) {
+	return Execute(ctx, c, p)
+}

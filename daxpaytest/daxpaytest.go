@@ -11,6 +11,7 @@
 package daxpaytest
 
 import (
+	"cmp"
 	"net/http/httptest"
 	"slices"
 	"sync"
@@ -35,7 +36,19 @@ type Payment struct {
 	OrderNo    string // the gateway's number, 支付号
 	BizOrderNo string // the merchant's number, 商户支付号
 	ID         int64  // the gateway's ID up to 2.0.5, 支付ID
-	Status     model.PaySyncStatus
+	// Status is what the channel says. A pay sync answers with it and brings the gateway's own status up to date.
+	Status model.PaySyncStatus
+	// Order is the gateway's own status, which a query answers with. Empty: the one that goes with Status.
+	Order     model.PayStatus
+	Title     string
+	Channel   model.Channel
+	Method    model.Method
+	Amount    int64 // fen
+	NotifyURL string
+	Attach    string
+
+	refunded     int64
+	paid, closed time.Time
 }
 
 // Refund is a refund that the gateway knows.
@@ -43,14 +56,101 @@ type Refund struct {
 	RefundNo    string // the gateway's number, 退款号
 	BizRefundNo string // the merchant's number, 商户退款号
 	ID          int64  // the gateway's ID up to 2.0.5, 退款ID
-	Status      model.RefundSyncStatus
+	OrderNo     string // of the payment
+	BizOrderNo  string // of the payment
+	// Status is what the channel says. A refund sync answers with it and brings the gateway's own status up to date.
+	Status model.RefundSyncStatus
+	// Order is the gateway's own status, which a query answers with. Empty: the one that goes with Status.
+	Order     model.RefundStatus
+	Amount    int64 // fen
+	Reason    string
+	NotifyURL string
+	Attach    string
+
+	started, finished time.Time
+}
+
+// Transfer is a transfer that the gateway paid out.
+type Transfer struct {
+	TransferNo    string // the gateway's number, 转账号
+	BizTransferNo string // the merchant's number, 商户转账号
+	Amount        int64  // fen
+	Status        model.TransferStatus
+
+	channel, title, reason, transferType, payeeType, payeeAccount, payeeName string
+	succeeded                                                                time.Time
 }
 
 // Allocation is an allocation that the gateway knows.
 type Allocation struct {
 	AllocationNo    string // the gateway's number, 分账单号
 	BizAllocationNo string // the merchant's number, 商户分账单号
+	OrderNo         string // of the payment
+	BizOrderNo      string // of the payment
 	Status          model.AllocStatus
+	Shares          []Share
+	NotifyURL       string
+	Attach          string
+
+	description string
+	finished    time.Time
+}
+
+// Share is what one receiver gets of an allocation.
+type Share struct {
+	ReceiverNo string
+	Amount     int64 // fen
+}
+
+func (p *Payment) order() model.PayStatus { return cmp.Or(p.Order, orderStatus(p.Status)) }
+
+// orderStatus is what the gateway makes of what the channel says.
+func orderStatus(s model.PaySyncStatus) model.PayStatus {
+	switch s {
+	case model.PaySyncSuccess:
+		return model.PaySuccess
+	case model.PaySyncRefund:
+		return model.PayRefunded
+	case model.PaySyncClosed, model.PaySyncTimeout, model.PaySyncNotFound:
+		return model.PayClose
+	case model.PaySyncFail:
+		return model.PayFail
+	}
+	return model.PayProgress
+}
+
+func (f *Refund) order() model.RefundStatus { return cmp.Or(f.Order, refundStatus(f.Status)) }
+
+func refundStatus(s model.RefundSyncStatus) model.RefundStatus {
+	switch s {
+	case model.RefundSyncSuccess:
+		return model.RefundSuccess
+	case model.RefundSyncFail:
+		return model.RefundFail
+	case model.RefundSyncNotFound:
+		return model.RefundClose
+	}
+	return model.RefundProgress
+}
+
+func (a *Allocation) result() model.AllocResult {
+	switch a.Status {
+	case model.AllocProcessing:
+		return model.AllocAllPending
+	case model.AllocFailed:
+		return model.AllocAllFailed
+	}
+	return model.AllocAllSuccess
+}
+
+func (a *Allocation) detailResult() model.AllocDetailResult {
+	switch a.result() {
+	case model.AllocAllPending:
+		return model.AllocDetailPending
+	case model.AllocAllFailed:
+		return model.AllocDetailFail
+	}
+	return model.AllocDetailSuccess
 }
 
 // Request is a request that the gateway got.
@@ -108,6 +208,11 @@ type Gateway struct {
 	payments    []Payment
 	refunds     []Refund
 	allocations []Allocation
+	transfers   []Transfer
+	receivers   []object
+	codes       map[string]bool // WeChat's, that were used
+	locked      map[string]bool
+	made        int // numbers
 	requests    []Request
 }
 
@@ -119,6 +224,8 @@ func New(options ...Option) *Gateway {
 		signType: daxpay.HMACSHA256,
 		now:      time.Now,
 		zone:     time.FixedZone("Asia/Shanghai", 8*60*60),
+		codes:    make(map[string]bool),
+		locked:   make(map[string]bool),
 	}
 	for _, option := range options {
 		option(g)
@@ -193,17 +300,111 @@ func (g *Gateway) SetAllocation(a Allocation) {
 	}), a)
 }
 
+// Payment finds a payment by either of its numbers, as it is now.
+func (g *Gateway) Payment(number string) (Payment, bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return copied(find(g.payments, func(p Payment) bool { return same(p.OrderNo, number) || same(p.BizOrderNo, number) }))
+}
+
+// Refund finds a refund by either of its numbers, as it is now.
+func (g *Gateway) Refund(number string) (Refund, bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return copied(find(g.refunds, func(f Refund) bool { return same(f.RefundNo, number) || same(f.BizRefundNo, number) }))
+}
+
 // Allocation finds an allocation by either of its numbers, as it is now.
 func (g *Gateway) Allocation(number string) (Allocation, bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	i := slices.IndexFunc(g.allocations, func(a Allocation) bool {
-		return same(a.AllocationNo, number) || same(a.BizAllocationNo, number)
-	})
-	if i < 0 {
-		return Allocation{}, false
+	a, ok := copied(find(g.allocations, func(a Allocation) bool { return same(a.AllocationNo, number) || same(a.BizAllocationNo, number) }))
+	a.Shares = slices.Clone(a.Shares)
+	return a, ok
+}
+
+// Transfers lists what was paid out, in order. One that was sent twice is there twice.
+func (g *Gateway) Transfers() []Transfer {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return slices.Clone(g.transfers)
+}
+
+func copied[T any](found *T) (T, bool) {
+	if found == nil {
+		var none T
+		return none, false
 	}
-	return g.allocations[i], true
+	return *found, true
+}
+
+// MarkPaid is what happens when the user pays: the channel and the gateway have the payment as paid. It tells whether there is a
+// payment with that number that can be paid.
+func (g *Gateway) MarkPaid(number string) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	p := find(g.payments, func(p Payment) bool { return same(p.OrderNo, number) || same(p.BizOrderNo, number) })
+	if p == nil || p.order() != model.PayProgress {
+		return false
+	}
+	p.Status, p.Order, p.paid = model.PaySyncSuccess, model.PaySuccess, g.now()
+	return true
+}
+
+// MarkRefunded is what happens when the channel has given the money back. It tells whether there is a refund with that number
+// in progress.
+func (g *Gateway) MarkRefunded(number string) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	f := find(g.refunds, func(f Refund) bool { return same(f.RefundNo, number) || same(f.BizRefundNo, number) })
+	if f == nil || f.order() != model.RefundProgress {
+		return false
+	}
+	f.Status, f.Order, f.finished = model.RefundSyncSuccess, model.RefundSuccess, g.now()
+	return true
+}
+
+// MarkAllocated is what happens when the channel has paid all receivers. It tells whether there is an allocation with that
+// number in progress.
+func (g *Gateway) MarkAllocated(number string) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	a := find(g.allocations, func(a Allocation) bool { return same(a.AllocationNo, number) || same(a.BizAllocationNo, number) })
+	if a == nil || a.Status != model.AllocProcessing {
+		return false
+	}
+	a.Status, a.finished = model.AllocEnd, g.now()
+	return true
+}
+
+// MarkTransferred is what happens when the payee has the money. It tells whether there is a transfer with that number under way;
+// if there are several, it is the first.
+func (g *Gateway) MarkTransferred(number string) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	t := find(g.transfers, func(t Transfer) bool {
+		return (same(t.TransferNo, number) || same(t.BizTransferNo, number)) && t.Status == model.TransferTransferring
+	})
+	if t == nil {
+		return false
+	}
+	t.Status, t.succeeded = model.TransferSuccess, g.now()
+	return true
+}
+
+// Lock makes the gateway believe that another call is at work on the payment or refund with the merchant's number, until Unlock:
+// Pay and Refund then answer without a result, and syncs are refused with 10007.
+func (g *Gateway) Lock(bizNo string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.locked[bizNo] = true
+}
+
+// Unlock ends Lock.
+func (g *Gateway) Unlock(bizNo string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	delete(g.locked, bizNo)
 }
 
 // Requests lists what the gateway got so far, refused requests included.

@@ -10,11 +10,11 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 	"unicode/utf16"
 
 	"github.com/daxpay-go/daxpay"
-	"github.com/daxpay-go/daxpay/model"
 )
 
 // The gateway's codes.
@@ -28,132 +28,6 @@ const (
 	codeBadSignature  = 20052
 	statusNoSuchRoute = http.StatusNotFound
 )
-
-// route is a call as one version of the gateway has it.
-type route struct {
-	// first and second are the two numbers of which one is needed; the first counts if it is there.
-	first, second string
-	members       map[string]int // all known members and their greatest length
-	handle        func(g *Gateway, r lookup) outcome
-}
-
-// lookup is the number that a request asks for.
-type lookup struct {
-	member string // first or second of the route
-	number string
-}
-
-// outcome is what the business says: data, or a refusal.
-type outcome struct {
-	refusal string
-	members object
-}
-
-// routesOf lists the calls of a version as its documents and its source have them.
-func routesOf(v daxpay.GatewayVersion) map[string]route {
-	routes := make(map[string]route)
-	add := func(path, first string, firstMax int, second string, handle func(*Gateway, lookup) outcome) {
-		members := map[string]int{"clientIp": 64, "reqTime": 0, "sign": 64, first: firstMax, second: 100}
-		if v == daxpay.GatewayV208 {
-			members["nonceStr"] = 32
-		}
-		routes[path] = route{first: first, second: second, members: members, handle: handle}
-	}
-	switch v {
-	case daxpay.GatewayV205:
-		add("/unipay/syncPay", "paymentId", 0, "businessNo", syncPayLegacy)
-		add("/unipay/syncRefund", "refundId", 0, "refundNo", syncRefundLegacy)
-	case daxpay.GatewayV206:
-		add("/unipay/syncPay", "orderNo", 32, "bizOrderNo", syncPay)
-		add("/unipay/syncRefund", "refundNo", 100, "bizRefundNo", syncRefund)
-		add("/unipay/allocationFinish", "allocationNo", 32, "bizAllocationNo", finishAllocation)
-	case daxpay.GatewayV207:
-		add("/unipay/sync/pay", "orderNo", 32, "bizOrderNo", syncPay)
-		add("/unipay/sync/refund", "refundNo", 100, "bizRefundNo", syncRefund)
-		add("/unipay/sync/allocation", "allocationNo", 32, "bizAllocationNo", syncAllocation)
-		add("/unipay/allocation/finish", "allocationNo", 32, "bizAllocationNo", finishAllocation)
-	default:
-		add("/unipay/sync/pay", "orderNo", 32, "bizOrderNo", syncPay)
-		add("/unipay/sync/refund", "refundNo", 100, "bizRefundNo", syncRefund)
-		add("/unipay/sync/allocation", "allocNo", 32, "bizAllocNo", syncAllocation)
-		add("/unipay/allocation/finish", "allocNo", 32, "bizAllocNo", finishAllocation)
-	}
-	return routes
-}
-
-func syncPay(g *Gateway, r lookup) outcome {
-	for _, p := range g.payments {
-		if same(r.number, p.OrderNo) && r.member == "orderNo" || same(r.number, p.BizOrderNo) && r.member == "bizOrderNo" {
-			return outcome{members: object{{"status", string(p.Status)}}}
-		}
-	}
-	return outcome{refusal: "支付订单不存在"}
-}
-
-func syncRefund(g *Gateway, r lookup) outcome {
-	for _, f := range g.refunds {
-		if same(r.number, f.RefundNo) && r.member == "refundNo" || same(r.number, f.BizRefundNo) && r.member == "bizRefundNo" {
-			return outcome{members: object{{"status", string(f.Status)}}}
-		}
-	}
-	return outcome{refusal: "退款订单不存在"}
-}
-
-func syncPayLegacy(g *Gateway, r lookup) outcome {
-	for _, p := range g.payments {
-		if r.number == strconv.FormatInt(p.ID, 10) && r.member == "paymentId" || same(r.number, p.BizOrderNo) && r.member == "businessNo" {
-			return legacyOutcome(string(p.Status))
-		}
-	}
-	return outcome{refusal: "支付订单不存在"}
-}
-
-func syncRefundLegacy(g *Gateway, r lookup) outcome {
-	for _, f := range g.refunds {
-		if r.number == strconv.FormatInt(f.ID, 10) && r.member == "refundId" || same(r.number, f.BizRefundNo) && r.member == "refundNo" {
-			return legacyOutcome(string(f.Status))
-		}
-	}
-	return outcome{refusal: "退款订单不存在"}
-}
-
-func legacyOutcome(status string) outcome {
-	return outcome{members: object{{"gatewayStatus", status}, {"success", true}, {"repair", false}, {"repairOrderNo", nil}, {"errorMsg", nil}}}
-}
-
-func (g *Gateway) allocation(r lookup) *Allocation {
-	byGateway := r.member == "allocNo" || r.member == "allocationNo"
-	for i := range g.allocations {
-		a := &g.allocations[i]
-		if same(r.number, a.AllocationNo) && byGateway || same(r.number, a.BizAllocationNo) && !byGateway {
-			return a
-		}
-	}
-	return nil
-}
-
-func syncAllocation(g *Gateway, r lookup) outcome {
-	if g.allocation(r) == nil {
-		return outcome{refusal: "分账单不存在"}
-	}
-	return outcome{}
-}
-
-func finishAllocation(g *Gateway, r lookup) outcome {
-	a := g.allocation(r)
-	if a == nil {
-		return outcome{refusal: "分账单不存在"}
-	}
-	if a.Status != model.AllocEnd && a.Status != model.AllocFinishFailed {
-		return outcome{refusal: "分账单状态错误"}
-	}
-	a.Status = model.AllocFinish
-	first, second := "allocNo", "bizAllocNo"
-	if g.version != daxpay.GatewayV208 {
-		first, second = "allocationNo", "bizAllocationNo"
-	}
-	return outcome{members: object{{first, a.AllocationNo}, {second, a.BizAllocationNo}, {"status", string(a.Status)}}}
-}
 
 // ServeHTTP answers as the gateway does, so that it can also stand behind a handler or a server of the test's own.
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -181,48 +55,52 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // answer checks in the order in which the gateway does: can it be read, are the members right, the signature, the time.
 func (g *Gateway) answer(route route, body []byte) (int, object) {
-	request, err := parse(body)
+	members, err := parse(body)
 	if err != nil {
 		return refuse(codeUnreadable, "参数解析失败")
 	}
-	request = request.only(route.members)
-	asked, complaint := route.validate(request)
-	if complaint != "" {
+	members = members.only(route.members)
+	if complaint := route.validate(members); complaint != "" {
 		return refuse(codeValidation, complaint)
 	}
-	given, _ := request.get("sign").(string)
-	if subtle.ConstantTimeCompare([]byte(given), []byte(sign(request, g.signType, g.secret, g.zone))) != 1 {
+	given, _ := members.get("sign").(string)
+	if subtle.ConstantTimeCompare([]byte(given), []byte(sign(members, g.signType, g.secret, g.zone))) != 1 {
 		if g.version == daxpay.GatewayV208 {
 			return refuse(codeBadSignature, "验签失败")
 		}
 		return refuse(codeUnclassified, "未通过签名验证")
 	}
 	if g.version == daxpay.GatewayV208 {
-		seconds, _ := strconv.ParseInt(fmt.Sprint(request.get("reqTime")), 10, 64)
+		seconds, _ := strconv.ParseInt(fmt.Sprint(members.get("reqTime")), 10, 64)
 		if age := g.now().Unix() - seconds; age > 10 || age < -60 {
 			return refuse(codeValidation, "请求时间已过期")
 		}
 	}
 	g.mu.Lock()
-	result := route.handle(g, asked)
+	result := route.handle(g, request{object: members, version: g.version})
 	g.mu.Unlock()
-	if g.version == daxpay.GatewayV205 {
-		if result.refusal != "" {
-			return refuse(codeNoSuchTrade, result.refusal)
-		}
-		return codeOK, object{{"code", number(codeOK)}, {"msg", "success"}, {"data", result.members}, {"traceId", newTraceID()}, {"sign", ""}}
+	switch {
+	case result.code == codeRepeated:
+		return refuse(codeRepeated, "重复操作")
+	case g.version != daxpay.GatewayV205:
+		return g.seal(result)
+	case result.refusal != "":
+		return refuse(codeNoSuchTrade, result.refusal)
 	}
-	return g.seal(result)
+	return codeOK, object{{"code", number(codeOK)}, {"msg", "success"}, {"data", result.members}, {"traceId", newTraceID()}, {"sign", ""}}
 }
 
 // seal signs an outcome and puts it into the envelope.
 func (g *Gateway) seal(result outcome) (int, object) {
 	code := codeOK
 	var remark any
-	if result.refusal != "" {
+	switch {
+	case result.refusal != "":
 		code, remark = businessRefused, result.refusal
+	case result.remark != "":
+		remark = result.remark
 	}
-	data := append(object{{"code", number(code)}, {"msg", remark}, {"resTime", number(int(g.now().Unix()))}}, result.members...)
+	data := append(object{{"code", number(code)}, {"msg", remark}, {"resTime", number(g.now().Unix())}}, result.members...)
 	data = append(data, pair{"sign", sign(data, g.signType, g.secret, g.zone)})
 	return code, object{{"msg", "success"}, {"code", number(codeOK)}, {"data", data}, {"traceId", newTraceID()}}
 }
@@ -231,25 +109,49 @@ func refuse(code int, reason string) (int, object) {
 	return code, object{{"msg", reason}, {"code", number(code)}, {"data", nil}, {"traceId", newTraceID()}}
 }
 
-// validate finds the number that is asked for. An empty string counts as given, as it does for the gateway.
-func (r route) validate(request object) (lookup, string) {
-	for _, p := range request {
+// validate returns the gateway's complaint about the members of a request, "" if there is none. An empty string counts as given
+// where one of two is needed, but not where a member is required, as it does for the gateway.
+func (r route) validate(members object) string {
+	for _, p := range members {
 		if s, ok := p.value.(string); ok && r.members[p.name] > 0 && len(utf16.Encode([]rune(s))) > r.members[p.name] {
-			return lookup{}, p.name + "长度不能超过" + strconv.Itoa(r.members[p.name])
+			return p.name + "长度不能超过" + strconv.Itoa(r.members[p.name])
+		}
+		if n, ok := p.value.(json.Number); ok && p.name == "amount" && strings.HasPrefix(n.String(), "-") {
+			return p.name + "不能小于1"
 		}
 	}
-	if request.get("reqTime") == nil {
-		return lookup{}, "请求时间必填"
-	}
-	for _, member := range []string{r.first, r.second} {
-		if value := request.get(member); value != nil {
-			return lookup{member: member, number: fmt.Sprint(value)}, ""
+	for _, name := range r.required {
+		if value := members.get(name); value == nil || value == "" {
+			return name + "必填"
 		}
 	}
-	return lookup{}, r.first + "和" + r.second + "不能同时为空"
+	given := len(r.oneOf) == 0
+	for _, name := range r.oneOf {
+		given = given || members.get(name) != nil
+	}
+	if !given {
+		return strings.Join(r.oneOf, "和") + "不能同时为空"
+	}
+	return ""
 }
 
-func number(n int) json.Number { return json.Number(strconv.Itoa(n)) }
+func number[N int | int64](n N) json.Number { return json.Number(strconv.FormatInt(int64(n), 10)) }
+
+// seconds is how most times are sent, null for none.
+func seconds(t time.Time) any {
+	if t.IsZero() {
+		return nil
+	}
+	return number(t.Unix())
+}
+
+// printed is how a few times are sent, null for none.
+func (g *Gateway) printed(t time.Time) any {
+	if t.IsZero() {
+		return nil
+	}
+	return t.In(g.zone).Format(time.DateTime)
+}
 
 func newTraceID() string {
 	var b [6]byte

@@ -10,3 +10,88 @@ type AllocationModel struct {
 	// Status is the state of the allocation (分账状态), never empty.
 	Status AllocStatus `json:"status" daxpay:"proof"`
 }
+
+// AllocOrderModel answers the query of an allocation, 分账订单查询.
+type AllocOrderModel struct {
+	Common
+	// AllocationNo is the gateway's number of the allocation (分账单号), never empty.
+	AllocationNo string `json:"allocNo" daxpay:"proof"`
+	// BizAllocationNo is the merchant's number of the allocation (商户分账单号).
+	BizAllocationNo string `json:"bizAllocNo"`
+	// OutAllocationNo is the channel's number of the allocation (通道分账号).
+	OutAllocationNo string `json:"outAllocNo"`
+	// OrderNo is the gateway's number of the payment (支付号).
+	OrderNo string `json:"orderNo"`
+	// BizOrderNo is the merchant's number of the payment (商户支付号).
+	BizOrderNo string `json:"bizOrderNo"`
+	// OutOrderNo is the channel's number of the payment (通道支付号).
+	OutOrderNo string `json:"outOrderNo"`
+	// Title is that of the payment (支付标题).
+	Title string `json:"title" daxpay:"text"`
+	// Channel is that of the payment (支付通道).
+	Channel Channel `json:"channel"`
+	// Amount is what is given away in all (总分账金额), in fen.
+	Amount int64 `json:"amount"`
+	// Description is the merchant's (分账描述).
+	Description string `json:"description" daxpay:"text"`
+	// Status is the state of the allocation (分账状态), never empty.
+	Status AllocStatus `json:"status" daxpay:"proof"`
+	// Result is how it went (分账结果).
+	Result AllocResult `json:"result"`
+	// ErrorCode (错误码) and ErrorMsg (错误原因) are those of the channel.
+	ErrorCode string `json:"errorCode"`
+	ErrorMsg  string `json:"errorMsg" daxpay:"text"`
+	// FinishTime is when it ended (分账完成时间).
+	FinishTime Time `json:"finishTime"`
+	// Details are the shares (分账明细).
+	Details []AllocDetail `json:"details"`
+}
+
+// AllocDetail is the share of one receiver, 分账明细.
+type AllocDetail struct {
+	// ReceiverNo is the merchant's number of the receiver (分账接收方编号).
+	ReceiverNo string `json:"receiverNo"`
+	// Amount is the share (分账金额), in fen.
+	Amount int64 `json:"amount"`
+	// Rate is the share in 1/10000 (分账比例). A notice has none.
+	Rate int64 `json:"rate"`
+	// ReceiverType (接收方类型), ReceiverAccount (接收方账号) and ReceiverName (接收方姓名) say who gets it.
+	ReceiverType    ReceiverType `json:"receiverType"`
+	ReceiverAccount string       `json:"receiverAccount"`
+	ReceiverName    string       `json:"receiverName" daxpay:"text"`
+	// Result is how it went (分账结果).
+	Result AllocDetailResult `json:"result"`
+	// ErrorCode (错误码) and ErrorMsg (错误原因) are those of the channel.
+	ErrorCode string `json:"errorCode"`
+	ErrorMsg  string `json:"errorMsg" daxpay:"text"`
+	// FinishTime is when it ended (分账完成时间).
+	FinishTime Time `json:"finishTime"`
+}
+
+// AllocReceiverAddModel answers the addition of a receiver, 分账接收方添加.
+type AllocReceiverAddModel struct{ Common }
+
+// AllocReceiverRemoveModel answers the removal of a receiver, 分账接收方删除.
+type AllocReceiverRemoveModel struct{ Common }
+
+// AllocReceiversModel answers the query of receivers, 分账接收方查询.
+type AllocReceiversModel struct {
+	Common
+	// Receivers are those found, none if there are none.
+	Receivers []AllocReceiver `json:"receivers"`
+}
+
+// AllocReceiver is somebody who can receive allocations, 分账接收方.
+type AllocReceiver struct {
+	// ReceiverNo is the merchant's number of the receiver (接收方编号).
+	ReceiverNo string `json:"receiverNo"`
+	// Channel is where the receiver has the account (所属通道).
+	Channel Channel `json:"channel"`
+	// ReceiverType (接收方类型), ReceiverAccount (接收方账号) and ReceiverName (接收方姓名) say who it is.
+	ReceiverType    ReceiverType `json:"receiverType"`
+	ReceiverAccount string       `json:"receiverAccount"`
+	ReceiverName    string       `json:"receiverName" daxpay:"text"`
+	// RelationType (分账关系类型) and RelationName (关系名称) say what the receiver is to the merchant.
+	RelationType RelationType `json:"relationType"`
+	RelationName string       `json:"relationName" daxpay:"text"`
+}

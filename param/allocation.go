@@ -16,6 +16,88 @@ type AllocFinishParam struct {
 func (*AllocFinishParam) Call() Call[model.AllocationModel] {
 	return Call[model.AllocationModel]{
 		Path:    "/unipay/allocation/finish",
-		Recover: "look at the allocation in the gateway's console: finish means that it ran, finish_failed that it may be sent again",
+		Recover: "query the allocation: its status is finish if it ran; from finish_failed it may be sent again",
+	}
+}
+
+// AllocationParam shares a payment among receivers: allocation start, 分账. One of the two numbers of the payment is needed; if
+// both are set, the gateway looks at OrderNo only. It takes the receivers from Receivers, else from the group GroupNo, else from
+// the default group.
+type AllocationParam struct {
+	Common
+	// BizAllocationNo is the merchant's number of the allocation (商户分账单号), required, at most 100 characters.
+	BizAllocationNo string `json:"bizAllocNo" daxpay:"no,required,max=100"`
+	// OrderNo is the gateway's number of the payment (支付号), at most 32 characters.
+	OrderNo string `json:"orderNo" daxpay:"no,oneof,max=32"`
+	// BizOrderNo is the merchant's number of the payment (商户支付号), at most 100 characters.
+	BizOrderNo string `json:"bizOrderNo" daxpay:"no,oneof,max=100"`
+	// Description is a remark (分账描述), at most 150 characters.
+	Description string `json:"description" daxpay:"text,max=150"`
+	// GroupNo is the group of receivers (分账组编号), at most 20 characters.
+	GroupNo string `json:"groupNo" daxpay:"max=20"`
+	// Receivers are the shares (分账接收方列表).
+	Receivers []AllocReceiver `json:"receivers"`
+	// NotifyURL is where the notice goes (异步通知地址), at most 150 characters: the gateway accepts 200, but cannot store more than
+	// 150, and then sends no notice. Empty: no notice.
+	NotifyURL string `json:"notifyUrl" daxpay:"opaque,max=150"`
+	// Attach comes back in notices as it is (商户扩展参数), at most 500 characters.
+	Attach string `json:"attach" daxpay:"text,max=500"`
+}
+
+// AllocReceiver is the share of one receiver.
+type AllocReceiver struct {
+	// ReceiverNo is the merchant's number of the receiver (分账接收方编号), required, at most 32 characters.
+	ReceiverNo string `json:"receiverNo" daxpay:"required,max=32"`
+	// Amount is the share (分账金额) in fen, required, at least 1.
+	Amount int64 `json:"amount" daxpay:"required,min=1"`
+}
+
+// Call implements Request.
+func (*AllocationParam) Call() Call[model.AllocationModel] {
+	return Call[model.AllocationModel]{
+		Path:    "/unipay/allocation/start",
+		Recover: "query the allocation by the same BizAllocationNo; if you send it again, only with the same BizAllocationNo and after 10 seconds",
+	}
+}
+
+// AllocReceiverAddParam adds somebody who can receive allocations: 分账接收方添加.
+type AllocReceiverAddParam struct {
+	Common
+	// ReceiverNo is the merchant's number of the receiver (接收方编号), required, at most 32 characters.
+	ReceiverNo string `json:"receiverNo" daxpay:"required,max=32"`
+	// Channel is where the receiver has the account (所属通道), required.
+	Channel model.Channel `json:"channel" daxpay:"required,max=20"`
+	// ReceiverType is the kind of the account (接收方类型), required.
+	ReceiverType model.ReceiverType `json:"receiverType" daxpay:"required,max=20"`
+	// ReceiverAccount is the account (接收方账号), required, at most 100 characters.
+	ReceiverAccount string `json:"receiverAccount" daxpay:"required,max=100"`
+	// ReceiverName is the receiver's (接收方姓名), at most 100 characters.
+	ReceiverName string `json:"receiverName" daxpay:"text,max=100"`
+	// RelationType is what the receiver is to the merchant (分账关系类型), required.
+	RelationType model.RelationType `json:"relationType" daxpay:"required,max=20"`
+	// RelationName says it in words, for model.RelationCustom (关系名称), at most 50 characters.
+	RelationName string `json:"relationName" daxpay:"text,max=50"`
+}
+
+// Call implements Request.
+func (*AllocReceiverAddParam) Call() Call[model.AllocReceiverAddModel] {
+	return Call[model.AllocReceiverAddModel]{
+		Path:    "/unipay/allocation/receiver/add",
+		Recover: "query the receivers: it is there if it ran",
+	}
+}
+
+// AllocReceiverRemoveParam removes a receiver: 分账接收方删除.
+type AllocReceiverRemoveParam struct {
+	Common
+	// ReceiverNo is the merchant's number of the receiver (接收方编号), required, at most 32 characters.
+	ReceiverNo string `json:"receiverNo" daxpay:"required,max=32"`
+}
+
+// Call implements Request.
+func (*AllocReceiverRemoveParam) Call() Call[model.AllocReceiverRemoveModel] {
+	return Call[model.AllocReceiverRemoveModel]{
+		Path:    "/unipay/allocation/receiver/remove",
+		Recover: "query the receivers: it is gone if it ran",
 	}
 }

@@ -35,6 +35,8 @@
 //     the signature does not protect them; inside lists and objects also commas, braces and brackets
 //   - opaque: a string that is not checked at all, such as a URL
 //   - proof: in a model, an answer in which it is missing, empty or 0 does not prove success
+//
+// A model with a method Proves() bool can refuse an answer for other reasons.
 package param
 
 import "time"

@@ -91,3 +91,18 @@ func (*LegacyRefundSyncParam) Call() Call[model.LegacySyncModel] {
 		Recover: "send the same refund sync again, it does no harm",
 	}
 }
+
+// TransferSyncParam asks the gateway to compare a transfer with its channel: transfer sync, 转账同步. One of the two numbers is
+// needed; if both are set, the gateway looks at TransferNo only.
+type TransferSyncParam struct {
+	Common
+	// TransferNo is the gateway's number of the transfer (转账号), at most 32 characters.
+	TransferNo string `json:"transferNo" daxpay:"no,oneof,max=32"`
+	// BizTransferNo is the merchant's number of the transfer (商户转账号), at most 100 characters.
+	BizTransferNo string `json:"bizTransferNo" daxpay:"no,oneof,max=100"`
+}
+
+// Call implements Request.
+func (*TransferSyncParam) Call() Call[model.TransferSyncModel] {
+	return Call[model.TransferSyncModel]{Path: "/unipay/sync/transfer", Recover: "query the transfer"}
+}

@@ -27,19 +27,48 @@ const absent = ""
 // moved lists, by their path in 2.0.8, the calls that are elsewhere or missing in some version. The calls of 2.0.5 that were
 // given up later stand under the path they had then.
 var moved = map[string]map[Version]string{
-	"/unipay/sync/pay":          {V205: absent, V206: "/unipay/syncPay"},
-	"/unipay/sync/refund":       {V205: absent, V206: "/unipay/syncRefund"},
-	"/unipay/sync/allocation":   {V205: absent, V206: absent},
-	"/unipay/allocation/finish": {V205: absent, V206: "/unipay/allocationFinish"},
+	"/unipay/pay":    {V205: absent},
+	"/unipay/close":  {V205: absent},
+	"/unipay/cancel": {V205: absent, V206: absent, V207: absent},
+	"/unipay/refund": {V205: absent},
+
+	"/unipay/transfer": {V205: absent, V206: absent, V207: absent}, // 2.0.7 has a stub, which pays nothing
+
+	"/unipay/allocation/start":           {V205: absent, V206: "/unipay/allocation"},
+	"/unipay/allocation/finish":          {V205: absent, V206: "/unipay/allocationFinish"},
+	"/unipay/allocation/receiver/add":    {V205: absent},
+	"/unipay/allocation/receiver/remove": {V205: absent},
+
+	"/unipay/sync/pay":        {V205: absent, V206: "/unipay/syncPay"},
+	"/unipay/sync/refund":     {V205: absent, V206: "/unipay/syncRefund"},
+	"/unipay/sync/allocation": {V205: absent, V206: absent},
+	"/unipay/sync/transfer":   {V205: absent, V206: absent, V207: absent},
+
+	"/unipay/query/payOrder":           {V205: absent, V206: "/uni/query/payOrder"},
+	"/unipay/query/refundOrder":        {V205: absent, V206: "/uni/query/refundOrder"},
+	"/unipay/query/transferOrder":      {V205: absent, V206: absent, V207: absent},
+	"/unipay/query/allocationOrder":    {V205: absent, V206: "/uni/query/allocationOrder"},
+	"/unipay/query/allocationReceiver": {V205: absent, V206: "/uni/query/allocationReceiver"},
+
+	"/unipay/assist/getWxAuthUrl":     {V205: absent},
+	"/unipay/assist/getWxAccessToken": {V205: absent},
 
 	"/unipay/syncPay":    {V206: absent, V207: absent, V208: absent, Printed: absent},
 	"/unipay/syncRefund": {V206: absent, V207: absent, V208: absent, Printed: absent},
 }
 
-// oldNames gives, by their name in 2.0.8, the members that every earlier version and the printed pages call otherwise.
+// oldNames gives, by their name in 2.0.8, the members that every earlier version and the printed pages call otherwise, in all
+// calls and answers.
 var oldNames = map[string]string{
-	"allocNo":    "allocationNo",
-	"bizAllocNo": "bizAllocationNo",
+	"allocNo":     "allocationNo",
+	"bizAllocNo":  "bizAllocationNo",
+	"outAllocNo":  "outAllocationNo",
+	"allocStatus": "allocationStatus",
+}
+
+// oldNamesOf is oldNames for the request of one call, by its path in 2.0.8.
+var oldNamesOf = map[string]map[string]string{
+	"/unipay/close": {"bizOrderNo": "bizTradeNo"},
 }
 
 // Path is where v has the call that 2.0.8 has at path, false if v does not have it. A call that the table does not know, a
@@ -51,15 +80,21 @@ func (v Version) Path(path string) (string, bool) {
 	return path, true
 }
 
-// Name is what v calls the member that 2.0.8 calls name.
-func (v Version) Name(name string) string {
-	if old := oldNames[name]; old != "" && v != V208 {
+// Name is what v calls the member that 2.0.8 calls name, in the request of the call that 2.0.8 has at path.
+func (v Version) Name(path, name string) string {
+	if v == V208 {
+		return name
+	}
+	if old := oldNamesOf[path][name]; old != "" {
+		return old
+	}
+	if old := oldNames[name]; old != "" {
 		return old
 	}
 	return name
 }
 
-// OldName is what earlier versions call the member that 2.0.8 calls name, "" if it always had this name.
+// OldName is what earlier versions call the member of an answer that 2.0.8 calls name, "" if it always had this name.
 func OldName(name string) string {
 	return oldNames[name]
 }

@@ -13,7 +13,7 @@ import (
 
 func BenchmarkSignParam(b *testing.B) {
 	v := reflect.ValueOf(&everything{Text: "测试接口支付", Color: "ali_pay", N: 100, AllocNo: "A1"}).Elem()
-	layout, key := planOf(b, everything{}).Layout(gateway.V208), NewKey(HMACSHA256, "123456")
+	layout, key := planOf(b, everything{}).Layout("/x", gateway.V208), NewKey(HMACSHA256, "123456")
 	var e Encoder
 	var body []byte
 	b.ReportAllocs()

@@ -16,10 +16,10 @@ type Fault struct {
 	Reason string // continues the field's name: "must …"
 }
 
-// Check finds everything that keeps the struct v, of the plan's type, from being sent. Answer is the plan of what comes back,
-// allowText lets texts pass that could be cut into another member.
-func (p *Plan) Check(v reflect.Value, answer *Plan, allowText bool) []Fault {
-	c := checker{allowText: allowText, names: cutNames{plans: [2]*Plan{p, answer}}}
+// Check finds everything that keeps the struct v, of the plan's type, from being sent. Returns are the plans of the messages in
+// which its texts may come back; allowText lets texts pass that could be cut into a member of those.
+func (p *Plan) Check(v reflect.Value, returns []*Plan, allowText bool) []Fault {
+	c := checker{allowText: allowText, names: cutNames{plans: append([]*Plan{p}, returns...)}}
 	c.object(p, v, "")
 	return c.faults
 }
@@ -77,6 +77,13 @@ func (c *checker) value(field string, s *shape, r Rule, v reflect.Value) {
 		if t := timeOf(v).Unix(); t < minSeconds || t > maxSeconds {
 			c.add(field, "must be between the years 2001 and 2286: the gateway takes ten digits of Unix seconds")
 		}
+	case kindInterface:
+		dynamic, held, err := held(v)
+		if err != nil {
+			c.add(field, "cannot be sent: %v", err)
+			return
+		}
+		c.value(field, dynamic, r, held)
 	case kindStruct:
 		c.names.around = append(c.names.around, around{plan: s.plan})
 		c.object(s.plan, v, field+".")

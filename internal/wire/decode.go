@@ -65,6 +65,7 @@ var (
 	errList     = errors.New("must be a list")
 	errReader   = errors.New("cannot be read by the UnmarshalJSON of its type")
 	errNoReader = errors.New("cannot be received: its type has no UnmarshalJSON")
+	errSendOnly = errors.New("cannot be received: its type is an interface")
 	errNullText = errors.New("must not be null: it has the same signature as the text null")
 )
 
@@ -110,6 +111,8 @@ func decodeValue(s *shape, v Value, dst reflect.Value, zone *time.Location) erro
 	case kindPointer:
 		dst.Set(reflect.New(dst.Type().Elem()))
 		return decodeValue(s.elem, v, dst.Elem(), zone)
+	case kindInterface:
+		return errSendOnly
 	case kindStruct:
 		if v.Kind != Dict {
 			return errObject

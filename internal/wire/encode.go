@@ -28,6 +28,7 @@ type Stamp struct {
 
 // Layout is the order in which a version of the gateway signs the members of a request, with the names that it has there.
 type Layout struct {
+	path     string
 	slots    []slot
 	identity string
 	names    string
@@ -40,18 +41,19 @@ type slot struct {
 	text  string // name=
 }
 
-// Layout returns the plan's layout for a version.
-func (p *Plan) Layout(v gateway.Version) *Layout {
-	if l := p.layouts[v].Load(); l != nil {
+// Layout returns the plan's layout for a version, as the param of the call that 2.0.8 has at path. The latest one is kept: a
+// type is the param of one call.
+func (p *Plan) Layout(path string, v gateway.Version) *Layout {
+	if l := p.layouts[v].Load(); l != nil && l.path == path {
 		return l
 	}
-	l := &Layout{}
+	l := &Layout{path: path}
 	for i := range p.Fields {
 		f := &p.Fields[i]
 		if f.Name == nonceName && !v.KnowsNonce() || f.Name == SignName {
 			continue
 		}
-		name := v.Name(f.Name)
+		name := v.Name(path, f.Name)
 		l.slots = append(l.slots, slot{field: f, name: name, json: string(appendString(nil, name)) + ":", text: name + "="})
 	}
 	slices.SortFunc(l.slots, func(a, b slot) int {
@@ -197,6 +199,13 @@ func (e *Encoder) value(s *shape, v reflect.Value, at place) {
 			return
 		}
 		e.value(s.elem, v.Elem(), at)
+	case kindInterface:
+		dynamic, held, err := held(v)
+		if err != nil {
+			e.err = err
+			return
+		}
+		e.value(dynamic, held, at)
 	case kindStruct:
 		e.object(s.plan, v)
 	case kindList:

@@ -75,7 +75,8 @@ const (
 	kindStruct
 	kindList
 	kindPointer
-	kindJSON // has its own MarshalJSON or UnmarshalJSON
+	kindInterface // can be sent, not received
+	kindJSON      // has its own MarshalJSON or UnmarshalJSON
 )
 
 // shape is what Go type a value has.
@@ -275,6 +276,8 @@ func shapeOf(t reflect.Type, outer []reflect.Type) (shape, error) {
 		return shape{kind: kindJSON}, nil
 	}
 	switch t.Kind() {
+	case reflect.Interface:
+		return shape{kind: kindInterface}, nil
 	case reflect.String:
 		return shape{kind: kindString}, nil
 	case reflect.Bool:
@@ -318,8 +321,23 @@ func (s *shape) isUnset(v reflect.Value) bool {
 		return timeOf(v).IsZero()
 	case kindList:
 		return v.Len() == 0
+	case kindInterface:
+		return v.IsNil() || v.Elem().IsZero()
 	}
 	return v.IsZero()
+}
+
+// held is the shape and the value of what stands in an interface.
+func held(v reflect.Value) (*shape, reflect.Value, error) {
+	v = v.Elem()
+	if v.Kind() == reflect.Struct && !isTime(v.Type()) {
+		if _, own := v.Interface().(json.Marshaler); !own {
+			plan, err := PlanOf(v.Type()) // which is kept, unlike other shapes
+			return &shape{kind: kindStruct, plan: plan}, v, err
+		}
+	}
+	s, err := shapeOf(v.Type(), nil)
+	return &s, v, err
 }
 
 func timeOf(v reflect.Value) time.Time {

@@ -23,7 +23,7 @@ const (
 // NUL is refused everywhere: no text of a payment has one, and what comes after the client may take it for the end. With
 // allowText, texts that could be cut pass; nothing else does.
 func (p *Plan) Screen(o *Object, allowText bool) error {
-	s := screener{allowText: allowText, names: cutNames{plans: [2]*Plan{p}, message: nameSet{members: o.Members}}}
+	s := screener{allowText: allowText, names: cutNames{plans: []*Plan{p}, message: nameSet{members: o.Members}}}
 	for i := range o.Members {
 		m := &o.Members[i]
 		f := p.field(m.Name)
@@ -178,7 +178,7 @@ func (s *screener) string(f *Field, v Value, nested bool) string {
 
 // cutNames are the names at which a text of a message could be cut.
 type cutNames struct {
-	plans   [2]*Plan // of the kinds of message in which the text stands; nil for none
+	plans   []*Plan // of the kinds of message in which the text stands
 	message nameSet
 	around  []around // the objects around a nested text, innermost last
 }
@@ -220,7 +220,7 @@ func (n *cutNames) top(name []byte) bool {
 		return true // whatever the kind
 	}
 	for _, p := range n.plans {
-		if p != nil && p.field(name) != nil {
+		if p.field(name) != nil {
 			return true
 		}
 	}

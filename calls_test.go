@@ -1,0 +1,346 @@
+package daxpay_test
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/daxpay-go/daxpay"
+	"github.com/daxpay-go/daxpay/daxpaytest"
+	"github.com/daxpay-go/daxpay/model"
+	"github.com/daxpay-go/daxpay/param"
+)
+
+// business is a gateway in which there is something to do for every call.
+func business(t *testing.T, version daxpay.GatewayVersion) *daxpaytest.Gateway {
+	t.Helper()
+	gw := daxpaytest.Start(t, daxpaytest.WithVersion(version))
+	gw.SetPayment(daxpaytest.Payment{OrderNo: "P1", BizOrderNo: "B1", Title: "鞋", Channel: model.ChannelAli, Method: model.MethodQRCode, Amount: 100, Status: model.PaySyncSuccess})
+	gw.SetPayment(daxpaytest.Payment{OrderNo: "P2", BizOrderNo: "B2", Amount: 100, Status: model.PaySyncProgress})
+	gw.SetRefund(daxpaytest.Refund{RefundNo: "R1", BizRefundNo: "BR1", OrderNo: "P1", Amount: 40, Status: model.RefundSyncSuccess})
+	gw.SetAllocation(daxpaytest.Allocation{
+		AllocationNo: "A1", BizAllocationNo: "BA1", OrderNo: "P1", Status: model.AllocEnd, Shares: []daxpaytest.Share{{ReceiverNo: "V1", Amount: 60}, {ReceiverNo: "V2", Amount: 40}},
+	})
+	return gw
+}
+
+// TestEveryCallOfEveryVersion: where a call goes, which members it has, that the gateway takes its signature, and what comes
+// back.
+func TestEveryCallOfEveryVersion(t *testing.T) {
+	ctx := context.Background()
+	const v206, v207, v208 = daxpay.GatewayV206, daxpay.GatewayV207, daxpay.GatewayV208
+	everywhere := func(path string) map[daxpay.GatewayVersion]string {
+		return map[daxpay.GatewayVersion]string{v206: path, v207: path, v208: path}
+	}
+	for _, tt := range []struct {
+		name    string
+		do      func(kit *daxpay.Client) (any, error)
+		want    any
+		paths   map[daxpay.GatewayVersion]string
+		members map[daxpay.GatewayVersion]string // beside the common ones
+	}{
+		{"Pay", func(kit *daxpay.Client) (any, error) {
+			res, err := kit.Pay(ctx, &param.PayParam{
+				BizOrderNo: "B3", Title: "鞋", Channel: model.ChannelWeChat, Method: model.MethodJSAPI, Amount: 100,
+				ExtraParam: param.WeChatPay{OpenID: "o", AuthCode: "a"}, NotifyURL: "https://shop/notify?a=1&b=2",
+			})
+			return status(res, err, func(m model.PayModel) any { return []any{m.BizOrderNo, m.OrderNo != "", m.Status, m.PayBody != ""} })
+		}, []any{"B3", true, model.PayProgress, true}, everywhere("/unipay/pay"), map[daxpay.GatewayVersion]string{
+			"": "amount bizOrderNo channel extraParam method notifyUrl title",
+		}},
+		{"ClosePay", func(kit *daxpay.Client) (any, error) {
+			res, err := kit.ClosePay(ctx, &param.PayCloseParam{BizOrderNo: "B2"})
+			return status(res, err, func(m model.PayCloseModel) any { return m.Code })
+		}, 0, everywhere("/unipay/close"), map[daxpay.GatewayVersion]string{v206: "bizTradeNo", v207: "bizTradeNo", v208: "bizOrderNo"}},
+		{"CancelPay", func(kit *daxpay.Client) (any, error) {
+			res, err := kit.CancelPay(ctx, &param.PayCancelParam{BizOrderNo: "B1"})
+			return status(res, err, func(m model.PayCancelModel) any { return m.Code })
+		}, 0, map[daxpay.GatewayVersion]string{v208: "/unipay/cancel"}, map[daxpay.GatewayVersion]string{"": "bizOrderNo"}},
+		{"Refund", func(kit *daxpay.Client) (any, error) {
+			res, err := kit.Refund(ctx, &param.RefundParam{BizRefundNo: "BR2", OrderNo: "P1", Amount: 30, Reason: "太小", ExtraParam: `{"a":"b"}`})
+			return status(res, err, func(m model.RefundModel) any { return []any{m.BizRefundNo, m.RefundNo != "", m.Status} })
+		}, []any{"BR2", true, model.RefundStatus("")}, everywhere("/unipay/refund"), map[daxpay.GatewayVersion]string{"": "amount bizRefundNo extraParam orderNo reason"}},
+		{"Transfer", func(kit *daxpay.Client) (any, error) {
+			res, err := kit.Transfer(ctx, &param.TransferParam{
+				BizTransferNo: "BT1", Channel: model.ChannelAli, Amount: 5, Title: "工资", TransferType: model.TransferToEmployee,
+				PayeeType: model.PayeeAliLoginName, PayeeAccount: "a@example.com", PayeeName: "王小明",
+			})
+			return status(res, err, func(m model.TransferModel) any { return []any{m.BizTransferNo, m.TransferNo != "", m.Status} })
+		}, []any{"BT1", true, model.TransferTransferring}, map[daxpay.GatewayVersion]string{v208: "/unipay/transfer"}, map[daxpay.GatewayVersion]string{
+			"": "amount bizTransferNo channel payeeAccount payeeName payeeType title transferType",
+		}},
+		{"StartAllocation", func(kit *daxpay.Client) (any, error) {
+			res, err := kit.StartAllocation(ctx, &param.AllocationParam{
+				BizAllocationNo: "BA2", BizOrderNo: "B1", Receivers: []param.AllocReceiver{{ReceiverNo: "V1", Amount: 60}, {ReceiverNo: "V2", Amount: 40}},
+			})
+			return status(res, err, func(m model.AllocationModel) any { return []any{m.BizAllocationNo, m.AllocationNo != "", m.Status} })
+		}, []any{"BA2", true, model.AllocProcessing}, map[daxpay.GatewayVersion]string{
+			v206: "/unipay/allocation", v207: "/unipay/allocation/start", v208: "/unipay/allocation/start",
+		}, map[daxpay.GatewayVersion]string{
+			v206: "bizAllocationNo bizOrderNo receivers", v207: "bizAllocationNo bizOrderNo receivers", v208: "bizAllocNo bizOrderNo receivers",
+		}},
+		{"AddAllocReceiver", func(kit *daxpay.Client) (any, error) {
+			res, err := kit.AddAllocReceiver(ctx, &param.AllocReceiverAddParam{
+				ReceiverNo: "V3", Channel: model.ChannelAli, ReceiverType: model.ReceiverAliUserID, ReceiverAccount: "2088", RelationType: model.RelationCustom, RelationName: "同学",
+			})
+			return status(res, err, func(m model.AllocReceiverAddModel) any { return m.Code })
+		}, 0, everywhere("/unipay/allocation/receiver/add"), map[daxpay.GatewayVersion]string{
+			"": "channel receiverAccount receiverNo receiverType relationName relationType",
+		}},
+		{"QueryPayOrder", func(kit *daxpay.Client) (any, error) {
+			res, err := kit.QueryPayOrder(ctx, &param.QueryPayParam{BizOrderNo: "B1"})
+			return status(res, err, func(m model.PayOrderModel) any {
+				return []any{m.OrderNo, m.BizOrderNo, m.Title, m.Channel, m.Method, m.Amount, m.RefundableBalance, m.Status, m.RefundStatus}
+			})
+		}, []any{"P1", "B1", "鞋", model.ChannelAli, model.MethodQRCode, int64(100), int64(100), model.PaySuccess, model.OrderRefundNone}, map[daxpay.GatewayVersion]string{
+			v206: "/uni/query/payOrder", v207: "/unipay/query/payOrder", v208: "/unipay/query/payOrder",
+		}, map[daxpay.GatewayVersion]string{"": "bizOrderNoeNo"}},
+		{"QueryRefundOrder", func(kit *daxpay.Client) (any, error) {
+			res, err := kit.QueryRefundOrder(ctx, &param.QueryRefundParam{RefundNo: "R1"})
+			return status(res, err, func(m model.RefundOrderModel) any {
+				return []any{m.RefundNo, m.BizRefundNo, m.Amount, m.OrderAmount, m.Title, m.Status}
+			})
+		}, []any{"R1", "BR1", int64(40), int64(100), "鞋", model.RefundSuccess}, map[daxpay.GatewayVersion]string{
+			v206: "/uni/query/refundOrder", v207: "/unipay/query/refundOrder", v208: "/unipay/query/refundOrder",
+		}, map[daxpay.GatewayVersion]string{"": "refundNo"}},
+		{"QueryAllocOrder", func(kit *daxpay.Client) (any, error) {
+			res, err := kit.QueryAllocOrder(ctx, &param.QueryAllocOrderParam{BizAllocationNo: "BA1"})
+			return status(res, err, func(m model.AllocOrderModel) any {
+				return []any{m.AllocationNo, m.BizAllocationNo, m.Amount, m.Status, m.Result, len(m.Details), m.Details[1].Amount, m.Details[1].Result}
+			})
+		}, []any{"A1", "BA1", int64(100), model.AllocEnd, model.AllocAllSuccess, 2, int64(40), model.AllocDetailSuccess}, map[daxpay.GatewayVersion]string{
+			v206: "/uni/query/allocationOrder", v207: "/unipay/query/allocationOrder", v208: "/unipay/query/allocationOrder",
+		}, map[daxpay.GatewayVersion]string{v206: "bizAllocationNo", v207: "bizAllocationNo", v208: "bizAllocNo"}},
+		{"QueryAllocReceivers", func(kit *daxpay.Client) (any, error) {
+			res, err := kit.QueryAllocReceivers(ctx, &param.QueryAllocReceiverParam{Channel: model.ChannelAli})
+			return status(res, err, func(m model.AllocReceiversModel) any { return len(m.Receivers) })
+		}, 0, map[daxpay.GatewayVersion]string{
+			v206: "/uni/query/allocationReceiver", v207: "/unipay/query/allocationReceiver", v208: "/unipay/query/allocationReceiver",
+		}, map[daxpay.GatewayVersion]string{"": "channel"}},
+		{"WxAuthURL", func(kit *daxpay.Client) (any, error) {
+			res, err := kit.WxAuthURL(ctx, &param.WxAuthURLParam{URL: "https://shop/back?a=1&url=2", State: "s"})
+			return status(res, err, func(m model.WxAuthURLModel) any { return strings.Contains(m.URL, "redirect_uri=https%3A%2F%2Fshop") })
+		}, true, everywhere("/unipay/assist/getWxAuthUrl"), map[daxpay.GatewayVersion]string{"": "state url"}},
+		{"WxAccessToken", func(kit *daxpay.Client) (any, error) {
+			res, err := kit.WxAccessToken(ctx, &param.WxAccessTokenParam{Code: "c"})
+			return status(res, err, func(m model.WxAccessTokenModel) any { return m.OpenID })
+		}, "openid-c", everywhere("/unipay/assist/getWxAccessToken"), map[daxpay.GatewayVersion]string{"": "code"}},
+	} {
+		for _, version := range []daxpay.GatewayVersion{daxpay.GatewayV205, v206, v207, v208} {
+			t.Run(tt.name+"/"+string(version), func(t *testing.T) {
+				gw := business(t, version)
+				got, err := tt.do(gw.Client())
+				path, supported := tt.paths[version]
+				if !supported {
+					require.ErrorIs(t, err, daxpay.ErrUnsupported)
+					require.Empty(t, gw.Requests())
+					return
+				}
+				require.NoError(t, err)
+				require.Equal(t, tt.want, got)
+				require.Equal(t, []string{path + " 0"}, paths(gw))
+				want := tt.members[version]
+				if want == "" {
+					want = tt.members[""]
+				}
+				require.Equal(t, want, sentMembers(t, gw))
+			})
+		}
+	}
+}
+
+// sentMembers lists the members of the latest request, without the common ones.
+func sentMembers(t *testing.T, gw *daxpaytest.Gateway) string {
+	t.Helper()
+	requests := gw.Requests()
+	var members map[string]json.RawMessage
+	require.NoError(t, json.Unmarshal(requests[len(requests)-1].Body, &members))
+	var names []string
+	for name := range members {
+		if !slices.Contains([]string{"clientIp", "nonceStr", "reqTime", "sign"}, name) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return strings.Join(names, " ")
+}
+
+func TestLifeOfAPayment(t *testing.T) {
+	ctx := context.Background()
+	gw := daxpaytest.Start(t)
+	kit := gw.Client()
+	start := &param.PayParam{BizOrderNo: "B1", Title: "鞋", Channel: model.ChannelAli, Method: model.MethodQRCode, Amount: 100}
+	pay, err := kit.Pay(ctx, start)
+	require.NoError(t, err)
+	again, err := kit.Pay(ctx, start)
+	require.NoError(t, err)
+	require.Equal(t, pay.Data.OrderNo, again.Data.OrderNo)
+	gw.Lock("B1")
+	_, err = kit.Pay(ctx, start)
+	require.ErrorIs(t, err, daxpay.ErrOutcomeUnknown)
+	_, err = kit.SyncPay(ctx, &param.PaySyncParam{BizOrderNo: "B1"})
+	require.ErrorContains(t, err, "code 10007")
+	gw.Unlock("B1")
+
+	_, err = kit.Refund(ctx, &param.RefundParam{BizRefundNo: "BR1", BizOrderNo: "B1", Amount: 60})
+	require.ErrorContains(t, err, "不允许发起退款", "it is not paid")
+	require.True(t, gw.MarkPaid("B1"))
+	require.False(t, gw.MarkPaid("B1"))
+	_, err = kit.Pay(ctx, start)
+	require.ErrorIs(t, err, daxpay.ErrOutcomeUnknown)
+	_, err = kit.ClosePay(ctx, &param.PayCloseParam{BizOrderNo: "B1"})
+	require.ErrorContains(t, err, "订单状态错误")
+
+	refund := &param.RefundParam{BizRefundNo: "BR1", BizOrderNo: "B1", Amount: 60}
+	gw.Lock("BR1")
+	_, err = kit.Refund(ctx, refund)
+	require.ErrorIs(t, err, daxpay.ErrOutcomeUnknown)
+	gw.Unlock("BR1")
+	taken, err := kit.Refund(ctx, refund)
+	require.NoError(t, err)
+	_, err = kit.Refund(ctx, refund)
+	require.ErrorContains(t, err, "退款单号已存在")
+	_, err = kit.Refund(ctx, &param.RefundParam{BizRefundNo: "BR2", BizOrderNo: "B1", Amount: 41})
+	require.ErrorContains(t, err, "可退余额")
+	require.True(t, gw.MarkRefunded(taken.Data.RefundNo))
+	require.False(t, gw.MarkRefunded("BR1"))
+	back, err := kit.QueryRefundOrder(ctx, &param.QueryRefundParam{BizRefundNo: "BR1"})
+	require.NoError(t, err)
+	require.Equal(t, model.RefundSuccess, back.Data.Status)
+	require.False(t, back.Data.FinishTime.IsZero())
+
+	order, err := kit.QueryPayOrder(ctx, &param.QueryPayParam{OrderNo: pay.Data.OrderNo})
+	require.NoError(t, err)
+	require.Equal(t, int64(40), order.Data.RefundableBalance)
+	require.Equal(t, model.OrderRefundPartial, order.Data.RefundStatus)
+	require.False(t, order.Data.PayTime.IsZero())
+}
+
+func TestLifeOfAnAllocation(t *testing.T) {
+	ctx := context.Background()
+	gw := business(t, daxpay.GatewayV208)
+	kit := gw.Client()
+	start := &param.AllocationParam{BizAllocationNo: "BA9", OrderNo: "P1", Receivers: []param.AllocReceiver{{ReceiverNo: "V1", Amount: 10}}}
+	first, err := kit.StartAllocation(ctx, start)
+	require.NoError(t, err)
+	second, err := kit.StartAllocation(ctx, start)
+	require.NoError(t, err)
+	require.Equal(t, first.Data.AllocationNo, second.Data.AllocationNo)
+	_, err = kit.FinishAllocation(ctx, &param.AllocFinishParam{BizAllocationNo: "BA9"})
+	require.ErrorContains(t, err, "分账单状态错误")
+	require.True(t, gw.MarkAllocated("BA9"))
+	require.False(t, gw.MarkAllocated("BA9"))
+	_, err = kit.SyncAllocation(ctx, &param.AllocSyncParam{BizAllocationNo: "BA9"})
+	require.NoError(t, err)
+	_, err = kit.FinishAllocation(ctx, &param.AllocFinishParam{BizAllocationNo: "BA9"})
+	require.NoError(t, err)
+	order, err := kit.QueryAllocOrder(ctx, &param.QueryAllocOrderParam{AllocationNo: first.Data.AllocationNo})
+	require.NoError(t, err)
+	require.Equal(t, model.AllocFinish, order.Data.Status)
+	require.False(t, order.Data.FinishTime.IsZero(), "the gateway prints this time as text")
+	require.Equal(t, order.Data.FinishTime, order.Data.Details[0].FinishTime)
+
+	receiver := &param.AllocReceiverAddParam{
+		ReceiverNo: "V1", Channel: model.ChannelAli, ReceiverType: model.ReceiverAliUserID, ReceiverAccount: "2088", ReceiverName: "王小明", RelationType: model.RelationStaff,
+	}
+	_, err = kit.AddAllocReceiver(ctx, receiver)
+	require.NoError(t, err)
+	_, err = kit.AddAllocReceiver(ctx, receiver)
+	require.ErrorContains(t, err, "已存在")
+	found, err := kit.QueryAllocReceivers(ctx, &param.QueryAllocReceiverParam{ReceiverNo: "V1"})
+	require.NoError(t, err)
+	require.Equal(t, []model.AllocReceiver{{
+		ReceiverNo: "V1", Channel: model.ChannelAli, ReceiverType: model.ReceiverAliUserID, ReceiverAccount: "2088", ReceiverName: "王小明", RelationType: model.RelationStaff,
+	}}, found.Data.Receivers)
+	_, err = kit.RemoveAllocReceiver(ctx, &param.AllocReceiverRemoveParam{ReceiverNo: "V1"})
+	require.NoError(t, err)
+	_, err = kit.RemoveAllocReceiver(ctx, &param.AllocReceiverRemoveParam{ReceiverNo: "V1"})
+	require.ErrorContains(t, err, "该接收方不存在")
+}
+
+// The gateway pays a transfer as often as it is asked to: so the client must ask once.
+func TestTransferGoesOutOnce(t *testing.T) {
+	ctx := context.Background()
+	gw := daxpaytest.Start(t)
+	kit := client(t, gw, automatic)
+	p := &param.TransferParam{BizTransferNo: "BT1", Channel: model.ChannelAli, Amount: 5}
+	_, err := kit.Transfer(ctx, p)
+	require.NoError(t, err)
+	require.Len(t, gw.Transfers(), 1)
+	_, err = kit.Transfer(ctx, p)
+	require.NoError(t, err)
+	require.Len(t, gw.Transfers(), 2, "nobody looks for the number")
+	require.True(t, gw.MarkTransferred("BT1"))
+	order, err := kit.QueryTransferOrder(ctx, &param.QueryTransferParam{BizTransferNo: "BT1"})
+	require.NoError(t, err)
+	require.Equal(t, model.TransferSuccess, order.Data.Status)
+	require.False(t, order.Data.SuccessTime.IsZero(), "the gateway prints this time as text")
+	_, err = kit.SyncTransfer(ctx, &param.TransferSyncParam{BizTransferNo: "BT1"})
+	require.ErrorContains(t, err, "business refused")
+
+	wrong := client(t, gw, func(c *daxpay.Config) { c.Gateway, c.SignSecret = daxpay.GatewayAuto, "wrong" })
+	before := len(gw.Requests())
+	_, err = wrong.Transfer(ctx, p)
+	require.Error(t, err)
+	require.Len(t, gw.Requests(), before+1)
+	require.Len(t, gw.Transfers(), 2)
+}
+
+func TestQueriesAreAboutWhatWasAsked(t *testing.T) {
+	answer := sealed(t, `"code":0,"resTime":1715500234,"orderNo":"P2","bizOrderNo":"B2","status":"success"`)
+	kit, _ := mocked(t, daxpay.Config{Now: at(now)}, jsonAnswer(answer))
+	_, err := kit.QueryPayOrder(context.Background(), &param.QueryPayParam{BizOrderNo: "B1"})
+	require.ErrorIs(t, err, daxpay.ErrEcho)
+	require.NotErrorIs(t, err, daxpay.ErrOutcomeUnknown)
+	_, err = kit.QueryPayOrder(context.Background(), &param.QueryPayParam{BizOrderNo: "B2"})
+	require.NoError(t, err)
+}
+
+func TestParamsOfTheBusiness(t *testing.T) {
+	ctx := context.Background()
+	good := func() *param.PayParam {
+		return &param.PayParam{BizOrderNo: "B1", Title: "鞋", Channel: model.ChannelAli, Method: model.MethodQRCode, Amount: 1}
+	}
+	for reason, change := range map[string]func(p *param.PayParam){
+		"BizOrderNo must be set":                    func(p *param.PayParam) { p.BizOrderNo = "" },
+		"Title must be set":                         func(p *param.PayParam) { p.Title = "" },
+		"Channel must be set":                       func(p *param.PayParam) { p.Channel = "" },
+		"Method must be set":                        func(p *param.PayParam) { p.Method = "" },
+		"Amount must be set":                        func(p *param.PayParam) { p.Amount = 0 },
+		"Amount must be at least 1":                 func(p *param.PayParam) { p.Amount = -1 },
+		"Title must not hold the start":             func(p *param.PayParam) { p.Title = "x&status=success" },
+		"Description must not hold the start":       func(p *param.PayParam) { p.Description = "x&refundStatus=refunded" },
+		"Attach must not hold the start":            func(p *param.PayParam) { p.Attach = `x&refund"No=1` },
+		"NotifyURL must have at most 150":           func(p *param.PayParam) { p.NotifyURL = "https://" + strings.Repeat("a", 143) },
+		"ReturnURL must have at most 200":           func(p *param.PayParam) { p.ReturnURL = strings.Repeat("a", 201) },
+		"Channel must not hold control":             func(p *param.PayParam) { p.Channel = "a&b" },
+		"ExtraParam.AuthCode must not hold control": func(p *param.PayParam) { p.ExtraParam = param.BarCode{AuthCode: `"`} },
+		"ExtraParam must be valid JSON":             func(p *param.PayParam) { p.ExtraParam = param.ExtraJSON(`{"a":1,"a":2}`) },
+	} {
+		p := good()
+		change(p)
+		kit, transport := mocked(t, daxpay.Config{}, jsonAnswer("{}"))
+		_, err := kit.Pay(ctx, p)
+		require.ErrorIs(t, err, daxpay.ErrParam, reason)
+		require.ErrorContains(t, err, reason)
+		require.Zero(t, transport.GetTotalCallCount())
+	}
+	gw := daxpaytest.Start(t)
+	p := good()
+	p.Title, p.Description, p.NotifyURL = `Tom & Jerry "鞋" \ a=1&b=2`, "第一行\n第二行", "https://"+strings.Repeat("a", 142)
+	p.ExtraParam = param.ExtraJSON(`{"walletId":"w","b":[1.50,{"z":1,"a":"x\n"}],"A":null}`)
+	_, err := gw.Client().Pay(ctx, p)
+	require.NoError(t, err)
+	p.ExtraParam = param.AliPay{}
+	_, err = gw.Client().Pay(ctx, p)
+	require.NoError(t, err)
+	require.NotContains(t, sentMembers(t, gw), "extraParam", "an empty one is none")
+
+	_, err = gw.Client().StartAllocation(ctx, &param.AllocationParam{BizAllocationNo: "A", OrderNo: "P", Receivers: []param.AllocReceiver{{ReceiverNo: "R1},{amount:9,receiverNo:R2"}}})
+	require.ErrorContains(t, err, "Receivers[0].ReceiverNo must not hold")
+	require.ErrorContains(t, err, "Receivers[0].Amount must be set")
+}

@@ -1,0 +1,50 @@
+package model
+
+// RefundModel answers a refund, 退款.
+type RefundModel struct {
+	Common
+	// RefundNo is the gateway's number of the refund (退款号), never empty, and never BizRefundNo.
+	RefundNo string `json:"refundNo" daxpay:"proof"`
+	// BizRefundNo is the merchant's number of the refund (商户退款号).
+	BizRefundNo string `json:"bizRefundNo"`
+	// Status is the state of the refund (退款状态). It is mostly empty: how the refund ends, a query or a sync tells.
+	Status RefundStatus `json:"status"`
+}
+
+// Proves tells whether the answer proves that the gateway took the refund. While another call holds the refund's lock, the
+// gateway answers with the merchant's number in the place of its own.
+func (m *RefundModel) Proves() bool { return m.RefundNo != m.BizRefundNo }
+
+// RefundOrderModel answers the query of a refund, 退款订单查询.
+type RefundOrderModel struct {
+	Common
+	// OrderNo is the gateway's number of the payment (支付号).
+	OrderNo string `json:"orderNo"`
+	// BizOrderNo is the merchant's number of the payment (商户支付号).
+	BizOrderNo string `json:"bizOrderNo"`
+	// OutOrderNo is the channel's number of the payment (通道支付号).
+	OutOrderNo string `json:"outOrderNo"`
+	// Title is that of the payment (支付标题).
+	Title string `json:"title" daxpay:"text"`
+	// RefundNo is the gateway's number of the refund (退款号), never empty.
+	RefundNo string `json:"refundNo" daxpay:"proof"`
+	// BizRefundNo is the merchant's number of the refund (商户退款号).
+	BizRefundNo string `json:"bizRefundNo"`
+	// OutRefundNo is the channel's number of the refund (通道退款号).
+	OutRefundNo string `json:"outRefundNo"`
+	// Channel is where the money goes back (支付通道).
+	Channel Channel `json:"channel"`
+	// OrderAmount is that of the payment (订单金额), Amount that of the refund (退款金额), in fen.
+	OrderAmount int64 `json:"orderAmount"`
+	Amount      int64 `json:"amount"`
+	// Reason is the merchant's (退款原因).
+	Reason string `json:"reason" daxpay:"text"`
+	// RefundTime is when the refund was started (退款发起时间), FinishTime when it ended (退款完成时间).
+	RefundTime Time `json:"refundTime"`
+	FinishTime Time `json:"finishTime"`
+	// Status is the state of the refund (退款状态), never empty.
+	Status RefundStatus `json:"status" daxpay:"proof"`
+	// ErrorCode (错误码) and ErrorMsg (错误原因) are those of the channel.
+	ErrorCode string `json:"errorCode"`
+	ErrorMsg  string `json:"errorMsg" daxpay:"text"`
+}

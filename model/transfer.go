@@ -1,0 +1,50 @@
+package model
+
+// TransferModel answers a transfer, 转账.
+type TransferModel struct {
+	Common
+	// BizTransferNo is the merchant's number of the transfer (商户转账号).
+	BizTransferNo string `json:"bizTransferNo"`
+	// TransferNo is the gateway's number of the transfer (转账号), never empty.
+	TransferNo string `json:"transferNo" daxpay:"proof"`
+	// Status is the state of the transfer (转账状态), never empty.
+	Status TransferStatus `json:"status" daxpay:"proof"`
+}
+
+// TransferSyncModel answers a transfer sync, 转账同步.
+type TransferSyncModel struct {
+	Common
+	// Status is the state of the transfer (转账状态), never empty.
+	Status TransferStatus `json:"status" daxpay:"proof"`
+}
+
+// TransferOrderModel answers the query of a transfer, 转账订单查询.
+type TransferOrderModel struct {
+	Common
+	// BizTransferNo is the merchant's number of the transfer (商户转账号).
+	BizTransferNo string `json:"bizTransferNo"`
+	// TransferNo is the gateway's number of the transfer (转账号), never empty.
+	TransferNo string `json:"transferNo" daxpay:"proof"`
+	// OutTransferNo is the channel's number of the transfer (通道转账号).
+	OutTransferNo string `json:"outTransferNo"`
+	// Channel is that of the transfer (支付通道).
+	Channel Channel `json:"channel"`
+	// Amount is what is paid out (转账金额), in fen.
+	Amount int64 `json:"amount"`
+	// Title (标题) and Reason (转账原因) are the merchant's.
+	Title  string `json:"title" daxpay:"text"`
+	Reason string `json:"reason" daxpay:"text"`
+	// TransferType is what the transfer is for (转账类型).
+	TransferType TransferType `json:"transferType"`
+	// PayeeType (收款人类型), PayeeAccount (收款人账号) and PayeeName (收款人姓名) say who gets it.
+	PayeeType    PayeeType `json:"payeeType"`
+	PayeeAccount string    `json:"payeeAccount"`
+	PayeeName    string    `json:"payeeName" daxpay:"text"`
+	// Status is the state of the transfer (转账状态), never empty.
+	Status TransferStatus `json:"status" daxpay:"proof"`
+	// SuccessTime is when it succeeded (成功时间).
+	SuccessTime Time `json:"successTime"`
+	// ErrorCode (错误码) and ErrorMsg (错误原因) are those of the channel.
+	ErrorCode string `json:"errorCode"`
+	ErrorMsg  string `json:"errorMsg" daxpay:"text"`
+}

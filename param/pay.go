@@ -1,0 +1,123 @@
+package param
+
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/daxpay-go/daxpay/model"
+)
+
+// PayParam starts a payment: 支付. Text that comes back in notices and queries (Title, Description, Attach) must not hold what could
+// be cut into another member, such as "&status=".
+type PayParam struct {
+	Common
+	// BizOrderNo is the merchant's number of the payment (商户支付号), required, at most 100 characters.
+	BizOrderNo string `json:"bizOrderNo" daxpay:"no,required,max=100"`
+	// Title is what the user sees (支付标题), required, at most 100 characters.
+	Title string `json:"title" daxpay:"text,required,max=100"`
+	// Description is a remark (支付描述), at most 500 characters.
+	Description string `json:"description" daxpay:"text,max=500"`
+	// Allocation says that the payment is to be allocated (是否开启分账), AutoAllocation that the gateway does so by itself (自动分账).
+	Allocation     bool `json:"allocation"`
+	AutoAllocation bool `json:"autoAllocation"`
+	// ExpiredTime is until when it can be paid (过期时间), sent as Unix seconds. Zero: the gateway's setting.
+	ExpiredTime time.Time `json:"expiredTime"`
+	// Channel (支付通道) and Method (支付方式) are required.
+	Channel model.Channel `json:"channel" daxpay:"required,max=20"`
+	Method  model.Method  `json:"method" daxpay:"required,max=20"`
+	// Amount is what is to be paid (支付金额) in fen, required, at least 1.
+	Amount int64 `json:"amount" daxpay:"required,min=1"`
+	// ExtraParam is what the channel needs beside that (附加参数): AliPay, WeChatPay, UnionPay, WalletPay, BarCode, or ExtraJSON.
+	ExtraParam ExtraParam `json:"extraParam"`
+	// Attach comes back in notices as it is (商户扩展参数), at most 500 characters.
+	Attach string `json:"attach" daxpay:"text,max=500"`
+	// ReturnURL is where the user goes after paying (同步通知地址), QuitURL where after giving up (退出地址); at most 200 characters each.
+	ReturnURL string `json:"returnUrl" daxpay:"opaque,max=200"`
+	QuitURL   string `json:"quitUrl" daxpay:"opaque,max=200"`
+	// NotifyURL is where the notice goes (异步通知地址), at most 150 characters: the gateway accepts 200, but cannot store more than
+	// 150, and then sends no notice. Empty: no notice.
+	NotifyURL string `json:"notifyUrl" daxpay:"opaque,max=150"`
+}
+
+// Call implements Request.
+func (*PayParam) Call() Call[model.PayModel] {
+	return Call[model.PayModel]{
+		Path:    "/unipay/pay",
+		Recover: "query the payment by the same BizOrderNo; if there is none, send it again with the same BizOrderNo",
+	}
+}
+
+// ExtraParam is what a channel needs beside the members of a payment, 附加参数.
+type ExtraParam interface{ extraParam() }
+
+// AliPay is the ExtraParam of model.ChannelAli (支付宝).
+type AliPay struct {
+	AuthCode string `json:"authCode"` // what the user shows to pay (付款码)
+	OpAppID  string `json:"opAppId"`  // app of the mini program (小程序应用)
+	OpenID   string `json:"openId"`   // the user's (用户OpenId)
+}
+
+// WeChatPay is the ExtraParam of model.ChannelWeChat (微信支付).
+type WeChatPay struct {
+	OpenID   string `json:"openId"`   // the user's (用户OpenId)
+	AuthCode string `json:"authCode"` // what the user shows to pay (付款码)
+}
+
+// UnionPay is the ExtraParam of model.ChannelUnion (云闪付).
+type UnionPay struct {
+	AuthCode string `json:"authCode"` // what the user shows to pay (付款码)
+}
+
+// WalletPay is the ExtraParam of model.ChannelWallet (钱包).
+type WalletPay struct {
+	WalletID string `json:"walletId"` // the wallet (钱包ID)
+	UserID   string `json:"userId"`   // its owner (用户ID)
+}
+
+// BarCode is the ExtraParam of model.MethodBarCode with any channel.
+type BarCode struct {
+	AuthCode string `json:"authCode"` // what the user shows to pay (付款码)
+}
+
+// ExtraJSON is an ExtraParam of any other form: one JSON object.
+type ExtraJSON json.RawMessage
+
+func (AliPay) extraParam()    {}
+func (WeChatPay) extraParam() {}
+func (UnionPay) extraParam()  {}
+func (WalletPay) extraParam() {}
+func (BarCode) extraParam()   {}
+func (ExtraJSON) extraParam() {}
+
+// MarshalJSON returns the JSON as it is.
+func (e ExtraJSON) MarshalJSON() ([]byte, error) { return json.RawMessage(e).MarshalJSON() }
+
+// PayCloseParam closes a payment that is not paid: 支付关闭. One of the two numbers is needed; if both are set, the gateway looks
+// at OrderNo only.
+type PayCloseParam struct {
+	Common
+	// OrderNo is the gateway's number of the payment (支付号), at most 32 characters.
+	OrderNo string `json:"orderNo" daxpay:"no,oneof,max=32"`
+	// BizOrderNo is the merchant's number of the payment (商户支付号), at most 100 characters.
+	BizOrderNo string `json:"bizOrderNo" daxpay:"no,oneof,max=100"`
+}
+
+// Call implements Request.
+func (*PayCloseParam) Call() Call[model.PayCloseModel] {
+	return Call[model.PayCloseModel]{Path: "/unipay/close", Recover: "query the payment: its status is close if it ran"}
+}
+
+// PayCancelParam cancels a payment by bar code, and gives back what was paid: 支付撤销. One of the two numbers is needed; if both
+// are set, the gateway looks at OrderNo only.
+type PayCancelParam struct {
+	Common
+	// OrderNo is the gateway's number of the payment (支付号), at most 32 characters.
+	OrderNo string `json:"orderNo" daxpay:"no,oneof,max=32"`
+	// BizOrderNo is the merchant's number of the payment (商户支付号), at most 100 characters.
+	BizOrderNo string `json:"bizOrderNo" daxpay:"no,oneof,max=100"`
+}
+
+// Call implements Request.
+func (*PayCancelParam) Call() Call[model.PayCancelModel] {
+	return Call[model.PayCancelModel]{Path: "/unipay/cancel", Recover: "query the payment: its status is close if it ran"}
+}

@@ -1,0 +1,77 @@
+package param
+
+import "github.com/daxpay-go/daxpay/model"
+
+// QueryPayParam asks for a payment: 支付订单查询. One of the two numbers is needed; if both are set, the gateway looks at
+// OrderNo only.
+type QueryPayParam struct {
+	Common
+	// OrderNo is the gateway's number of the payment (支付号), at most 32 characters.
+	OrderNo string `json:"orderNo" daxpay:"no,oneof,max=32"`
+	// BizOrderNo is the merchant's number of the payment (商户支付号), at most 100 characters.
+	BizOrderNo string `json:"bizOrderNoeNo" daxpay:"no=bizOrderNo,oneof,max=100"`
+}
+
+// Call implements Request.
+func (*QueryPayParam) Call() Call[model.PayOrderModel] {
+	return Call[model.PayOrderModel]{Path: "/unipay/query/payOrder", ReadOnly: true}
+}
+
+// QueryRefundParam asks for a refund: 退款订单查询. One of the two numbers is needed; if both are set, the gateway looks at
+// RefundNo only.
+type QueryRefundParam struct {
+	Common
+	// RefundNo is the gateway's number of the refund (退款号), at most 100 characters.
+	RefundNo string `json:"refundNo" daxpay:"no,oneof,max=100"`
+	// BizRefundNo is the merchant's number of the refund (商户退款号), at most 100 characters.
+	BizRefundNo string `json:"bizRefundNo" daxpay:"no,oneof,max=100"`
+}
+
+// Call implements Request.
+func (*QueryRefundParam) Call() Call[model.RefundOrderModel] {
+	return Call[model.RefundOrderModel]{Path: "/unipay/query/refundOrder", ReadOnly: true}
+}
+
+// QueryTransferParam asks for a transfer: 转账订单查询. One of the two numbers is needed; if both are set, the gateway looks at
+// BizTransferNo only.
+type QueryTransferParam struct {
+	Common
+	// BizTransferNo is the merchant's number of the transfer (商户转账号), at most 100 characters.
+	BizTransferNo string `json:"bizTransferNo" daxpay:"no,oneof,max=100"`
+	// TransferNo is the gateway's number of the transfer (转账号), at most 32 characters.
+	TransferNo string `json:"transferNo" daxpay:"no,oneof,max=32"`
+}
+
+// Call implements Request.
+func (*QueryTransferParam) Call() Call[model.TransferOrderModel] {
+	return Call[model.TransferOrderModel]{Path: "/unipay/query/transferOrder", ReadOnly: true}
+}
+
+// QueryAllocOrderParam asks for an allocation: 分账订单查询. One of the two numbers is needed; if both are set, the gateway looks at
+// AllocationNo only.
+type QueryAllocOrderParam struct {
+	Common
+	// AllocationNo is the gateway's number of the allocation (分账单号), at most 32 characters.
+	AllocationNo string `json:"allocNo" daxpay:"no,oneof,max=32"`
+	// BizAllocationNo is the merchant's number of the allocation (商户分账单号), at most 100 characters.
+	BizAllocationNo string `json:"bizAllocNo" daxpay:"no,oneof,max=100"`
+}
+
+// Call implements Request.
+func (*QueryAllocOrderParam) Call() Call[model.AllocOrderModel] {
+	return Call[model.AllocOrderModel]{Path: "/unipay/query/allocationOrder", ReadOnly: true}
+}
+
+// QueryAllocReceiverParam asks for receivers of allocations: 分账接收方查询. One of the two is needed.
+type QueryAllocReceiverParam struct {
+	Common
+	// Channel is where the receivers have their accounts (所属通道).
+	Channel model.Channel `json:"channel" daxpay:"oneof,max=20"`
+	// ReceiverNo is the merchant's number of one receiver (接收方编号), at most 32 characters.
+	ReceiverNo string `json:"receiverNo" daxpay:"oneof,max=32"`
+}
+
+// Call implements Request.
+func (*QueryAllocReceiverParam) Call() Call[model.AllocReceiversModel] {
+	return Call[model.AllocReceiversModel]{Path: "/unipay/query/allocationReceiver", ReadOnly: true}
+}

@@ -1,0 +1,35 @@
+package param
+
+import "github.com/daxpay-go/daxpay/model"
+
+// RefundParam gives back all or part of a payment: 退款. One of the two numbers of the payment is needed; if both are set, the
+// gateway looks at OrderNo only.
+type RefundParam struct {
+	Common
+	// BizRefundNo is the merchant's number of the refund (商户退款号), required, at most 100 characters. The same number is the same
+	// refund: the gateway tries one that failed again, and refuses any other.
+	BizRefundNo string `json:"bizRefundNo" daxpay:"no,required,max=100"`
+	// OrderNo is the gateway's number of the payment (支付号), at most 32 characters.
+	OrderNo string `json:"orderNo" daxpay:"no,oneof,max=32"`
+	// BizOrderNo is the merchant's number of the payment (商户支付号), at most 100 characters.
+	BizOrderNo string `json:"bizOrderNo" daxpay:"no,oneof,max=100"`
+	// Amount is what is given back (退款金额) in fen, required, at least 1.
+	Amount int64 `json:"amount" daxpay:"required,min=1"`
+	// Reason is a remark (退款原因), at most 150 characters.
+	Reason string `json:"reason" daxpay:"text,max=150"`
+	// ExtraParam is what the channel needs beside that (附加参数): for a refund a text, mostly of JSON, of at most 2048 characters.
+	ExtraParam string `json:"extraParam" daxpay:"text,max=2048"`
+	// Attach comes back in notices as it is (商户扩展参数), at most 500 characters.
+	Attach string `json:"attach" daxpay:"text,max=500"`
+	// NotifyURL is where the notice goes (异步通知地址), at most 150 characters: the gateway accepts 200, but cannot store more than
+	// 150, and then sends no notice. Empty: no notice.
+	NotifyURL string `json:"notifyUrl" daxpay:"opaque,max=150"`
+}
+
+// Call implements Request.
+func (*RefundParam) Call() Call[model.RefundModel] {
+	return Call[model.RefundModel]{
+		Path:    "/unipay/refund",
+		Recover: "query the refund by the same BizRefundNo; if you send it again, only ever with the same BizRefundNo",
+	}
+}

@@ -1,0 +1,39 @@
+package param
+
+import "github.com/daxpay-go/daxpay/model"
+
+// TransferParam pays out money: 转账. The gateway does not look whether it knows BizTransferNo already: a transfer that is sent
+// twice is paid twice.
+type TransferParam struct {
+	Common
+	// BizTransferNo is the merchant's number of the transfer (商户转账号), required, at most 100 characters.
+	BizTransferNo string `json:"bizTransferNo" daxpay:"no,required,max=100"`
+	// Channel is required (支付通道).
+	Channel model.Channel `json:"channel" daxpay:"required,max=20"`
+	// Amount is what is paid out (转账金额) in fen, required, at least 1.
+	Amount int64 `json:"amount" daxpay:"required,min=1"`
+	// Title is what the payee sees (标题), at most 100 characters.
+	Title string `json:"title" daxpay:"text,max=100"`
+	// Reason is a remark (转账原因), at most 150 characters.
+	Reason string `json:"reason" daxpay:"text,max=150"`
+	// TransferType is what the transfer is for (转账类型).
+	TransferType model.TransferType `json:"transferType" daxpay:"max=20"`
+	// PayeeType (收款人类型), PayeeAccount (收款人账号, at most 100 characters) and PayeeName (收款人姓名, at most 50 characters) say who gets
+	// it.
+	PayeeType    model.PayeeType `json:"payeeType" daxpay:"max=20"`
+	PayeeAccount string          `json:"payeeAccount" daxpay:"max=100"`
+	PayeeName    string          `json:"payeeName" daxpay:"text,max=50"`
+	// NotifyURL is where a notice would go (异步通知地址), at most 150 characters. Gateway 2.0.8 sends none for transfers.
+	NotifyURL string `json:"notifyUrl" daxpay:"opaque,max=150"`
+	// Attach is the merchant's (商户扩展参数), at most 500 characters.
+	Attach string `json:"attach" daxpay:"text,max=500"`
+}
+
+// Call implements Request.
+func (*TransferParam) Call() Call[model.TransferModel] {
+	return Call[model.TransferModel]{
+		Path:    "/unipay/transfer",
+		Once:    true,
+		Recover: "never send it again: query the transfer by its BizTransferNo, and if there is none, have a person look at the channel",
+	}
+}

@@ -1,0 +1,214 @@
+package daxpay_test
+
+import (
+	"context"
+	"encoding/json"
+	"reflect"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/daxpay-go/daxpay"
+	"github.com/daxpay-go/daxpay/internal/gateway"
+	"github.com/daxpay-go/daxpay/internal/wire"
+	"github.com/daxpay-go/daxpay/model"
+	"github.com/daxpay-go/daxpay/param"
+)
+
+var beijing = time.FixedZone("Asia/Shanghai", 8*60*60)
+
+// typedParams and typedModels are the Go types of what the vectors call by the gateway's names.
+var (
+	typedParams = map[string]any{
+		"PaySyncParam": param.PaySyncParam{}, "RefundSyncParam": param.RefundSyncParam{}, "AllocSyncParam": param.AllocSyncParam{},
+		"TransferSyncParam": param.TransferSyncParam{}, "AllocFinishParam": param.AllocFinishParam{}, "AllocationParam": param.AllocationParam{},
+		"AllocReceiverAddParam": param.AllocReceiverAddParam{}, "AllocReceiverRemoveParam": param.AllocReceiverRemoveParam{},
+		"PayParam": param.PayParam{}, "PayCloseParam": param.PayCloseParam{}, "PayCancelParam": param.PayCancelParam{},
+		"RefundParam": param.RefundParam{}, "TransferParam": param.TransferParam{},
+		"QueryPayParam": param.QueryPayParam{}, "QueryRefundParam": param.QueryRefundParam{}, "QueryTransferParam": param.QueryTransferParam{},
+		"QueryAllocOrderParam": param.QueryAllocOrderParam{}, "QueryAllocReceiverParam": param.QueryAllocReceiverParam{},
+		"WxAuthUrlParam": param.WxAuthURLParam{}, "WxAccessTokenParam": param.WxAccessTokenParam{},
+	}
+	typedModels = map[string]any{
+		"PaySyncResult": model.PaySyncModel{}, "RefundSyncResult": model.RefundSyncModel{}, "AllocSyncResult": model.AllocSyncModel{},
+		"TransferSyncResult": model.TransferSyncModel{}, "AllocationResult": model.AllocationModel{}, "AllocReceiversResult": model.AllocReceiversModel{},
+		"AllocReceiverAddResult": model.AllocReceiverAddModel{}, "AllocReceiverRemoveResult": model.AllocReceiverRemoveModel{},
+		"PayResult": model.PayModel{}, "PayCloseResult": model.PayCloseModel{}, "PayCancelResult": model.PayCancelModel{},
+		"RefundResult": model.RefundModel{}, "TransferResult": model.TransferModel{},
+		"PayOrderResult": model.PayOrderModel{}, "RefundOrderResult": model.RefundOrderModel{}, "TransferOrderResult": model.TransferOrderModel{},
+		"AllocOrderResult": model.AllocOrderModel{}, "WxAuthUrlResult": model.WxAuthURLModel{}, "WxAccessTokenResult": model.WxAccessTokenModel{},
+	}
+)
+
+// What gateway 2.0.8 computes for a request is what the typed param makes, beneath the checks: the vectors hold hostile text. A
+// param says false and the empty string by leaving the member out, so the text and the digests are compared for the vectors
+// that have neither.
+func TestTypedParamsMakeTheVectors(t *testing.T) {
+	exact, seen := 0, map[string]bool{}
+	for i, v := range readVectors(t, "requests.jsonl") {
+		zero, ok := typedParams[v.Type]
+		require.True(t, ok, v.Type)
+		seen[v.Type] = true
+		plan, err := wire.PlanOf(reflect.TypeOf(zero))
+		require.NoError(t, err)
+		var o wire.Object
+		require.NoError(t, o.Read([]byte(v.Body)))
+
+		p := reflect.New(reflect.TypeOf(zero)).Elem()
+		var kept wire.Object
+		changed := false
+		for _, m := range o.Members {
+			if pay, ok := p.Addr().Interface().(*param.PayParam); ok && string(m.Name) == "extraParam" {
+				pay.ExtraParam = param.ExtraJSON(m.Value.Raw)
+				continue
+			}
+			if raw := string(m.Value.Raw); raw == "false" || raw == `""` {
+				changed = true
+				continue
+			}
+			kept.Members = append(kept.Members, m)
+		}
+		require.NoError(t, plan.Decode(&kept, p, beijing), "line %d", i+1)
+
+		var e wire.Encoder
+		canonical, err := e.Encode(plan.Layout("", gateway.V208), p, wire.Stamp{Zone: beijing})
+		require.NoError(t, err)
+		require.JSONEq(t, withoutDefaults(t, v.Body), withoutDefaults(t, string(e.AppendTo(nil, nil))), "line %d", i+1)
+		if changed {
+			continue
+		}
+		exact++
+		require.Equal(t, v.Canonical, string(canonical)+"&key="+v.Secret, "line %d", i+1)
+		require.Equal(t, v.MD5, string(wire.NewKey(wire.MD5, v.Secret).AppendSignText(nil, canonical)))
+		require.Equal(t, v.HMACSHA256, string(wire.NewKey(wire.HMACSHA256, v.Secret).AppendSignText(nil, canonical)))
+	}
+	require.Len(t, seen, len(typedParams))
+	require.Equal(t, 192, exact)
+}
+
+// withoutDefaults drops what a param does not send: false, empty strings, null and empty lists; and the signature.
+func withoutDefaults(t *testing.T, body string) string {
+	t.Helper()
+	var members map[string]any
+	require.NoError(t, json.Unmarshal([]byte(body), &members))
+	for name, value := range members {
+		list, isList := value.([]any)
+		if name == "sign" || value == nil || value == false || value == "" || isList && len(list) == 0 {
+			delete(members, name)
+		}
+	}
+	text, err := json.Marshal(members)
+	require.NoError(t, err)
+	return string(text)
+}
+
+// Every member of an answer is in its field, as it was: the model written as JSON again is the answer.
+func TestTypedModelsHoldTheVectors(t *testing.T) {
+	seen := map[string]bool{}
+	for i, v := range readVectors(t, "responses.jsonl") {
+		zero, ok := typedModels[v.Type]
+		require.True(t, ok, v.Type)
+		seen[v.Type] = true
+		requireHolds(t, zero, v.signed(t), i+1)
+	}
+	require.Len(t, seen, len(typedModels))
+}
+
+func requireHolds(t *testing.T, zero any, object []byte, line int) {
+	t.Helper()
+	plan, err := wire.PlanOf(reflect.TypeOf(zero))
+	require.NoError(t, err)
+	var o wire.Object
+	require.NoError(t, o.Read(object))
+	m := reflect.New(reflect.TypeOf(zero))
+	require.NoError(t, plan.Decode(&o, m.Elem(), beijing), "line %d", line)
+	back, err := json.Marshal(m.Interface())
+	require.NoError(t, err)
+	require.Equal(t, plain(t, object), plain(t, back), "line %d", line)
+}
+
+// plain reads JSON, without what a Go zero value stands for, and with text times as Unix seconds.
+func plain(t *testing.T, text []byte) any {
+	t.Helper()
+	var value any
+	require.NoError(t, json.Unmarshal(text, &value))
+	return strip(value)
+}
+
+func strip(value any) any {
+	switch value := value.(type) {
+	case map[string]any:
+		for name, member := range value {
+			member = strip(member)
+			if member == nil || member == "" || member == false || member == 0.0 {
+				delete(value, name)
+				continue
+			}
+			value[name] = member
+		}
+	case []any:
+		if len(value) == 0 {
+			return nil
+		}
+		for i := range value {
+			value[i] = strip(value[i])
+		}
+	case string:
+		if when, err := time.ParseInLocation(time.DateTime, value, beijing); err == nil {
+			return float64(when.Unix())
+		}
+	}
+	return value
+}
+
+// Success must be proved by the members that say so.
+func TestSuccessIsProved(t *testing.T) {
+	for _, tt := range []struct {
+		name, members string
+		call          func(kit *daxpay.Client) (any, error)
+		proved        bool
+	}{
+		{"pay", `"orderNo":"P1","bizOrderNo":"B1","status":"progress","payBody":"https://x/?a=1&status=2"`, callPay, true},
+		{"pay, lock held", `"msg":"支付处理中，请勿重复操作"`, callPay, false},
+		{"pay without status", `"orderNo":"P1"`, callPay, false},
+		{"pay without number", `"status":"progress"`, callPay, false},
+		{"refund without status", `"refundNo":"R1","bizRefundNo":"BR1"`, callRefund, true},
+		{"refund, lock held", `"refundNo":"BR1","bizRefundNo":"BR1"`, callRefund, false},
+		{"refund without number", `"bizRefundNo":"BR1","status":"success"`, callRefund, false},
+		{"transfer", `"transferNo":"T1","bizTransferNo":"BT1","status":"transferring"`, callTransfer, true},
+		{"transfer without anything", `"msg":null`, callTransfer, false},
+		{"close", `"msg":null`, callClose, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			kit, transport := mocked(t, daxpay.Config{Now: at(now)}, jsonAnswer(sealed(t, `"code":0,"resTime":1715500234,`+tt.members)))
+			_, err := tt.call(kit)
+			require.Equal(t, 1, transport.GetTotalCallCount())
+			if tt.proved {
+				require.NoError(t, err)
+				return
+			}
+			require.ErrorIs(t, err, daxpay.ErrOutcomeUnknown)
+			require.ErrorContains(t, err, "prove")
+			require.ErrorContains(t, err, "T123")
+		})
+	}
+}
+
+func callPay(kit *daxpay.Client) (any, error) {
+	return result(kit.Pay(context.Background(), &param.PayParam{
+		BizOrderNo: "B1", Title: "鞋", Channel: model.ChannelAli, Method: model.MethodQRCode, Amount: 1, ExtraParam: param.AliPay{OpenID: "o"},
+	}))
+}
+
+func callRefund(kit *daxpay.Client) (any, error) {
+	return result(kit.Refund(context.Background(), &param.RefundParam{BizRefundNo: "BR1", OrderNo: "P1", Amount: 1, ExtraParam: `{"a":1}`}))
+}
+
+func callTransfer(kit *daxpay.Client) (any, error) {
+	return result(kit.Transfer(context.Background(), &param.TransferParam{BizTransferNo: "BT1", Channel: model.ChannelAli, Amount: 1}))
+}
+
+func callClose(kit *daxpay.Client) (any, error) {
+	return result(kit.ClosePay(context.Background(), &param.PayCloseParam{OrderNo: "P1"}))
+}
