@@ -78,7 +78,10 @@ func New(config Config) (*Client, error) {
 	config.SignSecret = masked
 	c := &core{Config: config, signer: signer.In(config.Location)}
 	c.scratch.New = func() any { return new(scratch) }
-	for _, m := range []any{model.PayOrderModel{}, model.RefundOrderModel{}, model.TransferOrderModel{}, model.AllocOrderModel{}} {
+	for _, m := range []any{
+		model.PayOrderModel{}, model.RefundOrderModel{}, model.TransferOrderModel{}, model.AllocOrderModel{},
+		model.PayNotice{}, model.RefundNotice{}, model.AllocNotice{},
+	} {
 		plan, err := wire.PlanOf(reflect.TypeOf(m))
 		if err != nil {
 			return nil, err

@@ -32,6 +32,8 @@ var (
 	ErrStale = errors.New("daxpay: stale answer")
 	// ErrEcho: the answer is about another order than the one that was asked for. It was refused.
 	ErrEcho = errors.New("daxpay: answer to something else")
+	// ErrNoticeType: a signed message that came as a notice is not one, or not one of a kind that is handled. It was refused.
+	ErrNoticeType = errors.New("daxpay: not such a notice")
 	// ErrProtocol: what answered does not speak the protocol; often not the gateway but something in front of it, or another
 	// path. An *HTTPError holds status and content type.
 	ErrProtocol = errors.New("daxpay: protocol violation")
@@ -209,9 +211,10 @@ func (e *HTTPError) Unwrap() []error {
 	return []error{ErrProtocol, e.Err}
 }
 
-// AnswerError says why a gateway's answer was refused. It is ErrProtocol, ErrAmbiguous, ErrStale, ErrEcho or ErrTooLarge.
+// AnswerError says why a gateway's answer or notice was refused. It is ErrProtocol, ErrAmbiguous, ErrStale, ErrEcho, ErrTooLarge
+// or ErrNoticeType.
 type AnswerError struct {
-	Path    string
+	Path    string // "notice" for a notice
 	TraceID string
 	Member  string // the member that it is about, if it is about one
 	Reason  string

@@ -212,7 +212,8 @@ type Gateway struct {
 	receivers   []object
 	codes       map[string]bool // WeChat's, that were used
 	locked      map[string]bool
-	made        int // numbers
+	made        int               // numbers
+	notices     map[string][]byte // that were signed, by what they are about
 	requests    []Request
 }
 
@@ -226,6 +227,7 @@ func New(options ...Option) *Gateway {
 		zone:     time.FixedZone("Asia/Shanghai", 8*60*60),
 		codes:    make(map[string]bool),
 		locked:   make(map[string]bool),
+		notices:  make(map[string][]byte),
 	}
 	for _, option := range options {
 		option(g)

@@ -1,0 +1,184 @@
+package model
+
+// NoticeKind tells notices apart.
+type NoticeKind string
+
+// The kinds of notices.
+const (
+	NoticePay    NoticeKind = "pay"
+	NoticeRefund NoticeKind = "refund"
+	NoticeAlloc  NoticeKind = "alloc"
+)
+
+// Notice is what the gateway tells of its own accord when a payment, a refund or an allocation ends, 异步通知: a *PayNotice, a
+// *RefundNotice or an *AllocNotice.
+type Notice interface {
+	// Kind is what the notice is about.
+	Kind() NoticeKind
+	// Number is the gateway's number of it, BizNumber the merchant's.
+	Number() string
+	BizNumber() string
+	// State is its status.
+	State() string
+	// Total is its amount, in fen.
+	Total() int64
+
+	notice()
+}
+
+// PayNotice tells that a payment was paid, closed or cancelled, or failed: 支付订单通知.
+type PayNotice struct {
+	Common
+	// OrderNo is the gateway's number (支付号), never empty.
+	OrderNo string `json:"orderNo" daxpay:"proof"`
+	// BizOrderNo is the merchant's number (商户支付号).
+	BizOrderNo string `json:"bizOrderNo"`
+	// OutOrderNo is the channel's number (通道支付号).
+	OutOrderNo string `json:"outOrderNo"`
+	// Title (支付标题) and Description (支付描述) are the merchant's.
+	Title       string `json:"title" daxpay:"text"`
+	Description string `json:"description" daxpay:"text"`
+	// Allocation tells whether the payment can be allocated (是否需要分账), AutoAllocation whether that happens by itself (自动分账).
+	Allocation     bool `json:"allocation"`
+	AutoAllocation bool `json:"autoAllocation"`
+	// Channel (支付通道) and Method (支付方式) are how it was paid.
+	Channel Channel `json:"channel"`
+	Method  Method  `json:"method"`
+	// Amount is what was to be paid (支付金额), in fen, never 0.
+	Amount int64 `json:"amount" daxpay:"proof"`
+	// Status is the state of the payment (支付状态), never empty. Only PaySuccess means that the money was paid.
+	Status PayStatus `json:"status" daxpay:"proof"`
+	// RefundStatus tells how much was given back (退款状态), AllocStatus whether it was allocated (分账状态).
+	RefundStatus OrderRefundStatus `json:"refundStatus"`
+	AllocStatus  OrderAllocStatus  `json:"allocStatus"`
+	// PayTime is when it was paid (支付时间), ExpiredTime until when it could be (过期时间), CloseTime when it was closed (关闭时间).
+	PayTime     Time `json:"payTime"`
+	ExpiredTime Time `json:"expiredTime"`
+	CloseTime   Time `json:"closeTime"`
+	// Attach is what the merchant gave to the payment (商户扩展参数).
+	Attach string `json:"attach" daxpay:"text"`
+	// ErrorCode (错误码) and ErrorMsg (错误原因) are those of the channel.
+	ErrorCode string `json:"errorCode"`
+	ErrorMsg  string `json:"errorMsg" daxpay:"text"`
+}
+
+// RefundNotice tells that a refund succeeded, failed or was closed: 退款订单通知.
+type RefundNotice struct {
+	Common
+	// OrderNo is the gateway's number of the payment (支付号).
+	OrderNo string `json:"orderNo"`
+	// BizOrderNo is the merchant's number of the payment (商户支付号).
+	BizOrderNo string `json:"bizOrderNo"`
+	// OutOrderNo is the channel's number of the payment (通道支付号).
+	OutOrderNo string `json:"outOrderNo"`
+	// Title is that of the payment (支付标题).
+	Title string `json:"title" daxpay:"text"`
+	// RefundNo is the gateway's number of the refund (退款号), never empty.
+	RefundNo string `json:"refundNo" daxpay:"proof"`
+	// BizRefundNo is the merchant's number of the refund (商户退款号).
+	BizRefundNo string `json:"bizRefundNo"`
+	// OutRefundNo is the channel's number of the refund (通道退款号).
+	OutRefundNo string `json:"outRefundNo"`
+	// Channel is where the money goes back (支付通道).
+	Channel Channel `json:"channel"`
+	// OrderAmount is that of the payment (订单金额), Amount that of the refund (退款金额), in fen; Amount is never 0.
+	OrderAmount int64 `json:"orderAmount"`
+	Amount      int64 `json:"amount" daxpay:"proof"`
+	// Reason is the merchant's (退款原因).
+	Reason string `json:"reason" daxpay:"text"`
+	// RefundTime is when the refund was started (退款发起时间), FinishTime when it ended (退款完成时间).
+	RefundTime Time `json:"refundTime"`
+	FinishTime Time `json:"finishTime"`
+	// Status is the state of the refund (退款状态), never empty. Only RefundSuccess means that the money is back.
+	Status RefundStatus `json:"status" daxpay:"proof"`
+	// Attach is what the merchant gave to the refund (商户扩展参数).
+	Attach string `json:"attach" daxpay:"text"`
+	// ErrorCode (错误码) and ErrorMsg (错误原因) are those of the channel.
+	ErrorCode string `json:"errorCode"`
+	ErrorMsg  string `json:"errorMsg" daxpay:"text"`
+}
+
+// AllocNotice tells that an allocation ended: 分账订单通知.
+type AllocNotice struct {
+	Common
+	// AllocationNo is the gateway's number of the allocation (分账单号), never empty.
+	AllocationNo string `json:"allocNo" daxpay:"proof"`
+	// BizAllocationNo is the merchant's number of the allocation (商户分账单号).
+	BizAllocationNo string `json:"bizAllocNo"`
+	// OutAllocationNo is the channel's number of the allocation (通道分账号).
+	OutAllocationNo string `json:"outAllocNo"`
+	// OrderNo is the gateway's number of the payment (支付号).
+	OrderNo string `json:"orderNo"`
+	// BizOrderNo is the merchant's number of the payment (商户支付号).
+	BizOrderNo string `json:"bizOrderNo"`
+	// Title is that of the payment (支付标题).
+	Title string `json:"title" daxpay:"text"`
+	// Channel is that of the payment (支付通道).
+	Channel Channel `json:"channel"`
+	// Amount is what is given away in all (总分账金额), in fen.
+	Amount int64 `json:"amount"`
+	// Description is the merchant's (分账描述).
+	Description string `json:"description" daxpay:"text"`
+	// Status is the state of the allocation (分账状态), never empty.
+	Status AllocStatus `json:"status" daxpay:"proof"`
+	// Result is how it went (分账结果).
+	Result AllocResult `json:"result"`
+	// FinishTime is when it ended (分账完成时间).
+	FinishTime Time `json:"finishTime"`
+	// Attach is what the merchant gave to the allocation (商户扩展参数).
+	Attach string `json:"attach" daxpay:"text"`
+	// Details are the shares (分账明细), without their rates.
+	Details []AllocDetail `json:"details"`
+	// ErrorCode (错误码) and ErrorMsg (错误原因) are those of the channel.
+	ErrorCode string `json:"errorCode"`
+	ErrorMsg  string `json:"errorMsg" daxpay:"text"`
+}
+
+// Kind implements Notice.
+func (*PayNotice) Kind() NoticeKind { return NoticePay }
+
+// Kind implements Notice.
+func (*RefundNotice) Kind() NoticeKind { return NoticeRefund }
+
+// Kind implements Notice.
+func (*AllocNotice) Kind() NoticeKind { return NoticeAlloc }
+
+// Number implements Notice: OrderNo.
+func (n *PayNotice) Number() string { return n.OrderNo }
+
+// Number implements Notice: RefundNo.
+func (n *RefundNotice) Number() string { return n.RefundNo }
+
+// Number implements Notice: AllocationNo.
+func (n *AllocNotice) Number() string { return n.AllocationNo }
+
+// BizNumber implements Notice: BizOrderNo.
+func (n *PayNotice) BizNumber() string { return n.BizOrderNo }
+
+// BizNumber implements Notice: BizRefundNo.
+func (n *RefundNotice) BizNumber() string { return n.BizRefundNo }
+
+// BizNumber implements Notice: BizAllocationNo.
+func (n *AllocNotice) BizNumber() string { return n.BizAllocationNo }
+
+// State implements Notice: Status.
+func (n *PayNotice) State() string { return string(n.Status) }
+
+// State implements Notice: Status.
+func (n *RefundNotice) State() string { return string(n.Status) }
+
+// State implements Notice: Status.
+func (n *AllocNotice) State() string { return string(n.Status) }
+
+// Total implements Notice: Amount.
+func (n *PayNotice) Total() int64 { return n.Amount }
+
+// Total implements Notice: Amount.
+func (n *RefundNotice) Total() int64 { return n.Amount }
+
+// Total implements Notice: Amount.
+func (n *AllocNotice) Total() int64 { return n.Amount }
+
+func (*PayNotice) notice()    {}
+func (*RefundNotice) notice() {}
+func (*AllocNotice) notice()  {}

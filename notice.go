@@ -1,0 +1,347 @@
+package daxpay
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"reflect"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/daxpay-go/daxpay/internal/wire"
+	"github.com/daxpay-go/daxpay/model"
+)
+
+// ParseNotice verifies the body of a notice (异步通知), all of it, and returns a *model.PayNotice, *model.RefundNotice or
+// *model.AllocNotice. It is what NoticeHandler is made of, for bodies that come another way. A notice can come more than once,
+// late, and out of order: whoever acts on it must see to that.
+//
+// Its errors are a *SignError, or an *AnswerError that is ErrNoticeType for a signed message that is no notice, ErrAmbiguous or
+// ErrProtocol.
+func (c *Client) ParseNotice(body []byte) (model.Notice, error) {
+	if c == nil || c.core == nil {
+		return nil, &ConfigError{Field: "SignSecret", Reason: "is unknown: make the Client with New"}
+	}
+	return c.core.parseNotice(body)
+}
+
+func refusedNotice(kind error, member, reason string) error {
+	return &AnswerError{Path: "notice", Member: member, Reason: reason, Err: kind}
+}
+
+func (c *core) parseNotice(body []byte) (model.Notice, error) {
+	o := c.signer.keys.borrow()
+	defer c.signer.keys.giveBack(o)
+	if err := o.Read(body); err != nil {
+		return nil, refusedNotice(ErrProtocol, "", err.Error())
+	}
+	if err := c.signer.verify(o, body, "notice", ""); err != nil {
+		return nil, err
+	}
+	if _, ok := o.Get("reqTime"); ok {
+		return nil, refusedNotice(ErrNoticeType, "reqTime", "is there, so this is a request and not a notice")
+	}
+	for _, name := range []string{"code", "resTime"} {
+		v, _ := o.Get(name)
+		switch n, err := v.Int(); {
+		case err != nil:
+			return nil, refusedNotice(ErrNoticeType, name, err.Error())
+		case name == "code" && n != 0:
+			return nil, refusedNotice(ErrProtocol, name, "is "+strconv.FormatInt(n, 10)+": that is a failure, not the end of an order")
+		}
+	}
+	notice := kindOf(o)
+	if notice == nil {
+		return nil, refusedNotice(ErrNoticeType, "", "it names no payment, refund or allocation")
+	}
+	value := reflect.ValueOf(notice).Elem()
+	plan, err := wire.PlanOf(value.Type())
+	if err != nil {
+		return nil, typeFault(err)
+	}
+	if err := plan.Screen(o, c.AllowAmbiguousText); err != nil {
+		return nil, memberFault(err, refusedNotice)
+	}
+	if err := plan.Decode(o, value, c.Location); err != nil {
+		return nil, memberFault(err, refusedNotice)
+	}
+	if missing := plan.Missing(value); len(missing) > 0 {
+		return nil, refusedNotice(ErrNoticeType, strings.Join(missing, ", "), "is missing")
+	}
+	return notice, nil
+}
+
+// kindOf tells the kind of a notice by the numbers in it. A null does not count: anyone could add one.
+func kindOf(o *wire.Object) model.Notice {
+	has := func(names ...string) bool {
+		for _, name := range names {
+			if v, ok := o.Get(name); ok && v.Kind != wire.Null {
+				return true
+			}
+		}
+		return false
+	}
+	refund, alloc := has("refundNo", "bizRefundNo"), has("allocNo", "bizAllocNo", "allocationNo", "bizAllocationNo")
+	switch {
+	case refund && alloc:
+		return nil
+	case refund:
+		return new(model.RefundNotice)
+	case alloc:
+		return new(model.AllocNotice)
+	case has("orderNo"):
+		return new(model.PayNotice)
+	}
+	return nil
+}
+
+// NoticeHandlers says what is to be done with notices.
+type NoticeHandlers struct {
+	// Pay, Refund and Alloc are called with a notice of their kind that was verified. They must store durably what it says before
+	// they return nil, because then the gateway is told not to send it again; after an error or a panic it is. They must compare
+	// it with the merchant's own order: see Expect. The context ends after 4 seconds, for the gateway waits 5. A kind without a
+	// callback is refused, so that it comes again once there is one.
+	Pay    func(context.Context, *model.PayNotice) error
+	Refund func(context.Context, *model.RefundNotice) error
+	Alloc  func(context.Context, *model.AllocNotice) error
+	// Store sees to it that the same news, that is, kind, number and status, is handled by one callback at a time, and by none
+	// once one succeeded. Default: NewMemoryStore(0), which is enough for one process; merchants with several need one that
+	// they share, such as contrib/redisstore.
+	Store NoticeStore
+	// MaxAge refuses notices that were made longer ago. The gateway goes on sending for 24 hours, and signs only once, so less
+	// than 25 hours counts as that. Default: not checked; a notice that comes again is handled by Store.
+	MaxAge time.Duration
+	// OnError is told why a notice was refused or not acknowledged. Default: nothing but a line in Config.Logger.
+	OnError func(context.Context, error)
+}
+
+const (
+	maxNotice      = 1 << 20
+	noticeTimeout  = 4 * time.Second
+	storeTimeout   = 2 * time.Second
+	leastNoticeAge = 25 * time.Hour
+	// The gateway looks at these bytes and at nothing else, not even at the HTTP status.
+	received    = "SUCCESS"
+	notReceived = "FAIL"
+)
+
+// NoticeHandler returns the handler for the URL that payments, refunds and allocations give as NotifyURL; one can serve all
+// three. It answers with the seven bytes that the gateway takes for "received" only after the callback returned nil, and else
+// with FAIL and an HTTP status for the merchant's own log. It needs the body unread: put it before anything that parses forms
+// or JSON.
+func (c *Client) NoticeHandler(h NoticeHandlers) http.Handler {
+	if h.Store == nil {
+		h.Store = NewMemoryStore(0)
+	}
+	if h.MaxAge > 0 && h.MaxAge < leastNoticeAge {
+		h.MaxAge = leastNoticeAge
+	}
+	return &noticeHandler{NoticeHandlers: h, client: c}
+}
+
+type noticeHandler struct {
+	NoticeHandlers
+	client *Client
+}
+
+func (h *noticeHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	status, err := h.serve(r)
+	reply := received
+	if status != http.StatusOK {
+		reply = notReceived
+	}
+	if err != nil {
+		h.report(r.Context(), status, err)
+	}
+	header := w.Header()
+	header.Set("Content-Type", "text/plain; charset=utf-8")
+	header.Set("Content-Length", strconv.Itoa(len(reply)))
+	if status == http.StatusMethodNotAllowed {
+		header.Set("Allow", http.MethodPost)
+	}
+	w.WriteHeader(status)
+	_, _ = io.WriteString(w, reply)
+}
+
+func (h *noticeHandler) report(ctx context.Context, status int, err error) {
+	if h.client != nil && h.client.core != nil && h.client.core.Logger != nil {
+		h.client.core.Logger.LogAttrs(ctx, slog.LevelWarn, "daxpay notice not received", slog.Int("status", status))
+	}
+	if h.OnError != nil {
+		h.OnError(ctx, err)
+	}
+}
+
+// serve returns the HTTP status, which is 200 if and only if the notice counts as received. There may be an error all the
+// same.
+func (h *noticeHandler) serve(r *http.Request) (int, error) {
+	if r.Method != http.MethodPost {
+		return http.StatusMethodNotAllowed, refusedNotice(ErrProtocol, "", "notices come by POST, not "+clip(r.Method, 16))
+	}
+	body, err := readAll(r.Body, r.ContentLength, maxNotice)
+	switch {
+	case errors.Is(err, ErrTooLarge):
+		return http.StatusRequestEntityTooLarge, refusedNotice(ErrTooLarge, "", "more than 1 MiB")
+	case err != nil:
+		return http.StatusBadRequest, refusedNotice(ErrProtocol, "", "the body cannot be read")
+	}
+	if len(body) == 0 {
+		return http.StatusBadRequest, refusedNotice(ErrProtocol, "", "the body is empty: did something read it before this handler?")
+	}
+	notice, err := h.client.ParseNotice(body)
+	if err != nil {
+		return http.StatusBadRequest, err
+	}
+	if err := h.fresh(notice); err != nil {
+		return http.StatusBadRequest, err
+	}
+	return h.once(r.Context(), notice)
+}
+
+func (h *noticeHandler) fresh(notice model.Notice) error {
+	if h.MaxAge <= 0 {
+		return nil
+	}
+	var common model.Common
+	switch n := notice.(type) {
+	case *model.PayNotice:
+		common = n.Common
+	case *model.RefundNotice:
+		common = n.Common
+	case *model.AllocNotice:
+		common = n.Common
+	}
+	if age := h.client.core.Now().Sub(common.ResTime.Time); age > h.MaxAge {
+		return refusedNotice(ErrStale, "resTime", fmt.Sprintf("is %v ago: see NoticeHandlers.MaxAge", age.Round(time.Second)))
+	}
+	return nil
+}
+
+// once has the callback handle the notice unless that was done, or is being done elsewhere.
+func (h *noticeHandler) once(ctx context.Context, notice model.Notice) (int, error) {
+	call := h.callback(notice)
+	if call == nil {
+		return http.StatusNotImplemented, refusedNotice(ErrNoticeType, "", "there is no callback for "+string(notice.Kind())+" notices")
+	}
+	owner, err := newNonce()
+	if err != nil {
+		return http.StatusInternalServerError, err
+	}
+	key := string(notice.Kind()) + ":" + notice.Number() + ":" + notice.State()
+	state, err := h.Store.Claim(ctx, key, owner)
+	switch {
+	case err != nil:
+		return http.StatusInternalServerError, fmt.Errorf("daxpay: notice store: %w", err)
+	case state == NoticeDone:
+		return http.StatusOK, nil
+	case state != NoticeClaimed:
+		return http.StatusConflict, errBusy
+	}
+	// What the store is told must reach it even if the gateway hung up meanwhile.
+	tell := func(do func(ctx context.Context, key, owner string) error) error {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
+		defer cancel()
+		if err := do(ctx, key, owner); err != nil {
+			return fmt.Errorf("daxpay: notice store: %w", err)
+		}
+		return nil
+	}
+	returned := false
+	defer func() {
+		if !returned { // runtime.Goexit
+			_ = tell(h.Store.Release)
+		}
+	}()
+	err = protected(ctx, call)
+	returned = true
+	if err != nil {
+		return http.StatusInternalServerError, errors.Join(err, tell(h.Store.Release))
+	}
+	// The callback has stored the news: the notice is received, even if the store did not learn of it.
+	return http.StatusOK, tell(h.Store.Done)
+}
+
+var errBusy = errors.New("daxpay: the same notice is being handled; it will come again")
+
+// callback returns the call of the callback for a notice, nil if there is none.
+func (h *noticeHandler) callback(notice model.Notice) func(context.Context) error {
+	switch n := notice.(type) {
+	case *model.PayNotice:
+		if h.Pay != nil {
+			return func(ctx context.Context) error { return h.Pay(ctx, n) }
+		}
+	case *model.RefundNotice:
+		if h.Refund != nil {
+			return func(ctx context.Context) error { return h.Refund(ctx, n) }
+		}
+	case *model.AllocNotice:
+		if h.Alloc != nil {
+			return func(ctx context.Context) error { return h.Alloc(ctx, n) }
+		}
+	}
+	return nil
+}
+
+// protected makes an error of a panic.
+func protected(ctx context.Context, call func(context.Context) error) (err error) {
+	ctx, cancel := context.WithTimeout(ctx, noticeTimeout)
+	defer cancel()
+	defer func() {
+		if value := recover(); value != nil {
+			err = &PanicError{Value: value, Stack: debug.Stack()}
+		}
+	}()
+	return call(ctx)
+}
+
+// PanicError says that a callback panicked. Its text holds nothing of what the callback knew.
+type PanicError struct {
+	Value any    // what the callback panicked with
+	Stack []byte // where
+}
+
+func (e *PanicError) Error() string { return "daxpay: the callback for a notice panicked" }
+
+// Format prints the error's text whatever the verb.
+func (e *PanicError) Format(f fmt.State, _ rune) { fmt.Fprint(f, e.Error()) }
+
+// Expect is the merchant's own order, to compare a notice with before it is believed:
+//
+//	if err := (daxpay.Expect{BizOrderNo: order.No, Amount: order.Fen}).Check(n); err != nil {
+//		return err
+//	}
+type Expect struct {
+	// BizOrderNo is the merchant's number: of the payment for a pay notice, of the refund for a refund notice, of the allocation for
+	// an allocation notice. Required.
+	BizOrderNo string
+	// Amount is that of the payment, the refund or the allocation, in fen. Required.
+	Amount int64
+}
+
+// Check returns ErrEcho if the notice is about another order or another amount, and ErrParam if a field of e is not set.
+func (e Expect) Check(n model.Notice) error {
+	var faults []error
+	if e.BizOrderNo == "" {
+		faults = append(faults, &ParamError{Param: "daxpay.Expect", Field: "BizOrderNo", Reason: "must be set"})
+	}
+	if e.Amount <= 0 {
+		faults = append(faults, &ParamError{Param: "daxpay.Expect", Field: "Amount", Reason: "must be at least 1"})
+	}
+	if n == nil || reflect.ValueOf(n).IsNil() {
+		faults = append(faults, &ParamError{Param: "daxpay.Expect", Field: "the notice", Reason: "must not be nil"})
+	}
+	switch err := errors.Join(faults...); {
+	case err != nil:
+		return err
+	case n.BizNumber() != e.BizOrderNo:
+		return refusedNotice(ErrEcho, "", "it is about another order than the one expected")
+	case n.Total() != e.Amount:
+		return refusedNotice(ErrEcho, "amount", "is not the one expected")
+	}
+	return nil
+}

@@ -1,0 +1,479 @@
+package daxpay_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/daxpay-go/daxpay"
+	"github.com/daxpay-go/daxpay/daxpaytest"
+	"github.com/daxpay-go/daxpay/model"
+)
+
+// settled is a gateway with one ended payment, refund and allocation.
+func settled(t *testing.T, options ...daxpaytest.Option) *daxpaytest.Gateway {
+	t.Helper()
+	gw := daxpaytest.Start(t, options...)
+	gw.SetPayment(daxpaytest.Payment{OrderNo: "P1", BizOrderNo: "B1", Amount: 100, Status: model.PaySyncSuccess, Attach: "会员"})
+	gw.SetRefund(daxpaytest.Refund{RefundNo: "R1", BizRefundNo: "BR1", OrderNo: "P1", Amount: 40, Status: model.RefundSyncSuccess})
+	gw.SetAllocation(daxpaytest.Allocation{AllocationNo: "A1", BizAllocationNo: "BA1", Status: model.AllocEnd, Shares: []daxpaytest.Share{{ReceiverNo: "V1", Amount: 60}}})
+	return gw
+}
+
+func noticeOf(t *testing.T, gw *daxpaytest.Gateway, number string) string {
+	t.Helper()
+	body, err := gw.Notice(number)
+	require.NoError(t, err)
+	return string(body)
+}
+
+// deliver posts a body to a handler.
+func deliver(h http.Handler, body string) (int, string) {
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/notify", strings.NewReader(body)))
+	return w.Code, w.Body.String()
+}
+
+// heard counts what reached the callbacks.
+type heard struct {
+	pay, refund, alloc atomic.Int32
+}
+
+func (h *heard) handlers() daxpay.NoticeHandlers {
+	return daxpay.NoticeHandlers{
+		Pay:    func(context.Context, *model.PayNotice) error { h.pay.Add(1); return nil },
+		Refund: func(context.Context, *model.RefundNotice) error { h.refund.Add(1); return nil },
+		Alloc:  func(context.Context, *model.AllocNotice) error { h.alloc.Add(1); return nil },
+	}
+}
+
+func (h *heard) counts() [3]int32 { return [3]int32{h.pay.Load(), h.refund.Load(), h.alloc.Load()} }
+
+func TestParseNotice(t *testing.T) {
+	for _, version := range []daxpay.GatewayVersion{daxpay.GatewayV206, daxpay.GatewayV207, daxpay.GatewayV208} {
+		for _, signType := range []daxpay.SignType{daxpay.HMACSHA256, daxpay.MD5} {
+			gw := settled(t, daxpaytest.WithVersion(version), daxpaytest.WithSignType(signType))
+			kit := gw.Client()
+			n, err := kit.ParseNotice([]byte(noticeOf(t, gw, "B1")))
+			require.NoError(t, err)
+			pay, ok := n.(*model.PayNotice)
+			require.True(t, ok)
+			require.Equal(t, []any{"P1", "B1", int64(100), model.PaySuccess, "会员", model.NoticePay}, []any{pay.OrderNo, pay.BizOrderNo, pay.Amount, pay.Status, pay.Attach, pay.Kind()})
+
+			n, err = kit.ParseNotice([]byte(noticeOf(t, gw, "BR1")))
+			require.NoError(t, err)
+			refund, ok := n.(*model.RefundNotice)
+			require.True(t, ok)
+			require.Equal(t, []any{"R1", "BR1", "P1", int64(40), model.RefundSuccess}, []any{refund.Number(), refund.BizNumber(), refund.OrderNo, refund.Total(), refund.Status})
+
+			n, err = kit.ParseNotice([]byte(noticeOf(t, gw, "A1")))
+			require.NoError(t, err)
+			alloc, ok := n.(*model.AllocNotice)
+			require.True(t, ok)
+			require.Equal(t, []any{"A1", "BA1", int64(60), "allocation_end", "V1"}, []any{alloc.Number(), alloc.BizNumber(), alloc.Total(), alloc.State(), alloc.Details[0].ReceiverNo})
+		}
+	}
+	_, err := (&daxpay.Client{}).ParseNotice(nil)
+	require.ErrorIs(t, err, daxpay.ErrConfig)
+}
+
+// Every member of the gateway's own notices is in its field, beneath the checks: the vectors hold hostile text.
+func TestTypedNoticesHoldTheVectors(t *testing.T) {
+	types := map[string]any{"PayNoticeResult": model.PayNotice{}, "RefundNoticeResult": model.RefundNotice{}, "AllocNoticeResult": model.AllocNotice{}}
+	for i, v := range readVectors(t, "notices.jsonl") {
+		requireHolds(t, types[v.Type], []byte(v.Body), i+1)
+	}
+}
+
+func TestCapturedRefundNotice(t *testing.T) {
+	kit, _ := mocked(t, daxpay.Config{}, jsonAnswer("{}"))
+	found := 0
+	for _, v := range readVectors(t, "captured.jsonl") {
+		if v.Kind != "notice" {
+			continue
+		}
+		found++
+		n, err := kit.ParseNotice([]byte(v.Body))
+		if !*v.Verifies {
+			require.ErrorIs(t, err, daxpay.ErrSignMismatch)
+			continue
+		}
+		require.NoError(t, err)
+		refund, ok := n.(*model.RefundNotice)
+		require.True(t, ok)
+		require.Equal(t, "DEVR24051621570763000004", refund.RefundNo)
+		require.Equal(t, int64(1715867828), refund.FinishTime.Unix())
+	}
+	require.Equal(t, 2, found)
+}
+
+// Nothing that is forged, altered, reflected, of another kind, ambiguous or oversized reaches a callback.
+func TestHostileNotices(t *testing.T) {
+	gw := settled(t)
+	signer, err := daxpay.NewSigner(daxpay.HMACSHA256, daxpaytest.Secret)
+	require.NoError(t, err)
+	sign := func(members string) string {
+		digest, err := signer.Sign([]byte("{" + members + "}"))
+		require.NoError(t, err)
+		return "{" + members + `,"sign":"` + digest + `"}`
+	}
+	kit := gw.Client()
+	for _, number := range []string{"B1", "BR1", "BA1"} {
+		genuine := noticeOf(t, gw, number)
+		_, err := kit.ParseNotice([]byte(genuine))
+		require.NoError(t, err)
+		digest := genuine[strings.Index(genuine, `"sign":"`)+8:][:64]
+		for name, tt := range map[string]struct {
+			body string
+			want error
+		}{
+			"empty":                {"", daxpay.ErrProtocol},
+			"list":                 {"[]", daxpay.ErrProtocol},
+			"form":                 {"a=b&c=d", daxpay.ErrProtocol},
+			"trailing bytes":       {genuine + " x", daxpay.ErrProtocol},
+			"duplicate":            {genuine[:len(genuine)-1] + `,"status":"success"}`, daxpay.ErrProtocol},
+			"duplicate in case":    {genuine[:len(genuine)-1] + `,"Status":"success"}`, daxpay.ErrProtocol},
+			"unsigned":             {strings.Replace(genuine, `"sign":"`+digest+`"`, `"sign":null`, 1), daxpay.ErrSignMissing},
+			"forged":               {strings.Replace(genuine, digest, strings.Repeat("0", 64), 1), daxpay.ErrSignMismatch},
+			"upper case":           {strings.Replace(genuine, digest, strings.ToUpper(digest), 1), daxpay.ErrSignMismatch},
+			"altered amount":       {strings.Replace(genuine, `"amount":`, `"amount":1`, 1), daxpay.ErrSignMismatch},
+			"altered status":       {strings.Replace(genuine, `"status":"`, `"status":"x`, 1), daxpay.ErrSignMismatch},
+			"quote in status":      {strings.Replace(genuine, `"status":"`, `"status":"\"`, 1), daxpay.ErrAmbiguous},
+			"backslash in number":  {strings.Replace(genuine, `No":"`, `No":"\\`, 1), daxpay.ErrAmbiguous},
+			"status folded away":   {sign(`"code":0,"resTime":1715500234,"orderNo":"P1","amount":1,"title":"x&status=success"`), daxpay.ErrAmbiguous},
+			"own request":          {sign(`"bizOrderNo":"B1","orderNo":"P1","amount":1,"status":"success","code":0,"resTime":1715500234,"reqTime":1715500234`), daxpay.ErrNoticeType},
+			"without code":         {sign(`"resTime":1715500234,"orderNo":"P1","amount":1,"status":"success"`), daxpay.ErrNoticeType},
+			"without resTime":      {sign(`"code":0,"orderNo":"P1","amount":1,"status":"success"`), daxpay.ErrNoticeType},
+			"a failure":            {sign(`"code":1,"resTime":1715500234,"orderNo":"P1","amount":1,"status":"success"`), daxpay.ErrProtocol},
+			"an answer to a sync":  {sign(`"code":0,"msg":null,"resTime":1715500234,"status":"pay_success"`), daxpay.ErrNoticeType},
+			"an answer to a pay":   {sign(`"code":0,"resTime":1715500234,"orderNo":"P1","bizOrderNo":"B1","status":"progress","payBody":"x"`), daxpay.ErrNoticeType},
+			"two kinds at once":    {sign(`"code":0,"resTime":1715500234,"refundNo":"R1","allocNo":"A1","amount":1,"status":"success"`), daxpay.ErrNoticeType},
+			"refund without no.":   {sign(`"code":0,"resTime":1715500234,"orderNo":"P1","bizRefundNo":"BR1","amount":1,"status":"success"`), daxpay.ErrNoticeType},
+			"payment without sum":  {sign(`"code":0,"resTime":1715500234,"orderNo":"P1","status":"success"`), daxpay.ErrNoticeType},
+			"NUL":                  {sign(`"code":0,"resTime":1715500234,"orderNo":"P1","amount":1,"status":"success","attach":"a\u0000"`), daxpay.ErrProtocol},
+			"amount as a fraction": {sign(`"code":0,"resTime":1715500234,"orderNo":"P1","amount":1.0,"status":"success"`), daxpay.ErrProtocol},
+			"too large":            {genuine + strings.Repeat(" ", 1<<20), daxpay.ErrTooLarge},
+		} {
+			t.Run(name+"/"+number, func(t *testing.T) {
+				var h heard
+				var got error
+				handlers := h.handlers()
+				handlers.OnError = func(_ context.Context, err error) { got = err }
+				status, reply := deliver(kit.NoticeHandler(handlers), tt.body)
+				require.Equal(t, "FAIL", reply)
+				require.GreaterOrEqual(t, status, 400)
+				require.ErrorIs(t, got, tt.want)
+				require.Equal(t, [3]int32{}, h.counts())
+			})
+		}
+	}
+}
+
+// A null that anyone can add must not make a notice one of another kind.
+func TestNullsDoNotChangeTheKind(t *testing.T) {
+	gw := settled(t)
+	body := noticeOf(t, gw, "B1")
+	n, err := gw.Client().ParseNotice([]byte(body[:len(body)-1] + `,"refundNo":null,"bizAllocNo":null}`))
+	require.NoError(t, err)
+	require.Equal(t, model.NoticePay, n.Kind())
+}
+
+func TestNoticeHandlerContract(t *testing.T) {
+	gw := settled(t)
+	kit := gw.Client()
+	body := noticeOf(t, gw, "B1")
+	handler := func(pay func(context.Context, *model.PayNotice) error) http.Handler {
+		return kit.NoticeHandler(daxpay.NoticeHandlers{Pay: pay})
+	}
+	t.Run("received", func(t *testing.T) {
+		w := httptest.NewRecorder()
+		handler(func(ctx context.Context, n *model.PayNotice) error {
+			deadline, ok := ctx.Deadline()
+			require.True(t, ok)
+			require.LessOrEqual(t, time.Until(deadline), 4*time.Second)
+			return daxpay.Expect{BizOrderNo: "B1", Amount: 100}.Check(n)
+		}).ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/", strings.NewReader(body)))
+		require.Equal(t, 200, w.Code)
+		require.Equal(t, []byte("SUCCESS"), w.Body.Bytes())
+		require.Equal(t, "7", w.Header().Get("Content-Length"))
+	})
+	t.Run("other methods", func(t *testing.T) {
+		for _, method := range []string{http.MethodGet, http.MethodPut, http.MethodHead} {
+			w := httptest.NewRecorder()
+			handler(nil).ServeHTTP(w, httptest.NewRequest(method, "/", strings.NewReader(body)))
+			require.Equal(t, http.StatusMethodNotAllowed, w.Code)
+			require.Equal(t, "FAIL", w.Body.String())
+			require.Equal(t, "POST", w.Header().Get("Allow"))
+		}
+	})
+	t.Run("no callback", func(t *testing.T) {
+		status, reply := deliver(handler(nil), body)
+		require.Equal(t, http.StatusNotImplemented, status)
+		require.Equal(t, "FAIL", reply)
+	})
+	t.Run("callback fails, then succeeds, then is not called again", func(t *testing.T) {
+		called := 0
+		h := handler(func(context.Context, *model.PayNotice) error {
+			called++
+			switch called {
+			case 1:
+				return errors.New("database down")
+			case 2:
+				panic("王小明")
+			}
+			return nil
+		})
+		for i, want := range []string{"FAIL", "FAIL", "SUCCESS", "SUCCESS", "SUCCESS"} {
+			_, reply := deliver(h, body)
+			require.Equal(t, want, reply, "delivery %d", i)
+		}
+		require.Equal(t, 3, called)
+	})
+	t.Run("a panic is told apart, without what it was about", func(t *testing.T) {
+		var got error
+		h := kit.NoticeHandler(daxpay.NoticeHandlers{
+			Pay:     func(context.Context, *model.PayNotice) error { panic("王小明") },
+			OnError: func(_ context.Context, err error) { got = err },
+		})
+		status, reply := deliver(h, body)
+		require.Equal(t, http.StatusInternalServerError, status)
+		require.Equal(t, "FAIL", reply)
+		var panicked *daxpay.PanicError
+		require.ErrorAs(t, got, &panicked)
+		require.Equal(t, "王小明", panicked.Value)
+		require.NotContains(t, fmt.Sprintf("%v %+v %#v", got, panicked, panicked), "王小明")
+	})
+	t.Run("a callback that leaves its goroutine gives the news back", func(t *testing.T) {
+		called := 0
+		h := handler(func(context.Context, *model.PayNotice) error {
+			if called++; called == 1 {
+				runtime.Goexit()
+			}
+			return nil
+		})
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			deliver(h, body)
+		}()
+		<-done
+		_, reply := deliver(h, body)
+		require.Equal(t, "SUCCESS", reply)
+	})
+	t.Run("two at once", func(t *testing.T) {
+		entered, leave := make(chan struct{}), make(chan struct{})
+		h := handler(func(context.Context, *model.PayNotice) error {
+			close(entered)
+			<-leave
+			return nil
+		})
+		first := make(chan string)
+		go func() {
+			_, reply := deliver(h, body)
+			first <- reply
+		}()
+		<-entered
+		status, reply := deliver(h, body)
+		require.Equal(t, http.StatusConflict, status)
+		require.Equal(t, "FAIL", reply)
+		close(leave)
+		require.Equal(t, "SUCCESS", <-first)
+		_, reply = deliver(h, body)
+		require.Equal(t, "SUCCESS", reply)
+	})
+	t.Run("old ones are welcome unless an age is set", func(t *testing.T) {
+		for age, want := range map[time.Duration]string{0: "SUCCESS", time.Minute: "SUCCESS", 25 * time.Hour: "SUCCESS"} {
+			h := client(t, gw, func(c *daxpay.Config) {
+				c.Now = func() time.Time { return time.Now().Add(24*time.Hour + 4*time.Minute) }
+			}).
+				NoticeHandler(daxpay.NoticeHandlers{Pay: func(context.Context, *model.PayNotice) error { return nil }, MaxAge: age})
+			_, reply := deliver(h, body)
+			require.Equal(t, want, reply)
+		}
+		var got error
+		h := client(t, gw, func(c *daxpay.Config) { c.Now = func() time.Time { return time.Now().Add(48 * time.Hour) } }).
+			NoticeHandler(daxpay.NoticeHandlers{MaxAge: time.Second, OnError: func(_ context.Context, err error) { got = err }})
+		_, reply := deliver(h, body)
+		require.Equal(t, "FAIL", reply)
+		require.ErrorIs(t, got, daxpay.ErrStale)
+	})
+	t.Run("the store fails", func(t *testing.T) {
+		called := 0
+		var got error
+		store := &brokenStore{}
+		h := kit.NoticeHandler(daxpay.NoticeHandlers{
+			Pay: func(context.Context, *model.PayNotice) error { called++; return nil }, Store: store,
+			OnError: func(_ context.Context, err error) { got = err },
+		})
+		store.claim = errors.New("redis down")
+		_, reply := deliver(h, body)
+		require.Equal(t, "FAIL", reply)
+		require.ErrorIs(t, got, store.claim)
+		require.Zero(t, called)
+
+		store.claim, store.done = nil, errors.New("redis down again")
+		_, reply = deliver(h, body)
+		require.Equal(t, "SUCCESS", reply, "the callback has it")
+		require.ErrorIs(t, got, store.done)
+		require.Equal(t, 1, called)
+	})
+	t.Run("a client that was not made with New", func(t *testing.T) {
+		_, reply := deliver((&daxpay.Client{}).NoticeHandler(daxpay.NoticeHandlers{}), body)
+		require.Equal(t, "FAIL", reply)
+	})
+}
+
+type brokenStore struct{ claim, done error }
+
+func (s *brokenStore) Claim(context.Context, string, string) (daxpay.NoticeState, error) {
+	return daxpay.NoticeClaimed, s.claim
+}
+func (s *brokenStore) Done(context.Context, string, string) error    { return s.done }
+func (s *brokenStore) Release(context.Context, string, string) error { return nil }
+
+func TestMemoryStoreIsBounded(t *testing.T) {
+	ctx := context.Background()
+	store := daxpay.NewMemoryStore(2)
+	for _, key := range []string{"a", "b", "c"} {
+		state, err := store.Claim(ctx, key, "me")
+		require.NoError(t, err)
+		require.Equal(t, daxpay.NoticeClaimed, state)
+		require.NoError(t, store.Done(ctx, key, "another"), "not its owner: nothing happens")
+		require.NoError(t, store.Release(ctx, key, "another"))
+		state, _ = store.Claim(ctx, key, "another")
+		require.Equal(t, daxpay.NoticeBusy, state)
+		require.NoError(t, store.Done(ctx, key, "me"))
+	}
+	state, _ := store.Claim(ctx, "c", "me")
+	require.Equal(t, daxpay.NoticeDone, state)
+	state, _ = store.Claim(ctx, "a", "me")
+	require.Equal(t, daxpay.NoticeClaimed, state, "the oldest was forgotten")
+	require.NoError(t, store.Release(ctx, "a", "me"))
+	state, _ = store.Claim(ctx, "a", "you")
+	require.Equal(t, daxpay.NoticeClaimed, state)
+}
+
+// 1,000 notices, each three times at once and again until received, shuffled, while every fifth callback fails: each takes effect
+// exactly once, and none is acknowledged before it did.
+func TestNoticesTakeEffectOnce(t *testing.T) {
+	const notices = 1000
+	gw := daxpaytest.Start(t)
+	var bodies []string
+	for i := range notices {
+		gw.SetPayment(daxpaytest.Payment{OrderNo: fmt.Sprintf("P%d", i), Amount: 1, Status: model.PaySyncSuccess})
+		body := noticeOf(t, gw, fmt.Sprintf("P%d", i))
+		bodies = append(bodies, body, body, body)
+	}
+	random := rand.New(rand.NewPCG(3, 3))
+	random.Shuffle(len(bodies), func(i, j int) { bodies[i], bodies[j] = bodies[j], bodies[i] })
+
+	var mu sync.Mutex
+	effects, attempts := map[string]int{}, 0
+	h := gw.Client().NoticeHandler(daxpay.NoticeHandlers{Pay: func(_ context.Context, n *model.PayNotice) error {
+		mu.Lock()
+		defer mu.Unlock()
+		if attempts++; attempts%5 == 0 {
+			return errors.New("no")
+		}
+		effects[n.OrderNo]++
+		return nil
+	}})
+	work := make(chan string)
+	var wg sync.WaitGroup
+	for range 32 {
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			for body := range work {
+				for {
+					_, reply := deliver(h, body)
+					if reply == "SUCCESS" {
+						break
+					}
+				}
+				var n struct{ OrderNo string }
+				if err := json.Unmarshal([]byte(body), &n); err != nil {
+					t.Error(err)
+				}
+				mu.Lock()
+				if effects[n.OrderNo] != 1 {
+					t.Errorf("%s was acknowledged with %d effects", n.OrderNo, effects[n.OrderNo])
+				}
+				mu.Unlock()
+			}
+		}()
+	}
+	for _, body := range bodies {
+		work <- body
+	}
+	close(work)
+	wg.Wait()
+	require.Len(t, effects, notices)
+	require.Greater(t, attempts, notices*11/10)
+}
+
+func TestExpect(t *testing.T) {
+	n := &model.RefundNotice{BizRefundNo: "BR1", BizOrderNo: "B1", Amount: 5}
+	require.NoError(t, daxpay.Expect{BizOrderNo: "BR1", Amount: 5}.Check(n))
+	require.ErrorIs(t, daxpay.Expect{BizOrderNo: "BR1", Amount: 6}.Check(n), daxpay.ErrEcho)
+	require.ErrorIs(t, daxpay.Expect{BizOrderNo: "B1", Amount: 5}.Check(n), daxpay.ErrEcho)
+	require.ErrorIs(t, daxpay.Expect{Amount: 5}.Check(n), daxpay.ErrParam)
+	require.ErrorIs(t, daxpay.Expect{BizOrderNo: "BR1"}.Check(n), daxpay.ErrParam)
+	require.ErrorIs(t, daxpay.Expect{BizOrderNo: "BR1", Amount: 5}.Check(nil), daxpay.ErrParam)
+	require.ErrorIs(t, daxpay.Expect{BizOrderNo: "BR1", Amount: 5}.Check((*model.PayNotice)(nil)), daxpay.ErrParam)
+}
+
+// The gateway's own sending: again with growing pauses until the seven bytes come back, always the same body.
+func TestDeliverNotice(t *testing.T) {
+	gw := settled(t)
+	var got [][]byte
+	replies := []string{"", "success", "SUCCESS\n", `"SUCCESS"`, "FAIL", "SUCCESS"}
+	shop := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		got = append(got, body)
+		w.WriteHeader(http.StatusInternalServerError) // which the gateway does not look at
+		_, _ = io.WriteString(w, replies[(len(got)-1)%len(replies)])
+	}))
+	defer shop.Close()
+	gw.SetPayment(daxpaytest.Payment{OrderNo: "P9", Amount: 1, Status: model.PaySyncSuccess, NotifyURL: shop.URL})
+	var waited time.Duration
+	sent, received, err := gw.DeliverNotice(context.Background(), "P9", func(d time.Duration) { waited += d })
+	require.NoError(t, err)
+	require.True(t, received)
+	require.Equal(t, 6, sent)
+	require.Equal(t, 14*time.Minute, waited)
+	for _, body := range got {
+		require.True(t, bytes.Equal(got[0], body))
+	}
+
+	replies, got, waited = []string{"FAIL"}, nil, 0
+	sent, received, err = gw.DeliverNotice(context.Background(), "P9", func(d time.Duration) { waited += d })
+	require.NoError(t, err)
+	require.False(t, received)
+	require.Equal(t, 16, sent)
+	require.Equal(t, 24*time.Hour+4*time.Minute, waited)
+
+	ended, cancel := context.WithCancel(context.Background())
+	cancel()
+	_, received, err = gw.DeliverNotice(ended, "P9", nil)
+	require.ErrorIs(t, err, context.Canceled)
+	require.False(t, received)
+	for _, number := range []string{"P1", "none"} {
+		_, err = gw.SendNotice(context.Background(), number)
+		require.ErrorIs(t, err, daxpaytest.ErrNoNotice)
+	}
+}
