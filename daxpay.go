@@ -358,6 +358,7 @@ func newNonce() (string, error) {
 type reply struct {
 	status      int
 	contentType string
+	date        string
 	body        []byte
 }
 
@@ -382,7 +383,7 @@ func (c *core) post(ctx context.Context, path string, body []byte) (reply, error
 		return reply{}, failed(err)
 	}
 	defer res.RawBody().Close() //nolint:errcheck // the answer was read, or it is refused anyway
-	r := reply{status: res.StatusCode(), contentType: clip(res.Header().Get("Content-Type"), 64)}
+	r := reply{status: res.StatusCode(), contentType: clip(res.Header().Get("Content-Type"), 64), date: res.Header().Get("Date")}
 	r.body, err = readAll(res.RawBody(), res.RawResponse.ContentLength, c.MaxAnswerSize)
 	if errors.Is(err, ErrTooLarge) {
 		return r, &AnswerError{Path: path, Reason: fmt.Sprintf("more than %d bytes: see Config.MaxAnswerSize", c.MaxAnswerSize), Err: ErrTooLarge}

@@ -44,7 +44,7 @@ func noticeOf(t *testing.T, gw *daxpaytest.Gateway, number string) string {
 // deliver posts a body to a handler.
 func deliver(h http.Handler, body string) (int, string) {
 	w := httptest.NewRecorder()
-	h.ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/notify", strings.NewReader(body)))
+	h.ServeHTTP(w, httptest.NewRequestWithContext(context.Background(), http.MethodPost, "/notify", strings.NewReader(body)))
 	return w.Code, w.Body.String()
 }
 
@@ -206,7 +206,7 @@ func TestNoticeHandlerContract(t *testing.T) {
 			require.True(t, ok)
 			require.LessOrEqual(t, time.Until(deadline), 4*time.Second)
 			return daxpay.Expect{BizOrderNo: "B1", Amount: 100}.Check(n)
-		}).ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/", strings.NewReader(body)))
+		}).ServeHTTP(w, httptest.NewRequestWithContext(context.Background(), http.MethodPost, "/", strings.NewReader(body)))
 		require.Equal(t, 200, w.Code)
 		require.Equal(t, []byte("SUCCESS"), w.Body.Bytes())
 		require.Equal(t, "7", w.Header().Get("Content-Length"))
@@ -214,7 +214,7 @@ func TestNoticeHandlerContract(t *testing.T) {
 	t.Run("other methods", func(t *testing.T) {
 		for _, method := range []string{http.MethodGet, http.MethodPut, http.MethodHead} {
 			w := httptest.NewRecorder()
-			handler(nil).ServeHTTP(w, httptest.NewRequest(method, "/", strings.NewReader(body)))
+			handler(nil).ServeHTTP(w, httptest.NewRequestWithContext(context.Background(), method, "/", strings.NewReader(body)))
 			require.Equal(t, http.StatusMethodNotAllowed, w.Code)
 			require.Equal(t, "FAIL", w.Body.String())
 			require.Equal(t, "POST", w.Header().Get("Allow"))

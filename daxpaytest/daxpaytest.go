@@ -194,6 +194,11 @@ func WithClock(now func() time.Time) Option {
 	}
 }
 
+// WithoutSignatureCheck makes the gateway take any request, as one does that was set not to check signatures.
+func WithoutSignatureCheck() Option {
+	return func(g *Gateway) { g.unchecked = true }
+}
+
 // Gateway is a running gateway. It is safe for concurrent use.
 type Gateway struct {
 	version  daxpay.GatewayVersion
@@ -201,8 +206,10 @@ type Gateway struct {
 	signType daxpay.SignType
 	now      func() time.Time
 	zone     *time.Location
-	routes   map[string]route
-	server   *httptest.Server
+	// unchecked says that signatures of requests are not looked at.
+	unchecked bool
+	routes    map[string]route
+	server    *httptest.Server
 
 	mu          sync.Mutex
 	payments    []Payment
