@@ -94,7 +94,8 @@ func (c *Client) Doctor(ctx context.Context) *Report {
 		return r
 	}
 	if ctx == nil {
-		ctx = context.Background()
+		r.add(FindingFault, "context", "must not be nil", "use context.Background()")
+		return r
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.core.Timeout)
 	defer cancel()
@@ -198,7 +199,7 @@ func (d *doctor) reach(ctx context.Context) bool {
 		d.report.add(FindingFault, "reachable", transport.reason(), "check ServiceURL, DNS, firewall, proxy and certificates between here and the gateway")
 		return false
 	}
-	d.report.add(FindingOK, "reachable", fmt.Sprintf("in %v", d.first.took.Round(time.Millisecond)), "")
+	d.report.add(FindingOK, "reachable", fmt.Sprintf("in %v", d.first.took.Round(100*time.Microsecond)), "")
 	return true
 }
 

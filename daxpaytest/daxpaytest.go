@@ -282,52 +282,80 @@ func (g *Gateway) Client() *daxpay.Client {
 	return client
 }
 
-// SetPayment adds a payment, or replaces those that have one of its numbers.
+// SetPayment adds a payment, or replaces those that have one of its numbers. One without OrderNo keeps the one it had, or gets one.
 func (g *Gateway) SetPayment(p Payment) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.payments = append(slices.DeleteFunc(g.payments, func(old Payment) bool {
+	g.payments = put(g, g.payments, p, "DEVP", func(p *Payment) *string { return &p.OrderNo }, func(old Payment) bool {
 		return same(old.OrderNo, p.OrderNo) || same(old.BizOrderNo, p.BizOrderNo) || same(old.ID, p.ID)
-	}), p)
+	})
 }
 
-// SetRefund adds a refund, or replaces those that have one of its numbers.
-func (g *Gateway) SetRefund(r Refund) {
+// SetRefund adds a refund, or replaces those that have one of its numbers. One without RefundNo keeps the one it had, or gets one.
+func (g *Gateway) SetRefund(f Refund) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.refunds = append(slices.DeleteFunc(g.refunds, func(old Refund) bool {
-		return same(old.RefundNo, r.RefundNo) || same(old.BizRefundNo, r.BizRefundNo) || same(old.ID, r.ID)
-	}), r)
+	g.refunds = put(g, g.refunds, f, "DEVR", func(f *Refund) *string { return &f.RefundNo }, func(old Refund) bool {
+		return same(old.RefundNo, f.RefundNo) || same(old.BizRefundNo, f.BizRefundNo) || same(old.ID, f.ID)
+	})
 }
 
-// SetAllocation adds an allocation, or replaces those that have one of its numbers.
+// SetAllocation adds an allocation, or replaces those that have one of its numbers. One without AllocationNo keeps the one it had,
+// or gets one.
 func (g *Gateway) SetAllocation(a Allocation) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.allocations = append(slices.DeleteFunc(g.allocations, func(old Allocation) bool {
+	g.allocations = put(g, g.allocations, a, "DEVA", func(a *Allocation) *string { return &a.AllocationNo }, func(old Allocation) bool {
 		return same(old.AllocationNo, a.AllocationNo) || same(old.BizAllocationNo, a.BizAllocationNo)
-	}), a)
+	})
+}
+
+// put adds an item to a list in the place of those that it replaces, and sees to it that it has a number of the gateway.
+func put[T any](g *Gateway, items []T, item T, prefix string, number func(*T) *string, replaces func(old T) bool) []T {
+	items = slices.DeleteFunc(items, func(old T) bool {
+		if !replaces(old) {
+			return false
+		}
+		*number(&item) = cmp.Or(*number(&item), *number(&old))
+		return true
+	})
+	if *number(&item) == "" {
+		*number(&item) = g.number(prefix)
+	}
+	return append(items, item)
+}
+
+func (p Payment) has(number string) bool {
+	return same(p.OrderNo, number) || same(p.BizOrderNo, number)
+}
+
+func (f Refund) has(number string) bool {
+	return same(f.RefundNo, number) || same(f.BizRefundNo, number)
+}
+
+func (a Allocation) has(number string) bool {
+	return same(a.AllocationNo, number) || same(a.BizAllocationNo, number)
 }
 
 // Payment finds a payment by either of its numbers, as it is now.
 func (g *Gateway) Payment(number string) (Payment, bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return copied(find(g.payments, func(p Payment) bool { return same(p.OrderNo, number) || same(p.BizOrderNo, number) }))
+	return copied(find(g.payments, func(p Payment) bool { return p.has(number) }))
 }
 
 // Refund finds a refund by either of its numbers, as it is now.
 func (g *Gateway) Refund(number string) (Refund, bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return copied(find(g.refunds, func(f Refund) bool { return same(f.RefundNo, number) || same(f.BizRefundNo, number) }))
+	return copied(find(g.refunds, func(f Refund) bool { return f.has(number) }))
 }
 
 // Allocation finds an allocation by either of its numbers, as it is now.
 func (g *Gateway) Allocation(number string) (Allocation, bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	a, ok := copied(find(g.allocations, func(a Allocation) bool { return same(a.AllocationNo, number) || same(a.BizAllocationNo, number) }))
+	a, ok := copied(find(g.allocations, func(a Allocation) bool { return a.has(number) }))
 	a.Shares = slices.Clone(a.Shares)
 	return a, ok
 }
@@ -352,7 +380,7 @@ func copied[T any](found *T) (T, bool) {
 func (g *Gateway) MarkPaid(number string) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	p := find(g.payments, func(p Payment) bool { return same(p.OrderNo, number) || same(p.BizOrderNo, number) })
+	p := find(g.payments, func(p Payment) bool { return p.has(number) })
 	if p == nil || p.order() != model.PayProgress {
 		return false
 	}
@@ -365,7 +393,7 @@ func (g *Gateway) MarkPaid(number string) bool {
 func (g *Gateway) MarkRefunded(number string) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	f := find(g.refunds, func(f Refund) bool { return same(f.RefundNo, number) || same(f.BizRefundNo, number) })
+	f := find(g.refunds, func(f Refund) bool { return f.has(number) })
 	if f == nil || f.order() != model.RefundProgress {
 		return false
 	}
@@ -378,7 +406,7 @@ func (g *Gateway) MarkRefunded(number string) bool {
 func (g *Gateway) MarkAllocated(number string) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	a := find(g.allocations, func(a Allocation) bool { return same(a.AllocationNo, number) || same(a.BizAllocationNo, number) })
+	a := find(g.allocations, func(a Allocation) bool { return a.has(number) })
 	if a == nil || a.Status != model.AllocProcessing {
 		return false
 	}

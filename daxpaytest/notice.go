@@ -39,9 +39,9 @@ func (g *Gateway) notice(no string) ([]byte, string, error) {
 	if g.version == daxpay.GatewayV205 {
 		return nil, "", ErrNoNotice
 	}
-	p := find(g.payments, func(p Payment) bool { return same(p.OrderNo, no) || same(p.BizOrderNo, no) })
-	f := find(g.refunds, func(f Refund) bool { return same(f.RefundNo, no) || same(f.BizRefundNo, no) })
-	a := find(g.allocations, func(a Allocation) bool { return same(a.AllocationNo, no) || same(a.BizAllocationNo, no) })
+	p := find(g.payments, func(p Payment) bool { return p.has(no) })
+	f := find(g.refunds, func(f Refund) bool { return f.has(no) })
+	a := find(g.allocations, func(a Allocation) bool { return a.has(no) })
 	switch {
 	case p != nil && p.order().Final():
 		return g.signedNotice("pay:"+p.OrderNo+p.BizOrderNo+string(p.order()), g.payNotice(p)), p.NotifyURL, nil

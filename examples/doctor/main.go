@@ -1,0 +1,52 @@
+// Doctor says what is wrong between this program and its gateway. With nothing set up it looks at a gateway inside the program,
+// once with the right and once with a wrong secret; with DAXPAY_URL and DAXPAY_SECRET (and DAXPAY_SIGN_TYPE) at that one. It
+// changes nothing there, and exits with 1 if there is a fault.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log"
+	"os"
+
+	"github.com/daxpay-go/daxpay"
+	"github.com/daxpay-go/daxpay/daxpaytest"
+)
+
+func main() {
+	if err := run(); err != nil {
+		log.Fatal(err)
+	}
+}
+
+func run() error {
+	config := daxpay.Config{
+		ServiceURL: os.Getenv("DAXPAY_URL"),
+		SignSecret: os.Getenv("DAXPAY_SECRET"),
+		SignType:   daxpay.SignType(os.Getenv("DAXPAY_SIGN_TYPE")),
+	}
+	if config.ServiceURL == "" {
+		gw := daxpaytest.New()
+		defer gw.Close()
+		config.ServiceURL, config.SignSecret = gw.URL(), "a wrong secret"
+		if err := look(config); err == nil {
+			return errors.New("the wrong secret was not noticed")
+		}
+		config.SignSecret = daxpaytest.Secret
+	}
+	return look(config)
+}
+
+func look(config daxpay.Config) error {
+	kit, err := daxpay.New(config)
+	if err != nil {
+		return err
+	}
+	report := kit.Doctor(context.Background())
+	fmt.Println(report)
+	if !report.Healthy() {
+		return errors.New("there is a fault: see above")
+	}
+	return nil
+}

@@ -1,0 +1,87 @@
+// Notice_server receives the gateway's notices. The handler is a plain http.Handler, so it mounts in any router:
+//
+//	http.Handle("/notify", handler)                       // net/http
+//	router.POST("/notify", gin.WrapH(handler))            // gin
+//	e.POST("/notify", echo.WrapHandler(handler))          // echo
+//
+// Mount it before anything that reads bodies. With several processes give it a Store that they share: contrib/redisstore.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log"
+	"net/http"
+	"net/http/httptest"
+	"sync"
+
+	"github.com/daxpay-go/daxpay"
+	"github.com/daxpay-go/daxpay/daxpaytest"
+	"github.com/daxpay-go/daxpay/model"
+)
+
+// orders stands for the merchant's database.
+type orders struct {
+	mu     sync.Mutex
+	amount map[string]int64
+	paid   map[string]bool
+}
+
+// onPay stores that an order was paid. The gateway hears that the notice is received only if it returns nil.
+func (o *orders) onPay(_ context.Context, n *model.PayNotice) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	amount, ok := o.amount[n.BizOrderNo]
+	if !ok {
+		return errors.New("not an order of ours")
+	}
+	if err := (daxpay.Expect{BizOrderNo: n.BizOrderNo, Amount: amount}).Check(n); err != nil {
+		return err
+	}
+	if n.Status == model.PaySuccess {
+		o.paid[n.BizOrderNo] = true // in a transaction that is committed before this returns
+	}
+	return nil
+}
+
+func main() {
+	if err := run(); err != nil {
+		log.Fatal(err)
+	}
+}
+
+func run() error {
+	gw := daxpaytest.New() // stands for your gateway
+	defer gw.Close()
+	kit, err := daxpay.New(daxpay.Config{
+		ServiceURL: gw.URL(),          // such as "https://pay.example.com"
+		SignSecret: daxpaytest.Secret, // 签名密钥 in the gateway's settings
+	})
+	if err != nil {
+		return err
+	}
+	db := &orders{amount: map[string]int64{"ORDER-1": 29900}, paid: map[string]bool{}}
+	mux := http.NewServeMux()
+	mux.Handle("/notify", kit.NoticeHandler(daxpay.NoticeHandlers{
+		Pay:     db.onPay,
+		OnError: func(_ context.Context, err error) { fmt.Println("not received:", err) },
+	}))
+	shop := httptest.NewServer(mux) // http.ListenAndServe in a real shop
+	defer shop.Close()
+
+	ctx := context.Background()
+	gw.SetPayment(daxpaytest.Payment{OrderNo: "P1", BizOrderNo: "ORDER-1", Amount: 29900, Status: model.PaySyncSuccess, NotifyURL: shop.URL + "/notify"})
+	gw.SetPayment(daxpaytest.Payment{OrderNo: "P2", BizOrderNo: "ORDER-2", Amount: 1, Status: model.PaySyncSuccess, NotifyURL: shop.URL + "/notify"})
+	for _, number := range []string{"ORDER-1", "ORDER-1", "ORDER-2"} { // the first one twice, as it happens
+		received, err := gw.SendNotice(ctx, number)
+		if err != nil {
+			return err
+		}
+		fmt.Println(number, "received:", received)
+	}
+	if !db.paid["ORDER-1"] || db.paid["ORDER-2"] {
+		return errors.New("the wrong orders are paid")
+	}
+	return nil
+}
