@@ -88,7 +88,6 @@ func New(config Config) (*Client, error) {
 		}
 		c.returns = append(c.returns, plan)
 	}
-	c.returns = slices.Clip(c.returns)
 	c.resty = resty.NewWithClient(config.httpClient()).
 		SetBaseURL(config.ServiceURL).
 		SetHeader("Content-Type", "application/json").
@@ -221,7 +220,7 @@ func (c *core) check(call *call) error {
 	if !isPath(call.path) {
 		faults = append(faults, &ParamError{Param: name, Field: "Call().Path", Reason: `must be a plain path that starts with "/", such as /unipay/pay`})
 	}
-	for _, f := range call.plan.Check(call.request, append(c.returns, call.answerPlan), c.AllowAmbiguousText) {
+	for _, f := range call.plan.Check(call.request, call.answerPlan, c.returns, c.AllowAmbiguousText) {
 		faults = append(faults, &ParamError{Param: name, Field: f.Field, Reason: f.Reason})
 	}
 	return errors.Join(faults...)

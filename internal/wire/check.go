@@ -16,10 +16,11 @@ type Fault struct {
 	Reason string // continues the field's name: "must …"
 }
 
-// Check finds everything that keeps the struct v, of the plan's type, from being sent. Returns are the plans of the messages in
-// which its texts may come back; allowText lets texts pass that could be cut into a member of those.
-func (p *Plan) Check(v reflect.Value, returns []*Plan, allowText bool) []Fault {
-	c := checker{allowText: allowText, names: cutNames{plans: append([]*Plan{p}, returns...)}}
+// Check finds everything that keeps the struct v, of the plan's type, from being sent. Answer is the plan of what comes back,
+// later those of the messages in which its texts may come back; allowText lets texts pass that could be cut into a member of
+// those.
+func (p *Plan) Check(v reflect.Value, answer *Plan, later []*Plan, allowText bool) []Fault {
+	c := checker{allowText: allowText, names: cutNames{plan: p, answer: answer, later: later}}
 	c.object(p, v, "")
 	return c.faults
 }

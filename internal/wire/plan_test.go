@@ -432,7 +432,7 @@ func TestCheck(t *testing.T) {
 	check := func(change func(*param)) []Fault {
 		v := good()
 		change(&v)
-		return p.Check(reflect.ValueOf(v), []*Plan{a}, false)
+		return p.Check(reflect.ValueOf(v), a, nil, false)
 	}
 	require.Empty(t, check(func(*param) {}))
 	require.Empty(t, check(func(v *param) {
@@ -487,7 +487,7 @@ func TestCheck(t *testing.T) {
 	}
 	v := good()
 	v.Text = "&a=1"
-	require.Empty(t, p.Check(reflect.ValueOf(v), []*Plan{a}, true))
+	require.Empty(t, p.Check(reflect.ValueOf(v), a, nil, true))
 	require.Error(t, CheckValue([]byte(`1 2`)))
 	require.NoError(t, CheckValue([]byte(` [1] `)))
 }

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 	"unicode"
 )
@@ -23,7 +24,7 @@ const (
 // NUL is refused everywhere: no text of a payment has one, and what comes after the client may take it for the end. With
 // allowText, texts that could be cut pass; nothing else does.
 func (p *Plan) Screen(o *Object, allowText bool) error {
-	s := screener{allowText: allowText, names: cutNames{plans: []*Plan{p}, message: nameSet{members: o.Members}}}
+	s := screener{allowText: allowText, names: cutNames{plan: p, message: nameSet{members: o.Members}}}
 	for i := range o.Members {
 		m := &o.Members[i]
 		f := p.field(m.Name)
@@ -178,7 +179,9 @@ func (s *screener) string(f *Field, v Value, nested bool) string {
 
 // cutNames are the names at which a text of a message could be cut.
 type cutNames struct {
-	plans   []*Plan // of the kinds of message in which the text stands
+	plan    *Plan   // of the message in which the text stands
+	answer  *Plan   // of the answer to it; nil if it is one
+	later   []*Plan // of other messages in which the text will stand
 	message nameSet
 	around  []around // the objects around a nested text, innermost last
 }
@@ -219,12 +222,8 @@ func (n *cutNames) top(name []byte) bool {
 	case "code", "msg", "resTime", timeName:
 		return true // whatever the kind
 	}
-	for _, p := range n.plans {
-		if p.field(name) != nil {
-			return true
-		}
-	}
-	return n.message.has(name)
+	has := func(p *Plan) bool { return p.field(name) != nil }
+	return has(n.plan) || n.answer != nil && has(n.answer) || slices.ContainsFunc(n.later, has) || n.message.has(name)
 }
 
 func (n *cutNames) nested(name []byte) bool {
