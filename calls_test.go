@@ -96,7 +96,7 @@ func TestEveryCallOfEveryVersion(t *testing.T) {
 			return status(res, err, func(m model.PayOrderModel) any {
 				return []any{m.OrderNo, m.BizOrderNo, m.Title, m.Channel, m.Method, m.Amount, m.RefundableBalance, m.Status, m.RefundStatus}
 			})
-		}, []any{"P1", "B1", "鞋", model.ChannelAli, model.MethodQRCode, int64(100), int64(100), model.PaySuccess, model.OrderRefundNone}, map[daxpay.GatewayVersion]string{
+		}, []any{"P1", "B1", "鞋", model.ChannelAli, model.MethodQRCode, int64(100), int64(60), model.PayPartialRefund, model.OrderRefundPartial}, map[daxpay.GatewayVersion]string{
 			v206: "/uni/query/payOrder", v207: "/unipay/query/payOrder", v208: "/unipay/query/payOrder",
 		}, map[daxpay.GatewayVersion]string{"": "bizOrderNoeNo"}},
 		{"QueryRefundOrder", func(kit *daxpay.Client) (any, error) {

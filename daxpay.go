@@ -54,7 +54,7 @@ type core struct {
 	Config   // without the secret, which only the signer has
 	signer   *Signer
 	resty    *resty.Client
-	returns  []*wire.Plan                    // the messages in which texts of a param come back
+	returns  []*wire.Plan                    // the messages in which texts of a param come back, notices last
 	accepted atomic.Pointer[gateway.Version] // what GatewayAuto tries first; nil: nothing was accepted yet
 	scratch  sync.Pool                       // of *scratch
 }
@@ -476,8 +476,8 @@ func (c *core) open(s *scratch, call *call, version gateway.Version, path string
 func (call *call) proved(remark string, refused func(kind error, member, reason string) error) error {
 	reason := "is missing, so nothing proves that the call succeeded"
 	missing := call.answerPlan.Missing(call.model)
-	if own, ok := call.model.Addr().Interface().(interface{ Proves() bool }); ok && len(missing) == 0 && !own.Proves() {
-		missing, reason = []string{"data"}, "does not prove that the call succeeded"
+	if repeated := call.answerPlan.Repeated(call.model, call.plan, call.request); repeated != "" && len(missing) == 0 {
+		missing, reason = []string{repeated}, "only repeats the number of the request, so nothing proves that the call succeeded"
 	}
 	if len(missing) == 0 {
 		return nil
@@ -507,7 +507,7 @@ func (c *core) screen(s *scratch, call *call, refused func(kind error, member, r
 	if member, ok := call.plan.Echo(call.request, &s.data); !ok {
 		return refused(ErrEcho, member, "is not the one that was asked for")
 	}
-	if err := call.answerPlan.Screen(&s.data, c.AllowAmbiguousText); err != nil {
+	if err := call.answerPlan.Screen(&s.data, wire.Screening{AllowText: c.AllowAmbiguousText}); err != nil {
 		return memberFault(err, refused)
 	}
 	return nil

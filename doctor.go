@@ -81,12 +81,12 @@ func (r *Report) add(level FindingLevel, name, detail, advice string) {
 	r.Findings = append(r.Findings, Finding{Name: name, Level: level, Detail: detail, Advice: advice})
 }
 
-// maxClockDifference is how old a request may be for gateway 2.0.8 as installed.
-const maxClockDifference = 10 * time.Second
+// tolerable is a difference of clocks that will not soon be too much.
+const tolerable = 2 * time.Second
 
 // Doctor finds out whether this client and its gateway understand each other, and if not, why: is the gateway reachable, and how
 // fast; is the path prefix right; do the clocks agree; are secret and algorithm right; which version is it; does it check the
-// signatures of requests. It asks for a payment that cannot exist, up to nine times, which changes nothing.
+// signatures of requests. It asks for a payment that cannot exist, at most six times, which changes nothing.
 func (c *Client) Doctor(ctx context.Context) *Report {
 	r := &Report{}
 	if c == nil || c.core == nil {
@@ -101,10 +101,15 @@ func (c *Client) Doctor(ctx context.Context) *Report {
 	defer cancel()
 	d := &doctor{core: c.core, report: r}
 	d.transport()
-	if d.reach(ctx) {
-		d.clock()
+	if !d.reach(ctx) {
+		return r
+	}
+	if c.core.Gateway == GatewayV205 {
+		r.add(FindingWarning, "version", "2.0.5 cannot be examined: it signs nothing", "update the gateway")
+	} else {
 		d.version(ctx)
 	}
+	d.clock()
 	return r
 }
 
@@ -131,10 +136,17 @@ func (p *probe) refusal() *GatewayError {
 	return refusal
 }
 
-// understood tells that the answer was signed with the secret: that there is no such payment.
+// understood tells that the answer was signed with the secret: that there is no such payment. An answer that is refused for
+// something else, such as its time, was.
 func (p *probe) understood() bool {
+	refusal, answer := p.refusal(), (*AnswerError)(nil)
+	return p.err == nil || refusal != nil && refusal.Signed || errors.As(p.err, &answer) && answer.Err != ErrTooLarge //nolint:errorlint // it is never wrapped
+}
+
+// refusedSign tells that the gateway refuses the signature of the request.
+func (p *probe) refusedSign() bool {
 	refusal := p.refusal()
-	return p.err == nil || refusal != nil && refusal.Signed
+	return refusal != nil && refusal.refusedSign()
 }
 
 func (d *doctor) transport() {
@@ -200,7 +212,21 @@ func (d *doctor) reach(ctx context.Context) bool {
 		return false
 	}
 	d.report.add(FindingOK, "reachable", fmt.Sprintf("in %v", d.first.took.Round(100*time.Microsecond)), "")
-	return true
+	page := (*HTTPError)(nil)
+	if !errors.As(d.first.err, &page) {
+		return true
+	}
+	switch status := page.StatusCode; {
+	case status >= 500:
+		d.report.add(FindingFault, "gateway", fmt.Sprintf("something answers for it with HTTP status %d", status), "look why the gateway behind the proxy does not answer")
+	case status == http.StatusUnauthorized || status == http.StatusForbidden:
+		d.report.add(FindingFault, "gateway", fmt.Sprintf("something in front of it refuses with HTTP status %d", status), "let this client through at the proxy or firewall")
+	case 300 <= status && status < 400:
+		d.report.add(FindingFault, "gateway", fmt.Sprintf("is somewhere else: HTTP status %d", status), "put the final address into ServiceURL; redirects are not followed")
+	default:
+		return true
+	}
+	return false
 }
 
 func (d *doctor) clock() {
@@ -209,16 +235,25 @@ func (d *doctor) clock() {
 		d.report.add(FindingWarning, "clock", "the answer has no Date header, so the clocks could not be compared", "")
 		return
 	}
-	// A Date header is cut to the second: half of one is lost on average.
+	// A Date header is cut to the second: half of one is lost on average. When within the round trip it was made, nobody knows.
 	difference := date.Add(time.Second / 2).Sub(d.first.at).Round(time.Second)
 	d.report.ClockDifference = difference
-	switch size := difference.Abs(); {
-	case size > maxClockDifference:
-		d.report.add(FindingFault, "clock", fmt.Sprintf("the gateway's is %v ahead of this one", difference), "synchronize both clocks (NTP): 2.0.8 refuses requests that are 10 seconds old")
-	case size > maxClockDifference/3:
-		d.report.add(FindingWarning, "clock", fmt.Sprintf("the gateway's is %v ahead of this one", difference), "synchronize both clocks (NTP): 2.0.8 refuses requests that are 10 seconds old")
+	uncertain := d.first.took/2 + time.Second
+	detail := fmt.Sprintf("the gateway's is %v ahead of this one", difference)
+	if difference < 0 {
+		detail = fmt.Sprintf("the gateway's is %v behind this one", -difference)
+	}
+	// 2.0.8 takes what is up to 10 seconds old, or up to 60 ahead; this client answers that are MaxAge away.
+	asks := d.report.Gateway == GatewayV207 || d.report.Gateway == GatewayV206 || difference-uncertain <= 10*time.Second && difference+uncertain >= -time.Minute
+	reads := d.core.MaxAge < 0 || difference.Abs()-uncertain <= d.core.MaxAge
+	const advice = "synchronize both clocks (NTP): 2.0.8 refuses requests that are 10 seconds old"
+	switch {
+	case !asks || !reads:
+		d.report.add(FindingFault, "clock", detail, advice)
+	case difference.Abs()-uncertain > tolerable:
+		d.report.add(FindingWarning, "clock", detail, advice)
 	default:
-		d.report.add(FindingOK, "clock", "agrees within "+(maxClockDifference/3).Round(time.Second).String(), "")
+		d.report.add(FindingOK, "clock", "agrees", "")
 	}
 }
 
@@ -245,18 +280,24 @@ func (d *doctor) recognized(ctx context.Context, p *probe) {
 	d.report.add(FindingOK, "path prefix", "is right", "")
 	d.report.add(FindingOK, "secret", "secret and algorithm are right: the answer is signed with them", "")
 	spoiled := d.ask(ctx, p.version, true)
-	checks := !spoiled.understood()
-	version := p.version
-	if checks && version != gateway.V206 {
-		// 2.0.8 takes what 2.0.7 takes, but knows nonceStr.
-		version = gateway.V207
-		if known := d.ask(ctx, gateway.V208, false); known.understood() {
+	checks, unchecked := spoiled.refusedSign(), spoiled.understood()
+	version, told := p.version, true
+	switch {
+	case version == gateway.V206: // which alone has this path
+	case !checks:
+		told = false
+	case version == gateway.V207: // 2.0.8 takes what 2.0.7 takes, but knows nonceStr
+		known := d.ask(ctx, gateway.V208, false)
+		if known.understood() {
 			version = gateway.V208
 		}
+		told = known.understood() || known.refusedSign()
 	}
 	pinned, isPinned := d.core.Gateway.pinned()
 	switch {
-	case !checks && version != gateway.V206:
+	case !told && !unchecked:
+		d.report.add(FindingWarning, "version", "is 2.0.7 or 2.0.8: "+strings.TrimPrefix(fmt.Sprint(spoiled.err), "daxpay: "), "try again")
+	case !told:
 		d.report.add(FindingWarning, "version", "is 2.0.7 or 2.0.8: they differ in what they take for a right signature, which this gateway does not look at", "pin Gateway to what the console shows")
 	case isPinned && pinned != version:
 		d.report.Gateway = GatewayVersion(version.String())
@@ -269,36 +310,54 @@ func (d *doctor) recognized(ctx context.Context, p *probe) {
 		}
 		d.report.add(FindingOK, "version", "is "+version.String(), advice)
 	}
-	if checks {
+	switch {
+	case checks:
 		d.report.add(FindingOK, "request signatures", "are checked", "")
-	} else {
+	case !unchecked:
+		d.report.add(FindingWarning, "request signatures", "nobody knows whether they are checked: "+strings.TrimPrefix(fmt.Sprint(spoiled.err), "daxpay: "), "try again")
+	default:
 		d.report.add(FindingFault, "request signatures", "are not checked: whoever reaches the gateway can pay out money in your name", "switch the check on in the gateway's settings (平台配置, 验签)")
 	}
 }
 
 // diagnose says why no version was understood.
 func (d *doctor) diagnose(probes []probe) {
+	// A signature that only some encodings have wrong says nothing of the secret.
+	p, refused, other := probes[0], 0, 0
 	for i := range probes {
-		refusal := probes[i].refusal()
-		if refusal == nil || !refusal.refusedSign() {
-			continue
+		page := (*HTTPError)(nil)
+		switch {
+		case probes[i].refusedSign():
+			if refused++; refused == 1 {
+				p = probes[i]
+			}
+		case !errors.As(probes[i].err, &page) || page.StatusCode != http.StatusNotFound:
+			other++
 		}
+	}
+	if refused > 0 && other == 0 {
 		d.report.add(FindingOK, "path prefix", "is right", "")
-		d.report.add(FindingFault, "secret", "the gateway refuses the signature: "+refusal.said(), "compare SignSecret and SignType with the gateway's settings; look for blanks, quotes and line breaks around the secret")
+		d.report.add(FindingFault, "secret", "the gateway refuses the signature: "+p.refusal().said(), "compare SignSecret and SignType with the gateway's settings; look for blanks, quotes and line breaks around the secret")
 		return
 	}
-	p := probes[0]
+	for i := range probes { // the one that says most: not a refusal of the signature, not a path that is not there
+		page := (*HTTPError)(nil)
+		if !probes[i].refusedSign() && !errors.As(probes[i].err, &page) {
+			p = probes[i]
+			break
+		}
+	}
 	sign := (*SignError)(nil)
 	page := (*HTTPError)(nil)
 	refusal := p.refusal()
 	switch {
 	case errors.As(p.err, &sign):
 		d.report.add(FindingOK, "path prefix", "is right", "")
-		advice := "compare SignSecret and SignType with the gateway's settings"
-		if !sign.missing {
-			advice = sign.cause()
+		if sign.missing {
+			d.report.add(FindingFault, "secret", "the gateway does not sign its answers", "it is 2.0.5 or older (Gateway: GatewayV205), or something on the way takes the signature out")
+			return
 		}
-		d.report.add(FindingFault, "secret", "the gateway does not look at signatures, and signs with something else", advice)
+		d.report.add(FindingFault, "secret", "the gateway does not look at signatures, and signs with something else", sign.cause())
 	case errors.As(p.err, &page):
 		d.report.add(FindingFault, "path prefix", fmt.Sprintf("what answers at %s is no gateway of 2.0.6 or later: HTTP status %d %s", page.url, page.StatusCode, page.ContentType),
 			"check ServiceURL and its path prefix; a gateway up to 2.0.5 is not recognized (Gateway: GatewayV205)")

@@ -70,8 +70,8 @@ func TestDoctorFindsFaults(t *testing.T) {
 		"clock":               {nil, func(c *daxpay.Config) { c.Now = func() time.Time { return time.Now().Add(-time.Hour) } }, "clock", "synchronize"},
 		"clock, refused":      {nil, func(c *daxpay.Config) { c.Now = func() time.Time { return time.Now().Add(-time.Hour) } }, "request", "synchronize"},
 		"wrong prefix":        {nil, func(c *daxpay.Config) { c.ServiceURL += "/shop" }, "path prefix", "path prefix"},
-		"a proxy":             {nil, func(c *daxpay.Config) { c.ServiceURL = html.URL }, "path prefix", "path prefix"},
-		"2.0.5":               {[]daxpaytest.Option{daxpaytest.WithVersion(daxpay.GatewayV205)}, nil, "path prefix", "GatewayV205"},
+		"a proxy":             {nil, func(c *daxpay.Config) { c.ServiceURL = html.URL }, "gateway", "behind the proxy"},
+		"2.0.5":               {[]daxpaytest.Option{daxpaytest.WithVersion(daxpay.GatewayV205)}, automatic, "path prefix", "GatewayV205"},
 		"no check":            {[]daxpaytest.Option{daxpaytest.WithoutSignatureCheck()}, nil, "request signatures", "switch the check on"},
 		"no check, version":   {[]daxpaytest.Option{daxpaytest.WithoutSignatureCheck()}, automatic, "version", "pin Gateway"},
 		"no check, algorithm": {[]daxpaytest.Option{daxpaytest.WithoutSignatureCheck()}, func(c *daxpay.Config) { c.SignType = daxpay.MD5 }, "secret", "signs with HMAC_SHA256"},
@@ -92,4 +92,79 @@ func TestDoctorFindsFaults(t *testing.T) {
 	require.False(t, report.Healthy())
 	require.Contains(t, report.String(), "FAULT    client")
 	require.False(t, stocked(t).Client().Doctor(nil).Healthy()) //nolint:staticcheck // that is what is tested
+}
+
+// front answers some of the requests, by their number, in the gateway's place.
+func front(t *testing.T, gw *daxpaytest.Gateway, answers map[int]http.HandlerFunc) string {
+	t.Helper()
+	n := 0
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if n++; answers[n] != nil {
+			answers[n](w, r)
+			return
+		}
+		gw.ServeHTTP(w, r)
+	}))
+	t.Cleanup(server.Close)
+	return server.URL
+}
+
+// What passes must not be taken for what is so.
+func TestDoctorDoesNotGuess(t *testing.T) {
+	broken := func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) }
+	t.Run("whether signatures are checked", func(t *testing.T) {
+		gw := stocked(t, daxpaytest.WithoutSignatureCheck())
+		report := client(t, gw, func(c *daxpay.Config) { c.ServiceURL = front(t, gw, map[int]http.HandlerFunc{2: broken}) }).Doctor(context.Background())
+		require.NotContains(t, report.String(), "are checked\n")
+		require.Equal(t, daxpay.FindingWarning, found(report)["request signatures"].Level)
+	})
+	t.Run("the version", func(t *testing.T) {
+		gw := stocked(t)
+		report := client(t, gw, func(c *daxpay.Config) { c.ServiceURL = front(t, gw, map[int]http.HandlerFunc{3: broken}) }).Doctor(context.Background())
+		require.True(t, report.Healthy(), report)
+		require.Equal(t, daxpay.GatewayV208, report.Gateway)
+		gw = stocked(t)
+		report = client(t, gw, func(c *daxpay.Config) {
+			c.ServiceURL, c.Gateway = front(t, gw, map[int]http.HandlerFunc{3: broken}), daxpay.GatewayV207
+		}).Doctor(context.Background())
+		require.Equal(t, daxpay.FindingWarning, found(report)["version"].Level, report)
+	})
+	t.Run("the secret, when only the clock is wrong", func(t *testing.T) {
+		gw := stocked(t, daxpaytest.WithVersion(daxpay.GatewayV207), daxpaytest.WithClock(func() time.Time { return time.Now().Add(10 * time.Minute) }))
+		report := client(t, gw, func(c *daxpay.Config) { c.Now = nil }).Doctor(context.Background())
+		require.NotContains(t, found(report), "secret", report)
+		require.Equal(t, daxpay.FindingFault, found(report)["clock"].Level, report)
+		require.Equal(t, 10*time.Minute, report.ClockDifference.Round(time.Minute))
+	})
+	t.Run("clocks that are wrong and work", func(t *testing.T) {
+		for version, offset := range map[daxpay.GatewayVersion]time.Duration{daxpay.GatewayV208: -30 * time.Second, daxpay.GatewayV207: 30 * time.Second} {
+			gw := stocked(t, daxpaytest.WithVersion(version), daxpaytest.WithClock(func() time.Time { return time.Now().Add(offset) }))
+			report := client(t, gw, func(c *daxpay.Config) { c.Now = nil }).Doctor(context.Background())
+			require.True(t, report.Healthy(), report)
+			require.Equal(t, daxpay.FindingWarning, found(report)["clock"].Level, report)
+		}
+	})
+	t.Run("2.0.5", func(t *testing.T) {
+		report := stocked(t, daxpaytest.WithVersion(daxpay.GatewayV205)).Client().Doctor(context.Background())
+		require.True(t, report.Healthy(), report)
+		require.Contains(t, report.String(), "cannot be examined")
+	})
+	t.Run("answers without signature", func(t *testing.T) {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			_, _ = w.Write([]byte(`{"code":0,"data":{"code":0}}`))
+		}))
+		defer server.Close()
+		kit, err := daxpay.New(daxpay.Config{ServiceURL: server.URL, SignSecret: secret})
+		require.NoError(t, err)
+		require.Contains(t, kit.Doctor(context.Background()).String(), "does not sign its answers")
+	})
+	for status, advice := range map[int]string{301: "final address", 403: "let this client through", 503: "behind the proxy", 404: "path prefix"} {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) }))
+		kit, err := daxpay.New(daxpay.Config{ServiceURL: server.URL, SignSecret: secret})
+		require.NoError(t, err)
+		report := kit.Doctor(context.Background())
+		require.False(t, report.Healthy())
+		require.Contains(t, report.String(), advice, status)
+		server.Close()
+	}
 }

@@ -12,7 +12,8 @@ import (
 	"github.com/daxpay-go/daxpay/internal/gateway"
 )
 
-// What went wrong, for errors.Is. Every error of this package is one of these, a *GatewayError or a *TransportError.
+// What went wrong, for errors.Is. Every error of this package is one of these, a *GatewayError, a *TransportError or a
+// *PanicError.
 var (
 	// ErrConfig: the configuration cannot work. The *ConfigErrors inside say which fields and why.
 	ErrConfig = errors.New("daxpay: invalid configuration")
@@ -34,6 +35,8 @@ var (
 	ErrEcho = errors.New("daxpay: answer to something else")
 	// ErrNoticeType: a signed message that came as a notice is not one, or not one of a kind that is handled. It was refused.
 	ErrNoticeType = errors.New("daxpay: not such a notice")
+	// ErrNoticeBusy: the same news is being handled for another delivery. The notice was not acknowledged and comes again.
+	ErrNoticeBusy = errors.New("daxpay: notice is being handled")
 	// ErrProtocol: what answered does not speak the protocol; often not the gateway but something in front of it, or another
 	// path. An *HTTPError holds status and content type.
 	ErrProtocol = errors.New("daxpay: protocol violation")
@@ -123,11 +126,16 @@ func (e *GatewayError) hint() string {
 
 // The codes that a decision hangs on.
 const (
-	codeUnclassified   = 20000
-	codeUnreadable     = 10005
-	codeValidation     = 10006
-	codePayValidation  = 20051
-	codeSignatureCheck = 20052
+	codeSystemError        = 10001
+	codeRepeated           = 10007
+	codeUnclassified       = 20000
+	codeInProgress         = 20043
+	codeOperating          = 20081
+	codeUnknownSystemError = 30000
+	codeUnreadable         = 10005
+	codeValidation         = 10006
+	codePayValidation      = 20051
+	codeSignatureCheck     = 20052
 )
 
 // refusedSign tells a refusal of the signature. Gateways before 2.0.8 have no code of its own for it.

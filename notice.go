@@ -64,7 +64,9 @@ func (c *core) parseNotice(body []byte) (model.Notice, error) {
 	if err != nil {
 		return nil, typeFault(err)
 	}
-	if err := plan.Screen(o, c.AllowAmbiguousText); err != nil {
+	// The numbers tell the kind, so a text that could be cut at one could make another kind of notice of this one.
+	kin := c.returns[len(c.returns)-noticeKinds:]
+	if err := plan.Screen(o, wire.Screening{Kin: kin, AllowText: c.AllowAmbiguousText, Always: kindNames}); err != nil {
 		return nil, memberFault(err, refusedNotice)
 	}
 	if err := plan.Decode(o, value, c.Location); err != nil {
@@ -73,8 +75,17 @@ func (c *core) parseNotice(body []byte) (model.Notice, error) {
 	if missing := plan.Missing(value); len(missing) > 0 {
 		return nil, refusedNotice(ErrNoticeType, strings.Join(missing, ", "), "is missing")
 	}
+	switch notice.State() {
+	case string(model.PayProgress), string(model.AllocProcessing): // refunds say progress too
+		return nil, refusedNotice(ErrNoticeType, "status", "is not final, so this is the answer to a call and not a notice")
+	}
 	return notice, nil
 }
+
+// kindNames are the members by which kinds are told apart.
+var kindNames = []string{"refundNo", "bizRefundNo", "allocNo", "bizAllocNo", "allocationNo", "bizAllocationNo"}
+
+const noticeKinds = 3
 
 // kindOf tells the kind of a notice by the numbers in it. A null does not count: anyone could add one.
 func kindOf(o *wire.Object) model.Notice {
@@ -104,26 +115,26 @@ func kindOf(o *wire.Object) model.Notice {
 type NoticeHandlers struct {
 	// Pay, Refund and Alloc are called with a notice of their kind that was verified. They must store durably what it says before
 	// they return nil, because then the gateway is told not to send it again; after an error or a panic it is. They must compare
-	// it with the merchant's own order: see Expect. The context ends after 4 seconds, for the gateway waits 5. A kind without a
+	// it with the merchant's own order: see Expect. The context ends 4 seconds after the notice came, for the gateway waits 5. A kind without a
 	// callback is refused, so that it comes again once there is one.
 	Pay    func(context.Context, *model.PayNotice) error
 	Refund func(context.Context, *model.RefundNotice) error
 	Alloc  func(context.Context, *model.AllocNotice) error
-	// Store sees to it that the same news, that is, kind, number and status, is handled by one callback at a time, and by none
-	// once one succeeded. Default: NewMemoryStore(0), which is enough for one process; merchants with several need one that
+	// Store sees to it that the same news, that is, kind, number, status, and time of the end, is handled by one callback at a time,
+	// and by none once one succeeded. If it fails, news can be handled again: the callback should bear that. Default: NewMemoryStore(0), which is enough for one process; merchants with several need one that
 	// they share, such as contrib/redisstore.
 	Store NoticeStore
 	// MaxAge refuses notices that were made longer ago. The gateway goes on sending for 24 hours, and signs only once, so less
 	// than 25 hours counts as that. Default: not checked; a notice that comes again is handled by Store.
 	MaxAge time.Duration
-	// OnError is told why a notice was refused or not acknowledged. Default: nothing but a line in Config.Logger.
+	// OnError is told why a notice was refused or not acknowledged; ErrNoticeBusy is nothing to worry about. Default: nothing but a line in Config.Logger.
 	OnError func(context.Context, error)
 }
 
 const (
 	maxNotice      = 1 << 20
 	noticeTimeout  = 4 * time.Second
-	storeTimeout   = 2 * time.Second
+	storeTimeout   = 400 * time.Millisecond // twice, so that the reply is there within the gateway's 5 seconds
 	leastNoticeAge = 25 * time.Hour
 	// The gateway looks at these bytes and at nothing else, not even at the HTTP status.
 	received    = "SUCCESS"
@@ -170,7 +181,14 @@ func (h *noticeHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func (h *noticeHandler) report(ctx context.Context, status int, err error) {
 	if h.client != nil && h.client.core != nil && h.client.core.Logger != nil {
-		h.client.core.Logger.LogAttrs(ctx, slog.LevelWarn, "daxpay notice not received", slog.Int("status", status))
+		level, text := slog.LevelWarn, "daxpay notice not received"
+		switch status {
+		case http.StatusOK:
+			text = "daxpay notice received, but the store does not know"
+		case http.StatusConflict:
+			level = slog.LevelDebug
+		}
+		h.client.core.Logger.LogAttrs(ctx, level, text, slog.Int("status", status))
 	}
 	if h.OnError != nil {
 		h.OnError(ctx, err)
@@ -182,6 +200,9 @@ func (h *noticeHandler) report(ctx context.Context, status int, err error) {
 func (h *noticeHandler) serve(r *http.Request) (int, error) {
 	if r.Method != http.MethodPost {
 		return http.StatusMethodNotAllowed, refusedNotice(ErrProtocol, "", "notices come by POST, not "+clip(r.Method, 16))
+	}
+	if r.Body == nil {
+		r.Body = http.NoBody
 	}
 	body, err := readAll(r.Body, r.ContentLength, maxNotice)
 	switch {
@@ -232,16 +253,7 @@ func (h *noticeHandler) once(ctx context.Context, notice model.Notice) (int, err
 	if err != nil {
 		return http.StatusInternalServerError, err
 	}
-	key := string(notice.Kind()) + ":" + notice.Number() + ":" + notice.State()
-	state, err := h.Store.Claim(ctx, key, owner)
-	switch {
-	case err != nil:
-		return http.StatusInternalServerError, fmt.Errorf("daxpay: notice store: %w", err)
-	case state == NoticeDone:
-		return http.StatusOK, nil
-	case state != NoticeClaimed:
-		return http.StatusConflict, errBusy
-	}
+	key := newsKey(notice)
 	// What the store is told must reach it even if the gateway hung up meanwhile.
 	tell := func(do func(ctx context.Context, key, owner string) error) error {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
@@ -250,6 +262,18 @@ func (h *noticeHandler) once(ctx context.Context, notice model.Notice) (int, err
 			return fmt.Errorf("daxpay: notice store: %w", err)
 		}
 		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, noticeTimeout)
+	defer cancel()
+	state, err := h.Store.Claim(ctx, key, owner)
+	switch {
+	case err != nil:
+		// The claim may have been made all the same.
+		return http.StatusInternalServerError, errors.Join(fmt.Errorf("daxpay: notice store: %w", err), tell(h.Store.Release))
+	case state == NoticeDone:
+		return http.StatusOK, nil
+	case state != NoticeClaimed:
+		return http.StatusConflict, ErrNoticeBusy
 	}
 	returned := false
 	defer func() {
@@ -262,11 +286,32 @@ func (h *noticeHandler) once(ctx context.Context, notice model.Notice) (int, err
 	if err != nil {
 		return http.StatusInternalServerError, errors.Join(err, tell(h.Store.Release))
 	}
-	// The callback has stored the news: the notice is received, even if the store did not learn of it.
-	return http.StatusOK, tell(h.Store.Done)
+	// The callback has stored the news: the notice is received, even if the store does not learn of it.
+	if err = tell(h.Store.Done); err != nil {
+		err = tell(h.Store.Done)
+	}
+	return http.StatusOK, err
 }
 
-var errBusy = errors.New("daxpay: the same notice is being handled; it will come again")
+// newsKey tells news apart: kind, number and status, and when it happened, because a refund can fail twice and an allocation can
+// end better than before. A notice that is sent again is the same to the byte.
+func newsKey(notice model.Notice) string {
+	key := string(notice.Kind()) + ":" + notice.Number() + ":" + notice.State()
+	switch n := notice.(type) {
+	case *model.RefundNotice:
+		key += ":" + when(n.FinishTime)
+	case *model.AllocNotice:
+		key += ":" + when(n.FinishTime) + ":" + string(n.Result)
+	}
+	return key
+}
+
+func when(t model.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return strconv.FormatInt(t.Unix(), 10)
+}
 
 // callback returns the call of the callback for a notice, nil if there is none.
 func (h *noticeHandler) callback(notice model.Notice) func(context.Context) error {
@@ -287,16 +332,17 @@ func (h *noticeHandler) callback(notice model.Notice) func(context.Context) erro
 	return nil
 }
 
-// protected makes an error of a panic.
+// protected makes an error of a panic, also of one with nil.
 func protected(ctx context.Context, call func(context.Context) error) (err error) {
-	ctx, cancel := context.WithTimeout(ctx, noticeTimeout)
-	defer cancel()
+	returned := false
 	defer func() {
-		if value := recover(); value != nil {
+		if value := recover(); !returned {
 			err = &PanicError{Value: value, Stack: debug.Stack()}
 		}
 	}()
-	return call(ctx)
+	err = call(ctx)
+	returned = true
+	return err
 }
 
 // PanicError says that a callback panicked. Its text holds nothing of what the callback knew.
@@ -323,7 +369,8 @@ type Expect struct {
 	Amount int64
 }
 
-// Check returns ErrEcho if the notice is about another order or another amount, and ErrParam if a field of e is not set.
+// Check returns ErrEcho if the notice is about another order or another amount, and ErrParam if a field of e is not set. It does
+// not look at the status.
 func (e Expect) Check(n model.Notice) error {
 	var faults []error
 	if e.BizOrderNo == "" {
@@ -332,7 +379,7 @@ func (e Expect) Check(n model.Notice) error {
 	if e.Amount <= 0 {
 		faults = append(faults, &ParamError{Param: "daxpay.Expect", Field: "Amount", Reason: "must be at least 1"})
 	}
-	if n == nil || reflect.ValueOf(n).IsNil() {
+	if v := reflect.ValueOf(n); n == nil || v.Kind() == reflect.Pointer && v.IsNil() {
 		faults = append(faults, &ParamError{Param: "daxpay.Expect", Field: "the notice", Reason: "must not be nil"})
 	}
 	switch err := errors.Join(faults...); {

@@ -22,6 +22,7 @@ import (
 	"github.com/daxpay-go/daxpay"
 	"github.com/daxpay-go/daxpay/daxpaytest"
 	"github.com/daxpay-go/daxpay/model"
+	"github.com/daxpay-go/daxpay/param"
 )
 
 // settled is a gateway with one ended payment, refund and allocation.
@@ -476,4 +477,89 @@ func TestDeliverNotice(t *testing.T) {
 		_, err = gw.SendNotice(context.Background(), number)
 		require.ErrorIs(t, err, daxpaytest.ErrNoNotice)
 	}
+}
+
+// Answers to calls are signed with the same key; those of orders that have not ended are no notices.
+func TestAnswersAreNoNotices(t *testing.T) {
+	ctx := context.Background()
+	gw := business(t, daxpay.GatewayV208)
+	kit := gw.Client()
+	pay, err := kit.QueryPayOrder(ctx, &param.QueryPayParam{BizOrderNo: "B2"})
+	require.NoError(t, err)
+	start, err := kit.StartAllocation(ctx, &param.AllocationParam{BizAllocationNo: "BA2", OrderNo: "P1", Receivers: []param.AllocReceiver{{ReceiverNo: "V1", Amount: 1}}})
+	require.NoError(t, err)
+	alloc, err := kit.FinishAllocation(ctx, &param.AllocFinishParam{AllocationNo: "A1"})
+	require.NoError(t, err)
+	for _, raw := range [][]byte{pay.Raw, start.Raw, alloc.Raw} {
+		_, err = kit.ParseNotice(raw)
+		require.ErrorIs(t, err, daxpay.ErrNoticeType, "%s", raw)
+	}
+}
+
+// A refund notice whose numbers were folded into its texts would look like a pay notice.
+func TestNoticeOfAnotherKindByCutting(t *testing.T) {
+	signer, err := daxpay.NewSigner(daxpay.HMACSHA256, secret)
+	require.NoError(t, err)
+	genuine := `"amount":40,"attach":"x","bizRefundNo":"BR1","code":0,"orderNo":"P1","reason":"why","refundNo":"R1","resTime":1715500234,"status":"success"`
+	cut := `"amount":40,"attach":"x&bizRefundNo=BR1","code":0,"orderNo":"P1","reason":"why&refundNo=R1","resTime":1715500234,"status":"success"`
+	sign, err := signer.Sign([]byte("{" + genuine + "}"))
+	require.NoError(t, err)
+	for _, allow := range []bool{false, true} {
+		kit, _ := mocked(t, daxpay.Config{AllowAmbiguousText: allow}, jsonAnswer("{}"))
+		n, err := kit.ParseNotice([]byte("{" + genuine + `,"sign":"` + sign + `"}`))
+		require.NoError(t, err)
+		require.Equal(t, model.NoticeRefund, n.Kind())
+		require.NoError(t, signer.Verify([]byte("{"+cut+`,"sign":"`+sign+`"}`)))
+		_, err = kit.ParseNotice([]byte("{" + cut + `,"sign":"` + sign + `"}`))
+		require.ErrorIs(t, err, daxpay.ErrAmbiguous, "AllowAmbiguousText: %t", allow)
+	}
+}
+
+// A refund can fail, be tried again under the same number, and fail again: that is other news.
+func TestTheSameEndTwiceIsTwoPiecesOfNews(t *testing.T) {
+	signer, err := daxpay.NewSigner(daxpay.HMACSHA256, secret)
+	require.NoError(t, err)
+	notice := func(finished int) string {
+		members := fmt.Sprintf(`"amount":40,"code":0,"finishTime":%d,"refundNo":"R1","resTime":1715500234,"status":"fail"`, finished)
+		sign, err := signer.Sign([]byte("{" + members + "}"))
+		require.NoError(t, err)
+		return "{" + members + `,"sign":"` + sign + `"}`
+	}
+	kit, _ := mocked(t, daxpay.Config{}, jsonAnswer("{}"))
+	var h heard
+	handler := kit.NoticeHandler(h.handlers())
+	for _, finished := range []int{1715500000, 1715500000, 1715500100, 1715500100} {
+		_, reply := deliver(handler, notice(finished))
+		require.Equal(t, "SUCCESS", reply)
+	}
+	require.Equal(t, [3]int32{0, 2, 0}, h.counts())
+}
+
+// A claim whose reply is lost must not keep the news from the next delivery.
+func TestLostClaimIsGivenBack(t *testing.T) {
+	gw := settled(t)
+	body := noticeOf(t, gw, "B1")
+	store := &forgetful{NoticeStore: daxpay.NewMemoryStore(0), lose: true}
+	called := 0
+	h := gw.Client().NoticeHandler(daxpay.NoticeHandlers{Store: store, Pay: func(context.Context, *model.PayNotice) error { called++; return nil }})
+	_, reply := deliver(h, body)
+	require.Equal(t, "FAIL", reply)
+	store.lose = false
+	_, reply = deliver(h, body)
+	require.Equal(t, "SUCCESS", reply)
+	require.Equal(t, 1, called)
+}
+
+// forgetful loses the reply to a claim.
+type forgetful struct {
+	daxpay.NoticeStore
+	lose bool
+}
+
+func (s *forgetful) Claim(ctx context.Context, key, owner string) (daxpay.NoticeState, error) {
+	state, err := s.NoticeStore.Claim(ctx, key, owner)
+	if s.lose {
+		return 0, errors.New("connection lost")
+	}
+	return state, err
 }

@@ -25,7 +25,7 @@ const (
 // A claim must end by itself when its owner is gone, so that news whose handling was interrupted by a crash is handled when it
 // comes again; but not before the callback had its time, 4 seconds.
 type NoticeStore interface {
-	// Claim gives the news to the owner if nobody has it and it was not handled, all in one step.
+	// Claim gives the news to the owner if nobody else has it and it was not handled, all in one step.
 	Claim(ctx context.Context, key, owner string) (NoticeState, error)
 	// Done says that the owner handled it. That should be remembered for at least 25 hours, as long as the gateway goes on
 	// sending.
@@ -60,7 +60,7 @@ func (s *memoryStore) Claim(_ context.Context, key, owner string) (NoticeState, 
 	if _, ok := s.done[key]; ok {
 		return NoticeDone, nil
 	}
-	if _, ok := s.claims[key]; ok {
+	if holder, ok := s.claims[key]; ok && holder != owner {
 		return NoticeBusy, nil
 	}
 	s.claims[key] = owner

@@ -175,6 +175,10 @@ func TestSuccessIsProved(t *testing.T) {
 		{"pay without number", `"status":"progress"`, callPay, false},
 		{"refund without status", `"refundNo":"R1","bizRefundNo":"BR1"`, callRefund, true},
 		{"refund, lock held", `"refundNo":"BR1","bizRefundNo":"BR1"`, callRefund, false},
+		{"refund, lock held, without the merchant's number", `"refundNo":"BR1","bizRefundNo":null`, callRefund, false},
+		{"allocation", `"allocNo":"A1","bizAllocNo":"BA1","status":"allocation_processing"`, callAllocation, true},
+		{"allocation, answer to a sync", `"status":"pay_success"`, callAllocation, false},
+		{"transfer without the merchant's number", `"transferNo":"T1","status":"fail"`, callTransfer, false},
 		{"refund without number", `"bizRefundNo":"BR1","status":"success"`, callRefund, false},
 		{"transfer", `"transferNo":"T1","bizTransferNo":"BT1","status":"transferring"`, callTransfer, true},
 		{"transfer without anything", `"msg":null`, callTransfer, false},
@@ -211,4 +215,8 @@ func callTransfer(kit *daxpay.Client) (any, error) {
 
 func callClose(kit *daxpay.Client) (any, error) {
 	return result(kit.ClosePay(context.Background(), &param.PayCloseParam{OrderNo: "P1"}))
+}
+
+func callAllocation(kit *daxpay.Client) (any, error) {
+	return result(kit.StartAllocation(context.Background(), &param.AllocationParam{BizAllocationNo: "BA1", OrderNo: "P1"}))
 }

@@ -18,7 +18,8 @@ type Wait struct {
 	First time.Duration
 	// Ceiling is the longest pause. Default: 30 seconds.
 	Ceiling time.Duration
-	// Progress is called after each look, with the status that the gateway has, or with the error for which there is none.
+	// Progress is called after each look, but for one that the context cut off, with the status that the gateway has, or with the
+	// error for which there is none.
 	Progress func(status string, err error)
 }
 
@@ -30,32 +31,36 @@ const (
 // WaitPay looks at a payment, by sync and query, until its status is final or the context ends. It returns the payment, however it
 // ended: look at its Status.
 //
-// Faults that can pass, such as a lost connection, are waited out. Any other ends the wait, as does a refusal of the
-// query: the gateway then has no such payment. When the context ends first, the error is the context's, joined with the latest
-// fault.
+// Faults that can pass, such as a lost connection, are waited out. Any other ends the wait, as does a refusal of the query, which
+// mostly means that the gateway has no such payment. When the context ends first, the error is the context's, joined with the
+// latest fault.
+//
+// A sync can close a payment that the channel does not know, or no longer: that is its purpose. To look without that, use
+// QueryPayOrder.
 func (c *Client) WaitPay(ctx context.Context, p *param.QueryPayParam, w Wait) (*model.PayOrderModel, error) {
 	if p == nil {
 		return nil, nilParam(p)
 	}
 	return waitFor(ctx, w, p, (*Client).QueryPayOrder, c, func(ctx context.Context) error {
-		_, err := c.SyncPay(ctx, &param.PaySyncParam{Common: p.Common, OrderNo: p.OrderNo, BizOrderNo: p.BizOrderNo})
+		_, err := c.SyncPay(ctx, &param.PaySyncParam{Common: from(p.Common), OrderNo: p.OrderNo, BizOrderNo: p.BizOrderNo})
 		return err
 	}, func(m *model.PayOrderModel) (string, bool) { return string(m.Status), m.Status.Final() })
 }
 
-// WaitRefund is WaitPay for a refund.
+// WaitRefund is WaitPay for a refund: a sync settles it, but cannot harm it.
 func (c *Client) WaitRefund(ctx context.Context, p *param.QueryRefundParam, w Wait) (*model.RefundOrderModel, error) {
 	if p == nil {
 		return nil, nilParam(p)
 	}
 	return waitFor(ctx, w, p, (*Client).QueryRefundOrder, c, func(ctx context.Context) error {
-		_, err := c.SyncRefund(ctx, &param.RefundSyncParam{Common: p.Common, RefundNo: p.RefundNo, BizRefundNo: p.BizRefundNo})
+		_, err := c.SyncRefund(ctx, &param.RefundSyncParam{Common: from(p.Common), RefundNo: p.RefundNo, BizRefundNo: p.BizRefundNo})
 		return err
 	}, func(m *model.RefundOrderModel) (string, bool) { return string(m.Status), m.Status.Final() })
 }
 
-// WaitTransfer is WaitPay for a transfer, by query alone: no gateway can sync one. Nothing is ever sent a second time. If the
-// transfer was sent twice, it is the first that the gateway finds.
+// WaitTransfer is WaitPay for a transfer, by query alone: no gateway can sync one. A refusal of the query does not prove that the
+// transfer was not paid, and will not be: the request may still be on its way. Never send it again for that reason; have a person
+// look at the channel.
 func (c *Client) WaitTransfer(ctx context.Context, p *param.QueryTransferParam, w Wait) (*model.TransferOrderModel, error) {
 	if p == nil {
 		return nil, nilParam(p)
@@ -71,7 +76,7 @@ func (c *Client) WaitAllocation(ctx context.Context, p *param.QueryAllocOrderPar
 		return nil, nilParam(p)
 	}
 	sync := func(ctx context.Context) error {
-		_, err := c.SyncAllocation(ctx, &param.AllocSyncParam{Common: p.Common, AllocationNo: p.AllocationNo, BizAllocationNo: p.BizAllocationNo})
+		_, err := c.SyncAllocation(ctx, &param.AllocSyncParam{Common: from(p.Common), AllocationNo: p.AllocationNo, BizAllocationNo: p.BizAllocationNo})
 		if errors.Is(err, ErrUnsupported) {
 			return nil // 2.0.6 looks at the channel by itself
 		}
@@ -89,10 +94,10 @@ func (c *Client) RecoverPay(ctx context.Context, p *param.PayParam, w Wait) (*mo
 	if p == nil {
 		return nil, nilParam(p)
 	}
-	m, err := waitFor(ctx, w, &param.QueryPayParam{Common: p.Common, BizOrderNo: p.BizOrderNo}, (*Client).QueryPayOrder, c, nil,
+	m, err := waitFor(ctx, w, &param.QueryPayParam{Common: from(p.Common), BizOrderNo: p.BizOrderNo}, (*Client).QueryPayOrder, c, nil,
 		func(m *model.PayOrderModel) (string, bool) { return string(m.Status), true })
 	if err == nil && m.Amount != p.Amount {
-		return nil, otherAmount("/unipay/query/payOrder")
+		return nil, notOurs("/unipay/query/payOrder", "amount")
 	}
 	return m, err
 }
@@ -103,17 +108,26 @@ func (c *Client) RecoverRefund(ctx context.Context, p *param.RefundParam, w Wait
 	if p == nil {
 		return nil, nilParam(p)
 	}
-	m, err := waitFor(ctx, w, &param.QueryRefundParam{Common: p.Common, BizRefundNo: p.BizRefundNo}, (*Client).QueryRefundOrder, c, nil,
+	m, err := waitFor(ctx, w, &param.QueryRefundParam{Common: from(p.Common), BizRefundNo: p.BizRefundNo}, (*Client).QueryRefundOrder, c, nil,
 		func(m *model.RefundOrderModel) (string, bool) { return string(m.Status), true })
-	if err == nil && m.Amount != p.Amount {
-		return nil, otherAmount("/unipay/query/refundOrder")
+	differs := func(ours, theirs string) bool { return ours != "" && theirs != "" && ours != theirs }
+	switch {
+	case err != nil:
+		return nil, err
+	case m.Amount != p.Amount:
+		return nil, notOurs("/unipay/query/refundOrder", "amount")
+	case differs(p.OrderNo, m.OrderNo) || p.OrderNo == "" && differs(p.BizOrderNo, m.BizOrderNo):
+		return nil, notOurs("/unipay/query/refundOrder", "orderNo")
 	}
-	return m, err
+	return m, nil
 }
 
-func otherAmount(path string) error {
-	return &AnswerError{Path: path, Member: "amount", Reason: "is not the one of the param: the number is used already", Err: ErrEcho}
+func notOurs(path, member string) error {
+	return &AnswerError{Path: path, Member: member, Reason: "is not the one of the param: the number is used for something else", Err: ErrEcho}
 }
+
+// from is what of a param's common members can stand in another request: not its time and nonce.
+func from(c param.Common) param.Common { return param.Common{ClientIP: c.ClientIP} }
 
 func nilParam(p any) error {
 	return &ParamError{Param: fmt.Sprintf("%T", p), Field: "the param", Reason: "must not be nil"}
@@ -134,9 +148,13 @@ func waitFor[P, M any](
 	if ceiling <= 0 {
 		ceiling = defaultPauseCeiling
 	}
+	var syncErr error // of the latest round; what the business refuses, the query explains
 	for {
 		if sync != nil {
-			_ = sync(ctx) // what goes wrong here shows in the query too, if it matters
+			syncErr = sync(ctx)
+			if syncErr != nil && !passes(syncErr) && !refusedByBusiness(syncErr) {
+				return nil, syncErr
+			}
 		}
 		res, err := query(c, ctx, p)
 		status, done := "", false
@@ -159,16 +177,25 @@ func waitFor[P, M any](
 		case <-timer.C:
 		case <-ctx.Done():
 			timer.Stop()
-			return nil, errors.Join(ctx.Err(), err)
+			return nil, errors.Join(ctx.Err(), err, syncErr)
 		}
 		pause *= 2
 	}
 }
 
+func refusedByBusiness(err error) bool {
+	refusal := (*GatewayError)(nil)
+	return errors.As(err, &refusal) && refusal.Business
+}
+
 // passes tells whether a fault can pass by itself.
 func passes(err error) bool {
 	if refusal := (*GatewayError)(nil); errors.As(err, &refusal) {
-		return !refusal.Business && !refusal.neverRan()
+		switch refusal.Code {
+		case codeSystemError, codeRepeated, codeInProgress, codeOperating, codeUnknownSystemError:
+			return !refusal.Business
+		}
+		return false
 	}
 	if reply := (*HTTPError)(nil); errors.As(err, &reply) {
 		return reply.StatusCode >= http.StatusInternalServerError || reply.StatusCode == http.StatusTooManyRequests

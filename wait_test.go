@@ -189,3 +189,34 @@ func TestWaitMisuse(t *testing.T) {
 	_, err := (*daxpay.Client)(nil).WaitPay(ctx, &param.QueryPayParam{OrderNo: "P1"}, daxpay.Wait{})
 	require.ErrorIs(t, err, daxpay.ErrConfig)
 }
+
+func TestWaitSeesWhatIsWrongWithTheSync(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		kit, _ := mocked(t, daxpay.Config{Gateway: daxpay.GatewayV208}, func(r *http.Request) (*http.Response, error) {
+			if strings.Contains(r.URL.Path, "/sync/") {
+				return &http.Response{StatusCode: http.StatusNotFound, Body: io.NopCloser(strings.NewReader("{}")), Header: http.Header{}}, nil
+			}
+			return jsonAnswer(sealed(t, fmt.Sprintf(`"code":0,"resTime":%d,%s`, time.Now().Unix(), payInProgress)))(r)
+		})
+		_, err := kit.WaitPay(context.Background(), &param.QueryPayParam{OrderNo: "P1"}, daxpay.Wait{})
+		require.ErrorIs(t, err, daxpay.ErrProtocol)
+	})
+}
+
+func TestRecoverAsksAnewAndForTheSameOrder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx := context.Background()
+		var body []byte
+		kit, _ := mocked(t, daxpay.Config{Gateway: daxpay.GatewayV208}, recordBody(&body, `{"code":10004,"msg":"认证失败"}`))
+		_, err := kit.RecoverPay(ctx, &param.PayParam{BizOrderNo: "B1", Amount: 1, Common: param.Common{ReqTime: time.Unix(1715500000, 0), NonceStr: "old", ClientIP: "192.0.2.9"}}, daxpay.Wait{})
+		var refusal *daxpay.GatewayError
+		require.ErrorAs(t, err, &refusal, "that does not pass")
+		require.NotContains(t, string(body), "1715500000")
+		require.NotContains(t, string(body), "old")
+		require.Contains(t, string(body), "192.0.2.9")
+
+		kit, _ = scripted(t, `"refundNo":"R1","bizRefundNo":"BR1","bizOrderNo":"OTHER","amount":5,"status":"progress"`)
+		_, err = kit.RecoverRefund(ctx, &param.RefundParam{BizRefundNo: "BR1", BizOrderNo: "B1", Amount: 5}, daxpay.Wait{})
+		require.ErrorIs(t, err, daxpay.ErrEcho)
+	})
+}

@@ -47,7 +47,6 @@ type Payment struct {
 	NotifyURL string
 	Attach    string
 
-	refunded     int64
 	paid, closed time.Time
 }
 

@@ -174,8 +174,11 @@ func (g *Gateway) DeliverNotice(ctx context.Context, number string, pause func(t
 			return sent, false, err
 		}
 		sent++
-		if received || sent > len(pauses) || ctx.Err() != nil {
-			return sent, received, ctx.Err()
+		switch {
+		case received || sent > len(pauses):
+			return sent, received, nil
+		case ctx.Err() != nil:
+			return sent, false, ctx.Err()
 		}
 		pause(pauses[sent-1])
 	}
@@ -189,7 +192,8 @@ func post(ctx context.Context, target string, body []byte) bool {
 		return false
 	}
 	req.Header.Set("Content-Type", "application/json")
-	res, err := http.DefaultClient.Do(req)
+	direct := http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	res, err := direct.Do(req)
 	if err != nil {
 		return false
 	}

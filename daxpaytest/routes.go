@@ -182,6 +182,17 @@ func (g *Gateway) allocation(r request) *Allocation {
 	})
 }
 
+// refunded is what of a payment was given back, or is about to be.
+func (g *Gateway) refunded(p *Payment) int64 {
+	var sum int64
+	for _, f := range g.refunds {
+		if same(f.OrderNo, p.OrderNo) && (f.order() == model.RefundProgress || f.order() == model.RefundSuccess) {
+			sum += f.Amount
+		}
+	}
+	return sum
+}
+
 func (g *Gateway) number(prefix string) string {
 	g.made++
 	return fmt.Sprintf("%s%014d", prefix, g.made)
@@ -254,10 +265,9 @@ func refund(g *Gateway, r request) outcome {
 		return outcome{refusal: "退款单号已存在"}
 	case p.order() != model.PaySuccess && p.order() != model.PayPartialRefund:
 		return outcome{refusal: "当前订单状态不允许发起退款操作"}
-	case amount > p.Amount-p.refunded:
+	case amount > p.Amount-g.refunded(p):
 		return outcome{refusal: "退款金额大于可退余额"}
 	default:
-		p.refunded += amount
 		g.refunds = append(g.refunds, Refund{
 			RefundNo: g.number("DEVR"), BizRefundNo: biz, OrderNo: p.OrderNo, BizOrderNo: p.BizOrderNo, Amount: amount, Reason: r.text("reason"),
 			Status: model.RefundSyncProgress, NotifyURL: r.text("notifyUrl"), Attach: r.text("attach"), started: g.now(),
@@ -409,12 +419,15 @@ func queryPay(g *Gateway, r request) outcome {
 	if p == nil {
 		return outcome{refusal: "未查询到支付订单"}
 	}
-	refunds := model.OrderRefundNone
-	switch {
-	case p.refunded > 0 && p.refunded == p.Amount:
-		refunds = model.OrderRefundAll
-	case p.refunded > 0:
+	status, refunds, refunded := p.order(), model.OrderRefundNone, g.refunded(p)
+	if refunded > 0 {
 		refunds = model.OrderRefundPartial
+		if refunded == p.Amount {
+			refunds = model.OrderRefundAll
+		}
+		if status == model.PaySuccess {
+			status = model.PayStatus(refunds)
+		}
 	}
 	return outcome{members: object{
 		{"orderNo", p.OrderNo},
@@ -427,8 +440,8 @@ func queryPay(g *Gateway, r request) outcome {
 		{"channel", string(p.Channel)},
 		{"method", string(p.Method)},
 		{"amount", number(p.Amount)},
-		{"refundableBalance", number(p.Amount - p.refunded)},
-		{"status", string(p.order())},
+		{"refundableBalance", number(p.Amount - refunded)},
+		{"status", string(status)},
 		{"refundStatus", string(refunds)},
 		{oldName(g.version, "allocStatus"), nil},
 		{"payTime", seconds(p.paid)},

@@ -116,8 +116,11 @@ func (r route) validate(members object) string {
 		if s, ok := p.value.(string); ok && r.members[p.name] > 0 && len(utf16.Encode([]rune(s))) > r.members[p.name] {
 			return p.name + "长度不能超过" + strconv.Itoa(r.members[p.name])
 		}
-		if n, ok := p.value.(json.Number); ok && p.name == "amount" && strings.HasPrefix(n.String(), "-") {
-			return p.name + "不能小于1"
+		if p.name == "amount" {
+			n, _ := p.value.(json.Number)
+			if amount, err := n.Int64(); err != nil || amount < 1 {
+				return p.name + "不能小于1"
+			}
 		}
 	}
 	for _, name := range r.required {

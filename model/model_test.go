@@ -55,11 +55,6 @@ func TestFinal(t *testing.T) {
 	}
 }
 
-func TestRefundProves(t *testing.T) {
-	require.True(t, (&model.RefundModel{RefundNo: "R1", BizRefundNo: "BR1"}).Proves())
-	require.False(t, (&model.RefundModel{RefundNo: "BR1", BizRefundNo: "BR1"}).Proves())
-}
-
 func TestNoticesTellWhatTheyAreAbout(t *testing.T) {
 	for want, n := range map[[4]any]model.Notice{
 		{model.NoticePay, "P1", "B1", "success"}:           &model.PayNotice{OrderNo: "P1", BizOrderNo: "B1", Status: model.PaySuccess, Amount: 5},

@@ -115,8 +115,8 @@ type AllocNotice struct {
 	Title string `json:"title" daxpay:"text"`
 	// Channel is that of the payment (支付通道).
 	Channel Channel `json:"channel"`
-	// Amount is what is given away in all (总分账金额), in fen.
-	Amount int64 `json:"amount"`
+	// Amount is what is given away in all (总分账金额), in fen, never 0.
+	Amount int64 `json:"amount" daxpay:"proof"`
 	// Description is the merchant's (分账描述).
 	Description string `json:"description" daxpay:"text"`
 	// Status is the state of the allocation (分账状态), never empty.

@@ -1,19 +1,16 @@
 package model
 
-// RefundModel answers a refund, 退款.
+// RefundModel answers a refund, 退款. While another call holds the refund's lock, the gateway answers with the merchant's number in
+// the place of its own; such an answer proves nothing and becomes ErrOutcomeUnknown.
 type RefundModel struct {
 	Common
 	// RefundNo is the gateway's number of the refund (退款号), never empty, and never BizRefundNo.
-	RefundNo string `json:"refundNo" daxpay:"proof"`
+	RefundNo string `json:"refundNo" daxpay:"proof,unlike=bizRefundNo"`
 	// BizRefundNo is the merchant's number of the refund (商户退款号).
 	BizRefundNo string `json:"bizRefundNo"`
 	// Status is the state of the refund (退款状态). It is mostly empty: how the refund ends, a query or a sync tells.
 	Status RefundStatus `json:"status"`
 }
-
-// Proves tells whether the answer proves that the gateway took the refund. While another call holds the refund's lock, the
-// gateway answers with the merchant's number in the place of its own.
-func (m *RefundModel) Proves() bool { return m.RefundNo != m.BizRefundNo }
 
 // RefundOrderModel answers the query of a refund, 退款订单查询.
 type RefundOrderModel struct {

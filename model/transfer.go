@@ -3,8 +3,8 @@ package model
 // TransferModel answers a transfer, 转账.
 type TransferModel struct {
 	Common
-	// BizTransferNo is the merchant's number of the transfer (商户转账号).
-	BizTransferNo string `json:"bizTransferNo"`
+	// BizTransferNo is the merchant's number of the transfer (商户转账号), never empty.
+	BizTransferNo string `json:"bizTransferNo" daxpay:"proof"`
 	// TransferNo is the gateway's number of the transfer (转账号), never empty.
 	TransferNo string `json:"transferNo" daxpay:"proof"`
 	// Status is the state of the transfer (转账状态), never empty.

@@ -8,7 +8,7 @@ type WxAuthURLParam struct {
 	// URL is where WeChat sends the user back to (授权后跳转地址), required, at most 200 characters.
 	URL string `json:"url" daxpay:"opaque,required,max=200"`
 	// State comes back with the user (状态), at most 128 characters.
-	State string `json:"state" daxpay:"max=128"`
+	State string `json:"state" daxpay:"opaque,max=128"`
 }
 
 // Call implements Request.

@@ -35,8 +35,7 @@
 //     the signature does not protect them; inside lists and objects also commas, braces and brackets
 //   - opaque: a string that is not checked at all, such as a URL
 //   - proof: in a model, an answer in which it is missing, empty or 0 does not prove success
-//
-// A model with a method Proves() bool can refuse an answer for other reasons.
+//   - unlike=name: in a model, nor does one in which it is the same as that member of the request
 package param
 
 import "time"

@@ -4,14 +4,16 @@
 //	http.Handle("/notify", kit.NoticeHandler(daxpay.NoticeHandlers{Store: store, Pay: onPay}))
 //
 // News that a process claimed and did not finish, because it crashed or lost Redis, can be claimed again when the lease ends, so
-// the gateway's next delivery is handled. That makes the callback run at least once, and at most once unless a process died
-// between storing the news and telling Redis: the callback's own transaction must see to that case.
+// the gateway's next delivery is handled. That makes the callback run at least once, and at most once unless a process died, or
+// lost Redis, between storing the news and telling Redis: the callback's own transaction must see to that case. Test and
+// production on one Redis need different prefixes.
 package redisstore
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -39,8 +41,8 @@ const (
 	leastRemember   = 25 * time.Hour
 )
 
-// done is the value of a key whose news was handled. An owner never has it: owners are hex digits.
-const done = "done"
+// done stands before the owner in the value of a key whose news was handled. No owner starts with it: owners are hex digits.
+const done = "done:"
 
 // Store implements daxpay.NoticeStore. It is safe for concurrent use.
 type Store struct {
@@ -82,9 +84,12 @@ var claim = redis.NewScript(`
 if redis.call("SET", KEYS[1], ARGV[1], "NX", "PX", ARGV[2]) then return "" end
 return redis.call("GET", KEYS[1])`)
 
-// finish replaces the owner by done, but only its own claim: after the lease, another may have one.
+// finish marks the owner's own claim as done; after the lease, another may have one. It can be run again, because a client may
+// do so when a reply is lost.
 var finish = redis.NewScript(`
-if redis.call("GET", KEYS[1]) ~= ARGV[1] then return 0 end
+local holder = redis.call("GET", KEYS[1])
+if holder == ARGV[2] then return 1 end
+if holder ~= ARGV[1] then return 0 end
 redis.call("SET", KEYS[1], ARGV[2], "PX", ARGV[3])
 return 1`)
 
@@ -98,9 +103,9 @@ func (s *Store) Claim(ctx context.Context, key, owner string) (daxpay.NoticeStat
 	switch {
 	case err != nil:
 		return 0, fmt.Errorf("redisstore: claim: %w", err)
-	case holder == "":
+	case holder == "" || holder == owner: // its own: the reply to an earlier try was lost
 		return daxpay.NoticeClaimed, nil
-	case holder == done:
+	case strings.HasPrefix(holder, done):
 		return daxpay.NoticeDone, nil
 	}
 	return daxpay.NoticeBusy, nil
@@ -108,7 +113,7 @@ func (s *Store) Claim(ctx context.Context, key, owner string) (daxpay.NoticeStat
 
 // Done implements daxpay.NoticeStore. It is an error if the lease ended before: another delivery may have been handled meanwhile.
 func (s *Store) Done(ctx context.Context, key, owner string) error {
-	ours, err := finish.Run(ctx, s.redis, []string{s.Prefix + key}, owner, done, s.Remember.Milliseconds()).Int()
+	ours, err := finish.Run(ctx, s.redis, []string{s.Prefix + key}, owner, done+owner, s.Remember.Milliseconds()).Int()
 	if err != nil {
 		return fmt.Errorf("redisstore: done: %w", err)
 	}

@@ -71,6 +71,7 @@ func TestStore(t *testing.T) {
 		return state
 	}
 	require.Equal(t, daxpay.NoticeClaimed, claim("a", "1"))
+	require.Equal(t, daxpay.NoticeClaimed, claim("a", "1"), "the reply was lost, and the client asked again")
 	require.Equal(t, daxpay.NoticeBusy, claim("a", "2"))
 	require.NoError(t, s.Release(ctx, "a", "2"), "not the owner: nothing happens")
 	require.Equal(t, daxpay.NoticeBusy, claim("a", "2"))
@@ -78,6 +79,7 @@ func TestStore(t *testing.T) {
 	require.Equal(t, daxpay.NoticeClaimed, claim("a", "2"))
 	require.ErrorContains(t, s.Done(ctx, "a", "1"), "the lease ended")
 	require.NoError(t, s.Done(ctx, "a", "2"))
+	require.NoError(t, s.Done(ctx, "a", "2"), "again")
 	require.Equal(t, daxpay.NoticeDone, claim("a", "3"))
 	require.NoError(t, s.Release(ctx, "a", "3"))
 	require.Equal(t, daxpay.NoticeDone, claim("a", "3"))

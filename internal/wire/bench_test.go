@@ -43,7 +43,7 @@ func BenchmarkVerifyAndDecode(b *testing.B) {
 		if verdict, err := key.Verify(&data, shanghai); verdict != Genuine || err != nil {
 			b.Fatal(verdict, err)
 		}
-		if err := plan.Screen(&data, false); err != nil {
+		if err := plan.Screen(&data, Screening{}); err != nil {
 			b.Fatal(err)
 		}
 		if err := plan.Decode(&data, reflect.ValueOf(&m).Elem(), shanghai); err != nil {
@@ -88,7 +88,7 @@ func BenchmarkHostile(b *testing.B) {
 					require.NoError(b, o.Read(text))
 					_, err := key.AppendSign(nil, &o, shanghai)
 					require.NoError(b, err)
-					_ = plan.Screen(&o, false)
+					_ = plan.Screen(&o, Screening{})
 				}
 			})
 		}

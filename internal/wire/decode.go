@@ -224,6 +224,21 @@ func (p *Plan) Missing(v reflect.Value) []string {
 	return names
 }
 
+// Repeated returns the member of the answer v that only repeats what the request asked, of another plan, has elsewhere, "" if
+// there is none.
+func (p *Plan) Repeated(v reflect.Value, request *Plan, asked reflect.Value) string {
+	for i := range p.Fields {
+		f := &p.Fields[i]
+		if f.Rule.Unlike == "" {
+			continue
+		}
+		if other := request.field([]byte(f.Rule.Unlike)); other != nil && other.kind == kindString && f.of(v).String() == other.of(asked).String() {
+			return f.Name
+		}
+	}
+	return ""
+}
+
 // Echo compares the numbers that were asked for, those set in the struct asked of the plan's type, with the ones that the
 // answer names. It returns the name of the first that differs.
 func (p *Plan) Echo(asked reflect.Value, answer *Object) (string, bool) {

@@ -59,6 +59,8 @@ type Rule struct {
 	Required, OneOf bool
 	// Proof (proof): an answer without it does not prove success.
 	Proof bool
+	// Unlike (unlike=name): an answer in which it is what the request has under that name does not prove success.
+	Unlike string
 	// Max (max=N): the most characters of a string. Min (min=N): the least value of an integer. 0 is no limit.
 	Max int
 	Min int64
@@ -237,6 +239,8 @@ func parseRule(tag string) (Rule, error) {
 			r.OneOf = true
 		case "proof":
 			r.Proof = true
+		case "unlike":
+			r.Unlike = value
 		case "max":
 			r.Max, err = strconv.Atoi(value)
 		case "min":

@@ -373,7 +373,7 @@ func TestScreen(t *testing.T) {
 		{`{"unknown":{"a":{"b":"c,a:1"}}}`, reasonCut, false},
 		{`{"unknown":["x&status=1"]}`, reasonCut, false},
 	} {
-		err := p.Screen(read(t, tt.text), false)
+		err := p.Screen(read(t, tt.text), Screening{})
 		if tt.reason == "" {
 			require.NoError(t, err, tt.text)
 			continue
@@ -383,9 +383,9 @@ func TestScreen(t *testing.T) {
 		require.ErrorContains(t, err, tt.reason, tt.text)
 		require.Equal(t, tt.reason != reasonNUL, member.Ambiguous, tt.text)
 		if tt.always {
-			require.Error(t, p.Screen(read(t, tt.text), true), tt.text)
+			require.Error(t, p.Screen(read(t, tt.text), Screening{AllowText: true}), tt.text)
 		} else {
-			require.NoError(t, p.Screen(read(t, tt.text), true), tt.text)
+			require.NoError(t, p.Screen(read(t, tt.text), Screening{AllowText: true}), tt.text)
 		}
 	}
 }

@@ -21,10 +21,12 @@ const (
 //   - a code, that is, anything but free text, with a character that structures the text or is dropped from it
 //   - a member name with such a character
 //
-// NUL is refused everywhere: no text of a payment has one, and what comes after the client may take it for the end. With
-// allowText, texts that could be cut pass; nothing else does.
-func (p *Plan) Screen(o *Object, allowText bool) error {
-	s := screener{allowText: allowText, names: cutNames{plan: p, message: nameSet{members: o.Members}}}
+// NUL is refused everywhere: no text of a payment has one, and what comes after the client may take it for the end.
+func (p *Plan) Screen(o *Object, by Screening) error {
+	s := screener{allowText: by.AllowText && len(by.Always) == 0, names: cutNames{plan: p, later: by.Kin, message: nameSet{members: o.Members}}}
+	if by.AllowText {
+		s.names.only = by.Always
+	}
 	for i := range o.Members {
 		m := &o.Members[i]
 		f := p.field(m.Name)
@@ -40,6 +42,15 @@ func (p *Plan) Screen(o *Object, allowText bool) error {
 		}
 	}
 	return nil
+}
+
+// Screening says at which names a text must not be cuttable, beside those of the message itself.
+type Screening struct {
+	// Kin are the kinds of message that this one could be made into.
+	Kin []*Plan
+	// AllowText lets texts pass that could be cut; nothing else does. Always are names at which not even then.
+	AllowText bool
+	Always    []string
 }
 
 const (
@@ -179,9 +190,10 @@ func (s *screener) string(f *Field, v Value, nested bool) string {
 
 // cutNames are the names at which a text of a message could be cut.
 type cutNames struct {
-	plan    *Plan   // of the message in which the text stands
-	answer  *Plan   // of the answer to it; nil if it is one
-	later   []*Plan // of other messages in which the text will stand
+	plan    *Plan    // of the message in which the text stands
+	answer  *Plan    // of the answer to it; nil if it is one
+	later   []*Plan  // of other messages in which the text will stand, or could
+	only    []string // if not nil, no other names count
 	message nameSet
 	around  []around // the objects around a nested text, innermost last
 }
@@ -216,6 +228,9 @@ func follows(text []byte, openers, ends string, known func(name []byte) bool) bo
 }
 
 func (n *cutNames) top(name []byte) bool {
+	if n.only != nil {
+		return slices.Contains(n.only, string(name))
+	}
 	switch string(name) {
 	case SignName:
 		return false // its value would have to be right
@@ -227,6 +242,9 @@ func (n *cutNames) top(name []byte) bool {
 }
 
 func (n *cutNames) nested(name []byte) bool {
+	if n.only != nil {
+		return false
+	}
 	for i := range n.around {
 		a := &n.around[i]
 		if a.plan != nil && a.plan.field(name) != nil || a.members.has(name) {
