@@ -54,7 +54,8 @@ type core struct {
 	Config   // without the secret, which only the signer has
 	signer   *Signer
 	resty    *resty.Client
-	returns  []*wire.Plan                    // the messages in which texts of a param come back, notices last
+	notices  []*wire.Plan                    // of the kinds of notices
+	returns  []*wire.Plan                    // of the messages in which texts of a param come back: queries and notices
 	accepted atomic.Pointer[gateway.Version] // what GatewayAuto tries first; nil: nothing was accepted yet
 	scratch  sync.Pool                       // of *scratch
 }
@@ -78,16 +79,13 @@ func New(config Config) (*Client, error) {
 	config.SignSecret = masked
 	c := &core{Config: config, signer: signer.In(config.Location)}
 	c.scratch.New = func() any { return new(scratch) }
-	for _, m := range []any{
-		model.PayOrderModel{}, model.RefundOrderModel{}, model.TransferOrderModel{}, model.AllocOrderModel{},
-		model.PayNotice{}, model.RefundNotice{}, model.AllocNotice{},
-	} {
-		plan, err := wire.PlanOf(reflect.TypeOf(m))
-		if err != nil {
-			return nil, err
-		}
-		c.returns = append(c.returns, plan)
+	if c.notices, err = plansOf(model.PayNotice{}, model.RefundNotice{}, model.AllocNotice{}); err != nil {
+		return nil, err
 	}
+	if c.returns, err = plansOf(model.PayOrderModel{}, model.RefundOrderModel{}, model.TransferOrderModel{}, model.AllocOrderModel{}); err != nil {
+		return nil, err
+	}
+	c.returns = append(c.returns, c.notices...)
 	c.resty = resty.NewWithClient(config.httpClient()).
 		SetBaseURL(config.ServiceURL).
 		SetHeader("Content-Type", "application/json").
@@ -96,6 +94,17 @@ func New(config Config) (*Client, error) {
 		SetLogger(silent{}).
 		SetDoNotParseResponse(true) // resty would decode by the answer's Content-Type, and before it is verified
 	return &Client{core: c}, nil
+}
+
+func plansOf(models ...any) ([]*wire.Plan, error) {
+	plans := make([]*wire.Plan, len(models))
+	for i, m := range models {
+		var err error
+		if plans[i], err = wire.PlanOf(reflect.TypeOf(m)); err != nil {
+			return nil, err
+		}
+	}
+	return plans, nil
 }
 
 // silent is resty's logger: it would print bodies.

@@ -65,8 +65,7 @@ func (c *core) parseNotice(body []byte) (model.Notice, error) {
 		return nil, typeFault(err)
 	}
 	// The numbers tell the kind, so a text that could be cut at one could make another kind of notice of this one.
-	kin := c.returns[len(c.returns)-noticeKinds:]
-	if err := plan.Screen(o, wire.Screening{Kin: kin, AllowText: c.AllowAmbiguousText, Always: kindNames}); err != nil {
+	if err := plan.Screen(o, wire.Screening{Kin: c.notices, AllowText: c.AllowAmbiguousText, Always: kindNames}); err != nil {
 		return nil, memberFault(err, refusedNotice)
 	}
 	if err := plan.Decode(o, value, c.Location); err != nil {
@@ -84,8 +83,6 @@ func (c *core) parseNotice(body []byte) (model.Notice, error) {
 
 // kindNames are the members by which kinds are told apart.
 var kindNames = []string{"refundNo", "bizRefundNo", "allocNo", "bizAllocNo", "allocationNo", "bizAllocationNo"}
-
-const noticeKinds = 3
 
 // kindOf tells the kind of a notice by the numbers in it. A null does not count: anyone could add one.
 func kindOf(o *wire.Object) model.Notice {
@@ -115,19 +112,21 @@ func kindOf(o *wire.Object) model.Notice {
 type NoticeHandlers struct {
 	// Pay, Refund and Alloc are called with a notice of their kind that was verified. They must store durably what it says before
 	// they return nil, because then the gateway is told not to send it again; after an error or a panic it is. They must compare
-	// it with the merchant's own order: see Expect. The context ends 4 seconds after the notice came, for the gateway waits 5. A kind without a
-	// callback is refused, so that it comes again once there is one.
+	// it with the merchant's own order: see Expect. The context ends 4 seconds after the notice came, for the gateway waits 5.
+	// A kind without a callback is refused, so that it comes again once there is one.
 	Pay    func(context.Context, *model.PayNotice) error
 	Refund func(context.Context, *model.RefundNotice) error
 	Alloc  func(context.Context, *model.AllocNotice) error
 	// Store sees to it that the same news, that is, kind, number, status, and time of the end, is handled by one callback at a time,
-	// and by none once one succeeded. If it fails, news can be handled again: the callback should bear that. Default: NewMemoryStore(0), which is enough for one process; merchants with several need one that
-	// they share, such as contrib/redisstore.
+	// and by none once one succeeded. If it fails, news can be handled again: the callback should bear that. Default:
+	// NewMemoryStore(0), which is enough for one process; merchants with several need one that they share, such as
+	// contrib/redisstore.
 	Store NoticeStore
 	// MaxAge refuses notices that were made longer ago. The gateway goes on sending for 24 hours, and signs only once, so less
 	// than 25 hours counts as that. Default: not checked; a notice that comes again is handled by Store.
 	MaxAge time.Duration
-	// OnError is told why a notice was refused or not acknowledged; ErrNoticeBusy is nothing to worry about. Default: nothing but a line in Config.Logger.
+	// OnError is told why a notice was refused or not acknowledged; ErrNoticeBusy is nothing to worry about. Default: nothing
+	// but a line in Config.Logger.
 	OnError func(context.Context, error)
 }
 
