@@ -339,6 +339,17 @@ func TestParamsOfTheBusiness(t *testing.T) {
 	_, err = gw.Client().Pay(ctx, p)
 	require.NoError(t, err)
 	require.NotContains(t, sentMembers(t, gw), "extraParam", "an empty one is none")
+	p.ExtraParam = &param.AliPay{}
+	_, err = gw.Client().Pay(ctx, p)
+	require.NoError(t, err)
+	require.NotContains(t, sentMembers(t, gw), "extraParam", "nor is a pointer to an empty one")
+	p.ExtraParam = (*param.AliPay)(nil)
+	_, err = gw.Client().Pay(ctx, p)
+	require.NoError(t, err)
+	p.ExtraParam = &param.AliPay{OpenID: "o"}
+	_, err = gw.Client().Pay(ctx, p)
+	require.NoError(t, err)
+	require.Contains(t, string(gw.Requests()[len(gw.Requests())-1].Body), `"extraParam":{"openId":"o"}`)
 
 	_, err = gw.Client().StartAllocation(ctx, &param.AllocationParam{BizAllocationNo: "A", OrderNo: "P", Receivers: []param.AllocReceiver{{ReceiverNo: "R1},{amount:9,receiverNo:R2"}}})
 	require.ErrorContains(t, err, "Receivers[0].ReceiverNo must not hold")

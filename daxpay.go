@@ -204,7 +204,7 @@ func (c *core) execute(ctx context.Context, call *call) (answer, error) {
 		if err == nil || a.verified {
 			c.prefer(version)
 		}
-		refusal := c.misunderstood(call, err)
+		refusal := call.misunderstood(err)
 		if refusal == nil {
 			return a, err
 		}
@@ -296,7 +296,7 @@ func (c *core) prefer(version gateway.Version) {
 
 // misunderstood returns the refusal in err that another encoding could avoid, nil if there is none. The gateway refuses in these
 // ways before it does anything, so that the call can go out again.
-func (c *core) misunderstood(call *call, err error) *GatewayError {
+func (call *call) misunderstood(err error) *GatewayError {
 	refusal := (*GatewayError)(nil)
 	if !errors.As(err, &refusal) {
 		return nil

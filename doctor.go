@@ -143,6 +143,9 @@ func (p *probe) understood() bool {
 	return p.err == nil || refusal != nil && refusal.Signed || errors.As(p.err, &answer) && answer.Err != ErrTooLarge //nolint:errorlint // it is never wrapped
 }
 
+// fault is what went wrong, in words.
+func (p *probe) fault() string { return strings.TrimPrefix(fmt.Sprint(p.err), "daxpay: ") }
+
 // refusedSign tells that the gateway refuses the signature of the request.
 func (p *probe) refusedSign() bool {
 	refusal := p.refusal()
@@ -281,7 +284,7 @@ func (d *doctor) recognized(ctx context.Context, p *probe) {
 	d.report.add(FindingOK, "secret", "secret and algorithm are right: the answer is signed with them", "")
 	spoiled := d.ask(ctx, p.version, true)
 	checks, unchecked := spoiled.refusedSign(), spoiled.understood()
-	version, told := p.version, true
+	version, told, failed := p.version, true, spoiled
 	switch {
 	case version == gateway.V206: // which alone has this path
 	case !checks:
@@ -291,12 +294,12 @@ func (d *doctor) recognized(ctx context.Context, p *probe) {
 		if known.understood() {
 			version = gateway.V208
 		}
-		told = known.understood() || known.refusedSign()
+		told, failed = known.understood() || known.refusedSign(), known
 	}
 	pinned, isPinned := d.core.Gateway.pinned()
 	switch {
 	case !told && !unchecked:
-		d.report.add(FindingWarning, "version", "is 2.0.7 or 2.0.8: "+strings.TrimPrefix(fmt.Sprint(spoiled.err), "daxpay: "), "try again")
+		d.report.add(FindingWarning, "version", "is 2.0.7 or 2.0.8: "+failed.fault(), "try again")
 	case !told:
 		d.report.add(FindingWarning, "version", "is 2.0.7 or 2.0.8: they differ in what they take for a right signature, which this gateway does not look at", "pin Gateway to what the console shows")
 	case isPinned && pinned != version:
@@ -314,7 +317,7 @@ func (d *doctor) recognized(ctx context.Context, p *probe) {
 	case checks:
 		d.report.add(FindingOK, "request signatures", "are checked", "")
 	case !unchecked:
-		d.report.add(FindingWarning, "request signatures", "nobody knows whether they are checked: "+strings.TrimPrefix(fmt.Sprint(spoiled.err), "daxpay: "), "try again")
+		d.report.add(FindingWarning, "request signatures", "nobody knows whether they are checked: "+spoiled.fault(), "try again")
 	default:
 		d.report.add(FindingFault, "request signatures", "are not checked: whoever reaches the gateway can pay out money in your name", "switch the check on in the gateway's settings (平台配置, 验签)")
 	}
@@ -365,7 +368,7 @@ func (d *doctor) diagnose(probes []probe) {
 		d.report.add(FindingOK, "path prefix", "is right", "")
 		d.report.add(FindingFault, "request", "the gateway refuses it: "+refusal.said(), "if it is about the time, synchronize the clocks (NTP)")
 	default:
-		d.report.add(FindingFault, "answer", strings.TrimPrefix(p.err.Error(), "daxpay: "), "")
+		d.report.add(FindingFault, "answer", p.fault(), "")
 	}
 }
 

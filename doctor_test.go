@@ -128,6 +128,7 @@ func TestDoctorDoesNotGuess(t *testing.T) {
 			c.ServiceURL, c.Gateway = front(t, gw, map[int]http.HandlerFunc{3: broken}), daxpay.GatewayV207
 		}).Doctor(context.Background())
 		require.Equal(t, daxpay.FindingWarning, found(report)["version"].Level, report)
+		require.Contains(t, found(report)["version"].Detail, "502", "the reason is the probe that failed")
 	})
 	t.Run("the secret, when only the clock is wrong", func(t *testing.T) {
 		gw := stocked(t, daxpaytest.WithVersion(daxpay.GatewayV207), daxpaytest.WithClock(func() time.Time { return time.Now().Add(10 * time.Minute) }))

@@ -29,6 +29,7 @@ type checker struct {
 	allowText bool
 	names     cutNames
 	listed    bool // within a list
+	depth     int
 	faults    []Fault
 }
 
@@ -67,6 +68,12 @@ func (c *checker) item(field string, s *shape, r Rule, v reflect.Value) {
 }
 
 func (c *checker) value(field string, s *shape, r Rule, v reflect.Value) {
+	if c.depth == 2*MaxDepth { // interfaces can lead in a circle; one counts beside what it holds
+		c.add(field[:strings.IndexAny(field+".", ".[")], "must not be nested deeper than %d levels", MaxDepth)
+		return
+	}
+	c.depth++
+	defer func() { c.depth-- }()
 	switch s.kind {
 	case kindString:
 		c.string(field, r, v.String())
@@ -81,7 +88,7 @@ func (c *checker) value(field string, s *shape, r Rule, v reflect.Value) {
 	case kindInterface:
 		dynamic, held, err := held(v)
 		if err != nil {
-			c.add(field, "cannot be sent: %v", err)
+			c.add(field, "cannot be sent: it %v", err)
 			return
 		}
 		c.value(field, dynamic, r, held)

@@ -195,7 +195,9 @@ func (p *Plan) add(t reflect.Type, path []int, outer []reflect.Type) error {
 		if rule.Number {
 			echo := cmp.Or(rule.Echo, name)
 			p.echoes[echo] = len(p.Fields)
-			p.echoes[gateway.OldName(echo)] = len(p.Fields)
+			if old := gateway.OldName(echo); old != "" {
+				p.echoes[old] = len(p.Fields)
+			}
 		}
 		p.Fields = append(p.Fields, f)
 	}
@@ -326,21 +328,36 @@ func (s *shape) isUnset(v reflect.Value) bool {
 	case kindList:
 		return v.Len() == 0
 	case kindInterface:
-		return v.IsNil() || v.Elem().IsZero()
+		v = behind(v)
+		return !v.IsValid() || v.IsZero()
 	}
 	return v.IsZero()
 }
 
+// behind is what stands in an interface, or behind the pointer in it; the zero Value if there is nothing.
+func behind(v reflect.Value) reflect.Value {
+	v = v.Elem()
+	if v.Kind() == reflect.Pointer {
+		v = v.Elem()
+	}
+	return v
+}
+
 // held is the shape and the value of what stands in an interface.
 func held(v reflect.Value) (*shape, reflect.Value, error) {
-	v = v.Elem()
-	if v.Kind() == reflect.Struct && !isTime(v.Type()) {
-		if _, own := v.Interface().(json.Marshaler); !own {
-			plan, err := PlanOf(v.Type()) // which is kept, unlike other shapes
-			return &shape{kind: kindStruct, plan: plan}, v, err
-		}
+	v = behind(v)
+	switch v.Kind() {
+	case reflect.Invalid:
+		return nil, v, errors.New("is nil") // an element of a list; a member would have been left out
+	case reflect.Pointer, reflect.Interface:
+		return nil, v, errors.New("is a pointer to a pointer or to an interface")
 	}
-	s, err := shapeOf(v.Type(), nil)
+	t := v.Type()
+	if t.Kind() == reflect.Struct && !isTime(t) && !reflect.PointerTo(t).Implements(marshalerType) {
+		plan, err := PlanOf(t) // which is kept, unlike other shapes
+		return &shape{kind: kindStruct, plan: plan}, v, err
+	}
+	s, err := shapeOf(t, nil)
 	return &s, v, err
 }
 

@@ -175,6 +175,53 @@ func TestEncode(t *testing.T) {
 		"&items=[{},{zed:z}]&n=-5&no=false&ok=true&ptr={}&raw=[{X:x,y:1.5}]&reqTime=1715500000&small=127&text=qbc\n\x01é😀&u=4294967295&when=1715500001", text)
 }
 
+// A type in an interface that writes its own JSON does so, also if the method is one of the pointer.
+func TestEncodeInterface(t *testing.T) {
+	type holder struct {
+		V any `json:"v"`
+	}
+	for _, tt := range []struct {
+		v    any
+		body string
+	}{
+		{brokenJSON{`"own"`}, `{"v":"own","sign":"SIGN"}`},
+		{&brokenJSON{`"own"`}, `{"v":"own","sign":"SIGN"}`},
+		{item2{B: "b"}, `{"v":{"b":"b"},"sign":"SIGN"}`},
+		{&item2{B: "b"}, `{"v":{"b":"b"},"sign":"SIGN"}`},
+		{"text", `{"v":"text","sign":"SIGN"}`},
+		{time.Unix(1715500231, 0), `{"v":1715500231,"sign":"SIGN"}`},
+	} {
+		require.Empty(t, planOf(t, holder{}).Check(reflect.ValueOf(holder{tt.v}), planOf(t, holder{}), nil, false))
+		body, _ := encode(t, holder{tt.v}, gateway.V208, Stamp{Zone: shanghai})
+		require.Equal(t, tt.body, body, "%T", tt.v)
+	}
+	for _, v := range []any{nil, "", &item2{}, (*item2)(nil), item2{}} {
+		body, _ := encode(t, struct {
+			holder
+			N int `json:"n"`
+		}{holder{v}, 1}, gateway.V208, Stamp{})
+		require.Equal(t, `{"n":1,"sign":"SIGN"}`, body, "%T", v)
+	}
+	type loop *loop
+	var endless loop
+	endless = &endless
+	var inner any = "x"
+	for _, v := range []any{1.5, map[string]int{"a": 1}, []any{nil}, []any{"x", (*item2)(nil)}, endless, &inner} {
+		require.NotEmpty(t, planOf(t, holder{}).Check(reflect.ValueOf(holder{v}), planOf(t, holder{}), nil, false), "%T", v)
+	}
+	circle := &holder{}
+	circle.V = circle
+	ring := []any{nil}
+	ring[0] = ring
+	for _, v := range []any{circle, ring} {
+		faults := planOf(t, holder{}).Check(reflect.ValueOf(holder{v}), planOf(t, holder{}), nil, false)
+		require.Len(t, faults, 1)
+		require.Equal(t, "must not be nested deeper than 32 levels", faults[0].Reason)
+	}
+	body, _ := encode(t, holder{[]any{"x", 5, item2{A: 1}}}, gateway.V208, Stamp{})
+	require.Equal(t, `{"v":["x",5,{"A":1}],"sign":"SIGN"}`, body)
+}
+
 func TestLayouts(t *testing.T) {
 	p := planOf(t, everything{})
 	require.False(t, p.Layout("/x", gateway.V208).Same(p.Layout("/x", gateway.V207)))
@@ -302,6 +349,8 @@ func TestEcho(t *testing.T) {
 	require.Equal(t, "bizOrderNoeNo", name)
 	_, ok = planOf(t, query{}).Echo(reflect.ValueOf(query{"B1"}), read(t, `{"bizOrderNo":"B1"}`))
 	require.True(t, ok)
+	_, ok = planOf(t, query{}).Echo(reflect.ValueOf(query{"B1"}), read(t, `{"":"B2"}`))
+	require.True(t, ok, "a member without a name is not a number")
 	_, ok = p.Echo(reflect.ValueOf(everything{}), read(t, `{"allocNo":"A2"}`))
 	require.True(t, ok, "what was not asked for cannot differ")
 }
