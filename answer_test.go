@@ -334,7 +334,7 @@ func TestHTTPFaults(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			server := httptest.NewServer(tt.handler)
 			defer server.Close()
-			kit, err := daxpay.New(daxpay.Config{ServiceURL: server.URL, SignSecret: secret, Now: at(now)})
+			kit, err := daxpay.New(daxpay.Config{ServiceURL: server.URL, SignSecret: secret, Now: at(now), Retry: once})
 			require.NoError(t, err)
 			_, err = calls["SyncPay"](kit)
 			require.ErrorIs(t, err, daxpay.ErrProtocol)

@@ -172,7 +172,7 @@ func sentMembers(t *testing.T, gw *daxpaytest.Gateway) string {
 func TestLifeOfAPayment(t *testing.T) {
 	ctx := context.Background()
 	gw := daxpaytest.Start(t)
-	kit := gw.Client()
+	kit := client(t, gw, func(c *daxpay.Config) { c.Retry = once })
 	start := &param.PayParam{BizOrderNo: "B1", Title: "鞋", Channel: model.ChannelAli, Method: model.MethodQRCode, Amount: 100}
 	pay, err := kit.Pay(ctx, start)
 	require.NoError(t, err)

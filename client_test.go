@@ -314,7 +314,7 @@ func TestTransportErrors(t *testing.T) {
 		listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 		require.NoError(t, err)
 		require.NoError(t, listener.Close())
-		kit, err := daxpay.New(daxpay.Config{ServiceURL: "http://" + listener.Addr().String(), SignSecret: secret})
+		kit, err := daxpay.New(daxpay.Config{ServiceURL: "http://" + listener.Addr().String(), SignSecret: secret, Retry: once})
 		require.NoError(t, err)
 		err = finish(ctx, kit)
 		var transport *daxpay.TransportError
@@ -328,7 +328,7 @@ func TestTransportErrors(t *testing.T) {
 		server.Config.ErrorLog = slog.NewLogLogger(slog.NewTextHandler(io.Discard, nil), slog.LevelError)
 		server.StartTLS()
 		defer server.Close()
-		kit, err := daxpay.New(daxpay.Config{ServiceURL: server.URL, SignSecret: secret})
+		kit, err := daxpay.New(daxpay.Config{ServiceURL: server.URL, SignSecret: secret, Retry: once})
 		require.NoError(t, err)
 		err = finish(ctx, kit)
 		require.ErrorContains(t, err, "certificate")
@@ -342,7 +342,7 @@ func TestTransportErrors(t *testing.T) {
 			panic(http.ErrAbortHandler)
 		}))
 		defer server.Close()
-		kit, err := daxpay.New(daxpay.Config{ServiceURL: server.URL, SignSecret: secret})
+		kit, err := daxpay.New(daxpay.Config{ServiceURL: server.URL, SignSecret: secret, Retry: once})
 		require.NoError(t, err)
 		err = finish(ctx, kit)
 		require.ErrorIs(t, err, io.EOF)
@@ -356,7 +356,7 @@ func TestTransportErrors(t *testing.T) {
 			_, _ = w.Write([]byte(`{"code":0,`))
 		}))
 		defer server.Close()
-		kit, err := daxpay.New(daxpay.Config{ServiceURL: server.URL, SignSecret: secret})
+		kit, err := daxpay.New(daxpay.Config{ServiceURL: server.URL, SignSecret: secret, Retry: once})
 		require.NoError(t, err)
 		err = finish(ctx, kit)
 		require.ErrorIs(t, err, io.ErrUnexpectedEOF)
@@ -367,7 +367,7 @@ func TestTransportErrors(t *testing.T) {
 		server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-release }))
 		defer server.Close()
 		defer close(release)
-		kit, err := daxpay.New(daxpay.Config{ServiceURL: server.URL, SignSecret: secret, Timeout: 20 * time.Millisecond})
+		kit, err := daxpay.New(daxpay.Config{ServiceURL: server.URL, SignSecret: secret, Timeout: 20 * time.Millisecond, Retry: once})
 		require.NoError(t, err)
 		err = finish(ctx, kit)
 		require.ErrorIs(t, err, context.DeadlineExceeded)
@@ -476,7 +476,7 @@ type riskItem struct {
 }
 
 func (*riskParam) Call() param.Call[riskModel] {
-	return param.Call[riskModel]{Path: "/unipay/ext/risk", ReadOnly: true}
+	return param.Call[riskModel]{Path: "/unipay/ext/risk", Effect: param.EffectReadOnly}
 }
 
 type riskModel struct {
@@ -532,7 +532,7 @@ type payoutParam struct {
 }
 
 func (*payoutParam) Call() param.Call[payoutModel] {
-	return param.Call[payoutModel]{Path: "/unipay/ext/payout", Once: true, Recover: "ask the bank"}
+	return param.Call[payoutModel]{Path: "/unipay/ext/payout", Effect: param.EffectOnce, Recover: "ask the bank"}
 }
 
 type payoutModel struct {
@@ -630,6 +630,7 @@ func TestLogHoldsOnlyWhatIsAllowed(t *testing.T) {
 		for name := range fields {
 			require.Contains(t, []string{
 				"time", "level", "msg", "path", "gateway", "attempt", "took", "status", "code", "verified", "outcomeUnknown", "traceId",
+				"call", "failure",
 			}, name)
 		}
 		require.NotEmpty(t, fields["traceId"])
@@ -638,15 +639,16 @@ func TestLogHoldsOnlyWhatIsAllowed(t *testing.T) {
 		delete(fields, "took")
 		got = append(got, fields)
 	}
-	line := func(level, msg, gateway string, attempt, code int, verified bool) map[string]any {
+	line := func(level, msg, gateway string, attempt, code int, verified bool, failure string) map[string]any {
 		return map[string]any{
+			"call": "PaySync", "failure": failure,
 			"level": level, "msg": msg, "path": "/unipay/sync/pay", "gateway": gateway, "attempt": float64(attempt),
 			"status": float64(200), "code": float64(code), "verified": verified, "outcomeUnknown": false,
 		}
 	}
 	require.Equal(t, []map[string]any{
-		line("WARN", "daxpay call failed", "as printed", 1, 20000, false),
-		line("DEBUG", "daxpay call", "2.0.7", 2, 0, true),
-		line("WARN", "daxpay call failed", "2.0.7", 1, 1, true),
+		line("WARN", "daxpay call failed", "as printed", 1, 20000, false, "gateway"),
+		line("DEBUG", "daxpay call", "2.0.7", 2, 0, true, ""),
+		line("WARN", "daxpay call failed", "2.0.7", 1, 1, true, "business"),
 	}, got)
 }

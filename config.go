@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -26,6 +28,10 @@ type Config struct {
 	ServiceURL string
 	// SignSecret is the secret of the gateway's settings (签名密钥).
 	SignSecret string
+	// PreviousSecrets are secrets that answers and notices may be signed with as well, for the time in which the gateway's secret
+	// is changed: set the new one as SignSecret and the old one here, then change it at the gateway, and take it out when
+	// SecretIndex of results and notices has been 0 for a day. Nothing is signed with them. Default: none.
+	PreviousSecrets []string
 	// SignType is the algorithm of the gateway's settings (签名方式). Default: HMACSHA256.
 	SignType SignType
 	// Gateway pins the gateway's version. Default: GatewayAuto.
@@ -39,8 +45,26 @@ type Config struct {
 	// MaxAge is how far the time of an answer (resTime) may be from now, in either direction. Default: 5 minutes. Negative: not
 	// checked, so that whoever recorded an answer can send it again.
 	MaxAge time.Duration
+	// CorrectClock stamps requests with the gateway's time, learned from verified answers, where this machine's clock is off:
+	// gateway 2.0.8 refuses requests that are more than 10 seconds old, or 60 ahead. It cannot learn from refusals, which are not
+	// signed, so a clock that is too far behind from the start stays refused: GatewayError.ClockDifference says how far.
+	// MaxAge is measured with this machine's clock all the same. Default: false; a machine with NTP does not need it.
+	CorrectClock bool
+	// Retry says how often and when a call is sent again. Its zero value is good: what may be repeated is sent up to 3 times.
+	Retry Retry
 	// MaxAnswerSize limits an answer in bytes, after decompression. Default: 1 MiB.
 	MaxAnswerSize int64
+	// MaxDepth limits how many objects and lists stand inside one another in an answer or a notice. Default: 32.
+	MaxDepth int
+	// MaxHeaderSize limits the header of an answer in bytes. Default: 64 KiB. It is a matter of the transport: one of your own has
+	// a limit of its own. So are the next two.
+	MaxHeaderSize int64
+	// MaxIdleConns is how many connections are kept for the next calls; each is closed after 90 seconds of idleness. Default: as
+	// many as there were calls at once.
+	MaxIdleConns int
+	// ResponseHeaderTimeout is how long one attempt waits for the beginning of its answer. Default: half of Timeout, so that what
+	// hangs can be tried again.
+	ResponseHeaderTimeout time.Duration
 	// AllowAmbiguousText accepts texts in which "&", the name of a member and "=" follow one another. Someone could cut such a
 	// text so that it becomes a member without breaking the signature; set it only to read orders that have such texts
 	// already. Default: they are refused, with ErrAmbiguous or ErrParam.
@@ -53,6 +77,8 @@ type Config struct {
 	HTTPClient *http.Client
 	// Logger gets a line for every attempt: path, codes, duration and trace id; never a member of a message. Default: silent.
 	Logger *slog.Logger
+	// Observer is told of every call and attempt, for traces and metrics: see contrib/otel. Default: none.
+	Observer Observer
 }
 
 // The defaults of Config.
@@ -60,6 +86,8 @@ const (
 	defaultTimeout       = 30 * time.Second
 	defaultMaxAge        = 5 * time.Minute
 	defaultMaxAnswerSize = 1 << 20
+	defaultMaxHeaderSize = 64 << 10
+	maxMaxDepth          = 1000 // deeper than any message, and far from where recursion hurts
 )
 
 // GatewayVersion is a release of the gateway.
@@ -116,6 +144,17 @@ func (cfg Config) withDefaults() (Config, error) {
 	if !utf8.ValidString(cfg.SignSecret) {
 		fault("SignSecret", "must be valid UTF-8")
 	}
+	for i, secret := range cfg.PreviousSecrets {
+		field := fmt.Sprintf("PreviousSecrets[%d]", i)
+		switch {
+		case strings.TrimSpace(secret) == "":
+			fault(field, "must not be empty")
+		case !utf8.ValidString(secret):
+			fault(field, "must be valid UTF-8")
+		case secret == cfg.SignSecret || slices.Contains(cfg.PreviousSecrets[:i], secret):
+			fault(field, "is given twice")
+		}
+	}
 	if _, ok := cfg.Gateway.pinned(); !ok && cfg.Gateway != GatewayAuto {
 		fault("Gateway", fmt.Sprintf("must be GatewayAuto or one of 2.0.5, 2.0.6, 2.0.7, 2.0.8, not %q", string(cfg.Gateway)))
 	}
@@ -130,6 +169,22 @@ func (cfg Config) withDefaults() (Config, error) {
 	if cfg.MaxAnswerSize < 0 {
 		fault("MaxAnswerSize", "must not be negative")
 	}
+	if cfg.MaxDepth < 0 || cfg.MaxDepth > maxMaxDepth {
+		fault("MaxDepth", fmt.Sprintf("must be between 1 and %d", maxMaxDepth))
+	}
+	if cfg.MaxHeaderSize < 0 {
+		fault("MaxHeaderSize", "must not be negative")
+	}
+	if cfg.MaxIdleConns < 0 {
+		fault("MaxIdleConns", "must not be negative")
+	}
+	if cfg.ResponseHeaderTimeout < 0 {
+		fault("ResponseHeaderTimeout", "must not be negative")
+	}
+	if cfg.CorrectClock && cfg.MaxAge < 0 {
+		fault("CorrectClock", "needs MaxAge: without it, an old answer that somebody sends again could set the clock")
+	}
+	cfg.Retry = cfg.Retry.withDefaults(fault)
 	if cfg.Timeout == 0 {
 		cfg.Timeout = defaultTimeout
 	}
@@ -138,6 +193,18 @@ func (cfg Config) withDefaults() (Config, error) {
 	}
 	if cfg.MaxAnswerSize == 0 {
 		cfg.MaxAnswerSize = defaultMaxAnswerSize
+	}
+	if cfg.MaxDepth == 0 {
+		cfg.MaxDepth = wire.MaxDepth
+	}
+	if cfg.MaxHeaderSize == 0 {
+		cfg.MaxHeaderSize = defaultMaxHeaderSize
+	}
+	if cfg.MaxIdleConns == 0 {
+		cfg.MaxIdleConns = math.MaxInt32
+	}
+	if cfg.ResponseHeaderTimeout == 0 {
+		cfg.ResponseHeaderTimeout = cfg.Timeout / 2
 	}
 	if cfg.Location == nil {
 		cfg.Location = beijing
@@ -179,7 +246,7 @@ func (cfg Config) httpClient() *http.Client {
 		hc = *cfg.HTTPClient
 	}
 	if hc.Transport == nil {
-		hc.Transport = newTransport(cfg.Timeout)
+		hc.Transport = cfg.newTransport()
 	}
 	hc.Jar = nil
 	// A redirect would post the signed body to somewhere else.
@@ -187,22 +254,21 @@ func (cfg Config) httpClient() *http.Client {
 	return &hc
 }
 
-// newTransport is net/http's default transport but for the number of connections it keeps, two a host there, and for a limit
-// to headers.
-func newTransport(timeout time.Duration) *http.Transport {
-	const connections = 256
+// newTransport is net/http's default transport but for the number of connections it keeps, which is two a host there, so that
+// most concurrent calls would open one of their own; and for the limits to headers.
+func (cfg Config) newTransport() *http.Transport {
 	dialer := &net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}
 	return &http.Transport{
 		Proxy:                  http.ProxyFromEnvironment,
 		DialContext:            dialer.DialContext,
 		ForceAttemptHTTP2:      true,
-		MaxIdleConns:           connections,
-		MaxIdleConnsPerHost:    connections,
+		MaxIdleConns:           cfg.MaxIdleConns,
+		MaxIdleConnsPerHost:    cfg.MaxIdleConns,
 		IdleConnTimeout:        90 * time.Second,
 		TLSHandshakeTimeout:    10 * time.Second,
 		ExpectContinueTimeout:  time.Second,
-		ResponseHeaderTimeout:  timeout,
-		MaxResponseHeaderBytes: 64 << 10,
+		ResponseHeaderTimeout:  cfg.ResponseHeaderTimeout,
+		MaxResponseHeaderBytes: cfg.MaxHeaderSize,
 	}
 }
 
@@ -227,6 +293,8 @@ func (cfg Config) attrs() []slog.Attr {
 		slog.String("ClientIP", cfg.ClientIP),
 		slog.Duration("Timeout", cfg.Timeout),
 		slog.Duration("MaxAge", cfg.MaxAge),
+		slog.Int("MaxAttempts", cfg.Retry.MaxAttempts),
+		slog.Int("PreviousSecrets", len(cfg.PreviousSecrets)),
 	}
 }
 
@@ -256,9 +324,4 @@ func marshalAttrs(attrs []slog.Attr) ([]byte, error) {
 		values[a.Key] = a.Value.String()
 	}
 	return json.Marshal(values)
-}
-
-// stamp is what the client fills into a request made now.
-func (cfg *Config) stamp(nonce string) wire.Stamp {
-	return wire.Stamp{ClientIP: cfg.ClientIP, Nonce: nonce, Time: cfg.Now().Unix(), Zone: cfg.Location}
 }

@@ -133,6 +133,6 @@ func TestNothingPrintsTheSecret(t *testing.T) {
 	}
 	require.Contains(t, fmt.Sprintf("%+v", kit), "ServiceURL:https://host/a SignSecret:*** SignType:HMAC_SHA256 Gateway:auto ClientIP:192.0.2.1 Timeout:1s")
 	require.Equal(t, "daxpay.Client{state:not made with New}", fmt.Sprint(&daxpay.Client{}))
-	require.Equal(t, "daxpay.Config{ServiceURL:(not a URL) SignSecret: SignType: Gateway:auto ClientIP: Timeout:0s MaxAge:0s}", fmt.Sprint(daxpay.Config{ServiceURL: "::"}))
+	require.Equal(t, "daxpay.Config{ServiceURL:(not a URL) SignSecret: SignType: Gateway:auto ClientIP: Timeout:0s MaxAge:0s MaxAttempts:0 PreviousSecrets:0}", fmt.Sprint(daxpay.Config{ServiceURL: "::"}))
 	require.ErrorIs(t, signErr, daxpay.ErrSignMismatch)
 }

@@ -51,13 +51,16 @@ type Client struct {
 
 // core is what a Client is made of.
 type core struct {
-	Config   // without the secret, which only the signer has
-	signer   *Signer
-	resty    *resty.Client
-	notices  []*wire.Plan                    // of the kinds of notices
-	returns  []*wire.Plan                    // of the messages in which texts of a param come back: queries and notices
-	accepted atomic.Pointer[gateway.Version] // what GatewayAuto tries first; nil: nothing was accepted yet
-	scratch  sync.Pool                       // of *scratch
+	Config    // without the secret, which only the signer has
+	signer    *Signer
+	resty     *resty.Client
+	observers []Observer
+	budget    budget
+	clock     clock
+	notices   []*wire.Plan                    // of the kinds of notices
+	returns   []*wire.Plan                    // of the messages in which texts of a param come back: queries and notices
+	accepted  atomic.Pointer[gateway.Version] // what GatewayAuto tries first; nil: nothing was accepted yet
+	scratch   sync.Pool                       // of *scratch
 }
 
 // scratch is the memory that a round trip needs only while it lasts.
@@ -66,19 +69,30 @@ type scratch struct {
 	envelope, data wire.Object
 }
 
+func newScratch(depth int) *scratch {
+	s := new(scratch)
+	s.envelope.MaxDepth = depth
+	return s
+}
+
 // New returns a client. Its error holds a *ConfigError for every mistake in the Config.
 func New(config Config) (*Client, error) {
 	config, err := config.withDefaults()
 	if err != nil {
 		return nil, err
 	}
-	signer, err := NewSigner(config.SignType, config.SignSecret)
-	if err != nil {
-		return nil, err
-	}
+	c := &core{signer: config.signer()}
 	config.SignSecret = masked
-	c := &core{Config: config, signer: signer.In(config.Location)}
-	c.scratch.New = func() any { return new(scratch) }
+	config.PreviousSecrets = slices.Repeat([]string{masked}, len(config.PreviousSecrets))
+	c.Config = config
+	c.budget.fill(config.Retry.Budget)
+	c.scratch.New = func() any { return newScratch(config.MaxDepth) }
+	if config.Logger != nil {
+		c.observers = append(c.observers, logger{config.Logger})
+	}
+	if !isNil(config.Observer) {
+		c.observers = append(c.observers, config.Observer)
+	}
 	if c.notices, err = plansOf(model.PayNotice{}, model.RefundNotice{}, model.AllocNotice{}); err != nil {
 		return nil, err
 	}
@@ -128,6 +142,9 @@ type Result[T any] struct {
 	// Verified tells that the signature was right. It is false only for gateways up to 2.0.5 (GatewayV205), which sign no
 	// answers: whoever is between here and the gateway could have written this one.
 	Verified bool
+	// SecretIndex tells which secret the answer is signed with: 0 for Config.SignSecret, n for the nth of Config.PreviousSecrets,
+	// counted from 1.
+	SecretIndex int
 }
 
 // Execute makes any call, also one that this module does not have: see package param. T follows from p, which is not
@@ -135,13 +152,14 @@ type Result[T any] struct {
 //
 // An error is ErrConfig, ErrParam or ErrUnsupported if there was nothing that could be sent, a *TransportError if no answer
 // came (its NeverSent tells whether anything went out), a *GatewayError if the gateway refused, a *SignError, *AnswerError or
-// *HTTPError if this client refused what came. It is inside an *OutcomeError if the call may have taken effect.
+// *HTTPError if this client refused what came. Several of these are inside a *RetryError if the call was sent several times: see
+// Retry. All is inside an *OutcomeError if the call may have taken effect.
 func Execute[T any](ctx context.Context, c *Client, p param.Request[T]) (*Result[T], error) {
 	if c == nil || c.core == nil {
 		return nil, &ConfigError{Field: "ServiceURL", Reason: "is unknown: make the Client with New"}
 	}
 	request := reflect.ValueOf(p)
-	if !request.IsValid() || request.Kind() == reflect.Pointer && request.IsNil() {
+	if isNil(p) {
 		return nil, &ParamError{Param: fmt.Sprintf("%T", p), Field: "the param", Reason: "must not be nil"}
 	}
 	if ctx == nil {
@@ -150,22 +168,22 @@ func Execute[T any](ctx context.Context, c *Client, p param.Request[T]) (*Result
 	spec := p.Call()
 	var result Result[T]
 	a, err := c.core.execute(ctx, &call{
-		path: spec.Path, readOnly: spec.ReadOnly, once: spec.Once, recovery: spec.Recover,
+		path: spec.Path, effect: spec.Effect, recovery: spec.Recover,
 		request: reflect.Indirect(request),
 		model:   reflect.ValueOf(&result.Data).Elem(),
 	})
 	if err != nil {
 		return nil, err
 	}
-	result.Code, result.Msg, result.TraceID, result.Raw, result.Verified = a.code, a.msg, a.traceID, a.raw, a.verified
+	result.Code, result.Msg, result.TraceID, result.Raw = a.code, a.msg, a.traceID, a.raw
+	result.Verified, result.SecretIndex = a.verified, a.secretIndex
 	return &result, nil
 }
 
 // call is one call of Execute.
 type call struct {
 	path     string
-	readOnly bool
-	once     bool
+	effect   param.Effect
 	recovery string
 
 	request reflect.Value // the param's struct; only read
@@ -182,9 +200,11 @@ type answer struct {
 	traceID  string
 	raw      []byte
 	verified bool
+
+	secretIndex int // of the secret under which it was verified
 }
 
-// execute checks the call, and makes attempts in one encoding after the other until one is understood.
+// execute checks the call and makes its attempts.
 func (c *core) execute(ctx context.Context, call *call) (answer, error) {
 	if err := c.check(call); err != nil {
 		return answer{}, err
@@ -196,24 +216,46 @@ func (c *core) execute(ctx context.Context, call *call) (answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.Timeout)
 	defer cancel()
 
+	ctx, watch := c.watch(ctx, call)
+	a, err := c.attempts(ctx, call, versions, &watch)
+	watch.done(ctx, err)
+	return a, err
+}
+
+// attempts sends the call in one encoding after the other until one is understood, and again where Retry and the call's effect
+// allow it.
+func (c *core) attempts(ctx context.Context, call *call, versions []gateway.Version, watch *watch) (answer, error) {
 	said := refusals{path: call.path}
-	for i, version := range versions {
+	failed := failures{call: call}
+	for {
+		version := versions[len(said.errs)]
+		path, _ := version.Path(call.path)
 		start := time.Now()
-		a, err := c.roundTrip(ctx, call, version)
-		c.log(ctx, call, version, i+1, time.Since(start), a, err)
+		a, err := c.roundTrip(ctx, call, version, path)
+		unknown := err != nil && call.mayHaveRun(err, version)
+		watch.attempt(ctx, start, c.ServiceURL+path, version, a, err, unknown)
 		if err == nil || a.verified {
 			c.prefer(version)
 		}
-		refusal := call.misunderstood(err)
-		if refusal == nil {
-			return a, err
+		if err == nil {
+			c.budget.giveBack()
+			return a, nil
 		}
-		said.versions, said.errs = append(said.versions, version), append(said.errs, refusal)
+		if refusal := call.misunderstood(err); refusal != nil {
+			said.add(version, refusal)
+			if len(said.errs) < len(versions) {
+				continue
+			}
+			failed.add(path, said.err(), false)
+			return answer{}, failed.err()
+		}
+		failed.add(path, err, unknown)
+		again, stopped := c.again(ctx, call, len(failed.errs), err)
+		if !again {
+			failed.stopped = stopped
+			return answer{}, failed.err()
+		}
 	}
-	if len(said.errs) == 1 {
-		return answer{}, said.errs[0]
-	}
-	return answer{}, &said
 }
 
 func (c *core) check(call *call) error {
@@ -270,7 +312,7 @@ func (c *core) versions(call *call) ([]gateway.Version, error) {
 			tried = append(tried, v)
 		}
 	}
-	if call.once && len(tried) > 1 {
+	if call.effect == param.EffectOnce && len(tried) > 1 {
 		tried = tried[:1]
 	}
 	if len(tried) == 0 {
@@ -309,7 +351,7 @@ func (call *call) misunderstood(err error) *GatewayError {
 }
 
 // roundTrip makes one attempt: one request, one answer, every check.
-func (c *core) roundTrip(ctx context.Context, call *call, version gateway.Version) (answer, error) {
+func (c *core) roundTrip(ctx context.Context, call *call, version gateway.Version, path string) (answer, error) {
 	var a answer
 	s, _ := c.scratch.Get().(*scratch)
 	defer func() {
@@ -319,7 +361,6 @@ func (c *core) roundTrip(ctx context.Context, call *call, version gateway.Versio
 		c.scratch.Put(s)
 	}()
 
-	path, _ := version.Path(call.path)
 	body, err := c.seal(s, call, version)
 	if err != nil {
 		return a, err
@@ -327,10 +368,7 @@ func (c *core) roundTrip(ctx context.Context, call *call, version gateway.Versio
 	reply, err := c.post(ctx, path, body)
 	a.status = reply.status
 	if err == nil {
-		err = c.open(s, call, version, path, reply, &a)
-	}
-	if err != nil && !call.readOnly && mayHaveRun(err, version) {
-		err = &OutcomeError{Path: path, Recover: call.recovery, Err: err}
+		err = c.open(s, call, version, path, &reply, &a)
 	}
 	return a, err
 }
@@ -349,7 +387,7 @@ func (c *core) seal(s *scratch, call *call, version gateway.Version) ([]byte, er
 		return nil, &ParamError{Param: call.request.Type().String(), Field: "a member", Reason: "cannot be written: " + err.Error()}
 	}
 	var buf [64]byte
-	sign := c.signer.keys.key.AppendSignText(buf[:0], canonical)
+	sign := c.signer.keys.signing().AppendSignText(buf[:0], canonical)
 	// The body is not pooled: the transport may still be reading it when the call has returned.
 	return s.encoder.AppendTo(nil, sign), nil
 }
@@ -368,12 +406,16 @@ type reply struct {
 	contentType string
 	date        string
 	body        []byte
+	sent        time.Time // by Config.Now, before it went out
+	took        time.Duration
 }
 
 func (c *core) post(ctx context.Context, path string, body []byte) (reply, error) {
 	if err := ctx.Err(); err != nil {
 		return reply{}, &TransportError{Path: path, NeverSent: true, Err: err}
 	}
+	r := reply{sent: c.Now()}
+	start := time.Now()
 	var dialing, connected atomic.Bool
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		GetConn: func(string) { dialing.Store(true) },
@@ -387,11 +429,12 @@ func (c *core) post(ctx context.Context, path string, body []byte) (reply, error
 		return &TransportError{Path: path, NeverSent: dialing.Load() && !connected.Load(), Err: err}
 	}
 	res, err := c.resty.R().SetContext(ctx).SetBody(bytes.NewReader(body)).Post(path)
+	r.took = time.Since(start)
 	if err != nil {
-		return reply{}, failed(err)
+		return r, failed(err)
 	}
 	defer res.RawBody().Close() //nolint:errcheck // the answer was read, or it is refused anyway
-	r := reply{status: res.StatusCode(), contentType: clip(res.Header().Get("Content-Type"), 64), date: res.Header().Get("Date")}
+	r.status, r.contentType, r.date = res.StatusCode(), clip(res.Header().Get("Content-Type"), 64), res.Header().Get("Date")
 	r.body, err = readAll(res.RawBody(), res.RawResponse.ContentLength, c.MaxAnswerSize)
 	if errors.Is(err, ErrTooLarge) {
 		return r, &AnswerError{Path: path, Reason: fmt.Sprintf("more than %d bytes: see Config.MaxAnswerSize", c.MaxAnswerSize), Err: ErrTooLarge}
@@ -416,7 +459,7 @@ func readAll(r io.Reader, announced, limit int64) ([]byte, error) {
 }
 
 // open checks the reply and decodes it into the call's model. It fills a as far as it gets.
-func (c *core) open(s *scratch, call *call, version gateway.Version, path string, r reply, a *answer) error {
+func (c *core) open(s *scratch, call *call, version gateway.Version, path string, r *reply, a *answer) error {
 	notAnAnswer := func(err error) error {
 		if a.traceID == "" {
 			a.traceID = looseTraceID(r.body)
@@ -443,7 +486,12 @@ func (c *core) open(s *scratch, call *call, version gateway.Version, path string
 	}
 	if outer != 0 {
 		a.code = outer
-		return &GatewayError{Path: path, Code: outer, Msg: msg(&s.envelope), TraceID: a.traceID}
+		refusal := &GatewayError{Path: path, Code: outer, Msg: msg(&s.envelope), TraceID: a.traceID}
+		if d, ok := r.measureDate(); ok && refusal.refusedParam() {
+			refusal.ClockDifference = d.difference
+			c.doubt(d)
+		}
+		return refusal
 	}
 	data, _ := s.envelope.Get("data")
 	if data.Kind != wire.Dict {
@@ -454,10 +502,10 @@ func (c *core) open(s *scratch, call *call, version gateway.Version, path string
 		return &AnswerError{Path: path, TraceID: a.traceID, Member: member, Reason: reason, Err: kind}
 	}
 	if version.SignsAnswers() {
-		if err := c.signer.verify(&s.data, data.Raw, path, a.traceID); err != nil {
+		if a.secretIndex, err = c.signer.verify(&s.data, data.Raw, path, a.traceID); err != nil {
 			return err
 		}
-		if err := c.screen(s, call, refused); err != nil {
+		if err := c.screen(s, call, r, refused); err != nil {
 			return err
 		}
 		a.verified = true
@@ -498,7 +546,7 @@ func (call *call) proved(remark string, refused func(kind error, member, reason 
 }
 
 // screen refuses what has a right signature and is still not the answer to this call, or not only.
-func (c *core) screen(s *scratch, call *call, refused func(kind error, member, reason string) error) error {
+func (c *core) screen(s *scratch, call *call, r *reply, refused func(kind error, member, reason string) error) error {
 	if _, ok := s.data.Get("reqTime"); ok {
 		return refused(ErrProtocol, "reqTime", "is there, so this is a request and not an answer")
 	}
@@ -510,9 +558,11 @@ func (c *core) screen(s *scratch, call *call, refused func(kind error, member, r
 	if err != nil {
 		return refused(ErrProtocol, "resTime", err.Error())
 	}
-	if age := c.Now().Sub(time.Unix(seconds, 0)); c.MaxAge > 0 && (age > c.MaxAge || age < -c.MaxAge) {
+	made := time.Unix(seconds, 0)
+	if age := c.Now().Sub(made); c.MaxAge > 0 && (age > c.MaxAge || age < -c.MaxAge) {
 		return refused(ErrStale, "resTime", fmt.Sprintf("is %v from now: check the clocks on both sides, see Config.MaxAge", age.Round(time.Second)))
 	}
+	c.learn(r, made)
 	if member, ok := call.plan.Echo(call.request, &s.data); !ok {
 		return refused(ErrEcho, member, "is not the one that was asked for")
 	}
@@ -568,28 +618,6 @@ func looseTraceID(body []byte) string {
 }
 
 const maxTraceID = 64
-
-// log writes one line about an attempt. What may stand in it is listed here, and nothing of a message is.
-func (c *core) log(ctx context.Context, call *call, version gateway.Version, attempt int, took time.Duration, a answer, err error) {
-	if c.Logger == nil {
-		return
-	}
-	level, text := slog.LevelDebug, "daxpay call"
-	if err != nil {
-		level, text = slog.LevelWarn, "daxpay call failed"
-	}
-	c.Logger.LogAttrs(ctx, level, text,
-		slog.String("path", call.path),
-		slog.String("gateway", version.String()),
-		slog.Int("attempt", attempt),
-		slog.Duration("took", took),
-		slog.Int("status", a.status),
-		slog.Int("code", a.code),
-		slog.Bool("verified", a.verified),
-		slog.Bool("outcomeUnknown", errors.Is(err, ErrOutcomeUnknown)),
-		slog.String("traceId", a.traceID),
-	)
-}
 
 func (c Client) attrs() []slog.Attr {
 	if c.core == nil {

@@ -81,9 +81,6 @@ func (r *Report) add(level FindingLevel, name, detail, advice string) {
 	r.Findings = append(r.Findings, Finding{Name: name, Level: level, Detail: detail, Advice: advice})
 }
 
-// tolerable is a difference of clocks that will not soon be too much.
-const tolerable = 2 * time.Second
-
 // Doctor finds out whether this client and its gateway understand each other, and if not, why: is the gateway reachable, and how
 // fast; is the path prefix right; do the clocks agree; are secret and algorithm right; which version is it; does it check the
 // signatures of requests. It asks for a payment that cannot exist, at most six times, which changes nothing.
@@ -123,8 +120,6 @@ type doctor struct {
 // probe is one question and what came of it.
 type probe struct {
 	version gateway.Version
-	took    time.Duration
-	at      time.Time // halfway, by the clock of the client
 	reply   reply
 	err     error
 }
@@ -172,7 +167,7 @@ func (d *doctor) ask(ctx context.Context, version gateway.Version, spoil bool) p
 	}
 	question := &param.QueryPayParam{BizOrderNo: "daxpay-doctor-" + nonce}
 	var order model.PayOrderModel
-	call := &call{path: question.Call().Path, readOnly: true, request: reflect.ValueOf(question).Elem(), model: reflect.ValueOf(&order).Elem()}
+	call := &call{path: question.Call().Path, effect: param.EffectReadOnly, request: reflect.ValueOf(question).Elem(), model: reflect.ValueOf(&order).Elem()}
 	if p.err = d.core.check(call); p.err != nil {
 		return p
 	}
@@ -187,16 +182,13 @@ func (d *doctor) ask(ctx context.Context, version gateway.Version, spoil bool) p
 		*digit = "10"[*digit&1]
 	}
 	path, _ := version.Path(call.path)
-	start, monotonic := d.core.Now(), time.Now()
 	p.reply, p.err = d.core.post(ctx, path, body)
-	p.took = time.Since(monotonic)
-	p.at = start.Add(p.took / 2)
 	if p.err == nil {
 		var a answer
-		p.err = d.core.open(s, call, version, path, p.reply, &a)
+		p.err = d.core.open(s, call, version, path, &p.reply, &a)
 	}
-	if d.report.Latency == 0 || p.took < d.report.Latency {
-		d.report.Latency = p.took
+	if d.report.Latency == 0 || p.reply.took < d.report.Latency {
+		d.report.Latency = p.reply.took
 	}
 	return p
 }
@@ -214,7 +206,7 @@ func (d *doctor) reach(ctx context.Context) bool {
 		d.report.add(FindingFault, "reachable", transport.reason(), "check ServiceURL, DNS, firewall, proxy and certificates between here and the gateway")
 		return false
 	}
-	d.report.add(FindingOK, "reachable", fmt.Sprintf("in %v", d.first.took.Round(100*time.Microsecond)), "")
+	d.report.add(FindingOK, "reachable", fmt.Sprintf("in %v", d.first.reply.took.Round(100*time.Microsecond)), "")
 	page := (*HTTPError)(nil)
 	if !errors.As(d.first.err, &page) {
 		return true
@@ -233,19 +225,14 @@ func (d *doctor) reach(ctx context.Context) bool {
 }
 
 func (d *doctor) clock() {
-	date, err := http.ParseTime(d.first.reply.date)
-	if err != nil {
+	measured, ok := d.first.reply.measureDate()
+	if !ok {
 		d.report.add(FindingWarning, "clock", "the answer has no Date header, so the clocks could not be compared", "")
 		return
 	}
-	// A Date header is cut to the second: half of one is lost on average. When within the round trip it was made, nobody knows.
-	difference := date.Add(time.Second / 2).Sub(d.first.at).Round(time.Second)
+	difference, uncertain := measured.difference, measured.uncertain
 	d.report.ClockDifference = difference
-	uncertain := d.first.took/2 + time.Second
-	detail := fmt.Sprintf("the gateway's is %v ahead of this one", difference)
-	if difference < 0 {
-		detail = fmt.Sprintf("the gateway's is %v behind this one", -difference)
-	}
+	detail := "the gateway's is " + differenceText(difference)
 	// 2.0.8 takes what is up to 10 seconds old, or up to 60 ahead; this client answers that are MaxAge away.
 	asks := d.report.Gateway == GatewayV207 || d.report.Gateway == GatewayV206 || difference-uncertain <= 10*time.Second && difference+uncertain >= -time.Minute
 	reads := d.core.MaxAge < 0 || difference.Abs()-uncertain <= d.core.MaxAge

@@ -7,9 +7,11 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 	"unicode"
 
 	"github.com/daxpay-go/daxpay/internal/gateway"
+	"github.com/daxpay-go/daxpay/param"
 )
 
 // What went wrong, for errors.Is. Every error of this package is one of these, a *GatewayError, a *TransportError or a
@@ -90,6 +92,9 @@ type GatewayError struct {
 	Msg string
 	// TraceID finds the call in the gateway's log.
 	TraceID string
+	// ClockDifference is how far the gateway's clock is ahead of this one, to about a second, by the Date header of a refusal that
+	// can be about the time (10006, 20051). Zero if they agree, and for any other refusal.
+	ClockDifference time.Duration
 	// Business tells that the gateway understood the call and the business refused it. Otherwise the gateway did not get that
 	// far: a bad parameter, signature or time, or an error of its own.
 	Business bool
@@ -118,10 +123,23 @@ func (e *GatewayError) hint() string {
 	switch {
 	case e.refusedSign():
 		return "; check SignSecret (no blanks, quotes or line break around it), SignType and Gateway against the gateway's settings"
+	case e.refusedParam() && e.ClockDifference.Abs() > tolerable:
+		return "; if it misses a member that was set, check Gateway; if it is about the time, set the clocks right (NTP): the gateway's is " +
+			differenceText(e.ClockDifference)
 	case e.refusedParam():
 		return "; if it misses a member that was set, check Gateway; if it is about the time, this machine's clock"
 	}
 	return ""
+}
+
+// tolerable is a difference of clocks that will not soon be too much.
+const tolerable = 2 * time.Second
+
+func differenceText(ahead time.Duration) string {
+	if ahead < 0 {
+		return (-ahead).String() + " behind this one"
+	}
+	return ahead.String() + " ahead of this one"
 }
 
 // The codes that a decision hangs on.
@@ -157,6 +175,18 @@ type refusals struct {
 	path     string
 	versions []gateway.Version
 	errs     []*GatewayError
+}
+
+func (r *refusals) add(version gateway.Version, err *GatewayError) {
+	r.versions, r.errs = append(r.versions, version), append(r.errs, err)
+}
+
+// err is the refusal if there was only one.
+func (r *refusals) err() error {
+	if len(r.errs) == 1 {
+		return r.errs[0]
+	}
+	return r
 }
 
 func (r *refusals) Error() string {
@@ -289,8 +319,11 @@ func (e *OutcomeError) Error() string {
 // Unwrap makes it ErrOutcomeUnknown and keeps the cause.
 func (e *OutcomeError) Unwrap() []error { return []error{ErrOutcomeUnknown, e.Err} }
 
-// mayHaveRun tells whether a gateway may have done what was asked although err came back.
-func mayHaveRun(err error, version gateway.Version) bool {
+// mayHaveRun tells whether the call may have taken effect although err came back.
+func (call *call) mayHaveRun(err error, version gateway.Version) bool {
+	if call.effect == param.EffectReadOnly {
+		return false
+	}
 	if refusal := (*GatewayError)(nil); errors.As(err, &refusal) {
 		// Of one that signs nothing, a refusal is as good an answer as any.
 		return version.SignsAnswers() && !refusal.neverRan()

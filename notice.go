@@ -40,7 +40,8 @@ func (c *core) parseNotice(body []byte) (model.Notice, error) {
 	if err := o.Read(body); err != nil {
 		return nil, refusedNotice(ErrProtocol, "", err.Error())
 	}
-	if err := c.signer.verify(o, body, "notice", ""); err != nil {
+	secretIndex, err := c.signer.verify(o, body, "notice", "")
+	if err != nil {
 		return nil, err
 	}
 	if _, ok := o.Get("reqTime"); ok {
@@ -55,7 +56,7 @@ func (c *core) parseNotice(body []byte) (model.Notice, error) {
 			return nil, refusedNotice(ErrProtocol, name, "is "+strconv.FormatInt(n, 10)+": that is a failure, not the end of an order")
 		}
 	}
-	notice := kindOf(o)
+	notice, common := kindOf(o)
 	if notice == nil {
 		return nil, refusedNotice(ErrNoticeType, "", "it names no payment, refund or allocation")
 	}
@@ -71,6 +72,7 @@ func (c *core) parseNotice(body []byte) (model.Notice, error) {
 	if err := plan.Decode(o, value, c.Location); err != nil {
 		return nil, memberFault(err, refusedNotice)
 	}
+	common.SecretIndex = secretIndex
 	if missing := plan.Missing(value); len(missing) > 0 {
 		return nil, refusedNotice(ErrNoticeType, strings.Join(missing, ", "), "is missing")
 	}
@@ -84,8 +86,8 @@ func (c *core) parseNotice(body []byte) (model.Notice, error) {
 // kindNames are the members by which kinds are told apart.
 var kindNames = []string{"refundNo", "bizRefundNo", "allocNo", "bizAllocNo", "allocationNo", "bizAllocationNo"}
 
-// kindOf tells the kind of a notice by the numbers in it. A null does not count: anyone could add one.
-func kindOf(o *wire.Object) model.Notice {
+// kindOf tells the kind of a notice by the numbers in it, and returns an empty one. A null does not count: anyone could add one.
+func kindOf(o *wire.Object) (model.Notice, *model.Common) {
 	has := func(names ...string) bool {
 		for _, name := range names {
 			if v, ok := o.Get(name); ok && v.Kind != wire.Null {
@@ -97,15 +99,18 @@ func kindOf(o *wire.Object) model.Notice {
 	refund, alloc := has("refundNo", "bizRefundNo"), has("allocNo", "bizAllocNo", "allocationNo", "bizAllocationNo")
 	switch {
 	case refund && alloc:
-		return nil
+		return nil, nil
 	case refund:
-		return new(model.RefundNotice)
+		n := new(model.RefundNotice)
+		return n, &n.Common
 	case alloc:
-		return new(model.AllocNotice)
+		n := new(model.AllocNotice)
+		return n, &n.Common
 	case has("orderNo"):
-		return new(model.PayNotice)
+		n := new(model.PayNotice)
+		return n, &n.Common
 	}
-	return nil
+	return nil, nil
 }
 
 // NoticeHandlers says what is to be done with notices.
@@ -378,7 +383,7 @@ func (e Expect) Check(n model.Notice) error {
 	if e.Amount <= 0 {
 		faults = append(faults, &ParamError{Param: "daxpay.Expect", Field: "Amount", Reason: "must be at least 1"})
 	}
-	if v := reflect.ValueOf(n); n == nil || v.Kind() == reflect.Pointer && v.IsNil() {
+	if isNil(n) {
 		faults = append(faults, &ParamError{Param: "daxpay.Expect", Field: "the notice", Reason: "must not be nil"})
 	}
 	switch err := errors.Join(faults...); {

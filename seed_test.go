@@ -16,7 +16,11 @@ import (
 	"github.com/daxpay-go/daxpay/param"
 )
 
+// once switches retries off.
+var once = daxpay.Retry{MaxAttempts: 1}
+
 // mocked is a client whose every POST is answered by respond.
+// mocked is a client of a gateway that is a function. It sends nothing twice unless config says so.
 func mocked(t testing.TB, config daxpay.Config, respond httpmock.Responder) (*daxpay.Client, *httpmock.MockTransport) {
 	t.Helper()
 	transport := httpmock.NewMockTransport()
@@ -26,6 +30,9 @@ func mocked(t testing.TB, config daxpay.Config, respond httpmock.Responder) (*da
 	}
 	if config.SignSecret == "" {
 		config.SignSecret = "123456"
+	}
+	if config.Retry.MaxAttempts == 0 {
+		config.Retry = once
 	}
 	config.HTTPClient = &http.Client{Transport: transport}
 	kit, err := daxpay.New(config)

@@ -42,18 +42,24 @@ type Signer struct {
 
 type signerKeys struct {
 	signType SignType
-	// secret is a function because fmt prints those as addresses, wherever a Signer stands and whatever the verb.
-	secret  func() string
-	key     *wire.Key
+	// secrets is a function because fmt prints those as addresses, wherever a Signer stands and whatever the verb. The first
+	// one signs, any of them verifies.
+	secrets func() []string
+	keys    []*wire.Key // of the secrets
+	depth   int
 	objects sync.Pool // of *wire.Object
 }
+
+func (k *signerKeys) secret() string { return k.secrets()[0] }
+
+func (k *signerKeys) signing() *wire.Key { return k.keys[0] }
 
 // borrow returns an empty object to read into; giveBack takes it when nothing of it is needed any more.
 func (k *signerKeys) borrow() *wire.Object {
 	if o, ok := k.objects.Get().(*wire.Object); ok {
 		return o
 	}
-	return new(wire.Object)
+	return &wire.Object{MaxDepth: k.depth}
 }
 
 func (k *signerKeys) giveBack(o *wire.Object) {
@@ -78,10 +84,23 @@ func NewSigner(signType SignType, secret string) (*Signer, error) {
 	if err := errors.Join(faults...); err != nil {
 		return nil, err
 	}
-	return &Signer{
-		keys: &signerKeys{signType: signType, secret: func() string { return secret }, key: wire.NewKey(algorithm, secret)},
-		zone: beijing,
-	}, nil
+	return newSigner(signType, algorithm, wire.MaxDepth, secret), nil
+}
+
+// newSigner makes a signer of secrets of which the first one signs.
+func newSigner(signType SignType, algorithm wire.Algorithm, depth int, secrets ...string) *Signer {
+	k := &signerKeys{signType: signType, secrets: func() []string { return secrets }, depth: depth}
+	for _, secret := range secrets {
+		k.keys = append(k.keys, wire.NewKey(algorithm, secret))
+	}
+	return &Signer{keys: k, zone: beijing}
+}
+
+// signer makes the client's signer of a Config that was checked.
+func (cfg Config) signer() *Signer {
+	algorithm, _ := cfg.SignType.algorithm()
+	secrets := append([]string{cfg.SignSecret}, cfg.PreviousSecrets...)
+	return newSigner(cfg.SignType, algorithm, cfg.MaxDepth, secrets...).In(cfg.Location)
 }
 
 // Format implements fmt.Formatter for every verb, without the secret.
@@ -128,7 +147,7 @@ func (s *Signer) Sign(object []byte) (string, error) {
 	}
 	defer s.keys.giveBack(o)
 	var buf [64]byte
-	sign, err := s.keys.key.AppendSign(buf[:0], o, s.zone)
+	sign, err := s.keys.signing().AppendSign(buf[:0], o, s.zone)
 	if err != nil {
 		return "", notAcceptable(err)
 	}
@@ -143,7 +162,8 @@ func (s *Signer) Verify(object []byte) error {
 		return err
 	}
 	defer s.keys.giveBack(o)
-	return s.verify(o, object, "", "")
+	_, err = s.verify(o, object, "", "")
+	return err
 }
 
 // read borrows an object and reads into it.
@@ -161,16 +181,16 @@ func (s *Signer) read(object []byte) (*wire.Object, error) {
 
 func notAcceptable(err error) error { return fmt.Errorf("%w: %w", ErrProtocol, err) }
 
-// verify checks an object that was read from raw.
-func (s *Signer) verify(o *wire.Object, raw []byte, path, traceID string) error {
-	verdict, err := s.keys.key.Verify(o, s.zone)
+// verify checks an object that was read from raw, and returns which secret signed it.
+func (s *Signer) verify(o *wire.Object, raw []byte, path, traceID string) (int, error) {
+	verdict, index, err := wire.Verify(s.keys.keys, o, s.zone)
 	switch {
 	case err != nil:
-		return &AnswerError{Path: path, TraceID: traceID, Reason: err.Error(), Err: ErrProtocol}
+		return 0, &AnswerError{Path: path, TraceID: traceID, Reason: err.Error(), Err: ErrProtocol}
 	case verdict == wire.Genuine:
-		return nil
+		return index, nil
 	}
-	return &SignError{
+	return 0, &SignError{
 		Path: path, TraceID: traceID,
 		missing: verdict == wire.Unsigned, explain: s.explanation(bytes.Clone(raw)),
 	}
@@ -237,17 +257,21 @@ func (s *Signer) compare(object []byte) string {
 		x.received = string(given.Text())
 	}
 	secret := x.keys.secret()
+	mask := func(s string) string {
+		for _, secret := range x.keys.secrets() {
+			s = strings.ReplaceAll(s, secret, masked)
+		}
+		return s
+	}
 	expected := wire.Digest(x.algorithm(), secret, x.canonical+wire.KeyLabel+secret)
 	var b strings.Builder
 	fmt.Fprintf(&b, "algorithm: %s\n", x.keys.signType)
-	fmt.Fprintf(&b, "text:      %s%s***\n", mask(x.canonical, secret), wire.KeyLabel)
+	fmt.Fprintf(&b, "text:      %s%s%s\n", mask(x.canonical), wire.KeyLabel, masked)
 	fmt.Fprintf(&b, "expected:  %s\n", expected)
-	fmt.Fprintf(&b, "received:  %s\n", mask(clip(x.received, maxMsg), secret))
+	fmt.Fprintf(&b, "received:  %s\n", mask(clip(x.received, maxMsg)))
 	fmt.Fprintf(&b, "cause:     %s\n", x.cause())
 	return b.String()
 }
-
-func mask(s, secret string) string { return strings.ReplaceAll(s, secret, "***") }
 
 // explanation looks for the mistake under which the received signature would be right.
 type explanation struct {

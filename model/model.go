@@ -19,6 +19,9 @@ type Common struct {
 	ResTime Time `json:"resTime"`
 	// Sign is the signature (签名) of the answer, which was verified.
 	Sign string `json:"sign"`
+	// SecretIndex tells of a notice which secret it is signed with: 0 for Config.SignSecret, n for the nth of
+	// Config.PreviousSecrets, counted from 1. Of an answer, daxpay.Result tells it.
+	SecretIndex int `json:"-"`
 }
 
 // Time is a point in time with a resolution of one second. The zero value means that the gateway sent none. It has the zone

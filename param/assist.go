@@ -13,7 +13,7 @@ type WxAuthURLParam struct {
 
 // Call implements Request.
 func (*WxAuthURLParam) Call() Call[model.WxAuthURLModel] {
-	return Call[model.WxAuthURLModel]{Path: "/unipay/assist/getWxAuthUrl", ReadOnly: true}
+	return Call[model.WxAuthURLModel]{Path: "/unipay/assist/getWxAuthUrl", Effect: EffectReadOnly}
 }
 
 // WxAccessTokenParam exchanges the code with which a user came back for the OpenID: 获取微信AccessToken.

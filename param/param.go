@@ -12,7 +12,7 @@
 //	}
 //
 //	func (*RiskParam) Call() param.Call[RiskModel] {
-//		return param.Call[RiskModel]{Path: "/unipay/ext/risk", ReadOnly: true}
+//		return param.Call[RiskModel]{Path: "/unipay/ext/risk", Effect: param.EffectReadOnly}
 //	}
 //
 //	type RiskModel struct {
@@ -51,16 +51,34 @@ type Call[T any] struct {
 	// Path is where the call is under the service URL, as gateway 2.0.8 has it, such as "/unipay/sync/pay". The client knows
 	// where older versions have the calls of this package.
 	Path string
-	// ReadOnly says that the call changes nothing at the gateway, so that a lost answer needs no care. If it is false, the
-	// default, an error after which the call may have run is daxpay.ErrOutcomeUnknown.
-	ReadOnly bool
-	// Once says that the call must never go out a second time, not even in another encoding after the gateway refused the first
-	// one (see daxpay.GatewayAuto): it is for calls that pay out money. Unless an earlier call already told which version the
-	// gateway is, such a call needs Config.Gateway to be set.
-	Once bool
-	// Recover completes the text of such an error: what to do to learn the outcome. Empty if ReadOnly.
+	// Effect says what it does to the gateway to send the call again, and so when the client may. Default: EffectChanges.
+	Effect Effect
+	// Recover completes the text of daxpay.ErrOutcomeUnknown: what to do to learn the outcome. Empty with EffectReadOnly.
 	Recover string
 }
+
+// Effect is what a call does at the gateway. Whatever it is, a call of which not a byte went out may be tried again.
+type Effect uint8
+
+// The effects.
+const (
+	// EffectChanges: the call changes something, and sending it again may change it again. The client does not, but for another
+	// encoding of the same call when the gateway refused the first one before it did anything (see daxpay.GatewayAuto). A call
+	// that may have run although no verified answer says so is daxpay.ErrOutcomeUnknown.
+	EffectChanges Effect = iota
+	// EffectReadOnly: the call changes nothing, so that a lost answer needs no care. The client may send it again, see
+	// daxpay.Retry, and its outcome is never unknown.
+	EffectReadOnly
+	// EffectRepeatable: the call changes something, but to send it twice comes to the same as once. The client may send it again
+	// too; if no attempt brings an answer, it is daxpay.ErrOutcomeUnknown.
+	EffectRepeatable
+	// EffectOnce: the call must never go out a second time, not even in another encoding. It is for calls that pay out money.
+	// Unless an earlier call already told which version the gateway is, such a call needs Config.Gateway to be set.
+	EffectOnce
+)
+
+// Repeatable tells whether the call may be sent again after it may have reached the gateway.
+func (e Effect) Repeatable() bool { return e == EffectReadOnly || e == EffectRepeatable }
 
 // Common holds the members that every request has. All may be left empty: the client fills them in what it sends and leaves
 // the param as it is.

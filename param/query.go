@@ -14,7 +14,7 @@ type QueryPayParam struct {
 
 // Call implements Request.
 func (*QueryPayParam) Call() Call[model.PayOrderModel] {
-	return Call[model.PayOrderModel]{Path: "/unipay/query/payOrder", ReadOnly: true}
+	return Call[model.PayOrderModel]{Path: "/unipay/query/payOrder", Effect: EffectReadOnly}
 }
 
 // QueryRefundParam asks for a refund: 退款订单查询. One of the two numbers is needed; if both are set, the gateway looks at
@@ -29,7 +29,7 @@ type QueryRefundParam struct {
 
 // Call implements Request.
 func (*QueryRefundParam) Call() Call[model.RefundOrderModel] {
-	return Call[model.RefundOrderModel]{Path: "/unipay/query/refundOrder", ReadOnly: true}
+	return Call[model.RefundOrderModel]{Path: "/unipay/query/refundOrder", Effect: EffectReadOnly}
 }
 
 // QueryTransferParam asks for a transfer: 转账订单查询. One of the two numbers is needed; if both are set, the gateway looks at
@@ -44,7 +44,7 @@ type QueryTransferParam struct {
 
 // Call implements Request.
 func (*QueryTransferParam) Call() Call[model.TransferOrderModel] {
-	return Call[model.TransferOrderModel]{Path: "/unipay/query/transferOrder", ReadOnly: true}
+	return Call[model.TransferOrderModel]{Path: "/unipay/query/transferOrder", Effect: EffectReadOnly}
 }
 
 // QueryAllocOrderParam asks for an allocation: 分账订单查询. One of the two numbers is needed; if both are set, the gateway looks at
@@ -59,7 +59,7 @@ type QueryAllocOrderParam struct {
 
 // Call implements Request.
 func (*QueryAllocOrderParam) Call() Call[model.AllocOrderModel] {
-	return Call[model.AllocOrderModel]{Path: "/unipay/query/allocationOrder", ReadOnly: true}
+	return Call[model.AllocOrderModel]{Path: "/unipay/query/allocationOrder", Effect: EffectReadOnly}
 }
 
 // QueryAllocReceiverParam asks for receivers of allocations: 分账接收方查询. One of the two is needed.
@@ -73,5 +73,5 @@ type QueryAllocReceiverParam struct {
 
 // Call implements Request.
 func (*QueryAllocReceiverParam) Call() Call[model.AllocReceiversModel] {
-	return Call[model.AllocReceiversModel]{Path: "/unipay/query/allocationReceiver", ReadOnly: true}
+	return Call[model.AllocReceiversModel]{Path: "/unipay/query/allocationReceiver", Effect: EffectReadOnly}
 }

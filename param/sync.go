@@ -16,6 +16,7 @@ type PaySyncParam struct {
 func (*PaySyncParam) Call() Call[model.PaySyncModel] {
 	return Call[model.PaySyncModel]{
 		Path:    "/unipay/sync/pay",
+		Effect:  EffectRepeatable,
 		Recover: "send the same pay sync again, it does no harm",
 	}
 }
@@ -34,6 +35,7 @@ type RefundSyncParam struct {
 func (*RefundSyncParam) Call() Call[model.RefundSyncModel] {
 	return Call[model.RefundSyncModel]{
 		Path:    "/unipay/sync/refund",
+		Effect:  EffectRepeatable,
 		Recover: "send the same refund sync again, it does no harm",
 	}
 }
@@ -52,6 +54,7 @@ type AllocSyncParam struct {
 func (*AllocSyncParam) Call() Call[model.AllocSyncModel] {
 	return Call[model.AllocSyncModel]{
 		Path:    "/unipay/sync/allocation",
+		Effect:  EffectRepeatable,
 		Recover: "send the same allocation sync again, it does no harm",
 	}
 }
@@ -69,6 +72,7 @@ type LegacyPaySyncParam struct {
 func (*LegacyPaySyncParam) Call() Call[model.LegacySyncModel] {
 	return Call[model.LegacySyncModel]{
 		Path:    "/unipay/syncPay",
+		Effect:  EffectRepeatable,
 		Recover: "send the same pay sync again, it does no harm",
 	}
 }
@@ -88,6 +92,7 @@ type LegacyRefundSyncParam struct {
 func (*LegacyRefundSyncParam) Call() Call[model.LegacySyncModel] {
 	return Call[model.LegacySyncModel]{
 		Path:    "/unipay/syncRefund",
+		Effect:  EffectRepeatable,
 		Recover: "send the same refund sync again, it does no harm",
 	}
 }

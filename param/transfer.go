@@ -33,7 +33,7 @@ type TransferParam struct {
 func (*TransferParam) Call() Call[model.TransferModel] {
 	return Call[model.TransferModel]{
 		Path:    "/unipay/transfer",
-		Once:    true,
+		Effect:  EffectOnce,
 		Recover: "never send it again: query the transfer by its BizTransferNo, and if there is none, have a person look at the channel",
 	}
 }

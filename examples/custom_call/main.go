@@ -25,7 +25,7 @@ type RiskParam struct {
 
 // Call implements param.Request.
 func (*RiskParam) Call() param.Call[RiskModel] {
-	return param.Call[RiskModel]{Path: "/unipay/ext/risk", ReadOnly: true}
+	return param.Call[RiskModel]{Path: "/unipay/ext/risk", Effect: param.EffectReadOnly}
 }
 
 // RiskModel is the answer.

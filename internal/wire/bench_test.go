@@ -34,13 +34,13 @@ func BenchmarkVerifyAndDecode(b *testing.B) {
 		Status  string       `json:"status"`
 		ResTime embeddedTime `json:"resTime"`
 	}
-	plan, key, body := planOf(b, model{}), NewKey(HMACSHA256, v.Secret), []byte(v.Body)
+	plan, keys, body := planOf(b, model{}), []*Key{NewKey(HMACSHA256, v.Secret)}, []byte(v.Body)
 	var envelope, data Object
 	b.ReportAllocs()
 	for range b.N {
 		var m model
 		require.NoError(b, envelope.ReadWith(body, &data, "data"))
-		if verdict, err := key.Verify(&data, shanghai); verdict != Genuine || err != nil {
+		if verdict, _, err := Verify(keys, &data, shanghai); verdict != Genuine || err != nil {
 			b.Fatal(verdict, err)
 		}
 		if err := plan.Screen(&data, Screening{}); err != nil {

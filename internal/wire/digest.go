@@ -89,25 +89,38 @@ const (
 	Forged           // sign is there but is not the signature of the message
 )
 
-// Verify compares the object's own sign with the signature of its members, in constant time.
-func (k *Key) Verify(o *Object, zone *time.Location) (Verdict, error) {
+// Verify compares the object's own sign with the signatures that the keys give its members, in constant time, also over which
+// key it is: the index of that is returned.
+func Verify(keys []*Key, o *Object, zone *time.Location) (Verdict, int, error) {
 	given, ok := o.Get(SignName)
 	if !ok || given.Kind == Null || given.Kind == String && len(given.Raw) == len(`""`) {
-		return Unsigned, nil
+		return Unsigned, 0, nil
 	}
 	if given.Kind != String {
-		return Forged, nil
+		return Forged, 0, nil
 	}
+	text := given.Text()
+	found, index := 0, 0
+	for i, k := range keys {
+		equal, err := k.compare(o, zone, text)
+		if err != nil {
+			return Forged, 0, err
+		}
+		index = subtle.ConstantTimeSelect(equal&^found, i, index)
+		found |= equal
+	}
+	if found != 1 {
+		return Forged, 0, nil
+	}
+	return Genuine, index, nil
+}
+
+// compare returns 1 if the key gives the object this signature, else 0.
+func (k *Key) compare(o *Object, zone *time.Location, given []byte) (int, error) {
 	s := k.get()
 	defer k.put(s)
 	sign, err := s.object(k, o, zone)
-	if err != nil {
-		return Forged, err
-	}
-	if subtle.ConstantTimeCompare(sign, given.Text()) != 1 {
-		return Forged, nil
-	}
-	return Genuine, nil
+	return subtle.ConstantTimeCompare(sign, given), err
 }
 
 func (k *Key) get() *state {

@@ -288,7 +288,7 @@ var errWriter = errors.New("the MarshalJSON of its type fails")
 
 // CheckValue reads one JSON value of any kind as strictly as Object.Read.
 func CheckValue(text []byte) error {
-	s := scanner{text: text}
+	s := scanner{text: text, maxDepth: MaxDepth}
 	if _, err := s.value(2, nil); err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ package wire
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"unicode/utf16"
 	"unicode/utf8"
@@ -68,6 +69,8 @@ func (e *SyntaxError) Error() string {
 // that was read. It may be used again for another text; the zero value is ready.
 type Object struct {
 	Members []Member
+	// MaxDepth is how many objects and lists may stand inside one another. 0: the constant MaxDepth.
+	MaxDepth int
 
 	names []nameKey // of the objects being read, innermost last
 	order []int32   // of Members, see sorted
@@ -85,7 +88,7 @@ func (o *Object) Get(name string) (Value, bool) {
 
 // Read reads the one JSON object that text must be. It is stricter than most readers, because what is read here was
 // signed or is to be signed, and must mean the same to everyone: RFC 8259 to the letter, valid UTF-8, no member twice in
-// an object (not even under another case), at most MaxDepth levels, nothing behind the object.
+// an object (not even under another case), at most o.MaxDepth levels, nothing behind the object.
 func (o *Object) Read(text []byte) error {
 	return o.read(text, nil, "")
 }
@@ -99,7 +102,7 @@ func (o *Object) ReadWith(text []byte, inner *Object, name string) error {
 
 func (o *Object) read(text []byte, inner *Object, name string) error {
 	o.Members = o.Members[:0]
-	s := scanner{text: text, names: o.names[:0]}
+	s := scanner{text: text, names: o.names[:0], maxDepth: cmp.Or(o.MaxDepth, MaxDepth)}
 	err := s.document(o, inner, name)
 	o.names = s.names[:0]
 	if err != nil {
@@ -128,9 +131,10 @@ func release[T any](s []T) []T {
 }
 
 type scanner struct {
-	text  []byte
-	pos   int
-	names []nameKey
+	text     []byte
+	pos      int
+	names    []nameKey
+	maxDepth int
 }
 
 func (s *scanner) fail(reason string) error {
@@ -165,7 +169,7 @@ func (s *scanner) space() {
 
 // object reads from the opening brace. Members are kept in o, those of the object under name in inner; either may be nil.
 func (s *scanner) object(depth int, o, inner *Object, name string) error {
-	if depth > MaxDepth {
+	if depth > s.maxDepth {
 		return s.fail("nested too deeply")
 	}
 	s.pos++
@@ -225,7 +229,7 @@ func (s *scanner) object(depth int, o, inner *Object, name string) error {
 }
 
 func (s *scanner) list(depth int) error {
-	if depth > MaxDepth {
+	if depth > s.maxDepth {
 		return s.fail("nested too deeply")
 	}
 	s.pos++

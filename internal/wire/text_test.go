@@ -114,14 +114,14 @@ func TestVerify(t *testing.T) {
 		`0`:                                       Forged,
 		`[]`:                                      Forged,
 	} {
-		verdict, err := key.Verify(read(t, `{"a":1,"sign":`+value+`}`), shanghai)
+		verdict, _, err := Verify([]*Key{key}, read(t, `{"a":1,"sign":`+value+`}`), shanghai)
 		require.NoError(t, err)
 		require.Equal(t, want, verdict, value)
 	}
-	verdict, err := key.Verify(o, shanghai)
+	verdict, _, err := Verify([]*Key{key}, o, shanghai)
 	require.NoError(t, err)
 	require.Equal(t, Unsigned, verdict)
-	verdict, err = key.Verify(read(t, `{"a":1e9999,"sign":"x"}`), shanghai)
+	verdict, _, err = Verify([]*Key{key}, read(t, `{"a":1e9999,"sign":"x"}`), shanghai)
 	require.ErrorIs(t, err, ErrNumber)
 	require.Equal(t, Forged, verdict)
 }

@@ -69,7 +69,7 @@ func TestVectors(t *testing.T) {
 			if v.Verifies != nil && !*v.Verifies {
 				want = Forged
 			}
-			verdict, err := key.Verify(o, shanghai)
+			verdict, _, err := Verify([]*Key{key}, o, shanghai)
 			require.NoError(t, err)
 			require.Equal(t, want, verdict, "%s line %d", name, i+1)
 		}

@@ -1,0 +1,67 @@
+package daxpay
+
+import (
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/daxpay-go/daxpay/internal/wire"
+)
+
+// clock is how far the gateway's clock was found to be ahead of Config.Now, for Config.CorrectClock.
+type clock struct{ offset atomic.Int64 } // nanoseconds
+
+func (k *clock) ahead() time.Duration { return time.Duration(k.offset.Load()) }
+
+// set takes over a difference that was measured, unless the one that is known could be the same, in which case it would only make
+// the clock jump.
+func (k *clock) set(d measured) {
+	if known := k.ahead(); (d.difference - known).Abs() > d.uncertain {
+		k.offset.CompareAndSwap(int64(known), int64(d.difference))
+	}
+}
+
+// measured is a difference between the gateway's clock and this one: positive if the gateway's is ahead.
+type measured struct {
+	difference time.Duration
+	uncertain  time.Duration
+}
+
+// measure compares a time that the gateway printed, cut to the second, with the middle of the round trip in which it came: when
+// within that it was printed, nobody knows.
+func (r *reply) measure(printed time.Time) measured {
+	middle := r.sent.Add(r.took / 2)
+	return measured{
+		difference: printed.Add(time.Second / 2).Sub(middle).Round(time.Second),
+		uncertain:  r.took/2 + time.Second,
+	}
+}
+
+// measureDate is measure for the Date header, false if there is none. Nothing proves that the gateway wrote it.
+func (r *reply) measureDate() (measured, bool) {
+	date, err := http.ParseTime(r.date)
+	if err != nil {
+		return measured{}, false
+	}
+	return r.measure(date), true
+}
+
+// learn takes the time of a verified answer, which was found to be within Config.MaxAge of this clock. So a message that somebody
+// recorded and sends again cannot make the clock wrong by more than that, and not at all for long: see doubt.
+func (c *core) learn(r *reply, resTime time.Time) {
+	if c.CorrectClock {
+		c.clock.set(r.measure(resTime))
+	}
+}
+
+// doubt forgets what was learned if the gateway refuses a request and its Date header disagrees.
+func (c *core) doubt(d measured) {
+	if known := c.clock.ahead(); (d.difference - known).Abs() > d.uncertain+tolerable {
+		c.clock.offset.CompareAndSwap(int64(known), 0)
+	}
+}
+
+// stamp is what the client fills into a request made now.
+func (c *core) stamp(nonce string) wire.Stamp {
+	return wire.Stamp{ClientIP: c.ClientIP, Nonce: nonce, Time: c.Now().Add(c.clock.ahead()).Unix(), Zone: c.Location}
+}

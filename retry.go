@@ -1,0 +1,237 @@
+package daxpay
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+)
+
+// Retry says how often and when a call is sent again. The zero value is good.
+//
+// A call goes out again by itself if not a byte of it was written, whatever it is: the connection could not be made. If it may
+// have arrived, only those go out again whose param says that it does no harm (param.EffectReadOnly, param.EffectRepeatable), after a
+// lost connection, a timeout of the transport, an HTTP status of 500 or above, or 10007, the gateway's word for an order that is
+// just locked. Nothing is repeated because an answer was refused, and no other code of the gateway is. Each attempt has a new time,
+// nonce and signature.
+type Retry struct {
+	// MaxAttempts is how often a call is sent at most, the first time included. Default: 3. With 1 nothing is sent again. The
+	// encodings that GatewayAuto tries do not count: the gateway took none of them for a call.
+	MaxAttempts int
+	// BaseDelay is the longest pause before the second attempt. Each further one may be twice as long; how long it is, is chosen
+	// at random (full jitter). Default: 200 milliseconds. Before a locked order is asked for again, it is a second at least.
+	BaseDelay time.Duration
+	// MaxDelay is the longest pause. Default: 2 seconds.
+	MaxDelay time.Duration
+	// Budget is how many repetitions the client has for all its calls together, so that a gateway that is down is not hammered:
+	// each takes one, and each call that succeeds gives back a tenth. Default: 100. Negative: no limit.
+	Budget int
+}
+
+const (
+	defaultMaxAttempts = 3
+	defaultBaseDelay   = 200 * time.Millisecond
+	defaultMaxDelay    = 2 * time.Second
+	defaultBudget      = 100
+	lockDelay          = time.Second
+)
+
+// withDefaults fills in the defaults and reports mistakes.
+func (r Retry) withDefaults(fault func(field, reason string)) Retry {
+	if r.MaxAttempts < 0 {
+		fault("Retry.MaxAttempts", "must not be negative: 1 switches retries off")
+	}
+	if r.BaseDelay < 0 {
+		fault("Retry.BaseDelay", "must not be negative")
+	}
+	if r.MaxDelay < 0 {
+		fault("Retry.MaxDelay", "must not be negative")
+	}
+	if r.MaxAttempts == 0 {
+		r.MaxAttempts = defaultMaxAttempts
+	}
+	if r.BaseDelay == 0 {
+		r.BaseDelay = defaultBaseDelay
+	}
+	if r.MaxDelay == 0 {
+		r.MaxDelay = defaultMaxDelay
+	}
+	if r.Budget == 0 {
+		r.Budget = defaultBudget
+	}
+	return r
+}
+
+// pause chooses the pause before an attempt, the second being number 2, after an error.
+func (r Retry) pause(attempt int, err error) time.Duration {
+	longest := r.BaseDelay
+	for range attempt - 2 {
+		if longest >= r.MaxDelay {
+			break
+		}
+		longest *= 2
+	}
+	longest = min(longest, r.MaxDelay)
+	pause := rand.N(longest + 1) //nolint:gosec // nothing secret
+	if isLocked(err) {
+		pause += lockDelay
+	}
+	return pause
+}
+
+func isLocked(err error) bool {
+	refusal := (*GatewayError)(nil)
+	return errors.As(err, &refusal) && !refusal.Business && refusal.Code == codeRepeated
+}
+
+// maySendAgain tells whether the call may go out again after what came of an attempt.
+func (call *call) maySendAgain(err error) bool {
+	if transport := (*TransportError)(nil); errors.As(err, &transport) {
+		return transport.NeverSent || call.effect.Repeatable()
+	}
+	if !call.effect.Repeatable() {
+		return false
+	}
+	if page := (*HTTPError)(nil); errors.As(err, &page) {
+		return page.StatusCode >= http.StatusInternalServerError
+	}
+	return isLocked(err)
+}
+
+// budget is a bucket of tokens, counted in tenths. Negative size: without bottom.
+type budget struct {
+	size int64
+	left atomic.Int64
+}
+
+const (
+	tokenPrice  = 10
+	tokenReturn = 1
+)
+
+func (b *budget) fill(tokens int) {
+	b.size = tokenPrice * int64(tokens)
+	b.left.Store(b.size)
+}
+
+// take takes what an attempt costs, if it is there.
+func (b *budget) take() bool {
+	return b.add(-tokenPrice)
+}
+
+func (b *budget) giveBack() {
+	b.add(tokenReturn)
+}
+
+// add tells whether there was enough to take.
+func (b *budget) add(tenths int64) bool {
+	if b.size < 0 {
+		return true
+	}
+	for {
+		left := b.left.Load()
+		after := min(left+tenths, b.size)
+		if after < 0 {
+			return false
+		}
+		if after == left || b.left.CompareAndSwap(left, after) {
+			return true
+		}
+	}
+}
+
+// again waits until the call may go out again. It returns false if it may not, with the context's error if that ended meanwhile.
+func (c *core) again(ctx context.Context, call *call, attempt int, err error) (bool, error) {
+	if attempt >= c.Retry.MaxAttempts || ctx.Err() != nil || !call.maySendAgain(err) {
+		return false, nil
+	}
+	pause := c.Retry.pause(attempt+1, err)
+	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= pause || !c.budget.take() {
+		return false, nil
+	}
+	timer := time.NewTimer(pause)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true, nil
+	case <-ctx.Done():
+		return false, ctx.Err()
+	}
+}
+
+// failures is what went wrong with a call so far.
+type failures struct {
+	call    *call
+	path    string // of the latest attempt
+	errs    []error
+	stopped error // what ended the pause after them, nil for nothing
+	unknown bool  // one of them may have taken effect
+}
+
+func (f *failures) add(path string, err error, unknown bool) {
+	f.path, f.errs, f.unknown = path, append(f.errs, err), f.unknown || unknown
+}
+
+// err makes one error of all.
+func (f *failures) err() error {
+	err := f.errs[0]
+	if len(f.errs) > 1 || f.stopped != nil {
+		err = &RetryError{Path: f.path, Errs: f.errs, Stopped: f.stopped}
+	}
+	if f.unknown {
+		err = &OutcomeError{Path: f.path, Recover: f.call.recovery, Err: err}
+	}
+	return err
+}
+
+// RetryError says that a call was sent several times, or was about to be sent again when its context ended. It is everything
+// that its attempts were; for errors.As the last one counts.
+type RetryError struct {
+	Path string
+	// Errs are the errors of the attempts, in order, at least one.
+	Errs []error
+	// Stopped is the error of the context if that ended before the next attempt, else nil.
+	Stopped error
+}
+
+func (e *RetryError) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "daxpay: %s: %d attempt", e.Path, len(e.Errs))
+	if len(e.Errs) != 1 {
+		b.WriteByte('s')
+	}
+	if e.Stopped != nil {
+		fmt.Fprintf(&b, ", then %v", e.Stopped)
+	}
+	text := func(i int) string {
+		return strings.TrimPrefix(strings.TrimPrefix(e.Errs[i].Error(), "daxpay: "), e.Path+": ")
+	}
+	for first := 0; first < len(e.Errs); {
+		last := first // of those that say the same
+		for last+1 < len(e.Errs) && text(last+1) == text(first) {
+			last++
+		}
+		fmt.Fprintf(&b, "; #%d", first+1)
+		if last > first {
+			fmt.Fprintf(&b, " to #%d", last+1)
+		}
+		fmt.Fprintf(&b, ": %s", text(first))
+		first = last + 1
+	}
+	return b.String()
+}
+
+// Unwrap returns what there is, the latest first.
+func (e *RetryError) Unwrap() []error {
+	errs := slices.Clone(e.Errs)
+	slices.Reverse(errs)
+	if e.Stopped != nil {
+		errs = append(errs, e.Stopped)
+	}
+	return errs
+}
