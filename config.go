@@ -28,9 +28,10 @@ type Config struct {
 	ServiceURL string
 	// SignSecret is the secret of the gateway's settings (签名密钥).
 	SignSecret string
-	// PreviousSecrets are secrets that answers and notices may be signed with as well, for the time in which the gateway's secret
-	// is changed: set the new one as SignSecret and the old one here, then change it at the gateway, and take it out when
-	// SecretIndex of results and notices has been 0 for a day. Nothing is signed with them. Default: none.
+	// PreviousSecrets are secrets that answers and notices may be signed with as well, after the secret was changed: notices that
+	// were signed before come again for another day. Set the new secret as SignSecret when the gateway gets it, move the old one
+	// here, and take it out when SecretIndex of notices has been 0 for a day. No request is signed with them; one that reaches
+	// the gateway with the wrong secret is refused without effect (20052). Default: none.
 	PreviousSecrets []string
 	// SignType is the algorithm of the gateway's settings (签名方式). Default: HMACSHA256.
 	SignType SignType

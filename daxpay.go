@@ -110,6 +110,14 @@ func New(config Config) (*Client, error) {
 	return &Client{core: c}, nil
 }
 
+// CloseIdleConnections closes the connections that no call is using, of a transport that can do that. The client can be used
+// afterwards.
+func (c *Client) CloseIdleConnections() {
+	if c != nil && c.core != nil {
+		c.core.resty.GetClient().CloseIdleConnections()
+	}
+}
+
 func plansOf(models ...any) ([]*wire.Plan, error) {
 	plans := make([]*wire.Plan, len(models))
 	for i, m := range models {

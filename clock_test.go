@@ -1,0 +1,148 @@
+package daxpay_test
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/daxpay-go/daxpay"
+	"github.com/daxpay-go/daxpay/daxpaytest"
+	"github.com/daxpay-go/daxpay/param"
+)
+
+// clocks are the gateway's, which stands still, and the client's, which is behind it.
+type clocks struct{ behind atomic.Int64 }
+
+func (c *clocks) client() time.Time { return time.Unix(now-c.behind.Load(), 0) }
+
+func TestTimeRefusalsTellTheDifference(t *testing.T) {
+	for _, tt := range []struct {
+		behind  int64
+		refused bool
+		text    string
+	}{
+		{11, true, "set the clocks right (NTP): the gateway's is 11s ahead of this one"},
+		{10, false, ""},
+		{-60, false, ""},
+		{-61, true, "set the clocks right (NTP): the gateway's is 1m1s behind this one"},
+		{86400, true, "the gateway's is 24h0m0s ahead of this one"},
+	} {
+		var both clocks
+		both.behind.Store(tt.behind)
+		gw := stocked(t, daxpaytest.WithClock(at(now)))
+		kit := client(t, gw, func(c *daxpay.Config) { c.Now = both.client })
+		_, err := kit.SyncPay(context.Background(), &param.PaySyncParam{OrderNo: "P1"})
+		if !tt.refused {
+			require.NoError(t, err)
+			continue
+		}
+		var refusal *daxpay.GatewayError
+		require.ErrorAs(t, err, &refusal)
+		require.Equal(t, 10006, refusal.Code)
+		require.Equal(t, time.Duration(tt.behind)*time.Second, refusal.ClockDifference)
+		require.ErrorContains(t, err, tt.text)
+		require.NotErrorIs(t, err, daxpay.ErrOutcomeUnknown)
+	}
+	for name, header := range map[string]string{"no date": "", "not a date": "yesterday"} {
+		kit, _ := mocked(t, daxpay.Config{Now: at(now)}, func(r *http.Request) (*http.Response, error) {
+			res, err := jsonAnswer(`{"code":10006,"msg":"请求时间已过期"}`)(r)
+			res.Header.Set("Date", header)
+			return res, err
+		})
+		_, err := calls["SyncPay"](kit)
+		var refusal *daxpay.GatewayError
+		require.ErrorAs(t, err, &refusal, name)
+		require.Zero(t, refusal.ClockDifference)
+		require.ErrorContains(t, err, "this machine's clock")
+	}
+}
+
+// reqTimes are the times of the requests that the gateway got, counted from the gateway's own.
+func reqTimes(t *testing.T, gw *daxpaytest.Gateway) []int64 {
+	t.Helper()
+	var times []int64
+	for _, r := range gw.Requests() {
+		var sent struct{ ReqTime int64 }
+		require.NoError(t, json.Unmarshal(r.Body, &sent))
+		times = append(times, sent.ReqTime-now)
+	}
+	return times
+}
+
+func TestCorrectClock(t *testing.T) {
+	var both clocks
+	gw := stocked(t, daxpaytest.WithClock(at(now)))
+	query := func(kit *daxpay.Client) error {
+		_, err := kit.QueryPayOrder(context.Background(), &param.QueryPayParam{OrderNo: "P1"})
+		return err
+	}
+	kit := client(t, gw, func(c *daxpay.Config) { c.Now, c.CorrectClock = both.client, true })
+	for _, behind := range []int64{1, 8, 15, 24, 24, -30, -80, -72} { // never more than 10 behind, or 60 ahead, of what is known
+		both.behind.Store(behind)
+		require.NoError(t, query(kit), "%d seconds behind", behind)
+	}
+	// A second is within what cannot be measured, and changes nothing; else the request after has the right time.
+	require.Equal(t, []int64{-1, -8, -7, -9, 0, 54, 50, -8}, reqTimes(t, gw))
+
+	plain := client(t, gw, func(c *daxpay.Config) { c.Now = both.client })
+	both.behind.Store(8)
+	require.NoError(t, query(plain))
+	both.behind.Store(15)
+	require.Error(t, query(plain), "by default nothing is learned")
+}
+
+// A refusal is not signed, so nothing is learned from it: whoever could forge one could have the client sign for another time.
+func TestNothingIsLearnedFromRefusals(t *testing.T) {
+	var both clocks
+	both.behind.Store(3600)
+	gw := stocked(t, daxpaytest.WithClock(at(now)))
+	kit := client(t, gw, func(c *daxpay.Config) { c.Now, c.CorrectClock = both.client, true })
+	for range 2 {
+		_, err := kit.QueryPayOrder(context.Background(), &param.QueryPayParam{OrderNo: "P1"})
+		var refusal *daxpay.GatewayError
+		require.ErrorAs(t, err, &refusal)
+		require.Equal(t, time.Hour, refusal.ClockDifference)
+	}
+	require.Equal(t, []int64{-3600, -3600}, reqTimes(t, gw))
+}
+
+// An old answer, sent again, can mislead the client, but not for longer than until the gateway says no.
+func TestCorrectClockForgetsWhatTheGatewayRefuses(t *testing.T) {
+	gw := stocked(t, daxpaytest.WithSecret(secret), daxpaytest.WithClock(at(now)))
+	old := sealed(t, `"code":0,"resTime":1715500034,"orderNo":"P1","status":"success"`) // 200 seconds
+	var replay atomic.Bool
+	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if replay.Load() {
+			w.Header().Set("Date", "")
+			_, _ = w.Write([]byte(old))
+			return
+		}
+		gw.ServeHTTP(w, r)
+	}))
+	defer front.Close()
+	kit := client(t, gw, func(c *daxpay.Config) { c.ServiceURL, c.CorrectClock = front.URL, true })
+	query := func() error {
+		_, err := kit.QueryPayOrder(context.Background(), &param.QueryPayParam{OrderNo: "P1"})
+		return err
+	}
+	replay.Store(true)
+	require.NoError(t, query())
+	replay.Store(false)
+	var refusal *daxpay.GatewayError
+	require.ErrorAs(t, query(), &refusal)
+	require.Equal(t, 10006, refusal.Code)
+	require.NoError(t, query())
+	require.Equal(t, []int64{-200, 0}, reqTimes(t, gw))
+}
+
+func TestCorrectClockNeedsMaxAge(t *testing.T) {
+	_, err := daxpay.New(daxpay.Config{ServiceURL: "http://127.0.0.1:9000", SignSecret: secret, CorrectClock: true, MaxAge: -1})
+	require.ErrorIs(t, err, daxpay.ErrConfig)
+	require.ErrorContains(t, err, "CorrectClock needs MaxAge")
+}
