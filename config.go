@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
-	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -238,39 +237,6 @@ func checkURL(s string) string {
 		return "must not have a query or a fragment"
 	}
 	return ""
-}
-
-// httpClient returns the copy of the caller's client that does what this protocol can bear, and no more.
-func (cfg Config) httpClient() *http.Client {
-	var hc http.Client
-	if cfg.HTTPClient != nil {
-		hc = *cfg.HTTPClient
-	}
-	if hc.Transport == nil {
-		hc.Transport = cfg.newTransport()
-	}
-	hc.Jar = nil
-	// A redirect would post the signed body to somewhere else.
-	hc.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	return &hc
-}
-
-// newTransport is net/http's default transport but for the number of connections it keeps, which is two a host there, so that
-// most concurrent calls would open one of their own; and for the limits to headers.
-func (cfg Config) newTransport() *http.Transport {
-	dialer := &net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}
-	return &http.Transport{
-		Proxy:                  http.ProxyFromEnvironment,
-		DialContext:            dialer.DialContext,
-		ForceAttemptHTTP2:      true,
-		MaxIdleConns:           cfg.MaxIdleConns,
-		MaxIdleConnsPerHost:    cfg.MaxIdleConns,
-		IdleConnTimeout:        90 * time.Second,
-		TLSHandshakeTimeout:    10 * time.Second,
-		ExpectContinueTimeout:  time.Second,
-		ResponseHeaderTimeout:  cfg.ResponseHeaderTimeout,
-		MaxResponseHeaderBytes: cfg.MaxHeaderSize,
-	}
 }
 
 // masked is printed for a secret.

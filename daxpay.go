@@ -23,7 +23,6 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
-	"net/http/httptrace"
 	"net/url"
 	"reflect"
 	"regexp"
@@ -424,17 +423,13 @@ func (c *core) post(ctx context.Context, path string, body []byte) (reply, error
 	}
 	r := reply{sent: c.Now()}
 	start := time.Now()
-	var dialing, connected atomic.Bool
-	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
-		GetConn: func(string) { dialing.Store(true) },
-		GotConn: func(httptrace.GotConnInfo) { connected.Store(true) },
-	})
+	var trail trail
+	ctx = trail.follow(ctx)
 	failed := func(err error) error {
 		if outer := (*url.Error)(nil); errors.As(err, &outer) {
 			err = outer.Err // without the URL
 		}
-		// A transport that does not report what it does may have sent anything.
-		return &TransportError{Path: path, NeverSent: dialing.Load() && !connected.Load(), Err: err}
+		return &TransportError{Path: path, NeverSent: trail.neverSent(), Err: err}
 	}
 	res, err := c.resty.R().SetContext(ctx).SetBody(bytes.NewReader(body)).Post(path)
 	r.took = time.Since(start)

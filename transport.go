@@ -1,0 +1,119 @@
+package daxpay
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"net/http/httptrace"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// httpClient returns the copy of the caller's client that does what this protocol can bear, and no more.
+func (cfg Config) httpClient() *http.Client {
+	var hc http.Client
+	if cfg.HTTPClient != nil {
+		hc = *cfg.HTTPClient
+	}
+	if hc.Transport == nil {
+		hc.Transport = cfg.newTransport()
+	}
+	hc.Jar = nil
+	// A redirect would post the signed body to somewhere else.
+	hc.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return &hc
+}
+
+// newTransport is net/http's default transport but for the number of connections it keeps, which is two a host there, so that
+// most concurrent calls would open one of their own; and for the limits to headers.
+func (cfg Config) newTransport() *http.Transport {
+	dialer := &net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}
+	return &http.Transport{
+		Proxy:                  http.ProxyFromEnvironment,
+		DialContext:            watched(dialer.DialContext),
+		ForceAttemptHTTP2:      true,
+		MaxIdleConns:           cfg.MaxIdleConns,
+		MaxIdleConnsPerHost:    cfg.MaxIdleConns,
+		IdleConnTimeout:        90 * time.Second,
+		TLSHandshakeTimeout:    10 * time.Second,
+		ExpectContinueTimeout:  time.Second,
+		ResponseHeaderTimeout:  cfg.ResponseHeaderTimeout,
+		MaxResponseHeaderBytes: cfg.MaxHeaderSize,
+	}
+}
+
+// watched has every connection count what is written to it.
+func watched(dial func(ctx context.Context, network, addr string) (net.Conn, error)) func(context.Context, string, string) (net.Conn, error) {
+	return func(ctx context.Context, network, addr string) (net.Conn, error) {
+		conn, err := dial(ctx, network, addr)
+		if err != nil {
+			return nil, err
+		}
+		return &watchedConn{Conn: conn}, nil
+	}
+}
+
+// watchedConn counts the writes that were begun. The net package promises nothing about an error of a connection; this tells
+// whether a request can have left at all.
+type watchedConn struct {
+	net.Conn
+	writes atomic.Int64
+}
+
+func (c *watchedConn) Write(b []byte) (int, error) {
+	c.writes.Add(1)
+	return c.Conn.Write(b)
+}
+
+// trail is what one request did on the wire.
+type trail struct {
+	mu      sync.Mutex
+	dialing bool         // the transport reports what it does
+	written bool         // something was written, or may have been to a connection that nobody watches
+	conn    *watchedConn // that was taken last
+	before  int64        // its writes until then
+}
+
+// follow returns the context of the request.
+func (t *trail) follow(ctx context.Context) context.Context {
+	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GetConn: t.getConn, GotConn: t.gotConn})
+}
+
+func (t *trail) getConn(string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.dialing = true
+}
+
+func (t *trail) gotConn(info httptrace.GotConnInfo) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.look()
+	conn := info.Conn
+	if secure, ok := conn.(interface{ NetConn() net.Conn }); ok { // *tls.Conn
+		conn = secure.NetConn()
+	}
+	if t.conn, _ = conn.(*watchedConn); t.conn == nil {
+		t.written = true
+		return
+	}
+	t.before = t.conn.writes.Load()
+}
+
+// look takes over what happened on the connection that was taken last. A connection that other requests write to as well, of
+// HTTP/2, counts as written to.
+func (t *trail) look() {
+	if t.conn != nil && t.conn.writes.Load() != t.before {
+		t.written = true
+	}
+}
+
+// neverSent tells, when the request has failed, that not a byte of it was written, nor will be: the transport has closed the
+// connection by then. Of a transport that does not report what it does, nobody knows.
+func (t *trail) neverSent() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.look()
+	return t.dialing && !t.written
+}

@@ -1,0 +1,116 @@
+package daxpay
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httptrace"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestTrail(t *testing.T) {
+	conn := func() *watchedConn {
+		ours, theirs := net.Pipe()
+		go func() { _, _ = io.Copy(io.Discard, theirs) }()
+		t.Cleanup(func() { _ = ours.Close() })
+		return &watchedConn{Conn: ours}
+	}
+	take := func(trace *httptrace.ClientTrace, conn net.Conn) {
+		trace.GotConn(httptrace.GotConnInfo{Conn: conn})
+	}
+	write := func(conn net.Conn) {
+		_, err := conn.Write([]byte("x"))
+		require.NoError(t, err)
+	}
+	for name, tt := range map[string]struct {
+		do   func(trace *httptrace.ClientTrace)
+		want bool
+	}{
+		"a transport that says nothing": {func(*httptrace.ClientTrace) {}, false},
+		"no connection":                 {func(trace *httptrace.ClientTrace) { trace.GetConn("") }, true},
+		"nothing written": {func(trace *httptrace.ClientTrace) {
+			trace.GetConn("")
+			kept := conn()
+			write(kept) // by an earlier request
+			take(trace, kept)
+		}, true},
+		"written": {func(trace *httptrace.ClientTrace) {
+			trace.GetConn("")
+			c := conn()
+			take(trace, c)
+			write(c)
+		}, false},
+		"a write that fails": {func(trace *httptrace.ClientTrace) {
+			trace.GetConn("")
+			c := conn()
+			require.NoError(t, c.Close())
+			take(trace, c)
+			_, err := c.Write([]byte("x"))
+			require.Error(t, err)
+		}, false},
+		"a kept connection that was closed, then none": {func(trace *httptrace.ClientTrace) {
+			trace.GetConn("")
+			take(trace, conn())
+			trace.GetConn("")
+		}, true},
+		"written to the first of two": {func(trace *httptrace.ClientTrace) {
+			trace.GetConn("")
+			first := conn()
+			take(trace, first)
+			write(first)
+			take(trace, conn())
+		}, false},
+		"a connection that nobody watches": {func(trace *httptrace.ClientTrace) {
+			trace.GetConn("")
+			take(trace, conn().Conn)
+			take(trace, conn())
+		}, false},
+		"TLS": {func(trace *httptrace.ClientTrace) {
+			trace.GetConn("")
+			take(trace, tls.Client(conn(), &tls.Config{MinVersion: tls.VersionTLS12}))
+		}, true},
+		"TLS over something else": {func(trace *httptrace.ClientTrace) {
+			trace.GetConn("")
+			take(trace, tls.Client(conn().Conn, &tls.Config{MinVersion: tls.VersionTLS12}))
+		}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var trail trail
+			trace := httptrace.ContextClientTrace(trail.follow(context.Background()))
+			tt.do(trace)
+			require.Equal(t, tt.want, trail.neverSent())
+		})
+	}
+}
+
+// A request of a real transport, with and without TLS, is seen to be written.
+func TestTrailOfARealRequest(t *testing.T) {
+	for _, start := range []func(http.Handler) *httptest.Server{httptest.NewServer, httptest.NewTLSServer} {
+		server := start(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }))
+		transport := Config{MaxIdleConns: 1}.newTransport()
+		if server.TLS != nil {
+			transport.TLSClientConfig = server.Client().Transport.(*http.Transport).TLSClientConfig
+		}
+		var trail trail
+		req, err := http.NewRequestWithContext(trail.follow(context.Background()), http.MethodPost, server.URL, http.NoBody)
+		require.NoError(t, err)
+		_, err = transport.RoundTrip(req) //nolint:bodyclose // there is none
+		require.Error(t, err)
+		require.False(t, trail.neverSent())
+		require.NotNil(t, trail.conn, "the connection is one that is watched")
+		server.Close()
+	}
+}
+
+func TestWatchedKeepsTheErrorOfTheDialer(t *testing.T) {
+	refused := errors.New("refused")
+	conn, err := watched(func(context.Context, string, string) (net.Conn, error) { return nil, refused })(context.Background(), "tcp", "x")
+	require.Nil(t, conn)
+	require.ErrorIs(t, err, refused)
+}
