@@ -165,8 +165,9 @@ func TestStart(t *testing.T) {
 	gw := daxpaytest.Start(tb)
 	require.Empty(t, tb.fatal)
 	require.Len(t, tb.cleanups, 1)
-	_, err := http.Get(gw.URL()) //nolint:noctx,bodyclose // a test
+	res, err := http.Get(gw.URL()) //nolint:noctx // a test
 	require.NoError(t, err)
+	require.NoError(t, res.Body.Close())
 	tb.cleanups[0]()
 	_, err = http.Get(gw.URL()) //nolint:noctx,bodyclose // a test
 	require.Error(t, err)

@@ -1,0 +1,67 @@
+// Package leak finds goroutines that tests leave behind. It is for tests only, and does not import testing, so that nothing of it
+// would be linked by accident.
+package leak
+
+import (
+	"bytes"
+	"fmt"
+	"net/http"
+	"os"
+	"runtime"
+	"time"
+)
+
+// patience is for goroutines that are about to end.
+const patience = 5 * time.Second
+
+// Main runs the tests of a package, m being its *testing.M, and returns the exit status: 1 if they passed and goroutines are left.
+func Main(m interface{ Run() int }) int {
+	status := m.Run()
+	if status != 0 {
+		return status
+	}
+	if left := Wait(patience); len(left) > 0 {
+		fmt.Fprintf(os.Stderr, "%d goroutines are left:\n\n%s\n", len(left), bytes.Join(left, []byte("\n\n")))
+		return 1
+	}
+	return 0
+}
+
+// Wait waits until no goroutine is left but the caller's and those that the runtime and the testing package keep, and returns the
+// stacks of those that are left when its time is up.
+func Wait(limit time.Duration) [][]byte {
+	if transport, ok := http.DefaultTransport.(*http.Transport); ok {
+		transport.CloseIdleConnections()
+	}
+	ticker := time.NewTicker(5 * time.Millisecond)
+	defer ticker.Stop()
+	for deadline := time.Now().Add(limit); ; <-ticker.C {
+		if left := others(); len(left) == 0 || time.Now().After(deadline) {
+			return left
+		}
+	}
+}
+
+// usual are functions in which goroutines may stand for ever.
+var usual = [][]byte{
+	[]byte("testing.(*M)."), []byte("testing.runFuzz"), []byte("testing.(*T).Run("), []byte("testing.tRunner("),
+	[]byte("os/signal.signal_recv"), []byte("os/signal.loop"), []byte("runtime.ensureSigM"), []byte("runtime.ReadTrace"),
+}
+
+// others lists the stacks of all goroutines but the caller's and the usual ones.
+func others() [][]byte {
+	buf := make([]byte, 1<<20)
+	buf = buf[:runtime.Stack(buf, true)]
+	stacks := bytes.Split(buf, []byte("\n\n"))
+	var left [][]byte
+next:
+	for _, stack := range stacks[1:] { // the first one is the caller's
+		for _, function := range usual {
+			if bytes.Contains(stack, function) {
+				continue next
+			}
+		}
+		left = append(left, stack)
+	}
+	return left
+}
