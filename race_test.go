@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/daxpay-go/daxpay"
 	"github.com/daxpay-go/daxpay/daxpaytest"
@@ -22,7 +23,7 @@ func TestMixedCallsAtOnce(t *testing.T) {
 	defer kit.CloseIdleConnections()
 	// Transfer is not tried in several encodings, so the version must be known before.
 	_, err := kit.QueryPayOrder(context.Background(), &param.QueryPayParam{BizOrderNo: "none"})
-	assert.Error(t, err)
+	require.Error(t, err)
 	var wg sync.WaitGroup
 	for worker := range 64 {
 		wg.Add(1)
@@ -40,7 +41,8 @@ func TestMixedCallsAtOnce(t *testing.T) {
 func mixedCalls(t *testing.T, gw *daxpaytest.Gateway, kit *daxpay.Client, id string, amount int64) {
 	ctx := context.Background()
 	paid, err := kit.Pay(ctx, &param.PayParam{BizOrderNo: id, Title: "title " + id, Channel: model.ChannelAli, Method: model.MethodQRCode, Amount: amount, Attach: id})
-	if !assert.NoError(t, err) {
+	if err != nil {
+		t.Error(err)
 		return
 	}
 	assert.Equal(t, id, paid.Data.BizOrderNo)
@@ -55,7 +57,9 @@ func mixedCalls(t *testing.T, gw *daxpaytest.Gateway, kit *daxpay.Client, id str
 	}
 
 	body, err := gw.Notice(id)
-	assert.NoError(t, err)
+	if err != nil {
+		t.Error(err)
+	}
 	notice, err := kit.ParseNotice(body)
 	if assert.NoError(t, err) {
 		assert.NoError(t, daxpay.Expect{BizOrderNo: id, Amount: amount}.Check(notice))
