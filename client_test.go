@@ -399,6 +399,21 @@ func TestTransportErrors(t *testing.T) {
 	})
 }
 
+// With GetBody, net/http would send a request again by itself where it believes that the first one had no effect.
+func TestNothingCanBeSentAgainUnseen(t *testing.T) {
+	sent := 0
+	kit, _ := mocked(t, daxpay.Config{Now: at(now)}, func(r *http.Request) (*http.Response, error) {
+		sent++
+		require.Nil(t, r.GetBody)
+		require.Empty(t, r.Header.Values("Idempotency-Key"))
+		require.Positive(t, r.ContentLength)
+		return jsonAnswer(sealed(t, good))(r)
+	})
+	_, err := calls["SyncPay"](kit)
+	require.NoError(t, err)
+	require.Equal(t, 1, sent)
+}
+
 func TestMisuse(t *testing.T) {
 	ctx := context.Background()
 	good := &param.PaySyncParam{OrderNo: "P1"}

@@ -105,7 +105,8 @@ func New(config Config) (*Client, error) {
 		SetHeader("Accept", "application/json").
 		SetHeader("User-Agent", "daxpay-go/"+Version).
 		SetLogger(silent{}).
-		SetDoNotParseResponse(true) // resty would decode by the answer's Content-Type, and before it is verified
+		SetDoNotParseResponse(true). // resty would decode by the answer's Content-Type, and before it is verified
+		SetPreRequestHook(sendOnce)
 	return &Client{core: c}, nil
 }
 
@@ -126,6 +127,13 @@ func plansOf(models ...any) ([]*wire.Plan, error) {
 		}
 	}
 	return plans, nil
+}
+
+// sendOnce takes the means to send the body again from net/http, which would do so by itself after some faults of HTTP/2: it is for
+// Retry to decide, with what happened on the wire.
+func sendOnce(_ *resty.Client, r *http.Request) error {
+	r.GetBody = nil
+	return nil
 }
 
 // silent is resty's logger: it would print bodies.

@@ -54,8 +54,8 @@ func watched(dial func(ctx context.Context, network, addr string) (net.Conn, err
 	}
 }
 
-// watchedConn counts the writes that were begun. The net package promises nothing about an error of a connection; this tells
-// whether a request can have left at all.
+// watchedConn counts the writes of which at least a byte was taken, or that are still under way. The net package promises nothing
+// about an error of a connection; this tells whether a request can have left at all.
 type watchedConn struct {
 	net.Conn
 	writes atomic.Int64
@@ -63,7 +63,11 @@ type watchedConn struct {
 
 func (c *watchedConn) Write(b []byte) (int, error) {
 	c.writes.Add(1)
-	return c.Conn.Write(b)
+	n, err := c.Conn.Write(b)
+	if n == 0 && err != nil {
+		c.writes.Add(-1)
+	}
+	return n, err
 }
 
 // trail is what one request did on the wire.

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/http/httptrace"
+	"runtime"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -53,6 +54,17 @@ func TestTrail(t *testing.T) {
 			take(trace, c)
 			_, err := c.Write([]byte("x"))
 			require.Error(t, err)
+		}, true},
+		"a write under way": {func(trace *httptrace.ClientTrace) {
+			trace.GetConn("")
+			ours, theirs := net.Pipe()
+			t.Cleanup(func() { _ = theirs.Close() })
+			c := &watchedConn{Conn: ours}
+			take(trace, c)
+			go func() { _, _ = c.Write([]byte("x")) }() // nobody reads it
+			for c.writes.Load() == 0 {
+				runtime.Gosched()
+			}
 		}, false},
 		"a kept connection that was closed, then none": {func(trace *httptrace.ClientTrace) {
 			trace.GetConn("")
