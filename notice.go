@@ -355,7 +355,7 @@ type PanicError struct {
 	Stack []byte // where
 }
 
-func (e *PanicError) Error() string { return "daxpay: the callback for a notice panicked" }
+func (e *PanicError) Error() string { return "daxpay: a callback panicked" }
 
 // Format prints the error's text whatever the verb.
 func (e *PanicError) Format(f fmt.State, _ rune) { fmt.Fprint(f, e.Error()) }
