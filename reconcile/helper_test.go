@@ -1,0 +1,290 @@
+package reconcile_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/daxpay-go/daxpay"
+	"github.com/daxpay-go/daxpay/daxpaytest"
+	"github.com/daxpay-go/daxpay/model"
+	"github.com/daxpay-go/daxpay/param"
+	"github.com/daxpay-go/daxpay/reconcile"
+)
+
+// wires is a transport that ends in a handler, without a network, and sees what passes.
+type wires struct {
+	gateway http.Handler
+	// before may answer in the gateway's place: with what it returns, unless both are nil.
+	before func(r *http.Request) (*http.Response, error)
+	// after may change the answer.
+	after func(r *http.Request, body string) string
+
+	mu            sync.Mutex
+	paths         []string
+	times         []time.Time
+	running, peak int
+}
+
+func (w *wires) RoundTrip(r *http.Request) (*http.Response, error) {
+	w.mu.Lock()
+	w.paths, w.times = append(w.paths, r.URL.Path), append(w.times, time.Now())
+	w.running++
+	w.peak = max(w.peak, w.running)
+	w.mu.Unlock()
+	defer func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.running--
+	}()
+	if w.before != nil {
+		if res, err := w.before(r); res != nil || err != nil {
+			return res, err
+		}
+	}
+	recorder := httptest.NewRecorder()
+	w.gateway.ServeHTTP(recorder, r)
+	body := recorder.Body.String()
+	if w.after != nil {
+		body = w.after(r, body)
+	}
+	return answer(recorder.Code, body), nil
+}
+
+// answer is one of HTTP.
+func answer(status int, body string) *http.Response {
+	recorder := httptest.NewRecorder()
+	recorder.Header().Set("Content-Type", "application/json")
+	recorder.WriteHeader(status)
+	recorder.Body.WriteString(body)
+	return recorder.Result() //nolint:bodyclose // the client closes it
+}
+
+// seen lists the ends of the paths that were called since the last time.
+func (w *wires) seen() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var seen []string
+	for _, path := range w.paths {
+		seen = append(seen, strings.TrimPrefix(path, "/unipay/"))
+	}
+	w.paths = nil
+	return seen
+}
+
+// clock is one that a test sets.
+type clock struct {
+	mu sync.Mutex
+	t  time.Time
+}
+
+func (c *clock) now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.t
+}
+
+func (c *clock) pass(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.t = c.t.Add(d)
+}
+
+// orderKey is what tells orders of the shop apart.
+type orderKey struct {
+	kind reconcile.Kind
+	no   string
+}
+
+// shop is a merchant's table, and a sink that notes what it gets.
+type shop struct {
+	mu     sync.Mutex
+	open   map[orderKey]reconcile.Order
+	got    []string     // kind, number and status of what the sink got
+	fail   func() error // what the sink does before it takes an order
+	broken func(kind reconcile.Kind) error
+	asked  []string // the after of every page of payments
+	errs   []error
+}
+
+func newShop(orders ...reconcile.Order) *shop {
+	s := &shop{open: make(map[orderKey]reconcile.Order)}
+	for _, o := range orders {
+		s.put(o)
+	}
+	return s
+}
+
+func (s *shop) put(o reconcile.Order) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.open[orderKey{o.Kind, o.No}] = o
+}
+
+func (s *shop) settle(kind reconcile.Kind, no string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.open, orderKey{kind, no})
+}
+
+// Open implements reconcile.Source.
+func (s *shop) Open(_ context.Context, kind reconcile.Kind, after string, limit int) ([]reconcile.Order, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if kind == reconcile.Pay {
+		s.asked = append(s.asked, after)
+	}
+	if s.broken != nil {
+		if err := s.broken(kind); err != nil {
+			return nil, err
+		}
+	}
+	var page []reconcile.Order
+	for key, o := range s.open {
+		if key.kind == kind && o.No > after {
+			o.Kind = ""
+			page = append(page, o)
+		}
+	}
+	slices.SortFunc(page, func(a, b reconcile.Order) int { return strings.Compare(a.No, b.No) })
+	return page[:min(limit, len(page))], nil
+}
+
+func (s *shop) take(o reconcile.Order, number string, status any) error {
+	if s.fail != nil {
+		if err := s.fail(); err != nil {
+			return err
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if number != o.No {
+		return fmt.Errorf("handed %s for %s", number, o.No)
+	}
+	s.got = append(s.got, fmt.Sprintf("%s %s %v", o.Kind, o.No, status))
+	return nil
+}
+
+// taken lists what the sink got since the last time, sorted.
+func (s *shop) taken() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	got := s.got
+	s.got = nil
+	slices.Sort(got)
+	return got
+}
+
+// errors returns what was reported since the last time.
+func (s *shop) errors() []error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	errs := s.errs
+	s.errs = nil
+	return errs
+}
+
+func (s *shop) onError(_ reconcile.Order, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.errs = append(s.errs, err)
+}
+
+func (s *shop) sink() reconcile.Sink {
+	return reconcile.Sink{
+		Pay: func(_ context.Context, o reconcile.Order, m *model.PayOrderModel) error {
+			return s.take(o, m.BizOrderNo, m.Status)
+		},
+		Refund: func(_ context.Context, o reconcile.Order, m *model.RefundOrderModel) error {
+			return s.take(o, m.BizRefundNo, m.Status)
+		},
+		Transfer: func(_ context.Context, o reconcile.Order, m *model.TransferOrderModel) error {
+			return s.take(o, m.BizTransferNo, m.Status)
+		},
+		Allocation: func(_ context.Context, o reconcile.Order, m *model.AllocOrderModel) error {
+			return s.take(o, m.BizAllocationNo, m.Status)
+		},
+	}
+}
+
+// bench is a gateway, a shop and a clock that a test sets.
+type bench struct {
+	*testing.T
+	clock *clock
+	gw    *daxpaytest.Gateway
+	wires *wires
+	kit   *daxpay.Client
+	shop  *shop
+}
+
+func newBench(t *testing.T, options ...daxpaytest.Option) *bench {
+	t.Helper()
+	b := &bench{T: t, clock: &clock{t: time.Unix(1_700_000_000, 0)}, shop: newShop()}
+	b.gw = daxpaytest.Start(t, append([]daxpaytest.Option{daxpaytest.WithClock(b.clock.now)}, options...)...)
+	b.wires, b.kit = wired(t, b.gw)
+	return b
+}
+
+func wired(t *testing.T, gw *daxpaytest.Gateway) (*wires, *daxpay.Client) {
+	t.Helper()
+	w := &wires{gateway: gw}
+	config := gw.Config()
+	config.HTTPClient = &http.Client{Transport: w}
+	config.Retry.MaxAttempts = 1
+	kit, err := daxpay.New(config)
+	require.NoError(t, err)
+	return w, kit
+}
+
+// reconciler is one that knows nothing yet, as after a restart.
+func (b *bench) reconciler(change func(*reconcile.Sink, *reconcile.Options)) *reconcile.Reconciler {
+	b.Helper()
+	sink := b.shop.sink()
+	options := reconcile.Options{Interval: 1, OnError: b.shop.onError, Now: b.clock.now}
+	if change != nil {
+		change(&sink, &options)
+	}
+	r, err := reconcile.New(b.kit, b.shop, sink, options)
+	require.NoError(b, err)
+	return r
+}
+
+// order is one of the shop, made so long ago.
+func (b *bench) order(kind reconcile.Kind, no string, amount int64, age time.Duration) {
+	b.shop.put(reconcile.Order{Kind: kind, No: no, Amount: amount, Made: b.clock.now().Add(-age)})
+}
+
+// payment is one that the shop has as open, and the gateway as in progress, while its channel says what is given.
+func (b *bench) payment(no string, channel model.PaySyncStatus, age time.Duration) {
+	b.order(reconcile.Pay, no, 100, age)
+	b.gw.SetPayment(daxpaytest.Payment{BizOrderNo: no, Amount: 100, Status: channel, Order: model.PayProgress})
+}
+
+func (b *bench) transfer(no string, age time.Duration) {
+	b.Helper()
+	b.order(reconcile.Transfer, no, 100, age)
+	_, err := b.kit.Transfer(context.Background(), &param.TransferParam{BizTransferNo: no, Channel: model.ChannelAli, Amount: 100})
+	require.NoError(b, err)
+}
+
+var errDown = errors.New("down")
+
+// sealed is an answer with these members that the gateway could have signed at the given time.
+func sealed(t *testing.T, at time.Time, members string) string {
+	t.Helper()
+	signer, err := daxpay.NewSigner(daxpay.HMACSHA256, daxpaytest.Secret)
+	require.NoError(t, err)
+	members = fmt.Sprintf(`"code":0,"resTime":%d,%s`, at.Unix(), members)
+	sign, err := signer.Sign([]byte("{" + members + "}"))
+	require.NoError(t, err)
+	return `{"code":0,"data":{` + members + `,"sign":"` + sign + `"}}`
+}

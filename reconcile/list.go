@@ -1,0 +1,83 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+)
+
+// maxListPauses is by how much the pause between lists grows while they fail.
+const maxListPauses = 8
+
+var errRepeats = errors.New("an order is there twice: the numbers must come after the given one, in order")
+
+// keepListing lists the open orders until the context ends.
+func (r *Reconciler) keepListing(ctx context.Context) {
+	failures := 0
+	for ctx.Err() == nil {
+		failures++
+		if r.list(ctx) == nil {
+			failures = 0
+		}
+		timer := time.NewTimer(doubled(r.options.ListEvery, failures, maxListPauses*r.options.ListEvery))
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+		}
+	}
+}
+
+// list lists the open orders of every kind once. Its error holds a *SourceError for every kind that could not be.
+func (r *Reconciler) list(ctx context.Context) error {
+	var faults []error
+	for kind := range r.lookups {
+		listed, err := r.listKind(ctx, kind)
+		switch {
+		case err == nil:
+			r.count(func(s *Stats) { s.Listings++ })
+			r.log(ctx, slog.LevelDebug, "listed", kind, slog.Int("open", listed))
+		case ctx.Err() != nil:
+			return errors.Join(faults...)
+		default:
+			err = &SourceError{Kind: kind, Err: err}
+			faults = append(faults, err)
+			r.count(func(s *Stats) { s.SourceErrors++ })
+			r.log(ctx, slog.LevelWarn, "source failed", kind)
+			r.report(Order{Kind: kind}, err)
+		}
+	}
+	return errors.Join(faults...)
+}
+
+func (r *Reconciler) listKind(ctx context.Context, kind Kind) (listed int, err error) {
+	listing := r.orders.begin()
+	for after := ""; ; {
+		var page []Order
+		err := r.callback(ctx, func(ctx context.Context) (err error) {
+			page, err = r.source.Open(ctx, kind, after, r.options.PageSize)
+			return err
+		})
+		if err != nil {
+			return 0, err
+		}
+		for i := range page {
+			page[i].Kind = kind
+		}
+		if !r.orders.add(listing, page, r.options.Now()) {
+			return 0, errRepeats
+		}
+		if len(page) < r.options.PageSize {
+			return r.orders.drop(kind, listing), nil
+		}
+		after = page[len(page)-1].No
+	}
+}
+
+// log writes a line of the kind, what happened, and what else is harmless.
+func (r *Reconciler) log(ctx context.Context, level slog.Level, what string, kind Kind, attrs ...slog.Attr) {
+	if r.options.Logger != nil {
+		r.options.Logger.LogAttrs(ctx, level, "daxpay reconcile: "+what, append(attrs, slog.String("kind", string(kind)))...)
+	}
+}

@@ -1,0 +1,140 @@
+package reconcile
+
+import (
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/daxpay-go/daxpay"
+)
+
+// Options change a Reconciler. The zero value of a field stands for its default.
+type Options struct {
+	// Grace is how old an order gets before it is looked at for the first time, so that a notice can settle it and the user can pay.
+	// A sync closes a payment that its channel does not know, so leave the user time to get there. Default: 30 seconds.
+	Grace time.Duration
+	// Ceiling is the longest pause between two looks at an order. A pause is as long as the order is old, at most, and at least half
+	// of that; so they double, and a process that starts anew needs to know nothing to go on. Default: 10 minutes.
+	Ceiling time.Duration
+	// RetryAfter is the shortest pause, and the first one after a look that failed: no answer, one that was refused, or an error
+	// of the sink. It doubles with each further failure of the same order, up to Ceiling. Default: 5 seconds.
+	RetryAfter time.Duration
+	// UnknownAfter is how old an order gets before Sink.Unknown is told that the gateway does not know it. It must be longer than a
+	// call can be under way. Default: 15 minutes.
+	UnknownAfter time.Duration
+	// QueryOnly leaves out the syncs, which have the gateway ask the channel. Then an order ends when the gateway learns of it by
+	// itself, and no payment is closed by being looked at. Default: false. Transfers are never synchronized.
+	QueryOnly bool
+
+	// Concurrency is how many orders are looked at at once. Default: 4.
+	Concurrency int
+	// Interval is the least time from the beginning of one call to the gateway to that of the next, of all orders together. A look is
+	// two calls, or one where there is no sync. When calls fail in a row it doubles with each, from the sixth on, up to 30 seconds,
+	// until one succeeds. Default: 100 milliseconds, ten calls a second.
+	Interval time.Duration
+
+	// ListEvery is the pause between two lists of the open orders. When a list fails it doubles with each failure, up to eight times
+	// as long. Default: 15 seconds.
+	ListEvery time.Duration
+	// PageSize is the limit that Source.Open gets. Default: 500.
+	PageSize int
+	// Timeout is how long a function of the shop may take, if it heeds its context: one call of Source.Open or of a function
+	// of the Sink. Default: 30 seconds.
+	Timeout time.Duration
+
+	// OnError is told what went wrong: of an order, an error of the call, daxpay.ErrEcho for an answer about another amount, or a
+	// *SinkError; of the source, a *SourceError, with an Order that has a Kind only. It is called from several goroutines at once. A
+	// panic in it is ignored. Default: nobody is told; see Stats.
+	OnError func(o Order, err error)
+	// Logger gets a line for every list and every look: kind, what came of it, status, counts; no numbers, and nothing of a
+	// message. Default: silent.
+	Logger *slog.Logger
+	// Now is the clock by which orders are old and due, for tests. Pauses are real time all the same: with a clock that stands still, use
+	// Once. Default: time.Now.
+	Now func() time.Time
+}
+
+const (
+	defaultGrace        = 30 * time.Second
+	defaultCeiling      = 10 * time.Minute
+	defaultRetryAfter   = 5 * time.Second
+	defaultUnknownAfter = 15 * time.Minute
+	defaultConcurrency  = 4
+	defaultInterval     = 100 * time.Millisecond
+	defaultListEvery    = 15 * time.Second
+	defaultPageSize     = 500
+	defaultTimeout      = 30 * time.Second
+)
+
+// withDefaults fills in the defaults and lists all mistakes.
+func (o Options) withDefaults() (Options, []error) {
+	var faults []error
+	faults = fill(faults, "Grace", &o.Grace, defaultGrace)
+	faults = fill(faults, "RetryAfter", &o.RetryAfter, defaultRetryAfter)
+	faults = fill(faults, "Ceiling", &o.Ceiling, max(defaultCeiling, o.RetryAfter))
+	faults = fill(faults, "UnknownAfter", &o.UnknownAfter, defaultUnknownAfter)
+	faults = fill(faults, "Concurrency", &o.Concurrency, defaultConcurrency)
+	faults = fill(faults, "Interval", &o.Interval, defaultInterval)
+	faults = fill(faults, "ListEvery", &o.ListEvery, defaultListEvery)
+	faults = fill(faults, "PageSize", &o.PageSize, defaultPageSize)
+	faults = fill(faults, "Timeout", &o.Timeout, defaultTimeout)
+	if 0 < o.Ceiling && o.Ceiling < o.RetryAfter {
+		faults = append(faults, &OptionError{Field: "Options.Ceiling", Reason: "must be at least RetryAfter, which is " + o.RetryAfter.String()})
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	return o, faults
+}
+
+// fill sets a field that is zero to its default, and appends a fault if it is negative.
+func fill[T int | time.Duration](faults []error, field string, value *T, standard T) []error {
+	switch {
+	case *value == 0:
+		*value = standard
+	case *value < 0:
+		return append(faults, &OptionError{Field: "Options." + field, Reason: "must not be negative"})
+	}
+	return faults
+}
+
+// ErrRunning says that Run or Once of the same Reconciler is at work.
+var ErrRunning = errors.New("reconcile: already running")
+
+// OptionError is one mistake in what New was given. It is daxpay.ErrConfig.
+type OptionError struct {
+	Field  string // "client", "source", "sink", or a field of Options such as "Options.Grace"
+	Reason string
+}
+
+func (e *OptionError) Error() string { return "reconcile: " + e.Field + " " + e.Reason }
+
+// Unwrap makes it daxpay.ErrConfig.
+func (e *OptionError) Unwrap() error { return daxpay.ErrConfig }
+
+// SourceError says that the source failed, or listed what cannot be an order. It is what the source returned, or a
+// *daxpay.PanicError.
+type SourceError struct {
+	Kind Kind
+	Err  error
+}
+
+func (e *SourceError) Error() string {
+	return "reconcile: the source of " + string(e.Kind) + " orders: " + e.Err.Error()
+}
+
+// Unwrap returns Err.
+func (e *SourceError) Unwrap() error { return e.Err }
+
+// SinkError says that a function of the sink failed. It is what that returned, or a *daxpay.PanicError. The order comes again.
+type SinkError struct {
+	Kind Kind
+	Err  error
+}
+
+func (e *SinkError) Error() string {
+	return "reconcile: the sink of " + string(e.Kind) + " orders: " + e.Err.Error()
+}
+
+// Unwrap returns Err.
+func (e *SinkError) Unwrap() error { return e.Err }

@@ -1,0 +1,296 @@
+// Package reconcile is the safety net beside notices: 对账补单. Notices get lost, so a shop has to ask about the orders that it still
+// has as open. A Reconciler asks the shop which those are, asks the gateway about each at its time, and hands every order that has
+// ended to the shop:
+//
+//	r, err := reconcile.New(kit, shop, reconcile.Sink{Pay: shop.SettlePay}, reconcile.Options{})
+//	go r.Run(ctx)
+//
+// The shop's own table is the only state. A process that starts anew, after a crash too, lists the open orders and goes on. So an
+// order takes effect once, whether a notice or the Reconciler brings it, and however many processes there are, if both end in the
+// same conditional update:
+//
+//	update orders set status = ? where no = ? and status = 'open'
+//
+// and what else has to happen happens in the transaction in which that changed a row. See examples/reconcile.
+//
+// Nothing is ever sent that moves money: orders are queried, and all but transfers are synchronized before.
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/daxpay-go/daxpay"
+	"github.com/daxpay-go/daxpay/model"
+)
+
+// Kind is what an order is.
+type Kind string
+
+// The kinds of orders.
+const (
+	Pay        Kind = "pay"        // 支付
+	Refund     Kind = "refund"     // 退款
+	Transfer   Kind = "transfer"   // 转账
+	Allocation Kind = "allocation" // 分账
+)
+
+// Order is an order that the shop has as open.
+type Order struct {
+	// Kind is the kind that was asked for: a Source need not set it.
+	Kind Kind
+	// No is the merchant's number: BizOrderNo (商户支付号), BizRefundNo (商户退款号), BizTransferNo (商户转账号) or BizAllocationNo
+	// (商户分账单号).
+	No string
+	// Made is when the shop stored the order, which must be before it called the gateway. Required. A time that is yet to come is
+	// taken for the time at which the order was first listed, so that a wrong clock or zone does not keep it from being looked at.
+	Made time.Time
+	// Amount is that of the order, for an allocation that of all shares together, in fen. Set it: an answer with another amount is
+	// then refused, with daxpay.ErrEcho. 0: not compared.
+	Amount int64
+}
+
+// Source knows which orders are open. Mostly it is a select on the shop's tables.
+type Source interface {
+	// Open lists orders of a kind that the shop has not settled, in the order of their numbers, beginning with the first number
+	// that comes after the given one ("": with the first of all), and at most limit of them. Fewer than limit end the list.
+	//
+	//	select no, made, amount from orders where status = 'open' and no > ? order by no limit ?
+	//
+	// It is called again and again, never twice at a time, with a context that ends after Options.Timeout. An order that a
+	// complete list no longer has is forgotten. After an error, or a panic, nothing is forgotten; the kind is listed anew later, and
+	// the orders that are known are looked at meanwhile.
+	//
+	// An order belongs into the list from before the gateway is called for it until its outcome is stored. It is listed at most once
+	// in a list.
+	Open(ctx context.Context, kind Kind, after string, limit int) ([]Order, error)
+}
+
+// SourceFunc is a function as a Source.
+type SourceFunc func(ctx context.Context, kind Kind, after string, limit int) ([]Order, error)
+
+// Open implements Source.
+func (f SourceFunc) Open(ctx context.Context, kind Kind, after string, limit int) ([]Order, error) {
+	return f(ctx, kind, after, limit)
+}
+
+// Sink is what the shop does with orders that have ended. Kinds without a function are neither listed nor looked at; at least one
+// function is needed.
+//
+// A function gets an order that the source listed and what the gateway has of it: a verified answer, about the number and the
+// amount of the order, with a final status. That says that it ended, not how: look at the status. It stores that durably before it returns
+// nil. After an error, or a panic, the order is looked at and handed on again later. After nil it is not handed on again as long as the
+// source goes on listing it; it is forgotten when the source does not.
+//
+// No order is handed on twice at a time. It can still come a second time, after a crash between the shop's commit and the return, and
+// it can come from a notice at the same time: only a conditional update, or a lock on the row, makes it take effect once.
+//
+// The functions are called from several goroutines at once. The context ends after Options.Timeout, and with that of Run or Once.
+type Sink struct {
+	// Pay gets payments: paid (also if some or all was refunded since), closed or failed.
+	Pay func(ctx context.Context, o Order, m *model.PayOrderModel) error
+	// Refund gets refunds: done, closed or failed. One that failed can be sent again, under the same number only.
+	Refund func(ctx context.Context, o Order, m *model.RefundOrderModel) error
+	// Transfer gets transfers: paid out or failed.
+	Transfer func(ctx context.Context, o Order, m *model.TransferOrderModel) error
+	// Allocation gets allocations of which the channel has dealt with every share: see Result and Details. Finishing it
+	// (FinishAllocation) is up to the shop, here or later.
+	Allocation func(ctx context.Context, o Order, m *model.AllocOrderModel) error
+
+	// Unknown gets orders, of the kinds that have a function, that are older than Options.UnknownAfter and about which the gateway
+	// refuses to tell anything, in a verified answer. Mostly it has no such order (look at Msg): the call never arrived, or
+	// was refused. That is not an outcome, because the call may still be on its way. A shop can give up a payment, or send its
+	// Pay again with the same BizOrderNo; a refund can be sent again under the same BizRefundNo.
+	//
+	// A transfer must never be sent again for this reason: the gateway pays whatever it is sent, a second time too. Have a person
+	// look at the channel.
+	//
+	// After nil it is not called again for that order in this process, after an error later. The order is looked at all the same, as
+	// long as the source lists it, and handed on if the gateway has it after all. Default: nobody is told.
+	Unknown func(ctx context.Context, o Order, refusal *daxpay.GatewayError) error
+}
+
+// Reconciler looks after open orders. Make it with New. It is safe for concurrent use.
+type Reconciler struct {
+	options Options
+	source  Source
+	unknown func(context.Context, Order, *daxpay.GatewayError) error
+	lookups map[Kind]lookup
+	orders  *orders
+	gate    *gate
+	running atomic.Bool
+
+	mu    sync.Mutex
+	stats Stats
+}
+
+// New returns a Reconciler. Its error holds an *OptionError for every mistake.
+//
+// Give it a client of its own, with Config.Retry.MaxAttempts 1: the Reconciler comes again by itself, and its rate does not count
+// the attempts that the client adds.
+func New(client *daxpay.Client, source Source, sink Sink, options Options) (*Reconciler, error) {
+	options, faults := options.withDefaults()
+	if client == nil {
+		faults = append(faults, &OptionError{Field: "client", Reason: "must not be nil"})
+	}
+	if source == nil {
+		faults = append(faults, &OptionError{Field: "source", Reason: "must not be nil"})
+	}
+	lookups := lookupsOf(client, sink)
+	if len(lookups) == 0 {
+		faults = append(faults, &OptionError{Field: "sink", Reason: "must have a function for at least one kind of order"})
+	}
+	if err := errors.Join(faults...); err != nil {
+		return nil, err
+	}
+	return &Reconciler{
+		options: options,
+		source:  source,
+		unknown: sink.Unknown,
+		lookups: lookups,
+		orders:  newOrders(options),
+		gate:    newGate(options.Interval),
+	}, nil
+}
+
+// Run looks after the open orders until the context ends. Then it waits for what is under way, whose contexts end as well, and
+// returns nil: to stop is what it was asked for. ErrRunning says that Run or Once is at work already.
+//
+// It can be called again afterwards, and goes on where it was.
+func (r *Reconciler) Run(ctx context.Context) error {
+	if err := r.begin(ctx); err != nil {
+		return err
+	}
+	defer r.running.Store(false)
+	var lister sync.WaitGroup
+	lister.Add(1)
+	go func() {
+		defer lister.Done()
+		r.keepListing(ctx)
+	}()
+	r.work(ctx, r.options.Now, true)
+	lister.Wait()
+	return nil
+}
+
+// Once lists the open orders, looks once at each whose time has come, and returns: for a job that runs every few minutes, and for
+// tests. For a Reconciler that was just made that is every order that is older than Options.Grace.
+//
+// Its error is about the pass as a whole: a *SourceError for every kind that could not be listed, the context's error if that
+// ended before the pass did, or ErrRunning. What went wrong with single orders, Options.OnError is told.
+func (r *Reconciler) Once(ctx context.Context) error {
+	if err := r.begin(ctx); err != nil {
+		return err
+	}
+	defer r.running.Store(false)
+	err := r.list(ctx)
+	now := r.options.Now()
+	r.work(ctx, func() time.Time { return now }, false)
+	return errors.Join(err, ctx.Err())
+}
+
+func (r *Reconciler) begin(ctx context.Context) error {
+	switch {
+	case ctx == nil:
+		return &OptionError{Field: "the context", Reason: "must not be nil"}
+	case !r.running.CompareAndSwap(false, true):
+		return ErrRunning
+	}
+	return nil
+}
+
+// work looks at the orders that are due, several at once. If it is to stay it waits for more to become due until the context ends.
+// It returns when all is done.
+func (r *Reconciler) work(ctx context.Context, now func() time.Time, stay bool) {
+	slots := make(chan struct{}, r.options.Concurrency)
+	var workers sync.WaitGroup
+	defer workers.Wait()
+	for ctx.Err() == nil {
+		select {
+		case slots <- struct{}{}:
+		case <-ctx.Done():
+			return
+		}
+		e, pause := r.orders.take(now())
+		if e == nil {
+			<-slots
+			if !stay {
+				return
+			}
+			r.orders.sleep(ctx, pause)
+			continue
+		}
+		workers.Add(1)
+		go func() {
+			defer workers.Done()
+			defer func() { <-slots }()
+			r.visit(ctx, e)
+		}()
+	}
+}
+
+// Stats are counters since New, and how things stand.
+type Stats struct {
+	Open    int // orders that the source listed and the sink has not taken
+	Running int // orders that are being looked at
+	// Pace is the least time between two calls at present: Options.Interval, or more because the gateway fails.
+	Pace time.Duration
+
+	Listings     uint64 // complete lists of a kind
+	SourceErrors uint64 // lists that failed
+	Looks        uint64 // looks at an order; each has one of the outcomes below, unless the context cut it off or the order was settled meanwhile
+	Calls        uint64 // calls to the gateway
+
+	Handed     uint64 // the sink took the order
+	InProgress uint64 // the gateway has the order, and it has not ended
+	Unknown    uint64 // the gateway says nothing about the order; told to Sink.Unknown or not
+	Faults     uint64 // no answer that can be believed, about the right order, came
+	SinkErrors uint64 // the sink failed
+}
+
+// Stats returns a snapshot.
+func (r *Reconciler) Stats() Stats {
+	r.mu.Lock()
+	s := r.stats
+	r.mu.Unlock()
+	s.Open, s.Running = r.orders.count()
+	s.Pace = r.gate.pace()
+	return s
+}
+
+// count changes the counters.
+func (r *Reconciler) count(change func(*Stats)) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	change(&r.stats)
+}
+
+// callback calls a function of the shop, in its time, and makes an error of a panic.
+func (r *Reconciler) callback(ctx context.Context, call func(context.Context) error) (err error) {
+	ctx, cancel := context.WithTimeout(ctx, r.options.Timeout)
+	defer cancel()
+	returned := false
+	defer func() {
+		if value := recover(); !returned {
+			err = &daxpay.PanicError{Value: value, Stack: debug.Stack()}
+		}
+	}()
+	err = call(ctx)
+	returned = true
+	return err
+}
+
+// report tells Options.OnError.
+func (r *Reconciler) report(o Order, err error) {
+	if r.options.OnError == nil {
+		return
+	}
+	_ = r.callback(context.Background(), func(context.Context) error {
+		r.options.OnError(o, err)
+		return nil
+	})
+}

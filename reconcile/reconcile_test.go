@@ -1,0 +1,603 @@
+package reconcile_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/daxpay-go/daxpay"
+	"github.com/daxpay-go/daxpay/daxpaytest"
+	"github.com/daxpay-go/daxpay/model"
+	"github.com/daxpay-go/daxpay/reconcile"
+)
+
+var ctx = context.Background()
+
+func TestEveryKindIsHandedOnOnce(t *testing.T) {
+	b := newBench(t)
+	b.payment("P", model.PaySyncSuccess, time.Hour)
+	b.order(reconcile.Refund, "R", 40, time.Hour)
+	b.gw.SetRefund(daxpaytest.Refund{BizRefundNo: "R", BizOrderNo: "P", Amount: 40, Status: model.RefundSyncFail, Order: model.RefundProgress})
+	b.transfer("T", time.Hour)
+	require.True(t, b.gw.MarkTransferred("T"))
+	b.order(reconcile.Allocation, "A", 30, time.Hour)
+	b.gw.SetAllocation(daxpaytest.Allocation{BizAllocationNo: "A", BizOrderNo: "P", Status: model.AllocEnd, Shares: []daxpaytest.Share{{ReceiverNo: "1", Amount: 10}, {ReceiverNo: "2", Amount: 20}}})
+	b.wires.seen()
+
+	r := b.reconciler(func(_ *reconcile.Sink, o *reconcile.Options) { o.Concurrency = 1 })
+	require.NoError(t, r.Once(ctx))
+	require.Equal(t, []string{"allocation A allocation_end", "pay P success", "refund R fail", "transfer T success"}, b.shop.taken())
+	require.ElementsMatch(t, []string{
+		"sync/pay", "query/payOrder", "sync/refund", "query/refundOrder", "query/transferOrder", "sync/allocation", "query/allocationOrder",
+	}, b.wires.seen())
+	require.Len(t, b.gw.Transfers(), 1)
+	require.Empty(t, b.shop.errors())
+	require.Equal(t, reconcile.Stats{Pace: 1, Listings: 4, Looks: 4, Calls: 7, Handed: 4}, r.Stats())
+
+	b.clock.pass(time.Hour) // the source lists them still: a replica that lags behind
+	require.NoError(t, r.Once(ctx))
+	require.Empty(t, b.shop.taken())
+	require.Empty(t, b.wires.seen())
+
+	b.shop.settle(reconcile.Pay, "P")
+	require.NoError(t, r.Once(ctx))
+	b.order(reconcile.Pay, "P", 100, time.Hour) // the shop has it as open again
+	require.NoError(t, r.Once(ctx))
+	require.Equal(t, []string{"pay P success"}, b.shop.taken())
+	require.NoError(t, b.reconciler(nil).Once(ctx)) // after a restart: the shop has not settled any of them
+	require.Len(t, b.shop.taken(), 4)
+}
+
+func TestWhatEndsAPayment(t *testing.T) {
+	for channel, want := range map[model.PaySyncStatus]string{
+		model.PaySyncSuccess:         "pay P success",
+		model.PaySyncRefund:          "pay P refunded",
+		model.PaySyncFail:            "pay P fail",
+		model.PaySyncClosed:          "pay P close",
+		model.PaySyncTimeout:         "pay P close",
+		model.PaySyncNotFound:        "pay P close", // the sync closes what its channel does not know
+		model.PaySyncNotFoundUnknown: "",
+		model.PaySyncProgress:        "",
+		"something_new":              "",
+	} {
+		t.Run(string(channel), func(t *testing.T) {
+			b := newBench(t)
+			b.payment("P", channel, time.Hour)
+			r := b.reconciler(func(_ *reconcile.Sink, o *reconcile.Options) { o.QueryOnly = true })
+			require.NoError(t, r.Once(ctx))
+			require.Empty(t, b.shop.taken())
+			require.Equal(t, []string{"query/payOrder"}, b.wires.seen())
+
+			r = b.reconciler(nil)
+			require.NoError(t, r.Once(ctx))
+			require.Equal(t, want, strings.Join(b.shop.taken(), ","))
+			require.Equal(t, want == "", r.Stats().InProgress == 1)
+			require.Equal(t, want == "", r.Stats().Open == 1)
+		})
+	}
+}
+
+func TestWhenAnOrderIsLookedAt(t *testing.T) {
+	const step = 500 * time.Millisecond
+	b := newBench(t)
+	b.payment("P", model.PaySyncProgress, 0)
+	change := func(_ *reconcile.Sink, o *reconcile.Options) { o.QueryOnly = true }
+	r := b.reconciler(change)
+	made, last := b.clock.now(), time.Duration(0)
+	var pauses []time.Duration
+	for age := time.Duration(0); age < 2*time.Hour; age += step {
+		require.NoError(t, r.Once(ctx))
+		if len(b.wires.seen()) > 0 {
+			pause := age - last
+			if last == 0 {
+				require.Equal(t, 30*time.Second, pause)
+			} else {
+				longest := min(last, 10*time.Minute)
+				require.LessOrEqual(t, pause, longest+step)
+				require.GreaterOrEqual(t, pause, longest/2)
+			}
+			pauses, last = append(pauses, pause), age
+		}
+		if age == time.Hour {
+			r = b.reconciler(change)
+			require.NoError(t, r.Once(ctx))
+			require.Len(t, b.wires.seen(), 1, "a process that starts anew looks at once")
+			last = age
+		}
+		b.clock.pass(step)
+	}
+	require.Equal(t, 2*time.Hour, b.clock.now().Sub(made))
+	require.GreaterOrEqual(t, len(pauses), 16)
+	require.LessOrEqual(t, len(pauses), 32)
+	distinct := make(map[time.Duration]bool)
+	for _, pause := range pauses[len(pauses)-6:] {
+		distinct[pause] = true
+	}
+	require.Greater(t, len(distinct), 1, "there is a random part in the pauses")
+}
+
+func TestMadeInTheFuture(t *testing.T) {
+	b := newBench(t)
+	b.payment("P", model.PaySyncSuccess, -8*time.Hour) // a zone was mistaken
+	r := b.reconciler(nil)
+	require.NoError(t, r.Once(ctx))
+	require.Empty(t, b.shop.taken())
+	b.clock.pass(30 * time.Second)
+	require.NoError(t, r.Once(ctx))
+	require.Len(t, b.shop.taken(), 1)
+}
+
+func TestSinkFails(t *testing.T) {
+	for name, test := range map[string]struct {
+		fail func() error
+		is   func(t *testing.T, err error)
+	}{
+		"error": {func() error { return errDown }, func(t *testing.T, err error) { require.ErrorIs(t, err, errDown) }},
+		"panic": {func() error { panic("secret") }, func(t *testing.T, err error) {
+			var panicked *daxpay.PanicError
+			require.ErrorAs(t, err, &panicked)
+			require.Equal(t, "secret", panicked.Value)
+			require.NotEmpty(t, panicked.Stack)
+			require.NotContains(t, err.Error(), "secret")
+		}},
+		"panic with nil": {func() error { panic(nil) }, func(t *testing.T, err error) {
+			var panicked *daxpay.PanicError
+			require.ErrorAs(t, err, &panicked)
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t)
+			b.payment("P", model.PaySyncSuccess, time.Minute)
+			b.shop.fail = test.fail
+			r := b.reconciler(nil)
+			for _, longest := range []time.Duration{5, 10, 20, 40} { // seconds
+				require.NoError(t, r.Once(ctx))
+				errs := b.shop.errors()
+				require.Len(t, errs, 1)
+				var failed *reconcile.SinkError
+				require.ErrorAs(t, errs[0], &failed)
+				require.Equal(t, reconcile.Pay, failed.Kind)
+				test.is(t, errs[0])
+				b.clock.pass(longest*time.Second/2 - 1)
+				require.NoError(t, r.Once(ctx))
+				require.Empty(t, b.shop.errors(), "too early")
+				b.clock.pass(longest*time.Second/2 + 1)
+			}
+			b.shop.fail = nil
+			require.NoError(t, r.Once(ctx))
+			require.Equal(t, []string{"pay P success"}, b.shop.taken())
+			require.Equal(t, reconcile.Stats{Pace: 1, Listings: 36, Looks: 5, Calls: 10, Handed: 1, SinkErrors: 4}, r.Stats())
+		})
+	}
+}
+
+func TestAFunctionThatEndsItsGoroutine(t *testing.T) {
+	b := newBench(t)
+	b.payment("P", model.PaySyncSuccess, time.Minute)
+	leave := make(chan func(), 1)
+	b.shop.fail = func() error { (<-leave)(); return nil }
+	r := b.reconciler(nil)
+	leave <- runtime.Goexit
+	require.NoError(t, r.Once(ctx))
+	require.Empty(t, b.shop.taken())
+	b.clock.pass(5 * time.Second)
+	leave <- func() {}
+	require.NoError(t, r.Once(ctx))
+	require.Len(t, b.shop.taken(), 1)
+}
+
+func TestSourceFails(t *testing.T) {
+	b := newBench(t)
+	b.payment("P", model.PaySyncProgress, time.Hour)
+	b.order(reconcile.Refund, "R", 40, time.Hour)
+	b.gw.SetRefund(daxpaytest.Refund{BizRefundNo: "R", Amount: 40, Status: model.RefundSyncProgress})
+	r := b.reconciler(nil)
+	require.NoError(t, r.Once(ctx))
+	b.gw.SetPayment(daxpaytest.Payment{BizOrderNo: "P", Amount: 100, Status: model.PaySyncSuccess})
+	b.gw.SetRefund(daxpaytest.Refund{BizRefundNo: "R", Amount: 40, Status: model.RefundSyncSuccess})
+	b.shop.settle(reconcile.Pay, "P")
+	b.shop.settle(reconcile.Refund, "R")
+	b.clock.pass(time.Hour)
+
+	for name, broken := range map[string]func() error{
+		"error": func() error { return errDown },
+		"panic": func() error { panic(errDown) },
+	} {
+		b.shop.broken = func(kind reconcile.Kind) error {
+			if kind == reconcile.Pay {
+				return broken()
+			}
+			return nil
+		}
+		err := r.Once(ctx)
+		var failed *reconcile.SourceError
+		require.ErrorAs(t, err, &failed, name)
+		require.Equal(t, reconcile.Pay, failed.Kind)
+		var panicked *daxpay.PanicError
+		require.Equal(t, name == "panic", errors.As(err, &panicked))
+		require.Equal(t, name == "error", errors.Is(err, errDown))
+		require.Len(t, b.shop.errors(), 1)
+	}
+	require.Equal(t, []string{"pay P success"}, b.shop.taken(), "what is known of the kind is kept; the other kind has none any more")
+	require.EqualValues(t, 2, r.Stats().SourceErrors)
+	b.shop.broken = nil
+	require.NoError(t, r.Once(ctx))
+	require.Zero(t, r.Stats().Open)
+}
+
+func TestListsInPages(t *testing.T) {
+	b := newBench(t)
+	for _, no := range []string{"1", "2", "3", "4", "5"} {
+		b.payment(no, model.PaySyncSuccess, time.Hour)
+	}
+	r := b.reconciler(func(_ *reconcile.Sink, o *reconcile.Options) { o.PageSize = 2 })
+	require.NoError(t, r.Once(ctx))
+	require.Len(t, b.shop.taken(), 5)
+	require.Equal(t, []string{"", "2", "4"}, b.shop.asked)
+	b.shop.settle(reconcile.Pay, "5")
+	b.shop.asked = nil
+	require.NoError(t, r.Once(ctx))
+	require.Equal(t, []string{"", "2", "4"}, b.shop.asked, "a full last page is followed by an empty one")
+}
+
+func TestSourceThatDoesNotPage(t *testing.T) {
+	b := newBench(t)
+	same := reconcile.SourceFunc(func(_ context.Context, _ reconcile.Kind, _ string, limit int) ([]reconcile.Order, error) {
+		return []reconcile.Order{{No: "1", Made: b.clock.now()}, {No: "2", Made: b.clock.now()}}[:limit], nil
+	})
+	r, err := reconcile.New(b.kit, same, reconcile.Sink{Pay: b.shop.sink().Pay}, reconcile.Options{PageSize: 2, Now: b.clock.now})
+	require.NoError(t, err)
+	require.ErrorContains(t, r.Once(ctx), "an order is there twice")
+}
+
+func TestOrdersThatCannotBe(t *testing.T) {
+	for want, o := range map[string]reconcile.Order{
+		"Made must be set":            {No: "P"},
+		"Amount must not be negative": {No: "P", Amount: -1, Made: time.Unix(1, 0)},
+		"BizOrderNo":                  {No: strings.Repeat("9", 101), Made: time.Unix(1, 0)},
+	} {
+		b := newBench(t)
+		o.Kind = reconcile.Pay
+		b.shop.put(o)
+		r := b.reconciler(nil)
+		require.NoError(t, r.Once(ctx))
+		errs := b.shop.errors()
+		require.Len(t, errs, 1)
+		require.ErrorContains(t, errs[0], want)
+		require.Empty(t, b.wires.seen())
+		require.EqualValues(t, 1, r.Stats().Faults)
+	}
+}
+
+func TestUnknownToTheGateway(t *testing.T) {
+	b := newBench(t)
+	b.order(reconcile.Transfer, "T", 100, time.Minute)
+	var told []string
+	var fail error
+	r := b.reconciler(func(s *reconcile.Sink, _ *reconcile.Options) {
+		s.Unknown = func(_ context.Context, o reconcile.Order, refusal *daxpay.GatewayError) error {
+			told = append(told, string(o.Kind)+" "+o.No+" "+refusal.Msg)
+			require.True(t, refusal.Signed && refusal.Business)
+			require.NotEmpty(t, refusal.TraceID)
+			return fail
+		}
+	})
+	require.NoError(t, r.Once(ctx))
+	require.EqualValues(t, 1, r.Stats().Unknown)
+	require.Empty(t, told, "the call may be on its way")
+
+	fail = errDown
+	b.clock.pass(14 * time.Minute)
+	require.NoError(t, r.Once(ctx))
+	require.Equal(t, []string{"transfer T 转账订单不存在"}, told)
+	require.ErrorIs(t, b.shop.errors()[0], errDown)
+	require.EqualValues(t, 1, r.Stats().SinkErrors)
+
+	fail = nil
+	for range 10 {
+		b.clock.pass(10 * time.Minute)
+		require.NoError(t, r.Once(ctx))
+	}
+	require.Len(t, told, 2, "again after the error, and then not any more")
+	require.EqualValues(t, 12, r.Stats().Unknown, "it is looked at all the same")
+	require.Equal(t, 1, r.Stats().Open)
+	for _, path := range b.wires.seen() {
+		require.Equal(t, "query/transferOrder", path, "nothing is ever sent")
+	}
+	b.transfer("T", 2*time.Hour) // it does arrive
+	require.True(t, b.gw.MarkTransferred("T"))
+	b.clock.pass(10 * time.Minute)
+	require.NoError(t, r.Once(ctx))
+	require.Equal(t, []string{"transfer T success"}, b.shop.taken())
+	require.Len(t, b.gw.Transfers(), 1)
+}
+
+func TestUnknownWithNobodyToTell(t *testing.T) {
+	b := newBench(t)
+	b.order(reconcile.Pay, "P", 100, time.Hour)
+	r := b.reconciler(nil)
+	require.NoError(t, r.Once(ctx))
+	require.Equal(t, reconcile.Stats{Pace: 1, Open: 1, Listings: 4, Looks: 1, Calls: 2, Unknown: 1}, r.Stats())
+	require.Empty(t, b.shop.errors())
+}
+
+func TestAnotherAmount(t *testing.T) {
+	b := newBench(t)
+	b.payment("P", model.PaySyncSuccess, time.Hour)
+	b.order(reconcile.Pay, "P", 101, time.Hour)
+	r := b.reconciler(nil)
+	require.NoError(t, r.Once(ctx))
+	require.Empty(t, b.shop.taken())
+	errs := b.shop.errors()
+	require.Len(t, errs, 1)
+	require.ErrorIs(t, errs[0], daxpay.ErrEcho)
+	var refused *daxpay.AnswerError
+	require.ErrorAs(t, errs[0], &refused)
+	require.Equal(t, "amount", refused.Member)
+	require.Equal(t, "/unipay/query/payOrder", refused.Path)
+	require.EqualValues(t, 1, r.Stats().Faults)
+
+	b.order(reconcile.Pay, "P", 0, time.Hour) // the shop does not say any more
+	b.clock.pass(5 * time.Second)
+	require.NoError(t, r.Once(ctx))
+	require.Len(t, b.shop.taken(), 1)
+}
+
+// TestForged changes what comes back in ways in which nobody without the secret can avoid to be noticed.
+func TestForged(t *testing.T) {
+	other := daxpaytest.Start(t, daxpaytest.WithSecret("another"), daxpaytest.WithClock(func() time.Time { return time.Unix(1_700_000_000, 0) }))
+	other.SetPayment(daxpaytest.Payment{BizOrderNo: "P", Amount: 100, Status: model.PaySyncSuccess})
+	for name, test := range map[string]struct {
+		forge func(b *bench) func(r *http.Request, body string) string
+		is    error
+	}{
+		"changed": {func(*bench) func(*http.Request, string) string {
+			return func(_ *http.Request, body string) string { return strings.Replace(body, `"progress"`, `"success"`, 1) }
+		}, daxpay.ErrSignMismatch},
+		"not signed": {func(*bench) func(*http.Request, string) string {
+			return func(*http.Request, string) string {
+				return `{"code":0,"data":{"code":0,"resTime":1700000000,"orderNo":"1","bizOrderNo":"P","amount":100,"status":"success"}}`
+			}
+		}, daxpay.ErrSignMissing},
+		"of another order": {func(b *bench) func(*http.Request, string) string {
+			b.gw.SetPayment(daxpaytest.Payment{BizOrderNo: "Q", Amount: 100, Status: model.PaySyncSuccess})
+			recorded := ""
+			b.wires.after = func(_ *http.Request, body string) string { recorded = body; return body }
+			b.order(reconcile.Pay, "Q", 100, time.Hour)
+			require.NoError(b, b.reconciler(nil).Once(ctx))
+			require.Len(b, b.shop.taken(), 1)
+			b.shop.settle(reconcile.Pay, "Q")
+			b.payment("P", model.PaySyncProgress, time.Hour)
+			return func(r *http.Request, body string) string {
+				if strings.Contains(r.URL.Path, "query") {
+					return recorded
+				}
+				return body
+			}
+		}, daxpay.ErrEcho},
+		"of another kind": {func(b *bench) func(*http.Request, string) string {
+			recorded := ""
+			b.wires.after = func(_ *http.Request, body string) string { recorded = body; return body }
+			b.transfer("P", time.Hour)
+			b.shop.settle(reconcile.Transfer, "P")
+			return func(*http.Request, string) string { return recorded }
+		}, daxpay.ErrProtocol},
+		"unsigned refusal": {func(*bench) func(*http.Request, string) string {
+			return func(*http.Request, string) string { return `{"code":1,"msg":"支付订单不存在"}` }
+		}, nil},
+		"no answer": {func(*bench) func(*http.Request, string) string {
+			return func(*http.Request, string) string { return `<html>` }
+		}, daxpay.ErrProtocol},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t)
+			forge := test.forge(b)
+			b.payment("P", model.PaySyncProgress, time.Hour)
+			b.wires.after = forge
+			r := b.reconciler(func(s *reconcile.Sink, _ *reconcile.Options) {
+				s.Unknown = func(context.Context, reconcile.Order, *daxpay.GatewayError) error {
+					t.Error("the refusal was not signed")
+					return nil
+				}
+			})
+			require.NoError(t, r.Once(ctx))
+			require.Empty(t, b.shop.taken())
+			require.EqualValues(t, 1, r.Stats().Faults)
+			errs := b.shop.errors()
+			require.NotEmpty(t, errs)
+			if test.is != nil {
+				require.ErrorIs(t, errs[len(errs)-1], test.is)
+			}
+			b.wires.after = nil
+			require.True(t, b.gw.MarkPaid("P"))
+			b.clock.pass(5 * time.Second)
+			require.NoError(t, r.Once(ctx))
+			require.Equal(t, []string{"pay P success"}, b.shop.taken())
+		})
+	}
+}
+
+func TestAnswerWithoutTheNumber(t *testing.T) {
+	b := newBench(t)
+	b.gw.SetPayment(daxpaytest.Payment{OrderNo: "G", Status: model.PaySyncSuccess})
+	b.order(reconcile.Pay, "P", 0, time.Hour)
+	b.wires.after = func(*http.Request, string) string {
+		return sealed(t, b.clock.now(), `"orderNo":"G","status":"success"`)
+	}
+	r := b.reconciler(func(_ *reconcile.Sink, o *reconcile.Options) { o.QueryOnly = true })
+	require.NoError(t, r.Once(ctx))
+	require.Empty(t, b.shop.taken())
+	require.ErrorIs(t, b.shop.errors()[0], daxpay.ErrEcho)
+}
+
+func TestSyncFails(t *testing.T) {
+	lost := func(part string, what func() (*http.Response, error)) func(*http.Request) (*http.Response, error) {
+		return func(r *http.Request) (*http.Response, error) {
+			if strings.Contains(r.URL.Path, part) {
+				return what()
+			}
+			return nil, nil
+		}
+	}
+	status := func(code int, body string) func() (*http.Response, error) {
+		return func() (*http.Response, error) { return answer(code, body), nil }
+	}
+	t.Run("but the query knows the end", func(t *testing.T) {
+		b := newBench(t)
+		b.payment("P", model.PaySyncSuccess, time.Hour)
+		require.True(t, b.gw.MarkPaid("P"))
+		b.wires.before = lost("/sync/", status(200, `{"code":10001,"msg":"系统错误","traceId":"t-1"}`))
+		r := b.reconciler(nil)
+		require.NoError(t, r.Once(ctx))
+		require.Len(t, b.shop.taken(), 1)
+		errs := b.shop.errors()
+		require.Len(t, errs, 1, "it is reported all the same")
+		require.ErrorContains(t, errs[0], "t-1")
+		require.Zero(t, r.Stats().Faults)
+	})
+	t.Run("and the query does not know the end", func(t *testing.T) {
+		b := newBench(t)
+		b.payment("P", model.PaySyncSuccess, time.Hour)
+		b.gw.Lock("P")
+		r := b.reconciler(nil)
+		require.NoError(t, r.Once(ctx))
+		require.Empty(t, b.shop.taken())
+		require.Len(t, b.shop.errors(), 1)
+		require.EqualValues(t, 1, r.Stats().Faults)
+		b.gw.Unlock("P")
+		b.clock.pass(5 * time.Second)
+		require.NoError(t, r.Once(ctx))
+		require.Len(t, b.shop.taken(), 1)
+	})
+	t.Run("and nothing came back", func(t *testing.T) {
+		b := newBench(t)
+		b.payment("P", model.PaySyncSuccess, time.Hour)
+		b.wires.before = lost("/sync/", func() (*http.Response, error) { return nil, errDown })
+		require.NoError(t, b.reconciler(nil).Once(ctx))
+		require.Equal(t, []string{"sync/pay"}, b.wires.seen())
+		require.ErrorIs(t, b.shop.errors()[0], errDown)
+	})
+	t.Run("and the query fails too", func(t *testing.T) {
+		b := newBench(t)
+		b.payment("P", model.PaySyncSuccess, time.Hour)
+		b.wires.before = lost("", status(502, "<html>"))
+		r := b.reconciler(nil)
+		require.NoError(t, r.Once(ctx))
+		require.Len(t, b.shop.errors(), 2)
+		require.EqualValues(t, 1, r.Stats().Faults)
+	})
+}
+
+func TestOlderGateways(t *testing.T) {
+	b := newBench(t, daxpaytest.WithVersion(daxpay.GatewayV206))
+	b.order(reconcile.Allocation, "A", 0, time.Hour)
+	b.gw.SetAllocation(daxpaytest.Allocation{BizAllocationNo: "A", Status: model.AllocFinish})
+	require.NoError(t, b.reconciler(nil).Once(ctx))
+	require.Equal(t, []string{"allocation A finish"}, b.shop.taken(), "2.0.6 has no sync of allocations")
+	require.Equal(t, []string{"/uni/query/allocationOrder"}, b.wires.seen())
+
+	b.order(reconcile.Transfer, "T", 0, time.Hour)
+	r := b.reconciler(nil)
+	b.shop.settle(reconcile.Allocation, "A")
+	require.NoError(t, r.Once(ctx))
+	require.ErrorIs(t, b.shop.errors()[0], daxpay.ErrUnsupported)
+	require.Empty(t, b.wires.seen())
+}
+
+func TestKindsWithoutAFunction(t *testing.T) {
+	b := newBench(t)
+	b.payment("P", model.PaySyncSuccess, time.Hour)
+	b.order(reconcile.Refund, "R", 1, time.Hour)
+	r := b.reconciler(func(s *reconcile.Sink, _ *reconcile.Options) { *s = reconcile.Sink{Refund: s.Refund} })
+	require.NoError(t, r.Once(ctx))
+	require.Empty(t, b.shop.asked)
+	require.EqualValues(t, 1, r.Stats().Listings)
+	require.EqualValues(t, 1, r.Stats().Unknown)
+}
+
+func TestMistakes(t *testing.T) {
+	_, err := reconcile.New(nil, nil, reconcile.Sink{Unknown: func(context.Context, reconcile.Order, *daxpay.GatewayError) error { return nil }}, reconcile.Options{
+		Grace: -1, Ceiling: -1, RetryAfter: -1, UnknownAfter: -1, Concurrency: -1, Interval: -1, ListEvery: -1, PageSize: -1, Timeout: -1,
+	})
+	require.ErrorIs(t, err, daxpay.ErrConfig)
+	for _, field := range []string{
+		"client", "source", "sink", "Options.Grace", "Options.Ceiling", "Options.RetryAfter", "Options.UnknownAfter", "Options.Concurrency",
+		"Options.Interval", "Options.ListEvery", "Options.PageSize", "Options.Timeout",
+	} {
+		require.ErrorContains(t, err, "reconcile: "+field+" must")
+	}
+	require.Equal(t, 11, strings.Count(err.Error(), "\n"))
+
+	sink := newShop().sink()
+	_, err = reconcile.New(&daxpay.Client{}, newShop(), sink, reconcile.Options{Ceiling: time.Second})
+	var mistake *reconcile.OptionError
+	require.ErrorAs(t, err, &mistake)
+	require.Equal(t, "Options.Ceiling", mistake.Field)
+	_, err = reconcile.New(&daxpay.Client{}, newShop(), sink, reconcile.Options{RetryAfter: time.Hour})
+	require.NoError(t, err, "the default of Ceiling follows")
+
+	r, err := reconcile.New(&daxpay.Client{}, newShop(), sink, reconcile.Options{})
+	require.NoError(t, err)
+	require.ErrorIs(t, r.Once(nil), daxpay.ErrConfig) //nolint:staticcheck // the mistake is the test
+	require.ErrorIs(t, r.Run(nil), daxpay.ErrConfig)  //nolint:staticcheck // the mistake is the test
+	require.NoError(t, r.Once(ctx))
+}
+
+func TestOnErrorPanics(t *testing.T) {
+	b := newBench(t)
+	b.payment("P", model.PaySyncSuccess, time.Hour)
+	b.shop.fail = func() error { return errDown }
+	r := b.reconciler(func(_ *reconcile.Sink, o *reconcile.Options) {
+		o.OnError = func(reconcile.Order, error) { panic("in OnError") }
+	})
+	require.NoError(t, r.Once(ctx))
+	b.shop.fail = nil
+	b.clock.pass(5 * time.Second)
+	require.NoError(t, r.Once(ctx))
+	require.Len(t, b.shop.taken(), 1)
+}
+
+func TestLog(t *testing.T) {
+	b := newBench(t)
+	const no = "SECRETNO"
+	b.payment(no, model.PaySyncProgress, time.Hour)
+	b.order(reconcile.Refund, no, 40, time.Hour)
+	var log bytes.Buffer
+	r := b.reconciler(func(_ *reconcile.Sink, o *reconcile.Options) {
+		o.OnError = nil
+		o.Logger = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	})
+	require.NoError(t, r.Once(ctx))
+	b.wires.before = func(*http.Request) (*http.Response, error) { return nil, errors.New(no) }
+	b.shop.broken = func(reconcile.Kind) error { return errors.New(no) }
+	b.clock.pass(10 * time.Minute)
+	require.Error(t, r.Once(ctx))
+	b.wires.before = nil
+	b.gw.MarkPaid(no)
+	b.shop.fail = func() error { return errors.New(no) }
+	b.clock.pass(10 * time.Minute)
+	require.Error(t, r.Once(ctx))
+	b.shop.fail = nil
+	b.clock.pass(10 * time.Minute)
+	require.Error(t, r.Once(ctx))
+	for _, line := range []string{
+		`level=DEBUG msg="daxpay reconcile: listed" open=1 kind=pay`,
+		`level=DEBUG msg="daxpay reconcile: in progress" status=progress kind=pay`,
+		`level=INFO msg="daxpay reconcile: not known" kind=refund`,
+		`level=WARN msg="daxpay reconcile: source failed" kind=transfer`,
+		`level=WARN msg="daxpay reconcile: no answer" kind=pay`,
+		`level=WARN msg="daxpay reconcile: sink failed" kind=pay`,
+		`level=INFO msg="daxpay reconcile: handed on" status=success kind=pay`,
+	} {
+		require.Contains(t, log.String(), line)
+	}
+	require.NotContains(t, log.String(), no)
+}
