@@ -14,13 +14,14 @@ const (
 // gate lets one call pass at a time, an interval after the one before.
 type gate struct {
 	interval time.Duration
-	failures atomic.Int64 // in a row
+	failures atomic.Int64  // in a row
+	eased    chan struct{} // the pace is the interval again
 	turn     chan struct{}
-	passed   time.Time // when the latest did; belongs to who has the turn
+	passed   time.Time // when the latest call did; belongs to who has the turn
 }
 
 func newGate(interval time.Duration) *gate {
-	return &gate{interval: interval, turn: make(chan struct{}, 1)}
+	return &gate{interval: interval, eased: make(chan struct{}, 1), turn: make(chan struct{}, 1)}
 }
 
 // pass waits for the turn and for the time. Its error is the context's.
@@ -31,19 +32,21 @@ func (g *gate) pass(ctx context.Context) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	if wait := time.Until(g.passed.Add(g.pace())); wait > 0 {
+	for ctx.Err() == nil {
+		wait := time.Until(g.passed.Add(g.pace()))
+		if wait <= 0 {
+			g.passed = time.Now()
+			return nil
+		}
 		timer := time.NewTimer(wait)
-		defer timer.Stop()
 		select {
 		case <-timer.C:
+		case <-g.eased:
 		case <-ctx.Done():
 		}
+		timer.Stop()
 	}
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	g.passed = time.Now()
-	return nil
+	return ctx.Err()
 }
 
 // pace is the interval, or more when the gateway fails.
@@ -52,5 +55,13 @@ func (g *gate) pace() time.Duration {
 }
 
 // worked and failed say how a call went.
-func (g *gate) worked() { g.failures.Store(0) }
+func (g *gate) worked() {
+	if g.failures.Swap(0) > tolerated {
+		select {
+		case g.eased <- struct{}{}:
+		default:
+		}
+	}
+}
+
 func (g *gate) failed() { g.failures.Add(1) }

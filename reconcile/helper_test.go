@@ -24,8 +24,8 @@ import (
 // wires is a transport that ends in a handler, without a network, and sees what passes.
 type wires struct {
 	gateway http.Handler
-	// before may answer in the gateway's place: with what it returns, unless both are nil.
-	before func(r *http.Request) (*http.Response, error)
+	// before may answer in the gateway's place: with an error, or a status that is not 0.
+	before func(r *http.Request) (status int, body string, err error)
 	// after may change the answer.
 	after func(r *http.Request, body string) string
 
@@ -47,8 +47,11 @@ func (w *wires) RoundTrip(r *http.Request) (*http.Response, error) {
 		w.running--
 	}()
 	if w.before != nil {
-		if res, err := w.before(r); res != nil || err != nil {
-			return res, err
+		switch status, body, err := w.before(r); {
+		case err != nil:
+			return nil, err
+		case status != 0:
+			return answer(status, body), nil
 		}
 	}
 	recorder := httptest.NewRecorder()
@@ -64,9 +67,9 @@ func (w *wires) RoundTrip(r *http.Request) (*http.Response, error) {
 func answer(status int, body string) *http.Response {
 	recorder := httptest.NewRecorder()
 	recorder.Header().Set("Content-Type", "application/json")
-	recorder.WriteHeader(status)
+	recorder.Code = status
 	recorder.Body.WriteString(body)
-	return recorder.Result() //nolint:bodyclose // the client closes it
+	return recorder.Result()
 }
 
 // seen lists the ends of the paths that were called since the last time.
@@ -116,13 +119,7 @@ type shop struct {
 	errs   []error
 }
 
-func newShop(orders ...reconcile.Order) *shop {
-	s := &shop{open: make(map[orderKey]reconcile.Order)}
-	for _, o := range orders {
-		s.put(o)
-	}
-	return s
-}
+func newShop() *shop { return &shop{open: make(map[orderKey]reconcile.Order)} }
 
 func (s *shop) put(o reconcile.Order) {
 	s.mu.Lock()
@@ -219,7 +216,8 @@ func (s *shop) sink() reconcile.Sink {
 // bench is a gateway, a shop and a clock that a test sets.
 type bench struct {
 	*testing.T
-	clock *clock
+	clock *clock // nil in a bubble
+	now   func() time.Time
 	gw    *daxpaytest.Gateway
 	wires *wires
 	kit   *daxpay.Client
@@ -229,6 +227,7 @@ type bench struct {
 func newBench(t *testing.T, options ...daxpaytest.Option) *bench {
 	t.Helper()
 	b := &bench{T: t, clock: &clock{t: time.Unix(1_700_000_000, 0)}, shop: newShop()}
+	b.now = b.clock.now
 	b.gw = daxpaytest.Start(t, append([]daxpaytest.Option{daxpaytest.WithClock(b.clock.now)}, options...)...)
 	b.wires, b.kit = wired(t, b.gw)
 	return b
@@ -249,7 +248,7 @@ func wired(t *testing.T, gw *daxpaytest.Gateway) (*wires, *daxpay.Client) {
 func (b *bench) reconciler(change func(*reconcile.Sink, *reconcile.Options)) *reconcile.Reconciler {
 	b.Helper()
 	sink := b.shop.sink()
-	options := reconcile.Options{Interval: 1, OnError: b.shop.onError, Now: b.clock.now}
+	options := reconcile.Options{Interval: 1, OnError: b.shop.onError, Now: b.now}
 	if change != nil {
 		change(&sink, &options)
 	}
@@ -260,7 +259,7 @@ func (b *bench) reconciler(change func(*reconcile.Sink, *reconcile.Options)) *re
 
 // order is one of the shop, made so long ago.
 func (b *bench) order(kind reconcile.Kind, no string, amount int64, age time.Duration) {
-	b.shop.put(reconcile.Order{Kind: kind, No: no, Amount: amount, Made: b.clock.now().Add(-age)})
+	b.shop.put(reconcile.Order{Kind: kind, No: no, Amount: amount, Made: b.now().Add(-age)})
 }
 
 // payment is one that the shop has as open, and the gateway as in progress, while its channel says what is given.

@@ -165,7 +165,7 @@ func (r *Reconciler) sync(ctx context.Context, l lookup, j *job) error {
 	}
 	err := r.call(ctx, func() error { return l.sync(ctx, j.order.No) })
 	if refusedByBusiness(err) != nil {
-		return nil
+		err = nil
 	}
 	return err
 }

@@ -26,7 +26,7 @@ type Options struct {
 	// itself, and no payment is closed by being looked at. Default: false. Transfers are never synchronized.
 	QueryOnly bool
 
-	// Concurrency is how many orders are looked at at once. Default: 4.
+	// Concurrency is how many orders are looked at side by side. Default: 4.
 	Concurrency int
 	// Interval is the least time from the beginning of one call to the gateway to that of the next, of all orders together. A look is
 	// two calls, or one where there is no sync. When calls fail in a row it doubles with each, from the sixth on, up to 30 seconds,

@@ -289,8 +289,6 @@ func (r *Reconciler) report(o Order, err error) {
 	if r.options.OnError == nil {
 		return
 	}
-	_ = r.callback(context.Background(), func(context.Context) error {
-		r.options.OnError(o, err)
-		return nil
-	})
+	defer func() { _ = recover() }()
+	r.options.OnError(o, err)
 }

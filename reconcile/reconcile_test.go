@@ -439,22 +439,19 @@ func TestAnswerWithoutTheNumber(t *testing.T) {
 }
 
 func TestSyncFails(t *testing.T) {
-	lost := func(part string, what func() (*http.Response, error)) func(*http.Request) (*http.Response, error) {
-		return func(r *http.Request) (*http.Response, error) {
+	answers := func(part string, status int, body string, err error) func(*http.Request) (int, string, error) {
+		return func(r *http.Request) (int, string, error) {
 			if strings.Contains(r.URL.Path, part) {
-				return what()
+				return status, body, err
 			}
-			return nil, nil
+			return 0, "", nil
 		}
-	}
-	status := func(code int, body string) func() (*http.Response, error) {
-		return func() (*http.Response, error) { return answer(code, body), nil }
 	}
 	t.Run("but the query knows the end", func(t *testing.T) {
 		b := newBench(t)
 		b.payment("P", model.PaySyncSuccess, time.Hour)
 		require.True(t, b.gw.MarkPaid("P"))
-		b.wires.before = lost("/sync/", status(200, `{"code":10001,"msg":"系统错误","traceId":"t-1"}`))
+		b.wires.before = answers("/sync/", 200, `{"code":10001,"msg":"系统错误","traceId":"t-1"}`, nil)
 		r := b.reconciler(nil)
 		require.NoError(t, r.Once(ctx))
 		require.Len(t, b.shop.taken(), 1)
@@ -480,7 +477,7 @@ func TestSyncFails(t *testing.T) {
 	t.Run("and nothing came back", func(t *testing.T) {
 		b := newBench(t)
 		b.payment("P", model.PaySyncSuccess, time.Hour)
-		b.wires.before = lost("/sync/", func() (*http.Response, error) { return nil, errDown })
+		b.wires.before = answers("/sync/", 0, "", errDown)
 		require.NoError(t, b.reconciler(nil).Once(ctx))
 		require.Equal(t, []string{"sync/pay"}, b.wires.seen())
 		require.ErrorIs(t, b.shop.errors()[0], errDown)
@@ -488,7 +485,7 @@ func TestSyncFails(t *testing.T) {
 	t.Run("and the query fails too", func(t *testing.T) {
 		b := newBench(t)
 		b.payment("P", model.PaySyncSuccess, time.Hour)
-		b.wires.before = lost("", status(502, "<html>"))
+		b.wires.before = answers("", 502, "<html>", nil)
 		r := b.reconciler(nil)
 		require.NoError(t, r.Once(ctx))
 		require.Len(t, b.shop.errors(), 2)
@@ -576,7 +573,7 @@ func TestLog(t *testing.T) {
 		o.Logger = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	})
 	require.NoError(t, r.Once(ctx))
-	b.wires.before = func(*http.Request) (*http.Response, error) { return nil, errors.New(no) }
+	b.wires.before = func(*http.Request) (int, string, error) { return 0, "", errors.New(no) }
 	b.shop.broken = func(reconcile.Kind) error { return errors.New(no) }
 	b.clock.pass(10 * time.Minute)
 	require.Error(t, r.Once(ctx))

@@ -1,0 +1,372 @@
+//go:build go1.25
+
+package reconcile_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/daxpay-go/daxpay"
+	"github.com/daxpay-go/daxpay/daxpaytest"
+	"github.com/daxpay-go/daxpay/model"
+	"github.com/daxpay-go/daxpay/param"
+	"github.com/daxpay-go/daxpay/reconcile"
+)
+
+// ledger is a merchant's table of orders of all kinds, with the conditional update that lets an order take effect once.
+type ledger struct {
+	*shop
+	mu   sync.Mutex
+	rows map[orderKey]*row
+}
+
+type row struct {
+	amount  int64
+	status  string // "" for open
+	effects int
+	by      string
+
+	truth   string // how it ended at the gateway, "" for never
+	refused bool   // the gateway has it with another amount
+	told    int    // how often Sink.Unknown took it
+}
+
+func (l *ledger) add(o reconcile.Order, r *row) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	r.amount = o.Amount
+	l.rows[orderKey{o.Kind, o.No}] = r
+	l.put(o)
+}
+
+// settle is update … set status = ? where no = ? and status = 'open', and what happens in the same transaction.
+func (l *ledger) settle(key orderKey, status, by string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	r := l.rows[key]
+	if r.status != "" {
+		return
+	}
+	r.status, r.by = status, by
+	r.effects++
+	l.shop.settle(key.kind, key.no)
+}
+
+// process is what one run of the program may do to an order: see the checks in hand.
+type process struct {
+	mu    sync.Mutex
+	inUse map[orderKey]bool
+	taken map[orderKey]bool
+	wrong []string
+}
+
+// world is the simulation: everything in it that happens by chance.
+type world struct {
+	*bench
+	ledger
+	lucky sync.Mutex
+	rand  *rand.Rand
+}
+
+// chance is true in so many of a hundred cases.
+func (w *world) chance(percent int) bool {
+	return w.number(100) < percent
+}
+
+func (w *world) number(n int) int {
+	w.lucky.Lock()
+	defer w.lucky.Unlock()
+	return w.rand.IntN(n)
+}
+
+var errChance = errors.New("bad luck")
+
+// spoil lets about a fifth of all calls fail, in every way.
+func (w *world) spoil(r *http.Request) (int, string, error) {
+	switch n := w.number(100); {
+	case n < 5:
+		return 0, "", errChance // before it arrives
+	case n < 10:
+		w.gw.ServeHTTP(httptest.NewRecorder(), r) // after it arrived
+		return 0, "", errChance
+	case n < 13:
+		return http.StatusBadGateway, "<html>", nil
+	case n < 16:
+		return http.StatusOK, `{"code":10001,"msg":"系统错误"}`, nil
+	case n < 17:
+		return http.StatusOK, `{"code":1,"msg":"支付订单不存在"}`, nil
+	case n < 18:
+		<-r.Context().Done()
+		return 0, "", r.Context().Err()
+	}
+	return 0, "", nil
+}
+
+// forge changes some answers so that they say that money moved.
+func (w *world) forge(_ *http.Request, body string) string {
+	if !w.chance(4) {
+		return body
+	}
+	for _, status := range []string{"progress", "transferring", "fail", "close"} {
+		body = strings.Replace(body, `"status":"`+status+`"`, `"status":"success"`, 1)
+	}
+	return strings.Replace(body, `"status":"allocation_processing"`, `"status":"allocation_end"`, 1)
+}
+
+// hand is what the sink does: it settles, and fails before or after that now and then.
+func (w *world) hand(p *process, o reconcile.Order, status string) error {
+	key := orderKey{o.Kind, o.No}
+	p.mu.Lock()
+	if p.inUse[key] {
+		p.wrong = append(p.wrong, "twice at a time: "+o.No)
+	}
+	if p.taken[key] {
+		p.wrong = append(p.wrong, "again after nil: "+o.No)
+	}
+	p.inUse[key] = true
+	p.mu.Unlock()
+	defer func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.inUse[key] = false
+	}()
+	<-time.After(time.Duration(w.number(3000)) * time.Millisecond)
+	n := w.number(100)
+	switch {
+	case n < 8:
+		return errChance
+	case n < 10:
+		panic(errChance)
+	}
+	w.ledger.settle(key, status, "reconciler")
+	switch {
+	case n < 14:
+		return errChance
+	case n < 16:
+		panic(errChance)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.taken[key] = true
+	return nil
+}
+
+// live runs one process after the other, each for a while.
+func (w *world) live(until time.Time) (processes int, wrong []string, sum reconcile.Stats) {
+	for time.Now().Before(until) {
+		processes++
+		p := &process{inUse: make(map[orderKey]bool), taken: make(map[orderKey]bool)}
+		r, err := reconcile.New(w.kit, w.bench.shop, reconcile.Sink{
+			Pay: func(_ context.Context, o reconcile.Order, m *model.PayOrderModel) error {
+				return w.hand(p, o, string(m.Status))
+			},
+			Refund: func(_ context.Context, o reconcile.Order, m *model.RefundOrderModel) error {
+				return w.hand(p, o, string(m.Status))
+			},
+			Transfer: func(_ context.Context, o reconcile.Order, m *model.TransferOrderModel) error {
+				return w.hand(p, o, string(m.Status))
+			},
+			Allocation: func(_ context.Context, o reconcile.Order, m *model.AllocOrderModel) error {
+				return w.hand(p, o, string(m.Status))
+			},
+			Unknown: func(_ context.Context, o reconcile.Order, _ *daxpay.GatewayError) error {
+				w.ledger.mu.Lock()
+				defer w.ledger.mu.Unlock()
+				w.rows[orderKey{o.Kind, o.No}].told++
+				return nil
+			},
+		}, reconcile.Options{Concurrency: 8})
+		require.NoError(w, err)
+		ctx, cancel := context.WithTimeout(ctx, min(time.Until(until), time.Duration(60+w.number(1200))*time.Second))
+		require.NoError(w, r.Run(ctx))
+		cancel()
+		wrong = append(wrong, p.wrong...)
+		s := r.Stats()
+		sum.Looks, sum.Calls, sum.Handed = sum.Looks+s.Looks, sum.Calls+s.Calls, sum.Handed+s.Handed
+		sum.Faults, sum.SinkErrors, sum.SourceErrors = sum.Faults+s.Faults, sum.SinkErrors+s.SinkErrors, sum.SourceErrors+s.SourceErrors
+	}
+	return processes, wrong, sum
+}
+
+// event is something that happens outside of the shop.
+type event struct {
+	at time.Time
+	do func()
+}
+
+// order plans the life of one order.
+func (w *world) order(start time.Time, kind reconcile.Kind, no string, kit *daxpay.Client) []event {
+	r := new(row)
+	o := reconcile.Order{Kind: kind, No: no, Amount: int64(1 + w.number(100_000)), Made: start.Add(time.Duration(w.number(1800)) * time.Second)}
+	theirs := o.Amount
+	begin, end := func() {}, func() {}
+	learns := w.chance(70) // the gateway hears of the end from its channel
+	switch kind {
+	case reconcile.Pay:
+		channel := []model.PaySyncStatus{model.PaySyncSuccess, model.PaySyncSuccess, model.PaySyncClosed, model.PaySyncFail}[w.number(4)]
+		r.truth = map[model.PaySyncStatus]string{model.PaySyncSuccess: "success", model.PaySyncClosed: "close", model.PaySyncFail: "fail"}[channel]
+		if r.refused = w.chance(4); r.refused {
+			theirs++
+		}
+		set := func(status model.PaySyncStatus, order model.PayStatus) func() {
+			return func() {
+				w.gw.SetPayment(daxpaytest.Payment{BizOrderNo: no, Amount: theirs, Status: status, Order: order})
+			}
+		}
+		begin, end = set(model.PaySyncNotFoundUnknown, model.PayProgress), set(channel, model.PayProgress)
+		if learns {
+			end = set(channel, "")
+		}
+		if w.chance(4) { // the call was lost
+			begin, end, r.truth, r.refused = func() {}, func() {}, "", false
+		}
+	case reconcile.Refund:
+		channel := []model.RefundSyncStatus{model.RefundSyncSuccess, model.RefundSyncFail}[w.number(2)]
+		r.truth = map[model.RefundSyncStatus]string{model.RefundSyncSuccess: "success", model.RefundSyncFail: "fail"}[channel]
+		set := func(status model.RefundSyncStatus, order model.RefundStatus) func() {
+			return func() {
+				w.gw.SetRefund(daxpaytest.Refund{BizRefundNo: no, Amount: theirs, Status: status, Order: order})
+			}
+		}
+		begin, end = set(model.RefundSyncProgress, model.RefundProgress), set(channel, model.RefundProgress)
+		if learns {
+			end = set(channel, "")
+		}
+	case reconcile.Transfer:
+		r.truth = "success"
+		begin = func() {
+			_, err := kit.Transfer(ctx, &param.TransferParam{BizTransferNo: no, Channel: model.ChannelAli, Amount: theirs})
+			require.NoError(w, err)
+		}
+		end = func() { w.gw.MarkTransferred(no) }
+	case reconcile.Allocation:
+		channel := []model.AllocStatus{model.AllocEnd, model.AllocFailed}[w.number(2)]
+		r.truth = string(channel)
+		set := func(status model.AllocStatus) func() {
+			return func() {
+				w.gw.SetAllocation(daxpaytest.Allocation{BizAllocationNo: no, Status: status, Shares: []daxpaytest.Share{{ReceiverNo: "1", Amount: theirs}}})
+			}
+		}
+		begin, end = set(model.AllocProcessing), set(channel)
+	}
+	ends := o.Made.Add(time.Duration(w.number(3600)) * time.Second)
+	events := []event{{o.Made, func() { w.add(o, r); begin() }}, {ends, end}}
+	for range w.number(3) { // lost, or there, or there twice
+		events = append(events, event{ends.Add(time.Duration(w.number(120)) * time.Second), func() { w.notice(no) }})
+	}
+	return events
+}
+
+// notice delivers the notice about an order, if there is one.
+func (w *world) notice(no string) {
+	body, err := w.gw.Notice(no)
+	if err != nil {
+		return
+	}
+	n, err := w.kit.ParseNotice(body)
+	require.NoError(w, err)
+	key := orderKey{reconcile.Kind(n.Kind()), no}
+	if n.Kind() == model.NoticeAlloc {
+		key.kind = reconcile.Allocation
+	}
+	w.ledger.mu.Lock()
+	amount := w.rows[key].amount
+	w.ledger.mu.Unlock()
+	if (daxpay.Expect{BizOrderNo: no, Amount: amount}).Check(n) == nil {
+		w.ledger.settle(key, n.State(), "notice")
+	}
+}
+
+// TestLedger lets 1,000 orders of all kinds live through faults, lost notices and crashes, and settles each exactly once, as it really
+// ended.
+func TestLedger(t *testing.T) {
+	for seed := range uint64(2) {
+		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
+			bubble(t, func(t *testing.T, b *bench) { testLedger(t, b, seed) })
+		})
+	}
+}
+
+func testLedger(t *testing.T, b *bench, seed uint64) {
+	w := &world{bench: b, ledger: ledger{shop: b.shop, rows: make(map[orderKey]*row)}, rand: rand.New(rand.NewPCG(seed, 0))}
+	b.shop.broken = func(reconcile.Kind) error {
+		if w.chance(10) {
+			return errChance
+		}
+		return nil
+	}
+	_, sure := wired(t, b.gw)
+	start := time.Now()
+	var events []event
+	for i := range 1000 {
+		kind := reconcile.Pay
+		if i >= 500 {
+			kind = []reconcile.Kind{reconcile.Refund, reconcile.Transfer, reconcile.Allocation}[i%3]
+		}
+		events = append(events, w.order(start, kind, fmt.Sprintf("%s-%04d", kind, i), sure)...)
+	}
+	slices.SortStableFunc(events, func(a, b event) int { return a.at.Compare(b.at) })
+	var outside sync.WaitGroup
+	outside.Add(1)
+	go func() {
+		defer outside.Done()
+		for _, e := range events {
+			<-time.After(time.Until(e.at))
+			e.do()
+		}
+	}()
+	b.wires.before, b.wires.after = w.spoil, w.forge
+	processes, wrong, sum := w.live(start.Add(4 * time.Hour))
+	outside.Wait()
+
+	require.Empty(t, wrong)
+	require.Len(t, w.rows, 1000)
+	settled, unknown, refused, noticed := 0, 0, 0, 0
+	for key, r := range w.rows {
+		switch {
+		case r.truth == "":
+			unknown++
+			require.Zero(t, r.effects, key)
+			require.Positive(t, r.told, key)
+		case r.refused:
+			refused++
+			require.Zero(t, r.effects, key)
+		default:
+			settled++
+			require.Equal(t, 1, r.effects, key)
+			require.Equal(t, r.truth, r.status, key)
+		}
+		if r.by == "notice" {
+			noticed++
+		}
+	}
+	require.Positive(t, unknown)
+	require.Positive(t, refused)
+	require.Greater(t, processes, 10)
+	require.Greater(t, noticed, settled/10)
+	require.Less(t, noticed, settled*9/10)
+	require.Greater(t, sum.Faults, sum.Looks/10)
+	require.Greater(t, sum.SinkErrors, uint64(50))
+	require.Greater(t, sum.SourceErrors, uint64(50))
+	transfers := make(map[string]int)
+	for _, transfer := range b.gw.Transfers() {
+		transfers[transfer.BizTransferNo]++
+		require.Equal(t, 1, transfers[transfer.BizTransferNo])
+	}
+	for _, path := range b.wires.seen() {
+		require.True(t, strings.HasPrefix(path, "query/") || strings.HasPrefix(path, "sync/"), path)
+	}
+	t.Logf("%d settled, %d of them by a notice, %d unknown, %d of another amount; %d processes, %d looks, %d calls, %d faults, %d errors of the sink, %d of the source",
+		settled, noticed, unknown, refused, processes, sum.Looks, sum.Calls, sum.Faults, sum.SinkErrors, sum.SourceErrors)
+}
