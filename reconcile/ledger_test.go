@@ -149,7 +149,7 @@ func (w *world) hand(p *process, o reconcile.Order, status string) error {
 	case n < 10:
 		panic(errChance)
 	}
-	w.ledger.settle(key, status, "reconciler")
+	w.settle(key, status, "reconciler")
 	switch {
 	case n < 14:
 		return errChance
@@ -181,8 +181,8 @@ func (w *world) live(until time.Time) (processes int, wrong []string, sum reconc
 				return w.hand(p, o, string(m.Status))
 			},
 			Unknown: func(_ context.Context, o reconcile.Order, _ *daxpay.GatewayError) error {
-				w.ledger.mu.Lock()
-				defer w.ledger.mu.Unlock()
+				w.mu.Lock()
+				defer w.mu.Unlock()
 				w.rows[orderKey{o.Kind, o.No}].told++
 				return nil
 			},
@@ -280,11 +280,11 @@ func (w *world) notice(no string) {
 	if n.Kind() == model.NoticeAlloc {
 		key.kind = reconcile.Allocation
 	}
-	w.ledger.mu.Lock()
+	w.mu.Lock()
 	amount := w.rows[key].amount
-	w.ledger.mu.Unlock()
+	w.mu.Unlock()
 	if (daxpay.Expect{BizOrderNo: no, Amount: amount}).Check(n) == nil {
-		w.ledger.settle(key, n.State(), "notice")
+		w.settle(key, n.State(), "notice")
 	}
 }
 

@@ -98,7 +98,7 @@ func TestBounds(t *testing.T) {
 		var mu sync.Mutex
 		r, stop := b.run(func(s *reconcile.Sink, o *reconcile.Options) {
 			o.Concurrency, o.Interval = 3, 200*time.Millisecond
-			s.Pay = func(ctx context.Context, o reconcile.Order, m *model.PayOrderModel) error {
+			s.Pay = func(_ context.Context, o reconcile.Order, m *model.PayOrderModel) error {
 				mu.Lock()
 				running++
 				peak = max(peak, running)
@@ -204,7 +204,7 @@ func TestStops(t *testing.T) {
 	hang := func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }
 	for name, prepare := range map[string]func(b *bench, s *reconcile.Sink, o *reconcile.Options){
 		"while it waits": func(b *bench, _ *reconcile.Sink, _ *reconcile.Options) { b.shop.settle(reconcile.Pay, "P") },
-		"while it waits for an order": func(b *bench, _ *reconcile.Sink, o *reconcile.Options) {
+		"while it waits for an order": func(_ *bench, _ *reconcile.Sink, o *reconcile.Options) {
 			o.Grace = 2 * time.Hour
 		},
 		"in the gateway": func(b *bench, _ *reconcile.Sink, _ *reconcile.Options) {
@@ -348,7 +348,7 @@ func TestBesideNotices(t *testing.T) {
 		body, err := b.gw.Notice("P")
 		require.NoError(t, err)
 		r, stop := b.run(func(s *reconcile.Sink, _ *reconcile.Options) {
-			s.Pay = func(_ context.Context, _ reconcile.Order, m *model.PayOrderModel) error {
+			s.Pay = func(ctx context.Context, _ reconcile.Order, m *model.PayOrderModel) error {
 				var notices sync.WaitGroup
 				for range 2 {
 					notices.Add(1)

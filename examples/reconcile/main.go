@@ -304,7 +304,7 @@ func (s *shop) check(ctx context.Context, gw *daxpaytest.Gateway) error {
 		if err := rows.Scan(&no, &status, &effects, &by); err != nil {
 			return err
 		}
-		fmt.Fprintf(out, "%s\t%s\t%d\t%s\n", no, status, effects, by) //nolint:errcheck // to the terminal
+		fmt.Fprintf(out, "%s\t%s\t%d\t%s\n", no, status, effects, by)
 		found++
 		if status != want[no] || effects != map[bool]int{true: 0, false: 1}[status == "open"] {
 			return fmt.Errorf("%s has status %s and took effect %d times, instead of %s", no, status, effects, want[no])
