@@ -308,7 +308,7 @@ func TestSettledMeanwhile(t *testing.T) {
 				prepare(b)
 				b.order(reconcile.Pay, "P", 100, time.Hour)
 				b.wires.before = func(*http.Request) (int, string, error) {
-					<-time.After(20 * time.Second)
+					<-time.After(8 * time.Second) // the gateway takes requests of the last 10
 					return 0, "", nil
 				}
 				r, stop := b.run(func(s *reconcile.Sink, _ *reconcile.Options) {
@@ -319,11 +319,12 @@ func TestSettledMeanwhile(t *testing.T) {
 				})
 				after(time.Second)
 				b.shop.settle(reconcile.Pay, "P")
-				after(20 * time.Second)
+				after(14500 * time.Millisecond) // after the next list, before the answer to the query
 				require.Equal(t, 1, r.Stats().Running)
 				require.Zero(t, r.Stats().Open)
 				after(time.Hour)
 				require.Empty(t, b.shop.taken())
+				require.Empty(t, b.shop.errors())
 				require.Len(t, b.wires.seen(), 2)
 				require.Zero(t, r.Stats().Running)
 				stop()
