@@ -62,10 +62,7 @@ func (r *Reconciler) listKind(ctx context.Context, kind Kind) (listed int, err e
 		if err != nil {
 			return 0, err
 		}
-		for i := range page {
-			page[i].Kind = kind
-		}
-		if !r.orders.add(listing, page, r.options.Now()) {
+		if !r.orders.add(kind, listing, page, r.options.Now()) {
 			return 0, errRepeats
 		}
 		if len(page) < r.options.PageSize {

@@ -55,13 +55,14 @@ func (t *orders) begin() uint64 {
 	return t.listing
 }
 
-// add takes over what a list has. It returns false if the list had one of them before.
-func (t *orders) add(listing uint64, page []Order, now time.Time) bool {
+// add takes over what a list of a kind has. It returns false if the list had one of them before.
+func (t *orders) add(kind Kind, listing uint64, page []Order, now time.Time) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	defer t.rouse()
 	for _, o := range page {
-		e := t.known[key{o.Kind, o.No}]
+		o.Kind = kind
+		e := t.known[key{kind, o.No}]
 		switch {
 		case e == nil:
 			e = &entry{order: o, made: o.Made, listing: listing}
@@ -69,7 +70,7 @@ func (t *orders) add(listing uint64, page []Order, now time.Time) bool {
 				e.made = now
 			}
 			e.due = e.made.Add(t.grace)
-			t.known[key{o.Kind, o.No}] = e
+			t.known[key{kind, o.No}] = e
 			heap.Push(&t.waiting, e)
 		case e.listing == listing:
 			return false

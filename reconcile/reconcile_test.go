@@ -598,3 +598,41 @@ func TestLog(t *testing.T) {
 	}
 	require.NotContains(t, log.String(), no)
 }
+
+func TestSettledByANotice(t *testing.T) {
+	b := newBench(t)
+	b.payment("P", model.PaySyncProgress, time.Hour)
+	b.payment("Q", model.PaySyncProgress, time.Hour)
+	r := b.reconciler(nil)
+	require.NoError(t, r.Once(ctx))
+	require.Len(t, b.wires.seen(), 4)
+	b.shop.settle(reconcile.Pay, "P")
+	b.clock.pass(time.Hour)
+	require.NoError(t, r.Once(ctx))
+	require.Equal(t, []string{"sync/pay", "query/payOrder"}, b.wires.seen(), "nobody asks for P any more")
+	require.Equal(t, 1, r.Stats().Open)
+}
+
+func TestPausesAfterFaultsBeginAnew(t *testing.T) {
+	b := newBench(t)
+	b.payment("P", model.PaySyncProgress, time.Hour)
+	r := b.reconciler(nil)
+	down := func(*http.Request) (int, string, error) { return 0, "", errDown }
+	look := func(want int) {
+		t.Helper()
+		require.NoError(t, r.Once(ctx))
+		require.Len(t, b.wires.seen(), want)
+	}
+	for range 6 {
+		b.wires.before = down
+		look(1)
+		b.clock.pass(10 * time.Minute)
+	}
+	b.wires.before = nil
+	look(2)
+	b.clock.pass(10 * time.Minute)
+	b.wires.before = down
+	look(1)
+	b.clock.pass(5 * time.Second)
+	look(1)
+}
