@@ -150,10 +150,12 @@ func TestDeadGateway(t *testing.T) {
 		dead := true
 		b.wires.before = func(*http.Request) (int, string, error) {
 			mu.Lock()
-			defer mu.Unlock()
-			if dead {
+			down := dead
+			mu.Unlock()
+			if down {
 				return 0, "", errDown
 			}
+			<-time.After(100 * time.Millisecond) // the next call waits for its time already
 			return 0, "", nil
 		}
 		r, stop := b.run(nil)
