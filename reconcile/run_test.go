@@ -262,6 +262,33 @@ func TestStops(t *testing.T) {
 	})
 }
 
+// TestRunWaits has functions of the shop that do not heed the context.
+func TestRunWaits(t *testing.T) {
+	bubble(t, func(t *testing.T, b *bench) {
+		b.payment("P", model.PaySyncSuccess, time.Hour)
+		start := time.Now()
+		slow := func(end time.Duration) { <-time.After(end - time.Since(start)) }
+		lists := 0
+		source := reconcile.SourceFunc(func(ctx context.Context, kind reconcile.Kind, after string, limit int) ([]reconcile.Order, error) {
+			if lists++; lists == 2 {
+				slow(20 * time.Second)
+			}
+			return b.shop.Open(ctx, kind, after, limit)
+		})
+		sink := reconcile.Sink{Pay: func(context.Context, reconcile.Order, *model.PayOrderModel) error {
+			slow(18 * time.Second)
+			return nil
+		}}
+		r, err := reconcile.New(b.kit, source, sink, reconcile.Options{})
+		require.NoError(t, err)
+		limited, cancel := context.WithTimeout(ctx, 16*time.Second)
+		defer cancel()
+		require.NoError(t, r.Run(limited))
+		require.Equal(t, 20*time.Second, time.Since(start))
+		require.EqualValues(t, 1, r.Stats().Handed, "what the sink took counts, however late")
+	})
+}
+
 func TestRunsAgain(t *testing.T) {
 	bubble(t, func(t *testing.T, b *bench) {
 		b.payment("P", model.PaySyncSuccess, time.Hour)
