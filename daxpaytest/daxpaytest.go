@@ -18,11 +18,18 @@ import (
 	"time"
 
 	"github.com/daxpay-go/daxpay"
+	"github.com/daxpay-go/daxpay/internal/peer"
 	"github.com/daxpay-go/daxpay/model"
 )
 
 // Secret is the secret of a gateway that was started without WithSecret.
 const Secret = "daxpaytest-secret" //nolint:gosec // it protects nothing
+
+// The gateway's own view of JSON.
+type (
+	object = peer.Object
+	pair   = peer.Pair
+)
 
 // TB is the part of testing.TB that Start needs.
 type TB interface {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/daxpay-go/daxpay"
+	"github.com/daxpay-go/daxpay/internal/peer"
 )
 
 // pauses lie between the sends of a notice that is not received, 24 hours and 4 minutes in all.
@@ -57,7 +58,7 @@ func (g *Gateway) signedNotice(key string, members object) []byte {
 	body, ok := g.notices[key]
 	if !ok {
 		all := append(object{{"code", number(codeOK)}, {"msg", nil}, {"resTime", number(g.now().Unix())}}, members...)
-		body = encode(append(all, pair{"sign", sign(all, g.signType, g.secret, g.zone)}))
+		body = peer.Encode(append(all, pair{"sign", peer.Sign(all, string(g.signType), g.secret, g.zone)}))
 		g.notices[key] = body
 	}
 	return bytes.Clone(body)

@@ -28,13 +28,13 @@ type request struct {
 
 // text is a member that is a string, "" if it is absent.
 func (r request) text(name string) string {
-	s, _ := r.get(r.old(name)).(string)
+	s, _ := r.Get(r.old(name)).(string)
 	return s
 }
 
 // amount is a member that is a number, 0 if it is absent.
 func (r request) amount(name string) int64 {
-	n, _ := r.get(name).(json.Number)
+	n, _ := r.Get(name).(json.Number)
 	i, _ := n.Int64()
 	return i
 }
@@ -42,7 +42,7 @@ func (r request) amount(name string) int64 {
 // asked is the first of the names, by which a call finds what it is about, that is there.
 func (r request) asked(names ...string) (name, number string) {
 	for _, name := range names {
-		if value := r.get(r.old(name)); value != nil {
+		if value := r.Get(r.old(name)); value != nil {
 			return name, fmt.Sprint(value)
 		}
 	}
@@ -304,12 +304,12 @@ func startAllocation(g *Gateway, r request) outcome {
 			AllocationNo: g.number("DEVA"), BizAllocationNo: biz, OrderNo: p.OrderNo, BizOrderNo: p.BizOrderNo, Status: model.AllocProcessing,
 			NotifyURL: r.text("notifyUrl"), Attach: r.text("attach"), description: r.text("description"),
 		}
-		receivers, _ := r.get("receivers").([]any)
+		receivers, _ := r.Get("receivers").([]any)
 		for _, item := range receivers {
 			share, _ := item.(object)
-			n, _ := share.get("amount").(json.Number)
+			n, _ := share.Get("amount").(json.Number)
 			amount, _ := n.Int64()
-			made.Shares = append(made.Shares, Share{ReceiverNo: fmt.Sprint(share.get("receiverNo")), Amount: amount})
+			made.Shares = append(made.Shares, Share{ReceiverNo: fmt.Sprint(share.Get("receiverNo")), Amount: amount})
 		}
 		g.allocations = append(g.allocations, made)
 		a = &g.allocations[len(g.allocations)-1]
@@ -337,12 +337,12 @@ func finishAllocation(g *Gateway, r request) outcome {
 
 func addReceiver(g *Gateway, r request) outcome {
 	no := r.text("receiverNo")
-	if find(g.receivers, func(o object) bool { return o.get("receiverNo") == no }) != nil {
+	if find(g.receivers, func(o object) bool { return o.Get("receiverNo") == no }) != nil {
 		return outcome{refusal: "该接收方已存在"}
 	}
 	var members object
 	for _, name := range []string{"receiverNo", "channel", "receiverType", "receiverAccount", "receiverName", "relationType", "relationName"} {
-		members = append(members, pair{name, r.get(name)})
+		members = append(members, pair{name, r.Get(name)})
 	}
 	g.receivers = append(g.receivers, members)
 	return outcome{}
@@ -350,7 +350,7 @@ func addReceiver(g *Gateway, r request) outcome {
 
 func removeReceiver(g *Gateway, r request) outcome {
 	before := len(g.receivers)
-	g.receivers = slices.DeleteFunc(g.receivers, func(o object) bool { return o.get("receiverNo") == r.text("receiverNo") })
+	g.receivers = slices.DeleteFunc(g.receivers, func(o object) bool { return o.Get("receiverNo") == r.text("receiverNo") })
 	if len(g.receivers) == before {
 		return outcome{refusal: noReceiver}
 	}
@@ -546,7 +546,7 @@ func queryReceivers(g *Gateway, r request) outcome {
 	name, value := r.asked("channel", "receiverNo")
 	list := []any{}
 	for _, o := range g.receivers {
-		if o.get(name) == value {
+		if o.Get(name) == value {
 			list = append(list, o)
 		}
 	}

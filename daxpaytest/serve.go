@@ -1,7 +1,6 @@
 package daxpaytest
 
 import (
-	"bytes"
 	"crypto/rand"
 	"crypto/subtle"
 	"encoding/hex"
@@ -15,6 +14,7 @@ import (
 	"unicode/utf16"
 
 	"github.com/daxpay-go/daxpay"
+	"github.com/daxpay-go/daxpay/internal/peer"
 )
 
 // The gateway's codes.
@@ -50,28 +50,28 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	g.mu.Lock()
 	g.requests = append(g.requests, seen)
 	g.mu.Unlock()
-	_, _ = w.Write(encode(reply))
+	_, _ = w.Write(peer.Encode(reply))
 }
 
 // answer checks in the order in which the gateway does: can it be read, are the members right, the signature, the time.
 func (g *Gateway) answer(route route, body []byte) (int, object) {
-	members, err := parse(body)
+	members, err := peer.Parse(body)
 	if err != nil {
 		return refuse(codeUnreadable, "参数解析失败")
 	}
-	members = members.only(route.members)
+	members = members.Only(route.members)
 	if complaint := route.validate(members); complaint != "" {
 		return refuse(codeValidation, complaint)
 	}
-	given, _ := members.get("sign").(string)
-	if !g.unchecked && subtle.ConstantTimeCompare([]byte(given), []byte(sign(members, g.signType, g.secret, g.zone))) != 1 {
+	given, _ := members.Get("sign").(string)
+	if !g.unchecked && subtle.ConstantTimeCompare([]byte(given), []byte(peer.Sign(members, string(g.signType), g.secret, g.zone))) != 1 {
 		if g.version == daxpay.GatewayV208 {
 			return refuse(codeBadSignature, "验签失败")
 		}
 		return refuse(codeUnclassified, "未通过签名验证")
 	}
 	if g.version == daxpay.GatewayV208 {
-		seconds, _ := strconv.ParseInt(fmt.Sprint(members.get("reqTime")), 10, 64)
+		seconds, _ := strconv.ParseInt(fmt.Sprint(members.Get("reqTime")), 10, 64)
 		if age := g.now().Unix() - seconds; age > 10 || age < -60 {
 			return refuse(codeValidation, "请求时间已过期")
 		}
@@ -101,7 +101,7 @@ func (g *Gateway) seal(result outcome) (int, object) {
 		remark = result.remark
 	}
 	data := append(object{{"code", number(code)}, {"msg", remark}, {"resTime", number(g.now().Unix())}}, result.members...)
-	data = append(data, pair{"sign", sign(data, g.signType, g.secret, g.zone)})
+	data = append(data, pair{"sign", peer.Sign(data, string(g.signType), g.secret, g.zone)})
 	return code, object{{"msg", "success"}, {"code", number(codeOK)}, {"data", data}, {"traceId", newTraceID()}}
 }
 
@@ -113,24 +113,24 @@ func refuse(code int, reason string) (int, object) {
 // where one of two is needed, but not where a member is required, as it does for the gateway.
 func (r route) validate(members object) string {
 	for _, p := range members {
-		if s, ok := p.value.(string); ok && r.members[p.name] > 0 && len(utf16.Encode([]rune(s))) > r.members[p.name] {
-			return p.name + "长度不能超过" + strconv.Itoa(r.members[p.name])
+		if s, ok := p.Value.(string); ok && r.members[p.Name] > 0 && len(utf16.Encode([]rune(s))) > r.members[p.Name] {
+			return p.Name + "长度不能超过" + strconv.Itoa(r.members[p.Name])
 		}
-		if p.name == "amount" {
-			n, _ := p.value.(json.Number)
+		if p.Name == "amount" {
+			n, _ := p.Value.(json.Number)
 			if amount, err := n.Int64(); err != nil || amount < 1 {
-				return p.name + "不能小于1"
+				return p.Name + "不能小于1"
 			}
 		}
 	}
 	for _, name := range r.required {
-		if value := members.get(name); value == nil || value == "" {
+		if value := members.Get(name); value == nil || value == "" {
 			return name + "必填"
 		}
 	}
 	given := len(r.oneOf) == 0
 	for _, name := range r.oneOf {
-		given = given || members.get(name) != nil
+		given = given || members.Get(name) != nil
 	}
 	if !given {
 		return strings.Join(r.oneOf, "和") + "不能同时为空"
@@ -160,37 +160,4 @@ func newTraceID() string {
 	var b [6]byte
 	_, _ = rand.Read(b[:])
 	return hex.EncodeToString(b[:])
-}
-
-// encode writes JSON without the escapes for HTML that the gateway does not use.
-func encode(value any) []byte {
-	var b bytes.Buffer
-	switch value := value.(type) {
-	case object:
-		b.WriteByte('{')
-		for i, p := range value {
-			if i > 0 {
-				b.WriteByte(',')
-			}
-			b.Write(encode(p.name))
-			b.WriteByte(':')
-			b.Write(encode(p.value))
-		}
-		b.WriteByte('}')
-	case []any:
-		b.WriteByte('[')
-		for i, item := range value {
-			if i > 0 {
-				b.WriteByte(',')
-			}
-			b.Write(encode(item))
-		}
-		b.WriteByte(']')
-	default:
-		encoder := json.NewEncoder(&b)
-		encoder.SetEscapeHTML(false)
-		_ = encoder.Encode(value) // nil, bool, json.Number or string: cannot fail
-		b.Truncate(b.Len() - 1)
-	}
-	return b.Bytes()
 }

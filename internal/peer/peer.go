@@ -1,4 +1,7 @@
-package daxpaytest
+// Package peer computes signatures as the gateway does, and shares nothing with the client: not its reader, not its canonical
+// text, not its digests. Two ways to the same signature find each other's mistakes. Package daxpaytest signs with it, and tests
+// hold the client against it.
+package peer
 
 import (
 	"bytes"
@@ -18,44 +21,40 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf16"
-
-	"github.com/daxpay-go/daxpay"
 )
 
-// This file computes signatures as the gateway does, and shares nothing with the client: not its reader, not its canonical
-// text, not its digests. Two ways to the same signature find each other's mistakes.
-
-// pair is a member of an object.
-type pair struct {
-	name  string
-	value any // nil, bool, json.Number, string, []any or object
+// Pair is a member of an object. It is an alias so that those who list many can leave out the names of its fields.
+type Pair = struct {
+	Name  string
+	Value any // nil, bool, json.Number, string, []any or Object
 }
 
-// object keeps its members in order.
-type object []pair
+// Object keeps its members in order.
+type Object []Pair
 
-func (o object) get(name string) any {
+// Get returns the value of the first member of that name, nil if there is none.
+func (o Object) Get(name string) any {
 	for _, p := range o {
-		if p.name == name {
-			return p.value
+		if p.Name == name {
+			return p.Value
 		}
 	}
 	return nil
 }
 
-// only drops the members that are not in names, as the gateway does when it reads a request.
-func (o object) only(names map[string]int) object {
-	var known object
+// Only drops the members that are not in names, as the gateway does when it reads a request.
+func (o Object) Only(names map[string]int) Object {
+	var known Object
 	for _, p := range o {
-		if _, ok := names[p.name]; ok {
+		if _, ok := names[p.Name]; ok {
 			known = append(known, p)
 		}
 	}
 	return known
 }
 
-// parse reads one JSON object.
-func parse(body []byte) (object, error) {
+// Parse reads one JSON object. It is as lenient as encoding/json; members that are given twice stay twice.
+func Parse(body []byte) (Object, error) {
 	decoder := json.NewDecoder(bytes.NewReader(body))
 	decoder.UseNumber()
 	value, err := parseValue(decoder)
@@ -65,7 +64,7 @@ func parse(body []byte) (object, error) {
 	if _, err := decoder.Token(); err != io.EOF {
 		return nil, errors.New("something follows the object")
 	}
-	o, ok := value.(object)
+	o, ok := value.(Object)
 	if !ok {
 		return nil, errors.New("an object is expected")
 	}
@@ -79,7 +78,7 @@ func parseValue(decoder *json.Decoder) (any, error) {
 	}
 	switch token {
 	case json.Delim('{'):
-		o := object{}
+		o := Object{}
 		for decoder.More() {
 			name, err := decoder.Token()
 			if err != nil {
@@ -89,7 +88,7 @@ func parseValue(decoder *json.Decoder) (any, error) {
 			if err != nil {
 				return nil, err
 			}
-			o = append(o, pair{name: fmt.Sprint(name), value: value})
+			o = append(o, Pair{Name: fmt.Sprint(name), Value: value})
 		}
 		_, err = decoder.Token()
 		return o, err
@@ -108,10 +107,16 @@ func parseValue(decoder *json.Decoder) (any, error) {
 	return token, nil
 }
 
-// sign computes the signature of a flat message.
-func sign(o object, signType daxpay.SignType, secret string, zone *time.Location) string {
-	text := canonical(o, zone) + "&key=" + secret
-	if signType == daxpay.MD5 {
+// The algorithms, as the gateway's settings name them.
+const (
+	HMACSHA256 = "HMAC_SHA256"
+	MD5        = "MD5"
+)
+
+// Sign computes the signature of a flat message.
+func Sign(o Object, signType, secret string, zone *time.Location) string {
+	text := Canonical(o, zone) + "&key=" + secret
+	if signType == MD5 {
 		sum := md5.Sum([]byte(text)) //nolint:gosec // see above
 		return hex.EncodeToString(sum[:])
 	}
@@ -122,35 +127,36 @@ func sign(o object, signType daxpay.SignType, secret string, zone *time.Location
 
 var stripper = strings.NewReplacer(`"`, "", `\`, "")
 
-func canonical(o object, zone *time.Location) string {
-	var parts []pair
+// Canonical is the text that is signed for a flat message, without the key.
+func Canonical(o Object, zone *time.Location) string {
+	var parts []Pair
 	for _, p := range o {
-		list, isList := p.value.([]any)
-		if p.name == "sign" || p.value == nil || isList && len(list) == 0 {
+		list, isList := p.Value.([]any)
+		if p.Name == "sign" || p.Value == nil || isList && len(list) == 0 {
 			continue
 		}
 		parts = append(parts, p)
 	}
-	sort.Slice(parts, func(i, j int) bool { return lessUTF16(parts[i].name, parts[j].name) })
+	sort.Slice(parts, func(i, j int) bool { return lessUTF16(parts[i].Name, parts[j].Name) })
 	joined := make([]string, len(parts))
 	for i, p := range parts {
-		joined[i] = p.name + "=" + topText(p, zone)
+		joined[i] = p.Name + "=" + topText(p, zone)
 	}
 	return stripper.Replace(strings.Join(joined, "&"))
 }
 
-func topText(p pair, zone *time.Location) string {
-	switch value := p.value.(type) {
+func topText(p Pair, zone *time.Location) string {
+	switch value := p.Value.(type) {
 	case string:
-		return unixText(p.name, value, zone, value)
+		return unixText(p.Name, value, zone, value)
 	case json.Number:
 		return decimal(value, false)
-	case object:
+	case Object:
 		return objectText(value, true, nil)
 	case []any:
 		items := make([]string, len(value))
 		for i, item := range value {
-			if o, ok := item.(object); ok {
+			if o, ok := item.(Object); ok {
 				items[i] = objectText(o, true, zone)
 			} else {
 				items[i] = nestedText(item)
@@ -158,27 +164,27 @@ func topText(p pair, zone *time.Location) string {
 		}
 		return "[" + strings.Join(items, ",") + "]"
 	}
-	return fmt.Sprint(p.value)
+	return fmt.Sprint(p.Value)
 }
 
 // objectText writes an object inside the message; a zone says that it may hold times.
-func objectText(o object, sorted bool, zone *time.Location) string {
-	var parts []pair
+func objectText(o Object, sorted bool, zone *time.Location) string {
+	var parts []Pair
 	for _, p := range o {
-		if p.value != nil {
+		if p.Value != nil {
 			parts = append(parts, p)
 		}
 	}
 	if sorted {
-		sort.SliceStable(parts, func(i, j int) bool { return lessUTF16(foldJava(parts[i].name), foldJava(parts[j].name)) })
+		sort.SliceStable(parts, func(i, j int) bool { return lessUTF16(foldJava(parts[i].Name), foldJava(parts[j].Name)) })
 	}
 	joined := make([]string, len(parts))
 	for i, p := range parts {
-		text := nestedText(p.value)
-		if s, ok := p.value.(string); ok && zone != nil {
-			text = unixText(p.name, s, zone, text)
+		text := nestedText(p.Value)
+		if s, ok := p.Value.(string); ok && zone != nil {
+			text = unixText(p.Name, s, zone, text)
 		}
-		joined[i] = escapeJava(p.name) + ":" + text
+		joined[i] = escapeJava(p.Name) + ":" + text
 	}
 	return "{" + strings.Join(joined, ",") + "}"
 }
@@ -191,7 +197,7 @@ func nestedText(value any) string {
 		return escapeJava(value)
 	case json.Number:
 		return decimal(value, true)
-	case object:
+	case Object:
 		return objectText(value, false, nil)
 	case []any:
 		items := make([]string, len(value))
@@ -278,4 +284,37 @@ func lessUTF16(a, b string) bool {
 		}
 	}
 	return len(ua) < len(ub)
+}
+
+// Encode writes JSON without the escapes for HTML that the gateway does not use.
+func Encode(value any) []byte {
+	var b bytes.Buffer
+	switch value := value.(type) {
+	case Object:
+		b.WriteByte('{')
+		for i, p := range value {
+			if i > 0 {
+				b.WriteByte(',')
+			}
+			b.Write(Encode(p.Name))
+			b.WriteByte(':')
+			b.Write(Encode(p.Value))
+		}
+		b.WriteByte('}')
+	case []any:
+		b.WriteByte('[')
+		for i, item := range value {
+			if i > 0 {
+				b.WriteByte(',')
+			}
+			b.Write(Encode(item))
+		}
+		b.WriteByte(']')
+	default:
+		encoder := json.NewEncoder(&b)
+		encoder.SetEscapeHTML(false)
+		_ = encoder.Encode(value) // nil, bool, json.Number or string: cannot fail
+		b.Truncate(b.Len() - 1)
+	}
+	return b.Bytes()
 }

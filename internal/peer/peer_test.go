@@ -1,0 +1,94 @@
+package peer
+
+import (
+	"bufio"
+	"encoding/json"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/daxpay-go/daxpay"
+)
+
+const secret = "123456"
+
+var beijing = time.FixedZone("Asia/Shanghai", 8*60*60)
+
+// The gateway's own way to a signature, on what real gateways signed.
+func TestVectors(t *testing.T) {
+	total := 0
+	for _, file := range []string{"seed-pages.jsonl", "captured.jsonl", "requests.jsonl", "responses.jsonl", "notices.jsonl"} {
+		f, err := os.Open(filepath.Join("..", "..", "testdata", "vectors", file))
+		require.NoError(t, err)
+		defer f.Close()
+		lines := bufio.NewScanner(f)
+		lines.Buffer(nil, 1<<20)
+		for lines.Scan() {
+			total++
+			var v struct {
+				Kind, Secret, SignType, Body, Canonical, MD5, HMACSHA256 string
+				Verifies                                                 *bool
+			}
+			require.NoError(t, json.Unmarshal(lines.Bytes(), &v))
+			o, err := Parse([]byte(v.Body))
+			require.NoError(t, err)
+			if v.Kind == "response" || file == "responses.jsonl" {
+				o, _ = o.Get("data").(Object)
+			}
+			if v.Canonical != "" {
+				require.Equal(t, v.Canonical, Canonical(o, beijing)+"&key="+v.Secret)
+				require.Equal(t, v.MD5, Sign(o, MD5, v.Secret, beijing))
+				require.Equal(t, v.HMACSHA256, Sign(o, HMACSHA256, v.Secret, beijing))
+			}
+			if file != "requests.jsonl" {
+				genuine := v.Verifies == nil || *v.Verifies
+				require.Equal(t, genuine, o.Get("sign") == Sign(o, v.SignType, v.Secret, beijing), v.Body)
+			}
+		}
+		require.NoError(t, lines.Err())
+	}
+	require.Equal(t, 507, total)
+}
+
+// agree compares the gateway's text and signature with the client's.
+func agree(t *testing.T, text []byte) {
+	t.Helper()
+	o, err := Parse(text)
+	require.NoError(t, err)
+	for _, signType := range []daxpay.SignType{daxpay.HMACSHA256, daxpay.MD5} {
+		signer, err := daxpay.NewSigner(signType, secret)
+		require.NoError(t, err)
+		theirs, err := signer.Canonical(text)
+		require.NoError(t, err)
+		require.Equal(t, Canonical(o, beijing), theirs, "%s", text)
+		signature, err := signer.Sign(text)
+		require.NoError(t, err)
+		require.Equal(t, Sign(o, string(signType), secret, beijing), signature, "%s", text)
+	}
+}
+
+func TestAgreesWithTheClient(t *testing.T) {
+	random := rand.New(rand.NewPCG(7, 7))
+	for range 10_000 {
+		agree(t, Encode(Random(random)))
+	}
+}
+
+// FuzzAgreement: whatever object both read, they sign alike.
+func FuzzAgreement(f *testing.F) {
+	random := rand.New(rand.NewPCG(8, 8))
+	for range 50 {
+		f.Add(Encode(Random(random)))
+	}
+	signer, err := daxpay.NewSigner(daxpay.HMACSHA256, secret)
+	require.NoError(f, err)
+	f.Fuzz(func(t *testing.T, text []byte) {
+		if _, err := signer.Canonical(text); err == nil {
+			agree(t, text)
+		}
+	})
+}
