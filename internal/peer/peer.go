@@ -125,6 +125,9 @@ func Sign(o Object, signType, secret string, zone *time.Location) string {
 	return hex.EncodeToString(mac.Sum(nil))
 }
 
+// Strip deletes what is deleted from the whole text before it is signed.
+func Strip(s string) string { return stripper.Replace(s) }
+
 var stripper = strings.NewReplacer(`"`, "", `\`, "")
 
 // Canonical is the text that is signed for a flat message, without the key.
@@ -140,12 +143,13 @@ func Canonical(o Object, zone *time.Location) string {
 	sort.Slice(parts, func(i, j int) bool { return lessUTF16(parts[i].Name, parts[j].Name) })
 	joined := make([]string, len(parts))
 	for i, p := range parts {
-		joined[i] = p.Name + "=" + topText(p, zone)
+		joined[i] = p.Name + "=" + TopText(p, zone)
 	}
 	return stripper.Replace(strings.Join(joined, "&"))
 }
 
-func topText(p Pair, zone *time.Location) string {
+// TopText is what is signed for a direct member of a message, before quotes and backslashes are deleted.
+func TopText(p Pair, zone *time.Location) string {
 	switch value := p.Value.(type) {
 	case string:
 		return unixText(p.Name, value, zone, value)
@@ -159,7 +163,7 @@ func topText(p Pair, zone *time.Location) string {
 			if o, ok := item.(Object); ok {
 				items[i] = objectText(o, true, zone)
 			} else {
-				items[i] = nestedText(item)
+				items[i] = NestedText(item)
 			}
 		}
 		return "[" + strings.Join(items, ",") + "]"
@@ -180,7 +184,7 @@ func objectText(o Object, sorted bool, zone *time.Location) string {
 	}
 	joined := make([]string, len(parts))
 	for i, p := range parts {
-		text := nestedText(p.Value)
+		text := NestedText(p.Value)
 		if s, ok := p.Value.(string); ok && zone != nil {
 			text = unixText(p.Name, s, zone, text)
 		}
@@ -189,7 +193,8 @@ func objectText(o Object, sorted bool, zone *time.Location) string {
 	return "{" + strings.Join(joined, ",") + "}"
 }
 
-func nestedText(value any) string {
+// NestedText is what is signed for a value inside an object or a list, before quotes and backslashes are deleted.
+func NestedText(value any) string {
 	switch value := value.(type) {
 	case nil:
 		return "null"
@@ -202,7 +207,7 @@ func nestedText(value any) string {
 	case []any:
 		items := make([]string, len(value))
 		for i, item := range value {
-			items[i] = nestedText(item)
+			items[i] = NestedText(item)
 		}
 		return "[" + strings.Join(items, ",") + "]"
 	}

@@ -15,7 +15,7 @@ func randomObject(random *rand.Rand, depth int) Object {
 	o := Object{}
 	seen := map[string]bool{}
 	for range random.IntN(7) {
-		name := randomText(random, 3)
+		name := RandomText(random, 3)
 		if random.IntN(6) == 0 {
 			name += "Time"
 		}
@@ -44,7 +44,7 @@ func randomValue(random *rand.Rand, depth int) any {
 	case 4:
 		return []string{"2024-05-12 15:50:34", "2024-02-30 00:00:00", "2024-5-12 15:50:34", "1715500234"}[random.IntN(4)]
 	case 5, 6:
-		return randomText(random, 8)
+		return RandomText(random, 8)
 	case 7:
 		list := []any{}
 		for range random.IntN(4) {
@@ -55,7 +55,8 @@ func randomValue(random *rand.Rand, depth int) any {
 	return randomObject(random, depth)
 }
 
-func randomText(random *rand.Rand, length int) string {
+// RandomText makes a text of up to length pieces, each of which some implementation gets wrong.
+func RandomText(random *rand.Rand, length int) string {
 	pieces := []string{
 		"a", "B", "z", "Z", "_", "0", "é", "É", "单", "支", "😀", "\ue000", "\uffff", `"`, `\`, "/", "\n", "\t", "\r", "\b", "\f", "\x00", "\x1f", "\x7f",
 		"\u0080", "\u00a0", "\u00a1", "\u2010", "\u2028", "\u202f", "\u2066", "\u206f", "&", "=", ",", ":", "{", "}", "[", "]", " ", "<", ">", "ı", "ß", "Σ",

@@ -1,0 +1,100 @@
+package message
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"runtime/debug"
+
+	"github.com/daxpay-go/daxpay"
+)
+
+// Receiver is a client to which every answer comes from memory. It is for one goroutine.
+type Receiver struct {
+	Client *daxpay.Client
+	// OnRequest, if set, is told what is sent.
+	OnRequest func(body []byte)
+	// Asked is the latest request.
+	Asked *http.Request
+
+	// Reply is what the next call gets.
+	Reply Reply
+}
+
+// Reply is what the gateway is made to say.
+type Reply struct {
+	Status int // 0: 200
+	Header http.Header
+	Body   []byte
+	Err    error // instead of a reply
+}
+
+// NewReceiver returns a receiver whose client has this algorithm, and whatever else configure sets.
+func NewReceiver(signType daxpay.SignType, configure func(*daxpay.Config)) (*Receiver, error) {
+	r := new(Receiver)
+	config := daxpay.Config{
+		ServiceURL: "http://127.0.0.1:9000", SignSecret: Secret, SignType: signType, Gateway: daxpay.GatewayV208,
+		Retry: daxpay.Retry{MaxAttempts: 1}, Now: Now, HTTPClient: &http.Client{Transport: r},
+	}
+	if configure != nil {
+		configure(&config)
+	}
+	var err error
+	r.Client, err = daxpay.New(config)
+	return r, err
+}
+
+// RoundTrip implements http.RoundTripper.
+func (r *Receiver) RoundTrip(q *http.Request) (*http.Response, error) {
+	r.Asked = q
+	if q.Body != nil {
+		sent, err := io.ReadAll(q.Body)
+		_ = q.Body.Close()
+		if err != nil {
+			return nil, err
+		}
+		if r.OnRequest != nil {
+			r.OnRequest(sent)
+		}
+	}
+	if r.Reply.Err != nil {
+		return nil, r.Reply.Err
+	}
+	res := &http.Response{
+		StatusCode: r.Reply.Status, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Request: q,
+		Header: r.Reply.Header, ContentLength: int64(len(r.Reply.Body)), Body: io.NopCloser(bytes.NewReader(r.Reply.Body)),
+	}
+	if res.StatusCode == 0 {
+		res.StatusCode = http.StatusOK
+	}
+	if res.Header == nil {
+		res.Header = http.Header{"Content-Type": {"application/json"}}
+	}
+	return res, nil
+}
+
+// PanicError is the error of a call that panicked.
+type PanicError struct {
+	Value any
+	Stack []byte
+}
+
+func (p *PanicError) Error() string { return fmt.Sprintf("panic: %v\n%s", p.Value, p.Stack) }
+
+// Receive has the client receive a body as a message of the kind.
+func (r *Receiver) Receive(k *Kind, body []byte) (*Outcome, error) {
+	return r.ReceiveReply(k, Reply{Body: body})
+}
+
+// ReceiveReply has the client receive a whole reply; of a notice, only its body counts.
+func (r *Receiver) ReceiveReply(k *Kind, reply Reply) (outcome *Outcome, err error) {
+	defer func() {
+		if value := recover(); value != nil {
+			outcome, err = nil, &PanicError{Value: value, Stack: debug.Stack()}
+		}
+	}()
+	r.Reply = reply
+	return k.receive(context.Background(), r.Client, reply.Body)
+}

@@ -1,0 +1,3 @@
+package main
+
+func secrets(t *trial) error { return nil }
