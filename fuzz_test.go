@@ -2,78 +2,210 @@ package daxpay_test
 
 import (
 	"context"
-	"encoding/json"
+	"errors"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 
-	"github.com/jarcoal/httpmock"
 	"github.com/stretchr/testify/require"
 
 	"github.com/daxpay-go/daxpay"
+	"github.com/daxpay-go/daxpay/internal/peer"
+	"github.com/daxpay-go/daxpay/internal/reliability/message"
 	"github.com/daxpay-go/daxpay/param"
 )
 
-// FuzzAnswer feeds bodies to a call. What is accepted must be signed over the bytes in Raw, and any other reader must find
-// the same members in them. Where the fuzzer gives an object, it is also tried with a right signature, so that the checks
-// behind the signature are reached.
+var signTypes = []daxpay.SignType{daxpay.HMACSHA256, daxpay.MD5}
+
+// fuzzed is what the fuzz targets of messages have in common: a receiver for each algorithm.
+func fuzzed(f *testing.F, configure func(*daxpay.Config)) []*message.Receiver {
+	f.Helper()
+	receivers := make([]*message.Receiver, len(signTypes))
+	for i, signType := range signTypes {
+		var err error
+		receivers[i], err = message.NewReceiver(signType, configure)
+		require.NoError(f, err)
+	}
+	return receivers
+}
+
+// requireTyped checks that an error is one that errors.go promises, and tells the path.
+func requireTyped(t *testing.T, k *message.Kind, err error) {
+	t.Helper()
+	require.Contains(t, err.Error(), k.Path)
+	var (
+		sign    *daxpay.SignError
+		answer  *daxpay.AnswerError
+		page    *daxpay.HTTPError
+		refusal *daxpay.GatewayError
+	)
+	if errors.As(err, &sign) || errors.As(err, &answer) || errors.As(err, &page) || errors.As(err, &refusal) {
+		return
+	}
+	require.Fail(t, "an error of no type that errors.go knows", "%T %v", err, err)
+}
+
+// FuzzAnswer feeds bodies to calls, as they are, and where they are objects also as the data of an answer that is signed rightly, so
+// that the checks behind the signature are reached. What is accepted must be signed over the bytes in Raw by the gateway's own way,
+// and hold what encoding/json finds in them.
 func FuzzAnswer(f *testing.F) {
+	kinds := message.Kinds()
 	for _, h := range hostile(f) {
-		f.Add([]byte(h.body))
+		f.Add(uint8(0), false, []byte(h.body))
 	}
-	for _, file := range []string{"seed-pages.jsonl", "captured.jsonl", "responses.jsonl"} {
-		for _, v := range readVectors(f, file) {
-			f.Add([]byte(v.Body))
-			if v.Kind != "request" && v.Kind != "notice" {
-				f.Add(v.signed(f))
-			}
+	for i := range kinds {
+		if !kinds[i].IsNotice() {
+			f.Add(uint8(i), i%2 == 0, []byte(kinds[i].Sealed(daxpay.HMACSHA256).Object))
 		}
 	}
-	signer, err := daxpay.NewSigner(daxpay.HMACSHA256, secret)
-	require.NoError(f, err)
-	var body string
-	transport := httpmock.NewMockTransport()
-	transport.RegisterNoResponder(func(r *http.Request) (*http.Response, error) { return jsonAnswer(body)(r) })
-	kit, err := daxpay.New(daxpay.Config{
-		ServiceURL: "http://127.0.0.1:9000", SignSecret: secret, Gateway: daxpay.GatewayV208, MaxAge: -1,
-		HTTPClient: &http.Client{Transport: transport},
-	})
-	require.NoError(f, err)
-	call := func(t *testing.T) {
-		res, err := kit.SyncPay(context.Background(), &param.PaySyncParam{OrderNo: "P1"})
-		if err != nil {
-			require.Nil(t, res)
-			require.Contains(t, err.Error(), "/unipay/sync/pay")
-			return
+	receivers := fuzzed(f, func(c *daxpay.Config) { c.MaxAge = -1 })
+	f.Fuzz(func(t *testing.T, kind uint8, md5 bool, body []byte) {
+		k := &kinds[int(kind)%len(kinds)]
+		if k.IsNotice() {
+			return // see FuzzNotice
 		}
-		require.True(t, res.Verified)
-		require.Contains(t, body, string(res.Raw))
-		require.NoError(t, signer.Verify(res.Raw))
-		var other struct {
-			Code    json.Number
-			Status  string
-			ResTime json.Number
-			OrderNo *string
-		}
-		require.NoError(t, json.Unmarshal(res.Raw, &other))
-		require.Equal(t, other.Status, string(res.Data.Status))
-		require.NotEmpty(t, other.Status)
-		require.Equal(t, "0", other.Code.String())
-		require.False(t, strings.ContainsAny(other.Status, "&\"\\\n\x00"))
-		if other.OrderNo != nil {
-			require.Equal(t, "P1", *other.OrderNo)
-		}
-	}
-	f.Fuzz(func(t *testing.T, input []byte) {
-		body = string(input)
-		call(t)
-		if sign, err := signer.Sign(input); err == nil && json.Valid(input) {
-			object := strings.TrimSpace(string(input))
-			if strings.Contains(object, "sign") || object == "{}" {
-				return
-			}
-			body = envelope(object[:len(object)-1] + `,"sign":"` + sign + `"}`)
-			call(t)
-		}
+		receiveAll(t, receivers, k, md5, body)
 	})
 }
+
+// FuzzNotice is FuzzAnswer for notices.
+func FuzzNotice(f *testing.F) {
+	kinds := message.Kinds()
+	for i := range kinds {
+		f.Add(i%2 == 0, []byte(kinds[i].Sealed(daxpay.HMACSHA256).Object))
+	}
+	for _, v := range readVectors(f, "notices.jsonl")[:20] {
+		f.Add(false, []byte(v.Body))
+	}
+	receivers := fuzzed(f, nil)
+	notice := &kinds[len(kinds)-1] // its model does not matter: the client chooses by what is in the body
+	f.Fuzz(func(t *testing.T, md5 bool, body []byte) {
+		receiveAll(t, receivers, notice, md5, body)
+	})
+}
+
+func receiveAll(t *testing.T, receivers []*message.Receiver, k *message.Kind, md5 bool, input []byte) {
+	t.Helper()
+	chosen := 0
+	if md5 {
+		chosen = 1
+	}
+	receive := func(body []byte) {
+		outcome, err := receivers[chosen].Receive(k, body)
+		if err != nil {
+			require.Nil(t, outcome)
+			requireTyped(t, k, err)
+			return
+		}
+		require.NoError(t, message.Genuine(body, outcome, signTypes[chosen]), "%s", body)
+	}
+	receive(input)
+	object, err := peer.Parse(input)
+	if err != nil {
+		return
+	}
+	object = withoutSign(object)
+	object = append(object, peer.Pair{Name: "sign", Value: peer.Sign(object, string(signTypes[chosen]), message.Secret, message.Zone)})
+	receive([]byte(k.Wrap(string(peer.Encode(object)))))
+}
+
+func withoutSign(o peer.Object) peer.Object {
+	var rest peer.Object
+	for _, p := range o {
+		if p.Name != "sign" {
+			rest = append(rest, p)
+		}
+	}
+	return rest
+}
+
+// FuzzTamper replaces a piece of a genuine message by another. Whatever is accepted all the same must be one of the exceptions that
+// the protocol forces, and change nothing of the result but what the exception says.
+func FuzzTamper(f *testing.F) {
+	kinds := message.Kinds()
+	for i := range kinds {
+		body := kinds[i].Sealed(daxpay.HMACSHA256).Body
+		for _, mark := range []string{`"status"`, `"amount"`, `"msg":"`, `"title":"`, `"traceId"`, `"futureNull"`} {
+			if at := strings.Index(body, mark); at > 0 {
+				f.Add(uint8(i), i%2 == 0, uint16(at), uint16(0), []byte(" "))
+				f.Add(uint8(i), i%2 == 0, uint16(at+len(mark)-1), uint16(1), []byte(`"\"`))
+			}
+		}
+	}
+	receivers := fuzzed(f, nil)
+	genuine := make(map[string]*message.Outcome)
+	for i := range kinds {
+		for j, signType := range signTypes {
+			outcome, err := receivers[j].Receive(&kinds[i], []byte(kinds[i].Sealed(signType).Body))
+			require.NoError(f, err)
+			genuine[kinds[i].Name+string(signType)] = outcome
+		}
+	}
+	f.Fuzz(func(t *testing.T, kind uint8, md5 bool, at, length uint16, insert []byte) {
+		k, chosen := &kinds[int(kind)%len(kinds)], 0
+		if md5 {
+			chosen = 1
+		}
+		signType := signTypes[chosen]
+		original := k.Sealed(signType).Body
+		from := int(at) % len(original)
+		to := min(from+int(length), len(original))
+		changed := []byte(original[:from] + string(insert) + original[to:])
+		after, err := receivers[chosen].Receive(k, changed)
+		if err != nil {
+			requireTyped(t, k, err)
+			return
+		}
+		names, err := k.Judge([]byte(original), changed, genuine[k.Name+string(signType)], after, signType)
+		require.NoError(t, err, "%s", changed)
+		require.Equal(t, string(changed) != original, len(names) > 0)
+	})
+}
+
+// FuzzServiceURL: whatever URL New accepts, requests go to exactly that scheme, host and prefix, with nothing else in the URL.
+func FuzzServiceURL(f *testing.F) {
+	for _, s := range []string{
+		"http://127.0.0.1:9000", "https://pay.example.com/", "https://pay.example.com/prefix/", "https://[::1]:8443/a%2Fb/", "HTTPS://Pay.Example.COM",
+		"https://pay.example.com@evil.example", "https://pay.example.com?x", "https://pay.example.com/#", `https://pay.example.com\@evil`, "https://pay.example.com//", "https://支付.example",
+		"https://pay.example.com/{path}", "https://pay.example.com/..", "https://pay.example.com/ ", "ftp://x", "//x", "http:x", "https://pay.example.com/;a=b", "https://pay.example.com:/",
+	} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, service string) {
+		var asked *url.URL
+		var header http.Header
+		kit, err := daxpay.New(daxpay.Config{
+			ServiceURL: service, SignSecret: secret, Gateway: daxpay.GatewayV208, Retry: once,
+			HTTPClient: &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+				asked, header = r.URL, r.Header
+				return jsonAnswer("{}")(r)
+			})},
+		})
+		if err != nil {
+			require.ErrorIs(t, err, daxpay.ErrConfig)
+			require.Contains(t, err.Error(), "Config.ServiceURL")
+			return
+		}
+		_, err = kit.QueryPayOrder(context.Background(), &param.QueryPayParam{OrderNo: "P1"})
+		require.Error(t, err)
+		if asked == nil {
+			require.ErrorContains(t, err, "no answer", "nothing was sent, which is an error of the transport")
+			return
+		}
+		want, err := url.Parse(strings.TrimRight(service, "/"))
+		require.NoError(t, err)
+		require.Equal(t, want.Scheme, asked.Scheme)
+		require.Equal(t, strings.TrimSuffix(want.Host, ":"), asked.Host, "net/http drops the colon of an empty port")
+		require.Equal(t, want.Path+"/unipay/query/payOrder", asked.Path)
+		require.Equal(t, want.EscapedPath()+"/unipay/query/payOrder", asked.EscapedPath())
+		require.Empty(t, asked.RawQuery)
+		require.Empty(t, asked.Fragment)
+		require.Nil(t, asked.User)
+		require.Empty(t, header.Get("Authorization"))
+	})
+}
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }

@@ -252,23 +252,25 @@ func escapeJava(s string) string {
 	return b.String()
 }
 
-// decimal spells a number out, without a fraction's trailing zeros if trim is set.
+// decimal spells a number out, without a fraction's trailing zeros if trim is set. One that would be thousands of digits long stays as
+// it is: nobody signs it.
 func decimal(n json.Number, trim bool) string {
-	mantissa, _, scientific := strings.Cut(strings.ToLower(n.String()), "e")
+	mantissa, digits, scientific := strings.Cut(strings.ToLower(n.String()), "e")
 	places := 0
 	if _, fraction, ok := strings.Cut(mantissa, "."); ok {
 		places = len(fraction)
 	}
-	value, ok := new(big.Rat).SetString(n.String())
-	if !ok {
-		return n.String()
-	}
 	if scientific {
-		exponent, err := strconv.Atoi(n.String()[len(mantissa)+1:])
-		if err != nil {
+		const most = 1000
+		exponent, err := strconv.Atoi(digits)
+		if err != nil || exponent < -most || exponent > most {
 			return n.String()
 		}
 		places = max(0, places-exponent)
+	}
+	value, ok := new(big.Rat).SetString(n.String())
+	if !ok {
+		return n.String()
 	}
 	text := value.FloatString(places)
 	if trim && strings.Contains(text, ".") {

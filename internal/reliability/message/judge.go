@@ -1,6 +1,7 @@
 package message
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"reflect"
@@ -18,7 +19,7 @@ import (
 // none for the original itself, and an error if a promise is broken: there is a change that is no exception, or the result is
 // another than the exceptions allow, or was not verified.
 func (k *Kind) Judge(original, changed []byte, before, after *Outcome, signType daxpay.SignType) ([]string, error) {
-	if err := k.verified(changed, after, signType); err != nil {
+	if err := Genuine(changed, after, signType); err != nil {
 		return nil, err
 	}
 	changes, err := k.diff(original, changed)
@@ -46,12 +47,13 @@ func (k *Kind) Judge(original, changed []byte, before, after *Outcome, signType 
 	return names, compare(before, after, excused, traceID)
 }
 
-// verified checks by the gateway's own way what the client says that it verified.
-func (k *Kind) verified(body []byte, o *Outcome, signType daxpay.SignType) error {
+// Genuine checks by the gateway's own way what the client says that it verified: the signature, and that the result holds what was
+// signed.
+func Genuine(body []byte, o *Outcome, signType daxpay.SignType) error {
 	if !o.Verified {
 		return errors.New("accepted without verification")
 	}
-	if !strings.Contains(string(body), string(o.Raw)) {
+	if !bytes.Contains(body, o.Raw) {
 		return errors.New("what is called Raw was not received")
 	}
 	object, err := peer.Parse(o.Raw)
@@ -61,7 +63,7 @@ func (k *Kind) verified(body []byte, o *Outcome, signType daxpay.SignType) error
 	if object.Get("sign") != peer.Sign(object, string(signType), Secret, Zone) {
 		return errors.New("accepted without a right signature")
 	}
-	return nil
+	return Holds(o.Model, o.Raw)
 }
 
 func compare(before, after *Outcome, excused excuses, traceID bool) error {

@@ -1,0 +1,103 @@
+package wire
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/daxpay-go/daxpay/internal/peer"
+)
+
+// FuzzCanonical holds the canonical text and the signatures of whatever object can be read against those of an implementation that
+// shares no code with this one. Neither the order of members nor nulls may matter, and what is signed must verify, under that key
+// and that signature only.
+func FuzzCanonical(f *testing.F) {
+	for _, v := range readVectors(f, "requests.jsonl")[:20] {
+		f.Add([]byte(v.Body), v.Secret)
+	}
+	random := rand.New(rand.NewPCG(9, 9))
+	for range 30 {
+		f.Add(peer.Encode(peer.Random(random)), peer.RandomText(random, 8))
+	}
+	f.Add([]byte(`{"a":1.50,"b":[1.50,{"B":1e2,"a":null}],"finishTime":"2024-05-12 15:50:34","c":[]}`), "k")
+	f.Fuzz(func(t *testing.T, text []byte, secret string) {
+		var o Object
+		if o.Read(text) != nil {
+			return
+		}
+		canonical, err := o.AppendCanonical(nil, shanghai)
+		if err != nil {
+			require.ErrorIs(t, err, ErrNumber)
+			return
+		}
+		other, err := peer.Parse(text)
+		require.NoError(t, err)
+		require.Equal(t, peer.Canonical(other, shanghai), string(canonical))
+
+		shuffled := slices.Clone(other)
+		slices.Reverse(shuffled)
+		reread := read(t, string(peer.Encode(shuffled)))
+		again, err := reread.AppendCanonical(nil, shanghai)
+		require.NoError(t, err)
+		require.Equal(t, string(canonical), string(again), "the order of members, nulls and spelling do not count")
+
+		for algorithm, name := range map[Algorithm]string{HMACSHA256: peer.HMACSHA256, MD5: peer.MD5} {
+			key, stranger := NewKey(algorithm, secret), NewKey(algorithm, secret+"x")
+			sign, err := key.AppendSign(nil, &o, shanghai)
+			require.NoError(t, err)
+			require.Equal(t, peer.Sign(other, name, secret, shanghai), string(sign))
+			require.Equal(t, string(key.AppendSignText(nil, canonical)), string(sign))
+
+			var sealed Object
+			unsigned := slices.DeleteFunc(slices.Clone(other), func(p peer.Pair) bool { return p.Name == "sign" })
+			if sealed.Read(peer.Encode(append(unsigned, peer.Pair{Name: "sign", Value: string(sign)}))) != nil {
+				continue // there is a member that is sign but for its case
+			}
+			verdict, index, err := Verify([]*Key{stranger, key}, &sealed, shanghai)
+			require.NoError(t, err)
+			require.Equal(t, Genuine, verdict)
+			require.Equal(t, 1, index)
+			verdict, _, err = Verify([]*Key{stranger}, &sealed, shanghai)
+			require.NoError(t, err)
+			require.Equal(t, Forged, verdict)
+		}
+	})
+}
+
+// FuzzReadTwice: what the reader leaves of one text must not show in the next, and a refused text leaves nothing.
+func FuzzReadTwice(f *testing.F) {
+	f.Add([]byte(`{"data":{"a":1,"b":[{"c":2}]},"x":1}`), []byte(`{"data":{"d":null}}`))
+	f.Add([]byte(`{"data":{"a":1`), []byte(`{"data":[]}`))
+	f.Fuzz(func(t *testing.T, first, second []byte) {
+		var used, usedInner, fresh, freshInner Object
+		before := bytes.Clone(second)
+		_ = used.ReadWith(first, &usedInner, "data")
+		err := used.ReadWith(second, &usedInner, "data")
+		freshErr := fresh.ReadWith(second, &freshInner, "data")
+		require.Equal(t, fmt.Sprint(freshErr), fmt.Sprint(err))
+		require.Equal(t, before, second, "a text is only read")
+		require.Len(t, used.Members, len(fresh.Members))
+		require.Len(t, usedInner.Members, len(freshInner.Members))
+		for i := range fresh.Members {
+			require.Equal(t, fresh.Members[i], used.Members[i])
+		}
+		if err != nil {
+			require.Empty(t, used.Members)
+			require.Empty(t, usedInner.Members)
+			return
+		}
+		var other struct {
+			Data json.RawMessage `json:"data"`
+		}
+		require.NoError(t, json.Unmarshal(second, &other))
+		for i := range freshInner.Members {
+			require.Equal(t, freshInner.Members[i], usedInner.Members[i])
+			require.True(t, bytes.Contains(other.Data, usedInner.Members[i].Value.Raw))
+		}
+	})
+}
