@@ -156,7 +156,7 @@ func (cfg Config) withDefaults() (Config, error) {
 		}
 	}
 	if _, ok := cfg.Gateway.pinned(); !ok && cfg.Gateway != GatewayAuto {
-		fault("Gateway", fmt.Sprintf("must be GatewayAuto or one of 2.0.5, 2.0.6, 2.0.7, 2.0.8, not %q", string(cfg.Gateway)))
+		fault("Gateway", "must be GatewayAuto or one of 2.0.5, 2.0.6, 2.0.7, 2.0.8")
 	}
 	if cfg.ClientIP != "" {
 		if a, err := netip.ParseAddr(cfg.ClientIP); err != nil || a.Zone() != "" {

@@ -72,6 +72,19 @@ func TestConfigFields(t *testing.T) {
 	}
 }
 
+// Secrets end up in the wrong variable, and errors of a configuration in the log.
+func TestConfigErrorsDoNotRepeatWhatIsWrong(t *testing.T) {
+	const misplaced = "CANARY-secret"
+	_, err := daxpay.New(daxpay.Config{ServiceURL: misplaced, SignSecret: "HMAC_SHA256", SignType: misplaced, Gateway: misplaced, ClientIP: misplaced})
+	for _, field := range []string{"ServiceURL", "SignType", "Gateway", "ClientIP"} {
+		require.ErrorContains(t, err, "Config."+field)
+	}
+	require.NotContains(t, err.Error(), misplaced)
+	_, err = daxpay.NewSigner(misplaced, "HMAC_SHA256")
+	require.ErrorIs(t, err, daxpay.ErrConfig)
+	require.NotContains(t, err.Error(), misplaced)
+}
+
 func TestServiceURLPrefix(t *testing.T) {
 	for _, prefix := range []string{"", "/", "/shop", "/shop/pay//"} {
 		var url string

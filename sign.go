@@ -76,7 +76,7 @@ func NewSigner(signType SignType, secret string) (*Signer, error) {
 	algorithm, ok := signType.algorithm()
 	var faults []error
 	if !ok {
-		faults = append(faults, &ConfigError{Field: "SignType", Reason: fmt.Sprintf("must be %s or %s, not %q", HMACSHA256, MD5, string(signType))})
+		faults = append(faults, &ConfigError{Field: "SignType", Reason: fmt.Sprintf("must be %s or %s", HMACSHA256, MD5)})
 	}
 	if strings.TrimSpace(secret) == "" {
 		faults = append(faults, &ConfigError{Field: "SignSecret", Reason: "must be set: it is the secret (签名密钥) in the gateway's settings"})
