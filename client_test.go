@@ -571,6 +571,24 @@ func TestErrorsHoldNothingOfTheMessage(t *testing.T) {
 	}
 }
 
+// What the other side sent shows in no way in which an error that no answer came is printed.
+func TestTransportErrorsShowNothingOfTheMessage(t *testing.T) {
+	kit, _ := mocked(t, daxpay.Config{}, func(*http.Request) (*http.Response, error) {
+		return nil, textproto.ProtocolError("malformed MIME header: 王小明")
+	})
+	_, err := calls["SyncPay"](kit)
+	var failed *daxpay.TransportError
+	require.ErrorAs(t, err, &failed)
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%d", "%t"} {
+		printed := fmt.Sprintf(verb, failed)
+		require.NotContains(t, printed, "王小明", verb)
+		require.Contains(t, printed, "malformed HTTP header", verb)
+	}
+	text, err := json.Marshal(failed)
+	require.NoError(t, err)
+	require.JSONEq(t, `{"Path":"/unipay/sync/pay","NeverSent":false,"Err":"malformed HTTP header"}`, string(text))
+}
+
 // A text that looks like a time, in JSON of the merchant's own, once took a zone that was not there.
 func TestRawJSONInAParam(t *testing.T) {
 	signer, err := daxpay.NewSigner(daxpay.HMACSHA256, secret)

@@ -1,7 +1,9 @@
 package daxpay
 
 import (
+	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/textproto"
 	"slices"
@@ -284,6 +286,14 @@ func (e *TransportError) Error() string {
 		s += "; nothing was sent"
 	}
 	return s
+}
+
+// Format prints the error's text whatever the verb: Err may hold what the other side sent.
+func (e *TransportError) Format(f fmt.State, _ rune) { fmt.Fprint(f, e.Error()) }
+
+// MarshalJSON writes the error's text for Err.
+func (e *TransportError) MarshalJSON() ([]byte, error) {
+	return json.Marshal(map[string]any{"Path": e.Path, "NeverSent": e.NeverSent, "Err": e.reason()})
 }
 
 // reason is what Err says, without what the other side sent: net/http quotes that, and net/textproto appends it.

@@ -2,6 +2,7 @@ package daxpay
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -359,6 +360,9 @@ func (e *PanicError) Error() string { return "daxpay: a callback panicked" }
 
 // Format prints the error's text whatever the verb.
 func (e *PanicError) Format(f fmt.State, _ rune) { fmt.Fprint(f, e.Error()) }
+
+// MarshalJSON writes the error's text.
+func (e *PanicError) MarshalJSON() ([]byte, error) { return json.Marshal(e.Error()) }
 
 // Expect is the merchant's own order, to compare a notice with before it is believed:
 //

@@ -257,6 +257,9 @@ func TestNoticeHandlerContract(t *testing.T) {
 		require.ErrorAs(t, got, &panicked)
 		require.Equal(t, "王小明", panicked.Value)
 		require.NotContains(t, fmt.Sprintf("%v %+v %#v", got, panicked, panicked), "王小明")
+		text, err := json.Marshal(panicked)
+		require.NoError(t, err)
+		require.JSONEq(t, `"daxpay: the callback for a notice panicked"`, string(text))
 	})
 	t.Run("a callback that leaves its goroutine gives the news back", func(t *testing.T) {
 		called := 0
