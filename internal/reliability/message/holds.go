@@ -46,7 +46,7 @@ func holds(m reflect.Value, object peer.Object) error {
 }
 
 func holdsValue(m reflect.Value, name string, value any) error {
-	same := false
+	var same bool
 	switch {
 	case value == nil:
 		same = m.IsZero()

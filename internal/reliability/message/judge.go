@@ -22,18 +22,25 @@ func (k *Kind) Judge(original, changed []byte, before, after *Outcome, signType 
 	if err := Genuine(changed, after, signType); err != nil {
 		return nil, err
 	}
-	changes, err := k.diff(original, changed)
+	names, excused, traceID, err := k.explain(original, changed)
 	if err != nil {
 		return nil, err
 	}
-	names := make([]string, 0, 1)
-	excused := make(excuses)
-	traceID := false
+	return names, compare(before, after, excused, traceID)
+}
+
+// explain finds the exception that each change is, and what of the result may change with them.
+func (k *Kind) explain(original, changed []byte) (names []string, excused excuses, traceID bool, err error) {
+	changes, err := k.diff(original, changed)
+	if err != nil {
+		return nil, nil, false, err
+	}
+	excused = make(excuses)
 	for i := range changes {
 		c := &changes[i]
 		found := slices.DeleteFunc(slices.Clone(Exceptions), func(e Exception) bool { return !e.match(c) })
 		if len(found) != 1 {
-			return nil, fmt.Errorf("%d exceptions allow the change of member %q from %v to %v", len(found), c.path, c.before, c.after)
+			return nil, nil, false, fmt.Errorf("%d exceptions allow the change of member %q from %v to %v", len(found), c.path, c.before, c.after)
 		}
 		e := found[0]
 		if !slices.Contains(names, e.Name) {
@@ -44,7 +51,7 @@ func (k *Kind) Judge(original, changed []byte, before, after *Outcome, signType 
 		}
 		traceID = traceID || e.traceID
 	}
-	return names, compare(before, after, excused, traceID)
+	return names, excused, traceID, nil
 }
 
 // Genuine checks by the gateway's own way what the client says that it verified: the signature, and that the result holds what was

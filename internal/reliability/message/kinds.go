@@ -164,7 +164,7 @@ func Kinds() []Kind {
 	return []Kind{
 		answer(&param.PaySyncParam{OrderNo: "P1", BizOrderNo: "B1"}, `,"orderNo":"P1","bizOrderNo":"B1","status":"pay_success"`),
 		answer(&param.RefundSyncParam{RefundNo: "R1"}, `,"refundNo":"R1","bizRefundNo":"BR1","status":"refund_success"`),
-		answer(&param.AllocSyncParam{AllocationNo: "A1"}, ""),
+		answer(&param.AllocSyncParam{AllocationNo: "A1"}, `,"allocNo":"A1","bizAllocNo":"BA1"`),
 		answer(&param.TransferSyncParam{TransferNo: "T1"}, `,"status":"success"`),
 		answer(&pay, `,"bizOrderNo":"B1","orderNo":"P1","status":"progress","payBody":"{\"url\":\"https://qr.example.com/?a=1&b=2\"}"`),
 		answer(&param.PayCloseParam{OrderNo: "P1"}, ""),
