@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"context"
 	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -368,6 +369,26 @@ func badClasses() []bad {
 		signing("signed remark of another type", `"msg":"处理 \"完成\"`+`"`, `"msg":1`, `"msg":{}`, `"msg":["x"]`, `"msg":true`),
 		of("signed members of another type", retypedAndSigned),
 		of("signed codes with meta characters", spoiledAndSigned),
+		of("signed about another order", func(s *sample) []string {
+			return eachMember(s, func(name string, value any) []any {
+				text, ok := value.(string)
+				if !ok || !slices.Contains(s.Echoes, name) {
+					return nil
+				}
+				return []any{text + "0", strings.ToLower(text), "", json.Number("1"), []any{text}}
+			})
+		}),
+		of("signed without what proves success", func(s *sample) []string {
+			return eachMember(s, func(name string, value any) []any {
+				if !slices.Contains(s.Proofs, name) {
+					return nil
+				}
+				if _, ok := value.(string); ok {
+					return []any{nil, ""}
+				}
+				return []any{nil, json.Number("0"), "0", ""}
+			})
+		}),
 		enveloped("code of the envelope", func(data string) []string {
 			var bodies []string
 			for _, code := range []string{"null", "true", "false", "0.0", "0e0", "-0", "92233720368547758080", `""`, `"zero"`, "[]", "{}", `"0 "`, `"00"`} {

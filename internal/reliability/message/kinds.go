@@ -3,9 +3,11 @@
 package message
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -42,6 +44,8 @@ type Kind struct {
 	Model reflect.Type
 	// Effect is that of the call.
 	Effect param.Effect
+	// Echoes are the members that must be what was asked for, Proofs those without which nothing succeeded.
+	Echoes, Proofs []string
 
 	members string
 	receive func(context.Context, *daxpay.Client, []byte) (*Outcome, error)
@@ -102,6 +106,7 @@ func answer[T any](p param.Request[T], members string) Kind {
 	call := p.Call()
 	return Kind{
 		Name: reflect.TypeOf(p).Elem().Name(), Path: call.Path, Model: reflect.TypeFor[T](), Effect: call.Effect,
+		Echoes: echoes(reflect.ValueOf(p).Elem()), Proofs: proofs(reflect.TypeFor[T]()),
 		members: common + members + tail,
 		receive: func(ctx context.Context, kit *daxpay.Client, _ []byte) (*Outcome, error) {
 			res, err := daxpay.Execute(ctx, kit, p)
@@ -117,7 +122,7 @@ func answer[T any](p param.Request[T], members string) Kind {
 
 func notice[T any](members string) Kind {
 	return Kind{
-		Name: reflect.TypeFor[T]().Name(), Path: noticePath, Model: reflect.TypeFor[T](),
+		Name: reflect.TypeFor[T]().Name(), Path: noticePath, Model: reflect.TypeFor[T](), Proofs: proofs(reflect.TypeFor[T]()),
 		members: common + members + tail,
 		receive: func(_ context.Context, kit *daxpay.Client, body []byte) (*Outcome, error) {
 			n, err := kit.ParseNotice(body)
@@ -127,6 +132,31 @@ func notice[T any](members string) Kind {
 			return &Outcome{Model: n, Raw: body, Verified: true}, nil
 		},
 	}
+}
+
+// echoes are the names under which an answer has the numbers that are set in a param.
+func echoes(p reflect.Value) []string {
+	var names []string
+	for i := range p.NumField() {
+		f := p.Type().Field(i)
+		for _, rule := range strings.Split(f.Tag.Get("daxpay"), ",") {
+			if key, name, _ := strings.Cut(rule, "="); key == "no" && !p.Field(i).IsZero() {
+				names = append(names, cmp.Or(name, jsonName(f)))
+			}
+		}
+	}
+	return names
+}
+
+// proofs are the names of the members of a model that prove success.
+func proofs(m reflect.Type) []string {
+	var names []string
+	for i := range m.NumField() {
+		if f := m.Field(i); slices.Contains(strings.Split(f.Tag.Get("daxpay"), ","), "proof") {
+			names = append(names, jsonName(f))
+		}
+	}
+	return names
 }
 
 // The members that every message has, and what a newer gateway might add to one.
