@@ -78,10 +78,6 @@ func flaky(t *testing.T, config daxpay.Config, script ...any) (*daxpay.Client, *
 	return kit, &seen
 }
 
-type roundTripper func(*http.Request) (*http.Response, error)
-
-func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
-
 func syncP1(ctx context.Context, kit *daxpay.Client) error {
 	_, err := kit.SyncPay(ctx, &param.PaySyncParam{OrderNo: "P1"})
 	return err

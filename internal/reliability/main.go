@@ -29,6 +29,8 @@ var checks = []check{
 	{"tampering", "nothing that was changed on its way is accepted, but for what the protocol leaves open", tampering},
 	{"malformed", "nothing malformed is accepted or panics, and each gets an error that says what it is", malformed},
 	{"agreement", "the client and an independent implementation sign alike", agreement},
+	{"faults", "the server sees every call as often as the retry matrix allows, and errors say what is known", faulty},
+	{"ledger", "nothing is paid twice, lost, left open or wrongly taken for success, whatever fails", ledger},
 	{"secrets", "no secret, signature or personal data shows in an error, a log or anything that is printed", secrets},
 }
 

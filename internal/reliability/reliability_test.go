@@ -20,6 +20,8 @@ func TestPromises(t *testing.T) {
 		"tampering": `(\d+) refused`,
 		"malformed": `(\d+) messages,`,
 		"agreement": `(\d+) random objects`,
+		"faults":    `(\d+) requests`,
+		"ledger":    `(\d+) calls`,
 		"secrets":   `(\d+) paths`,
 	}
 	for _, c := range checks {

@@ -98,3 +98,8 @@ func (r *Receiver) ReceiveReply(k *Kind, reply Reply) (outcome *Outcome, err err
 	r.Reply = reply
 	return k.receive(context.Background(), r.Client, reply.Body)
 }
+
+// Call makes the call of the kind with any client. Of a notice there is none.
+func (k *Kind) Call(ctx context.Context, kit *daxpay.Client) (*Outcome, error) {
+	return k.receive(ctx, kit, nil)
+}
