@@ -265,7 +265,7 @@ func (s *shop) RoundTrip(q *http.Request) (*http.Response, error) {
 	q = q.Clone(context.WithoutCancel(ctx)) // it may arrive late
 	q.Body = io.NopCloser(bytes.NewReader(body))
 	if !s.chance(20) {
-		return s.arrive(q), nil
+		return s.arrive(ctx, q), nil
 	}
 	s.books[failedCalls]++
 	page := &http.Response{StatusCode: http.StatusBadGateway, Header: http.Header{"Content-Type": {"text/html"}}, Body: io.NopCloser(strings.NewReader("<html>"))}
@@ -278,15 +278,15 @@ func (s *shop) RoundTrip(q *http.Request) (*http.Response, error) {
 		}
 		return nil, errReset
 	case 2: // the answer is lost
-		s.arrive(q)
+		s.arrive(ctx, q)
 		return nil, errReset
 	case 3:
-		s.arrive(q)
+		s.arrive(ctx, q)
 		return page, nil
 	case 4:
 		return page, nil
 	case 5: // the answer is cut
-		res := s.arrive(q)
+		res := s.arrive(ctx, q)
 		res.Body = io.NopCloser(io.MultiReader(io.LimitReader(res.Body, 40), broken{}))
 		return res, nil
 	case 6: // somebody else answers that all is well
@@ -309,14 +309,14 @@ func reply(body string) *http.Response {
 }
 
 // arrive has the gateway answer. Sometimes a notice overtakes the answer to the query about the same order.
-func (s *shop) arrive(q *http.Request) *http.Response {
+func (s *shop) arrive(ctx context.Context, q *http.Request) *http.Response {
 	var body bytes.Buffer
 	q.Body = io.NopCloser(io.TeeReader(q.Body, &body))
 	w := httptest.NewRecorder()
 	s.gateway.ServeHTTP(w, q)
 	about := func(no string) bool { return bytes.Contains(body.Bytes(), []byte(`"`+no+`"`)) }
 	if i := slices.IndexFunc(s.pending, about); i >= 0 && strings.Contains(q.URL.Path, "/query/") && s.chance(50) {
-		s.notify(s.pending[i])
+		s.notify(ctx, s.pending[i])
 	}
 	return w.Result()
 }
@@ -409,13 +409,13 @@ func (s *shop) channel() {
 }
 
 // notify delivers the notice about an order, and goes on until the shop has it, or sends it again although it has.
-func (s *shop) notify(no string) {
+func (s *shop) notify(ctx context.Context, no string) {
 	body, err := s.gateway.Notice(no)
 	if err != nil {
 		return
 	}
 	w := httptest.NewRecorder()
-	s.notices.ServeHTTP(w, httptest.NewRequestWithContext(context.Background(), http.MethodPost, "/notify", bytes.NewReader(body)))
+	s.notices.ServeHTTP(w, httptest.NewRequestWithContext(ctx, http.MethodPost, "/notify", bytes.NewReader(body)))
 	if w.Body.String() == "SUCCESS" && !s.chance(30) {
 		s.pending = slices.DeleteFunc(s.pending, func(p string) bool { return p == no })
 	} else {
@@ -440,7 +440,7 @@ func (s *shop) live(orders int) {
 		s.channel()
 		for _, no := range slices.Clone(s.pending) {
 			if s.chance(60) {
-				s.within(func() { s.notify(no); s.mayCrash() })
+				s.within(func() { s.notify(context.Background(), no); s.mayCrash() })
 			}
 		}
 		if s.chance(30) {
