@@ -66,7 +66,8 @@ type Source interface {
 	// the orders that are known are looked at meanwhile.
 	//
 	// An order belongs into the list from before the gateway is called for it until its outcome is stored. It is listed at most once
-	// in a list.
+	// in a list. Read where the shop writes: a replica that lags behind can list what is settled, which is then looked at, and handed
+	// on, for nothing.
 	Open(ctx context.Context, kind Kind, after string, limit int) ([]Order, error)
 }
 
