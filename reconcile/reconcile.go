@@ -104,8 +104,8 @@ type Sink struct {
 
 	// Unknown gets orders, of the kinds that have a function, that are older than Options.UnknownAfter and about which the gateway
 	// refuses to tell anything, in a verified answer. Mostly it has no such order (look at Msg): the call never arrived, or
-	// was refused. That is not an outcome, because the call may still be on its way. A shop can give up a payment, or send its
-	// Pay again with the same BizOrderNo; a refund can be sent again under the same BizRefundNo.
+	// was refused. That is not an outcome, because the call may still be on its way. A shop can send its Pay
+	// again with the same BizOrderNo, and its Refund with the same BizRefundNo.
 	//
 	// A transfer must never be sent again for this reason: the gateway pays whatever it is sent, a second time too. Have a person
 	// look at the channel.
