@@ -27,6 +27,7 @@ type check struct {
 // checks are in the order in which they run.
 var checks = []check{
 	{"tampering", "nothing that was changed on its way is accepted, but for what the protocol leaves open", tampering},
+	{"swapping", "no genuine message is taken for one about another order", swapping},
 	{"malformed", "nothing malformed is accepted or panics, and each gets an error that says what it is", malformed},
 	{"agreement", "the client and an independent implementation sign alike", agreement},
 	{"faults", "the server sees every call as often as the retry matrix allows, and errors say what is known", faulty},

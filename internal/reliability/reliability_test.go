@@ -18,6 +18,7 @@ import (
 func TestPromises(t *testing.T) {
 	figures := map[string]string{
 		"tampering": `(\d+) refused`,
+		"swapping":  `(\d+) genuine messages`,
 		"malformed": `(\d+) messages,`,
 		"agreement": `(\d+) random objects`,
 		"faults":    `(\d+) requests`,

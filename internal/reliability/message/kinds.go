@@ -159,6 +159,9 @@ func proofs(m reflect.Type) []string {
 	return names
 }
 
+// ProofsOf are the members that the model of a result must have. A notice can become another kind of notice.
+func ProofsOf(o *Outcome) []string { return proofs(reflect.TypeOf(o.Model).Elem()) }
+
 // The members that every message has, and what a newer gateway might add to one.
 const (
 	common = `"code":0,"msg":"处理 \"完成\"","resTime":1715500234,"sign":"` + SignMark + `"`
