@@ -27,7 +27,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/daxpay-go/daxpay"
-	"github.com/daxpay-go/daxpay/contrib/otel"
+	daxpayotel "github.com/daxpay-go/daxpay/contrib/otel"
 	"github.com/daxpay-go/daxpay/daxpaytest"
 	"github.com/daxpay-go/daxpay/model"
 	"github.com/daxpay-go/daxpay/param"
