@@ -549,3 +549,68 @@ func TestMeterThatFails(t *testing.T) {
 		require.Nil(t, o)
 	}
 }
+
+// impatientMeters makes instruments that miss what comes with a context that has ended, as an SDK may.
+type impatientMeters struct {
+	noop.MeterProvider
+	recorded atomic.Int32
+}
+
+func (m *impatientMeters) Meter(string, ...metric.MeterOption) metric.Meter {
+	return impatientMeter{all: m}
+}
+
+type impatientMeter struct {
+	noop.Meter
+	all *impatientMeters
+}
+
+func (m impatientMeter) Float64Histogram(string, ...metric.Float64HistogramOption) (metric.Float64Histogram, error) {
+	return impatientHistogram{all: m.all}, nil
+}
+
+func (m impatientMeter) Int64Counter(string, ...metric.Int64CounterOption) (metric.Int64Counter, error) {
+	return impatientCounter{all: m.all}, nil
+}
+
+type impatientHistogram struct {
+	noop.Float64Histogram
+	all *impatientMeters
+}
+
+func (h impatientHistogram) Record(ctx context.Context, _ float64, _ ...metric.RecordOption) {
+	if ctx.Err() == nil {
+		h.all.recorded.Add(1)
+	}
+}
+
+type impatientCounter struct {
+	noop.Int64Counter
+	all *impatientMeters
+}
+
+func (c impatientCounter) Add(ctx context.Context, _ int64, _ ...metric.AddOption) {
+	if ctx.Err() == nil {
+		c.all.recorded.Add(1)
+	}
+}
+
+// What ran out of time must not be missing in the metrics.
+func TestMetricsOutliveTheContext(t *testing.T) {
+	meters := &impatientMeters{}
+	o, err := daxpayotel.New(daxpayotel.Options{MeterProvider: meters})
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	call := o.CallStarted(ctx, daxpay.Observation{})
+	o.AttemptDone(call, daxpay.Observation{URL: "http://localhost/"})
+	require.EqualValues(t, 1, meters.recorded.Load())
+	o.CallDone(call, daxpay.Observation{})
+	require.EqualValues(t, 2, meters.recorded.Load())
+
+	handlers := o.NoticeHandlers(daxpay.NoticeHandlers{Pay: func(context.Context, *model.PayNotice) error { return nil }})
+	require.NoError(t, handlers.Pay(ctx, &model.PayNotice{}))
+	require.EqualValues(t, 4, meters.recorded.Load(), "duration and number")
+	handlers.OnError(ctx, daxpay.ErrNoticeBusy)
+	require.EqualValues(t, 5, meters.recorded.Load())
+}

@@ -75,6 +75,12 @@ func TestNotices(t *testing.T) {
 				return &daxpay.AnswerError{Path: "/unipay/sync/pay", Err: daxpay.ErrStale}
 			},
 		},
+		"callback's own call meets a forgery": {
+			number: "P-canary", kind: "pay", reply: "FAIL", errorType: "_OTHER", failure: "_OTHER",
+			callback: func(context.Context, model.Notice) error {
+				return &daxpay.SignError{Path: "/unipay/sync/pay"}
+			},
+		},
 		"callback panics": {
 			number: "P-canary", kind: "pay", reply: "FAIL", errorType: "panic", failure: "panic",
 			callback: func(context.Context, model.Notice) error { panic("canary") },
@@ -258,4 +264,23 @@ func TestCallInACallback(t *testing.T) {
 	require.Len(t, spans, 3)
 	require.Equal(t, "process pay", spans[2].Name())
 	require.Equal(t, spans[2].SpanContext().SpanID(), spans[1].Parent().SpanID())
+}
+
+func TestKindsOfRefusals(t *testing.T) {
+	for kind, err := range map[string]error{
+		"notice_type": daxpay.ErrNoticeType,
+		"ambiguous":   daxpay.ErrAmbiguous,
+		"stale":       daxpay.ErrStale,
+		"too_large":   daxpay.ErrTooLarge,
+		"echo":        daxpay.ErrEcho,
+		"protocol":    daxpay.ErrProtocol,
+		"_OTHER":      errors.New("a kind that a later version may have"),
+	} {
+		h := observe(t)
+		var told error
+		refusal := errors.Join(&daxpay.AnswerError{Path: "notice", Err: err})
+		h.NoticeHandlers(daxpay.NoticeHandlers{OnError: func(_ context.Context, err error) { told = err }}).OnError(context.Background(), refusal)
+		require.Same(t, refusal, told)
+		require.Equal(t, map[string][]point{"daxpay.notice.failures": {{attrs{"error.type": kind}, 1}}}, h.metrics())
+	}
 }
