@@ -168,7 +168,7 @@ func ask[T any](s subject, p param.Request[T], right func(*T) bool) (param.Effec
 	effect := p.Call().Effect
 	res, err := daxpay.Execute(s.ctx, s.kit, p)
 	if err == nil && !right(&res.Data) {
-		err = fmt.Errorf("%w: asked for %s, got %+v", errMixedUp, s.number, res.Data)
+		err = fmt.Errorf("%w: asked for %s, trace %s", errMixedUp, s.number, res.TraceID)
 	}
 	return effect, err
 }

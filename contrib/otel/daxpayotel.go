@@ -12,7 +12,7 @@
 // of that kind around them, so that requests are not counted twice. For the same reason Config.HTTPClient should not have a
 // transport that makes spans as well. No trace context is sent to the gateway.
 //
-// What the business refuses (model: order not found, nothing left to refund) is an error of the call, but not of the attempt, whose
+// What the business refuses, such as a refund of more than is left, is an error of the call, but not of the attempt, whose
 // answer came and was verified. Every other failure is one of both.
 //
 // # Metrics
