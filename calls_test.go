@@ -291,12 +291,47 @@ func TestTransferGoesOutOnce(t *testing.T) {
 }
 
 func TestQueriesAreAboutWhatWasAsked(t *testing.T) {
-	answer := sealed(t, `"code":0,"resTime":1715500234,"orderNo":"P2","bizOrderNo":"B2","status":"success"`)
+	answer := sealed(t, `"code":0,"resTime":1715500234,"orderNo":"P2","bizOrderNo":"B2","amount":1,"status":"success"`)
 	kit, _ := mocked(t, daxpay.Config{Now: at(now)}, jsonAnswer(answer))
 	_, err := kit.QueryPayOrder(context.Background(), &param.QueryPayParam{BizOrderNo: "B1"})
 	require.ErrorIs(t, err, daxpay.ErrEcho)
 	require.NotErrorIs(t, err, daxpay.ErrOutcomeUnknown)
 	_, err = kit.QueryPayOrder(context.Background(), &param.QueryPayParam{BizOrderNo: "B2"})
+	require.NoError(t, err)
+}
+
+// The signature does not tell one kind of answer from another; the numbers in them do, and an order has an amount.
+func TestAnswersOfAnotherKind(t *testing.T) {
+	const payment = `"code":0,"resTime":1715500234,"orderNo":"P1","bizOrderNo":"B1","amount":100,"status":"fail"`
+	for name, tt := range map[string]struct {
+		members string
+		good    bool
+	}{
+		"the payment":              {payment, true},
+		"nulls":                    {payment + `,"refundNo":null,"allocNo":null`, true},
+		"a refund of it":           {payment + `,"refundNo":"R1","bizRefundNo":"BR1"`, false},
+		"an allocation of it":      {payment + `,"allocNo":"A1","bizAllocNo":"BA1"`, false},
+		"an allocation, 2.0.7":     {payment + `,"bizAllocationNo":"BA1"`, false},
+		"a transfer":               {payment + `,"transferNo":"T1"`, false},
+		"the answer to pay":        {`"code":0,"resTime":1715500234,"orderNo":"P1","bizOrderNo":"B1","status":"success","payBody":"x"`, false},
+		"of an amount that is not": {`"code":0,"resTime":1715500234,"orderNo":"P1","bizOrderNo":"B1","status":"success","amount":0`, false},
+	} {
+		kit, _ := mocked(t, daxpay.Config{Now: at(now)}, jsonAnswer(sealed(t, tt.members)))
+		res, err := kit.QueryPayOrder(context.Background(), &param.QueryPayParam{BizOrderNo: "B1"})
+		if tt.good {
+			require.NoError(t, err, name)
+			require.EqualValues(t, 100, res.Data.Amount)
+			continue
+		}
+		require.ErrorIs(t, err, daxpay.ErrProtocol, name)
+		var refused *daxpay.AnswerError
+		require.ErrorAs(t, err, &refused)
+		require.NotEmpty(t, refused.Member)
+	}
+
+	// A call that asks for no order can be answered with any, and one may have the member that tells.
+	kit, _ := mocked(t, daxpay.Config{Now: at(now)}, jsonAnswer(sealed(t, payment+`,"refundNo":"R1"`)))
+	_, err := daxpay.Execute(context.Background(), kit, &payoutParam{Amount: 1})
 	require.NoError(t, err)
 }
 

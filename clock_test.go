@@ -115,7 +115,7 @@ func TestNothingIsLearnedFromRefusals(t *testing.T) {
 // An old answer, sent again, can mislead the client, but not for longer than until the gateway says no.
 func TestCorrectClockForgetsWhatTheGatewayRefuses(t *testing.T) {
 	gw := stocked(t, daxpaytest.WithSecret(secret), daxpaytest.WithClock(at(now)))
-	old := sealed(t, `"code":0,"resTime":1715500034,"orderNo":"P1","status":"success"`) // 200 seconds
+	old := sealed(t, `"code":0,"resTime":1715500034,"orderNo":"P1","amount":1,"status":"success"`) // 200 seconds
 	var replay atomic.Bool
 	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if replay.Load() {

@@ -577,6 +577,9 @@ func (c *core) screen(s *scratch, call *call, r *reply, refused func(kind error,
 	if member, ok := call.plan.Echo(call.request, &s.data); !ok {
 		return refused(ErrEcho, member, "is not the one that was asked for")
 	}
+	if number := call.plan.Foreign(call.answerPlan, &s.data); number != "" {
+		return refused(ErrProtocol, number, "is there, so this is the answer to another call")
+	}
 	if err := call.answerPlan.Screen(&s.data, wire.Screening{AllowText: c.AllowAmbiguousText}); err != nil {
 		return memberFault(err, refused)
 	}

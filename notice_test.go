@@ -259,7 +259,7 @@ func TestNoticeHandlerContract(t *testing.T) {
 		require.NotContains(t, fmt.Sprintf("%v %+v %#v", got, panicked, panicked), "王小明")
 		text, err := json.Marshal(panicked)
 		require.NoError(t, err)
-		require.JSONEq(t, `"daxpay: the callback for a notice panicked"`, string(text))
+		require.JSONEq(t, `"daxpay: a callback panicked"`, string(text))
 	})
 	t.Run("a callback that leaves its goroutine gives the news back", func(t *testing.T) {
 		called := 0

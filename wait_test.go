@@ -54,7 +54,7 @@ func scripted(t *testing.T, script ...any) (*daxpay.Client, *[]string) {
 }
 
 const (
-	payInProgress = `"orderNo":"P1","status":"progress"`
+	payInProgress = `"orderNo":"P1","amount":100,"status":"progress"`
 	payDone       = `"orderNo":"P1","status":"success","amount":100`
 )
 
@@ -130,7 +130,7 @@ func TestWaitGivesUpOnWhatDoesNotPass(t *testing.T) {
 func TestWaitForTheOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx := context.Background()
-		kit, seen := scripted(t, `"transferNo":"T1","status":"transferring"`, `"transferNo":"T1","status":"fail"`)
+		kit, seen := scripted(t, `"transferNo":"T1","amount":1,"status":"transferring"`, `"transferNo":"T1","amount":1,"status":"fail"`)
 		transfer, err := kit.WaitTransfer(ctx, &param.QueryTransferParam{TransferNo: "T1"}, daxpay.Wait{})
 		require.NoError(t, err)
 		require.Equal(t, model.TransferFail, transfer.Status)
@@ -142,7 +142,7 @@ func TestWaitForTheOthers(t *testing.T) {
 		require.Equal(t, model.AllocEnd, alloc.Status)
 		require.Len(t, *seen, 6)
 
-		kit, _ = scripted(t, `"refundNo":"R1","status":"progress"`, `"refundNo":"R1","status":"success"`)
+		kit, _ = scripted(t, `"refundNo":"R1","amount":1,"status":"progress"`, `"refundNo":"R1","amount":1,"status":"success"`)
 		refund, err := kit.WaitRefund(ctx, &param.QueryRefundParam{RefundNo: "R1"}, daxpay.Wait{})
 		require.NoError(t, err)
 		require.Equal(t, model.RefundSuccess, refund.Status)
@@ -153,7 +153,7 @@ func TestRecover(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx := context.Background()
 		pay := &param.PayParam{BizOrderNo: "B1", Amount: 100}
-		kit, seen := scripted(t, errors.New("reset"), payInProgress+`,"bizOrderNo":"B1","amount":100`)
+		kit, seen := scripted(t, errors.New("reset"), payInProgress+`,"bizOrderNo":"B1"`)
 		order, err := kit.RecoverPay(ctx, pay, daxpay.Wait{})
 		require.NoError(t, err)
 		require.Equal(t, model.PayProgress, order.Status)

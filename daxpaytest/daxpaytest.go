@@ -50,7 +50,7 @@ type Payment struct {
 	Title     string
 	Channel   model.Channel
 	Method    model.Method
-	Amount    int64 // fen
+	Amount    int64 // fen; 0 becomes 1, because no gateway has a payment of nothing
 	NotifyURL string
 	Attach    string
 
@@ -68,7 +68,7 @@ type Refund struct {
 	Status model.RefundSyncStatus
 	// Order is the gateway's own status, which a query answers with. Empty: the one that goes with Status.
 	Order     model.RefundStatus
-	Amount    int64 // fen
+	Amount    int64 // fen; 0 becomes 1
 	Reason    string
 	NotifyURL string
 	Attach    string
@@ -205,7 +205,8 @@ func WithoutSignatureCheck() Option {
 	return func(g *Gateway) { g.unchecked = true }
 }
 
-// Gateway is a running gateway. It is safe for concurrent use.
+// Gateway is a running gateway. It is safe for concurrent use. The numbers that it gives are unique in itself only: a NoticeStore that
+// lives longer than one gateway takes a later one's notices for repetitions.
 type Gateway struct {
 	version  daxpay.GatewayVersion
 	secret   string
@@ -290,6 +291,7 @@ func (g *Gateway) Client() *daxpay.Client {
 
 // SetPayment adds a payment, or replaces those that have one of its numbers. One without OrderNo keeps the one it had, or gets one.
 func (g *Gateway) SetPayment(p Payment) {
+	p.Amount = cmp.Or(p.Amount, 1)
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.payments = put(g, g.payments, p, "DEVP", func(p *Payment) *string { return &p.OrderNo }, func(old Payment) bool {
@@ -299,6 +301,7 @@ func (g *Gateway) SetPayment(p Payment) {
 
 // SetRefund adds a refund, or replaces those that have one of its numbers. One without RefundNo keeps the one it had, or gets one.
 func (g *Gateway) SetRefund(f Refund) {
+	f.Amount = cmp.Or(f.Amount, 1)
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.refunds = put(g, g.refunds, f, "DEVR", func(f *Refund) *string { return &f.RefundNo }, func(old Refund) bool {

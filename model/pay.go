@@ -38,8 +38,8 @@ type PayOrderModel struct {
 	// Channel (支付通道) and Method (支付方式) are those of the latest attempt to pay.
 	Channel Channel `json:"channel"`
 	Method  Method  `json:"method"`
-	// Amount is what is to be paid (支付金额), RefundableBalance what of it can still be given back (可退款金额), in fen.
-	Amount            int64 `json:"amount"`
+	// Amount is what is to be paid (支付金额), never 0, RefundableBalance what of it can still be given back (可退款金额), in fen.
+	Amount            int64 `json:"amount" daxpay:"proof"`
 	RefundableBalance int64 `json:"refundableBalance"`
 	// Status is the state of the payment (支付状态), never empty.
 	Status PayStatus `json:"status" daxpay:"proof"`

@@ -31,9 +31,9 @@ type RefundOrderModel struct {
 	OutRefundNo string `json:"outRefundNo"`
 	// Channel is where the money goes back (支付通道).
 	Channel Channel `json:"channel"`
-	// OrderAmount is that of the payment (订单金额), Amount that of the refund (退款金额), in fen.
+	// OrderAmount is that of the payment (订单金额), Amount that of the refund (退款金额), in fen; Amount is never 0.
 	OrderAmount int64 `json:"orderAmount"`
-	Amount      int64 `json:"amount"`
+	Amount      int64 `json:"amount" daxpay:"proof"`
 	// Reason is the merchant's (退款原因).
 	Reason string `json:"reason" daxpay:"text"`
 	// RefundTime is when the refund was started (退款发起时间), FinishTime when it ended (退款完成时间).

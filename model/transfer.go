@@ -29,8 +29,8 @@ type TransferOrderModel struct {
 	OutTransferNo string `json:"outTransferNo"`
 	// Channel is that of the transfer (支付通道).
 	Channel Channel `json:"channel"`
-	// Amount is what is paid out (转账金额), in fen.
-	Amount int64 `json:"amount"`
+	// Amount is what is paid out (转账金额), in fen, never 0.
+	Amount int64 `json:"amount" daxpay:"proof"`
 	// Title (标题) and Reason (转账原因) are the merchant's.
 	Title  string `json:"title" daxpay:"text"`
 	Reason string `json:"reason" daxpay:"text"`

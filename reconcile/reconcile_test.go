@@ -430,7 +430,7 @@ func TestAnswerWithoutTheNumber(t *testing.T) {
 	b.gw.SetPayment(daxpaytest.Payment{OrderNo: "G", Status: model.PaySyncSuccess})
 	b.order(reconcile.Pay, "P", 0, time.Hour)
 	b.wires.after = func(*http.Request, string) string {
-		return sealed(t, b.clock.now(), `"orderNo":"G","status":"success"`)
+		return sealed(t, b.clock.now(), `"orderNo":"G","amount":1,"status":"success"`)
 	}
 	r := b.reconciler(func(_ *reconcile.Sink, o *reconcile.Options) { o.QueryOnly = true })
 	require.NoError(t, r.Once(ctx))

@@ -99,6 +99,16 @@ func OldName(name string) string {
 	return oldNames[name]
 }
 
+// TellsKind tells whether a message that has the member, under the name of any version, is about a refund, an allocation or a
+// transfer.
+func TellsKind(name string) bool {
+	switch name {
+	case "refundNo", "bizRefundNo", "allocNo", "bizAllocNo", "allocationNo", "bizAllocationNo", "transferNo", "bizTransferNo":
+		return true
+	}
+	return false
+}
+
 // KnowsNonce tells whether v knows the member nonceStr. To a version that does not it would break the signature.
 func (v Version) KnowsNonce() bool {
 	return v == V208 || v == Printed

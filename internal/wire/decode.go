@@ -6,6 +6,8 @@ import (
 	"reflect"
 	"strconv"
 	"time"
+
+	"github.com/daxpay-go/daxpay/internal/gateway"
 )
 
 // MemberError says which member of a message is not what it should be.
@@ -234,6 +236,21 @@ func (p *Plan) Repeated(v reflect.Value, request *Plan, asked reflect.Value) str
 		}
 		if other := request.field([]byte(f.Rule.Unlike)); other != nil && other.kind == kindString && f.of(v).String() == other.of(asked).String() {
 			return f.Name
+		}
+	}
+	return ""
+}
+
+// Foreign returns the number in an answer that tells that it is about something else than what a call of this plan asks for, and
+// answer has; "" if there is none. A call that names no order can be answered by anything.
+func (p *Plan) Foreign(answer *Plan, o *Object) string {
+	if len(p.echoes) == 0 {
+		return ""
+	}
+	for i := range o.Members {
+		m := &o.Members[i]
+		if m.Value.Kind != Null && gateway.TellsKind(string(m.Name)) && p.field(m.Name) == nil && answer.field(m.Name) == nil {
+			return string(m.Name)
 		}
 	}
 	return ""
