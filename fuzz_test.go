@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 
@@ -132,6 +133,20 @@ func FuzzTamper(f *testing.F) {
 				f.Add(uint8(i), i%2 == 0, uint16(at+len(mark)-1), uint16(1), []byte(`"\"`))
 			}
 		}
+	}
+	// One of every exception, or nearly.
+	for _, edit := range []struct{ kind, old, changed string }{
+		{"PayNotice", `caf\u00e9`, `caf\u00E9`}, {"PaySyncParam", `"orderNo":"P1","bizOrderNo":"B1"`, `"bizOrderNo":"B1","orderNo":"P1"`},
+		{"PaySyncParam", message.TraceID, "x"}, {"PayNotice", `会员 \"VIP\"`, `会员 VIP`}, {"PayNotice", `"status":"success"`, `"status":"suc\"cess"`},
+		{"PayParam", `{\"url\":\"`, `{url:`}, {"QueryAllocOrderParam", `张\n三`, `张n三`}, {"QueryAllocOrderParam", `wx_merchant`, `wx_mercha\nt`},
+		{"PayNotice", `A&B&device=ios"`, `A&B","device":"ios"`}, {"PayNotice", `"futureNull"`, `"refundNo"`}, {"PayNotice", `"futureNull":null`, `"x":[]`},
+		{"PayNotice", `"amount":9900`, `"amount":"9900"`}, {"QueryTransferParam", `"2024-05-12 15:50:30"`, `1715500230`},
+		{"PayNotice", `{"B":"x","a":[1,2.50,true,null]}`, `"{a:[1,2.5,true,null],B:x}"`}, {"PayNotice", `"code":0`, `"code":0,"c\u006fde":0`},
+	} {
+		i := slices.IndexFunc(kinds, func(k message.Kind) bool { return k.Name == edit.kind })
+		at := strings.Index(kinds[i].Sealed(daxpay.HMACSHA256).Body, edit.old)
+		require.Positive(f, at, edit.old)
+		f.Add(uint8(i), false, uint16(at), uint16(len(edit.old)), []byte(edit.changed))
 	}
 	receivers := fuzzed(f, nil)
 	genuine := make(map[string]*message.Outcome)
