@@ -329,9 +329,13 @@ func TestAnswersOfAnotherKind(t *testing.T) {
 		require.NotEmpty(t, refused.Member)
 	}
 
+	kit, _ := mocked(t, daxpay.Config{Now: at(now)}, jsonAnswer(sealed(t, payment)))
+	_, err := kit.SyncTransfer(context.Background(), &param.TransferSyncParam{TransferNo: "T1"})
+	require.ErrorIs(t, err, daxpay.ErrProtocol, "a payment is no transfer")
+
 	// A call that asks for no order can be answered with any, and one may have the member that tells.
-	kit, _ := mocked(t, daxpay.Config{Now: at(now)}, jsonAnswer(sealed(t, payment+`,"refundNo":"R1"`)))
-	_, err := daxpay.Execute(context.Background(), kit, &payoutParam{Amount: 1})
+	kit, _ = mocked(t, daxpay.Config{Now: at(now)}, jsonAnswer(sealed(t, payment+`,"refundNo":"R1"`)))
+	_, err = daxpay.Execute(context.Background(), kit, &payoutParam{Amount: 1})
 	require.NoError(t, err)
 }
 

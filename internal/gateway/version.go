@@ -99,11 +99,10 @@ func OldName(name string) string {
 	return oldNames[name]
 }
 
-// TellsKind tells whether a message that has the member, under the name of any version, is about a refund, an allocation or a
-// transfer.
+// TellsKind tells whether the member, under the name of any version, is a number that says what a message is about.
 func TellsKind(name string) bool {
 	switch name {
-	case "refundNo", "bizRefundNo", "allocNo", "bizAllocNo", "allocationNo", "bizAllocationNo", "transferNo", "bizTransferNo":
+	case "orderNo", "bizOrderNo", "refundNo", "bizRefundNo", "allocNo", "bizAllocNo", "allocationNo", "bizAllocationNo", "transferNo", "bizTransferNo":
 		return true
 	}
 	return false
