@@ -56,7 +56,7 @@ type core struct {
 	observers []Observer
 	budget    budget
 	clock     clock
-	notices   []*wire.Plan                    // of the kinds of notices
+	notices   []*wire.Plan                    // of the kinds of notices: pay, refund, allocation
 	returns   []*wire.Plan                    // of the messages in which texts of a param come back: queries and notices
 	accepted  atomic.Pointer[gateway.Version] // what GatewayAuto tries first; nil: nothing was accepted yet
 	scratch   sync.Pool                       // of *scratch

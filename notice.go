@@ -57,15 +57,11 @@ func (c *core) parseNotice(body []byte) (model.Notice, error) {
 			return nil, refusedNotice(ErrProtocol, name, "is "+strconv.FormatInt(n, 10)+": that is a failure, not the end of an order")
 		}
 	}
-	notice, common := kindOf(o)
+	notice, common, plan := c.kindOf(o)
 	if notice == nil {
 		return nil, refusedNotice(ErrNoticeType, "", "it names no payment, refund or allocation")
 	}
 	value := reflect.ValueOf(notice).Elem()
-	plan, err := wire.PlanOf(value.Type())
-	if err != nil {
-		return nil, typeFault(err)
-	}
 	// The numbers tell the kind, so a text that could be cut at one could make another kind of notice of this one.
 	if err := plan.Screen(o, wire.Screening{Kin: c.notices, AllowText: c.AllowAmbiguousText, Always: kindNames}); err != nil {
 		return nil, memberFault(err, refusedNotice)
@@ -87,8 +83,9 @@ func (c *core) parseNotice(body []byte) (model.Notice, error) {
 // kindNames are the members by which kinds are told apart.
 var kindNames = []string{"refundNo", "bizRefundNo", "allocNo", "bizAllocNo", "allocationNo", "bizAllocationNo"}
 
-// kindOf tells the kind of a notice by the numbers in it, and returns an empty one. A null does not count: anyone could add one.
-func kindOf(o *wire.Object) (model.Notice, *model.Common) {
+// kindOf tells the kind of a notice by the numbers in it, and returns an empty one and its plan. A null does not count: anyone
+// could add one.
+func (c *core) kindOf(o *wire.Object) (model.Notice, *model.Common, *wire.Plan) {
 	has := func(names ...string) bool {
 		for _, name := range names {
 			if v, ok := o.Get(name); ok && v.Kind != wire.Null {
@@ -100,18 +97,18 @@ func kindOf(o *wire.Object) (model.Notice, *model.Common) {
 	refund, alloc := has("refundNo", "bizRefundNo"), has("allocNo", "bizAllocNo", "allocationNo", "bizAllocationNo")
 	switch {
 	case refund && alloc:
-		return nil, nil
+		return nil, nil, nil
 	case refund:
 		n := new(model.RefundNotice)
-		return n, &n.Common
+		return n, &n.Common, c.notices[1]
 	case alloc:
 		n := new(model.AllocNotice)
-		return n, &n.Common
+		return n, &n.Common, c.notices[2]
 	case has("orderNo"):
 		n := new(model.PayNotice)
-		return n, &n.Common
+		return n, &n.Common, c.notices[0]
 	}
-	return nil, nil
+	return nil, nil, nil
 }
 
 // NoticeHandlers says what is to be done with notices.

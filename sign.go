@@ -141,17 +141,26 @@ func (s *Signer) Canonical(object []byte) (string, error) {
 // Sign returns the signature of a JSON object: 64 lower-case hex digits, 32 for MD5. An object that is not acceptable JSON
 // gives ErrProtocol.
 func (s *Signer) Sign(object []byte) (string, error) {
-	o, err := s.read(object)
+	var buf [64]byte
+	sign, err := s.AppendSign(buf[:0], object)
 	if err != nil {
 		return "", err
 	}
-	defer s.keys.giveBack(o)
-	var buf [64]byte
-	sign, err := s.keys.signing().AppendSign(buf[:0], o, s.zone)
-	if err != nil {
-		return "", notAcceptable(err)
-	}
 	return string(sign), nil
+}
+
+// AppendSign is Sign, appended to dst, which takes no memory if dst has room for it. After an error it returns dst as it was.
+func (s *Signer) AppendSign(dst, object []byte) ([]byte, error) {
+	o, err := s.read(object)
+	if err != nil {
+		return dst, err
+	}
+	defer s.keys.giveBack(o)
+	signed, err := s.keys.signing().AppendSign(dst, o, s.zone)
+	if err != nil {
+		return dst, notAcceptable(err)
+	}
+	return signed, nil
 }
 
 // Verify checks the object's own sign. The object is a request, a notice, or the data of an answer. Its errors are a

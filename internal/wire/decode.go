@@ -5,6 +5,7 @@ import (
 	"errors"
 	"reflect"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/daxpay-go/daxpay/internal/gateway"
@@ -25,29 +26,64 @@ func (e *MemberError) Error() string {
 // Decode fills the struct dst, of the plan's type, from the object's members. Nulls leave a field as it is, members that the
 // plan does not have are passed over. Times get the given zone.
 func (p *Plan) Decode(o *Object, dst reflect.Value, zone *time.Location) error {
-	return p.decode(o.Members, dst, zone)
+	d := decoder{zone: zone}
+	p.bind(&o.members)
+	d.reserve(o.textSize)
+	return d.object(p, &o.members, dst)
 }
 
-func (p *Plan) decode(members []Member, dst reflect.Value, zone *time.Location) error {
-	for i := range members {
-		m := &members[i]
-		f := p.field(m.Name)
-		if f == nil || m.Value.Kind == Null {
+// decoder decodes one message.
+type decoder struct {
+	zone *time.Location
+	// texts holds the strings of the message's own members, which so take their memory at once: for a notice, 250 ns less than one
+	// by one.
+	texts strings.Builder
+	spare []*members // for nested objects
+}
+
+// reserve makes room for the texts. A message that has many keeps them one by one, so that none keeps all the others in memory.
+func (d *decoder) reserve(size int) {
+	const most = 2048
+	if size <= most {
+		d.texts.Grow(size)
+	}
+}
+
+// text makes a string of a text.
+func (d *decoder) text(b []byte) string {
+	if len(b) > d.texts.Cap()-d.texts.Len() {
+		return string(b)
+	}
+	start := d.texts.Len()
+	d.texts.Write(b)
+	return d.texts.String()[start:]
+}
+
+func (d *decoder) object(p *Plan, m *members, dst reflect.Value) error {
+	for i := range m.entries {
+		e := &m.entries[i]
+		f := p.fieldOf(e)
+		if f == nil || e.kind == Null {
 			continue
 		}
-		if string(m.Name) != f.Name && given(members, f.Name) {
+		if f.renamed && string(m.nameOf(e)) != f.Name && m.gives(f.Name) {
 			return &MemberError{Name: f.Name, Reason: "is given under its new and its old name"}
 		}
-		if err := decodeValue(&f.shape, m.Value, f.of(dst), zone); err != nil {
+		v := m.valueOf(e)
+		if f.codes != nil && v.Kind == String {
+			f.of(dst).SetString(f.codes.text(v.Text()))
+			continue
+		}
+		if err := d.value(&f.shape, v, f.of(dst)); err != nil {
 			return memberError(f.Name, err)
 		}
 	}
 	return nil
 }
 
-func given(members []Member, name string) bool {
-	i := indexOf(members, []byte(name))
-	return i >= 0 && members[i].Value.Kind != Null
+func (m *members) gives(name string) bool {
+	e := m.find(name)
+	return e != nil && e.kind != Null
 }
 
 func memberError(name string, err error) error {
@@ -71,13 +107,13 @@ var (
 	errNullText = errors.New("must not be null: it has the same signature as the text null")
 )
 
-func decodeValue(s *shape, v Value, dst reflect.Value, zone *time.Location) error {
+func (d *decoder) value(s *shape, v Value, dst reflect.Value) error {
 	switch s.kind {
 	case kindString:
 		if v.Kind != String {
 			return errString
 		}
-		dst.SetString(string(v.Text()))
+		dst.SetString(d.text(v.Text()))
 	case kindInt:
 		n, err := v.Int()
 		if err != nil {
@@ -102,30 +138,27 @@ func decodeValue(s *shape, v Value, dst reflect.Value, zone *time.Location) erro
 		}
 		dst.SetBool(v.Raw[0] == 't')
 	case kindTime:
-		when, err := v.time(zone)
+		when, err := v.time(d.zone)
 		if err != nil {
 			return err
 		}
 		if dst.Type() != timeType {
 			dst = dst.Field(0)
 		}
-		dst.Set(reflect.ValueOf(when))
+		t, _ := dst.Addr().Interface().(*time.Time) // which, unlike the time itself, takes no memory in an interface
+		*t = when
 	case kindPointer:
 		dst.Set(reflect.New(dst.Type().Elem()))
-		return decodeValue(s.elem, v, dst.Elem(), zone)
+		return d.value(s.elem, v, dst.Elem())
 	case kindInterface:
 		return errSendOnly
 	case kindStruct:
 		if v.Kind != Dict {
 			return errObject
 		}
-		var members []Member
-		for m, i := memberAt(v.Raw, 1); i > 0; m, i = memberAt(v.Raw, i) {
-			members = append(members, m)
-		}
-		return s.plan.decode(members, dst, zone)
+		return d.nested(s.plan, v.Raw, dst)
 	case kindList:
-		return decodeList(s.elem, v, dst, zone)
+		return d.list(s.elem, v, dst)
 	case kindJSON:
 		reader, ok := dst.Addr().Interface().(json.Unmarshaler)
 		if !ok {
@@ -138,7 +171,20 @@ func decodeValue(s *shape, v Value, dst reflect.Value, zone *time.Location) erro
 	return nil
 }
 
-func decodeList(elem *shape, v Value, dst reflect.Value, zone *time.Location) error {
+// nested decodes an object inside the message.
+func (d *decoder) nested(p *Plan, raw []byte, dst reflect.Value) error {
+	m := new(members)
+	if last := len(d.spare) - 1; last >= 0 {
+		m, d.spare = d.spare[last], d.spare[:last]
+	}
+	m.collect(raw, 0)
+	p.bind(m)
+	err := d.object(p, m, dst)
+	d.spare = append(d.spare, m)
+	return err
+}
+
+func (d *decoder) list(elem *shape, v Value, dst reflect.Value) error {
 	if v.Kind != List {
 		return errList
 	}
@@ -151,7 +197,7 @@ func decodeList(elem *shape, v Value, dst reflect.Value, zone *time.Location) er
 			}
 			continue
 		}
-		if err := decodeValue(elem, item, list.Index(list.Len()-1), zone); err != nil {
+		if err := d.value(elem, item, list.Index(list.Len()-1)); err != nil {
 			return memberError(strconv.Itoa(list.Len()-1), err)
 		}
 	}
@@ -170,33 +216,41 @@ func (v Value) Int() (int64, error) {
 	default:
 		return 0, errInteger
 	}
-	if !isInteger(digits) {
+	return parseInt(digits)
+}
+
+// parseInt accepts what JSON accepts as an integer, in plain digits: no sign but a minus, no leading zero, no -0.
+func parseInt(b []byte) (int64, error) {
+	negative := len(b) > 1 && b[0] == '-'
+	if negative {
+		b = b[1:]
+	}
+	if len(b) == 0 || b[0] == '0' && (negative || len(b) > 1) {
 		return 0, errInteger
 	}
-	n, err := strconv.ParseInt(string(digits), 10, 64)
+	const most = 18 // digits that cannot overflow
+	var n int64
+	for _, c := range b {
+		if c < '0' || c > '9' {
+			return 0, errInteger
+		}
+		n = n*10 + int64(c-'0')
+	}
+	if negative {
+		n = -n
+	}
+	if len(b) <= most {
+		return n, nil
+	}
+	digits := string(b)
+	if negative {
+		digits = "-" + digits
+	}
+	n, err := strconv.ParseInt(digits, 10, 64)
 	if err != nil {
 		return 0, errRange
 	}
 	return n, nil
-}
-
-// isInteger accepts what JSON accepts as an integer: no sign but a minus, no leading zero.
-func isInteger(b []byte) bool {
-	if len(b) > 1 && b[0] == '-' {
-		b = b[1:]
-		if b[0] == '0' {
-			return false
-		}
-	}
-	if len(b) == 0 || len(b) > 1 && b[0] == '0' {
-		return false
-	}
-	for _, c := range b {
-		if c < '0' || c > '9' {
-			return false
-		}
-	}
-	return true
 }
 
 func (v Value) time(zone *time.Location) (time.Time, error) {
@@ -218,8 +272,8 @@ const maxSeconds = 9_999_999_999
 // Missing lists the members that prove success and have no value in the struct v.
 func (p *Plan) Missing(v reflect.Value) []string {
 	var names []string
-	for i := range p.Fields {
-		if f := &p.Fields[i]; f.Rule.Proof && f.of(v).IsZero() {
+	for _, f := range p.proofs {
+		if f.isUnset(f.of(v)) {
 			names = append(names, f.Name)
 		}
 	}
@@ -229,11 +283,7 @@ func (p *Plan) Missing(v reflect.Value) []string {
 // Repeated returns the member of the answer v that only repeats what the request asked, of another plan, has elsewhere, "" if
 // there is none.
 func (p *Plan) Repeated(v reflect.Value, request *Plan, asked reflect.Value) string {
-	for i := range p.Fields {
-		f := &p.Fields[i]
-		if f.Rule.Unlike == "" {
-			continue
-		}
+	for _, f := range p.unlikes {
 		if other := request.field([]byte(f.Rule.Unlike)); other != nil && other.kind == kindString && f.of(v).String() == other.of(asked).String() {
 			return f.Name
 		}
@@ -259,15 +309,17 @@ func (p *Plan) Foreign(answer *Plan, o *Object) string {
 // Echo compares the numbers that were asked for, those set in the struct asked of the plan's type, with the ones that the
 // answer names. It returns the name of the first that differs.
 func (p *Plan) Echo(asked reflect.Value, answer *Object) (string, bool) {
-	for i := range answer.Members {
-		m := &answer.Members[i]
-		asks, ok := p.echoes[string(m.Name)]
-		if !ok || m.Value.Kind == Null {
+	for _, echo := range p.echoes {
+		f := &p.Fields[echo.field]
+		want := f.of(asked).String()
+		if want == "" {
 			continue
 		}
-		f := &p.Fields[asks]
-		want := f.of(asked).String()
-		if want != "" && (m.Value.Kind != String || string(m.Value.Text()) != want) {
+		got, ok := answer.Get(echo.name)
+		if !ok || got.Kind == Null {
+			continue
+		}
+		if got.Kind != String || string(got.Text()) != want {
 			return f.Name, false
 		}
 	}

@@ -37,9 +37,22 @@ type Layout struct {
 type slot struct {
 	field *Field
 	name  string
-	json  string // "name":
-	text  string // name=
+	fill  filling
+	json  string // ,"name":
+	text  string // &name=
 }
+
+// filling is what the client writes into a member that the caller left empty.
+type filling uint8
+
+const (
+	fillNothing filling = iota
+	fillTime
+	fillNonce
+	fillClientIP
+)
+
+var fillings = map[string]filling{timeName: fillTime, nonceName: fillNonce, clientIPName: fillClientIP}
 
 // Layout returns the plan's layout for a version, as the param of the call that 2.0.8 has at path. The latest one is kept: a
 // type is the param of one call.
@@ -54,7 +67,7 @@ func (p *Plan) Layout(path string, v gateway.Version) *Layout {
 			continue
 		}
 		name := v.Name(path, f.Name)
-		l.slots = append(l.slots, slot{field: f, name: name, json: string(appendString(nil, name)) + ":", text: name + "="})
+		l.slots = append(l.slots, slot{field: f, name: name, fill: fillings[f.Name], json: "," + string(appendString(nil, name)) + ":", text: "&" + name + "="})
 	}
 	slices.SortFunc(l.slots, func(a, b slot) int {
 		return compareNames([]byte(a.name), []byte(b.name))
@@ -85,7 +98,7 @@ type Encoder struct {
 
 // Release makes the encoder ready for a pool, without the memory that an unusually large request took.
 func (e *Encoder) Release() {
-	e.nested = text{members: release(e.nested.members)}
+	e.nested.release()
 	if cap(e.json) > block {
 		e.json, e.text = nil, nil
 	}
@@ -94,27 +107,31 @@ func (e *Encoder) Release() {
 // Encode writes the struct v, which must have passed Check. It returns the JSON without sign and without the closing brace,
 // and the text to be signed; AppendTo completes the JSON.
 func (e *Encoder) Encode(l *Layout, v reflect.Value, stamp Stamp) (canonical []byte, err error) {
-	e.json, e.text, e.err = append(e.json[:0], '{'), e.text[:0], nil
+	e.json, e.text, e.err = e.json[:0], e.text[:0], nil
 	e.nested.zone = stamp.Zone
 	for i := range l.slots {
 		s := &l.slots[i]
 		value := s.field.of(v)
-		if s.field.isUnset(value) {
-			switch s.field.Name {
-			case timeName:
-				e.member(s)
-				e.int(stamp.Time)
-			case nonceName:
-				e.optional(s, stamp.Nonce)
-			case clientIPName:
-				e.optional(s, stamp.ClientIP)
-			}
-			continue
+		switch {
+		case s.field.kind == kindString && value.Len() > 0:
+			e.string(s, value.String())
+		case !s.field.isUnset(value):
+			e.member(s)
+			e.value(&s.field.shape, value, directMember)
+		case s.fill == fillTime:
+			e.member(s)
+			e.int(stamp.Time)
+		case s.fill == fillNonce && stamp.Nonce != "":
+			e.string(s, stamp.Nonce)
+		case s.fill == fillClientIP && stamp.ClientIP != "":
+			e.string(s, stamp.ClientIP)
 		}
-		e.member(s)
-		e.value(&s.field.shape, value, directMember)
 	}
-	return e.text, e.err
+	if len(e.json) == 0 {
+		return nil, e.err
+	}
+	e.json[0] = '{' // every member started with a comma, and with an & in the text
+	return e.text[1:], e.err
 }
 
 // AppendTo appends the finished request: what Encode wrote, and the signature.
@@ -126,19 +143,14 @@ func (e *Encoder) AppendTo(dst, sign []byte) []byte {
 }
 
 func (e *Encoder) member(s *slot) {
-	if len(e.json) > 1 {
-		e.json = append(e.json, ',')
-		e.text = append(e.text, '&')
-	}
 	e.json = append(e.json, s.json...)
 	e.text = append(e.text, s.text...)
 }
 
-func (e *Encoder) optional(s *slot, value string) {
-	if value != "" {
-		e.member(s)
-		e.topString(value)
-	}
+// string writes a member that is a text.
+func (e *Encoder) string(s *slot, value string) {
+	e.member(s)
+	e.topString(value)
 }
 
 func (e *Encoder) int(n int64) {
@@ -152,6 +164,11 @@ func (e *Encoder) both(s string) {
 }
 
 func (e *Encoder) topString(s string) {
+	if needsNoEscape(s) {
+		e.json = append(append(append(e.json, '"'), s...), '"')
+		e.text = append(e.text, s...)
+		return
+	}
 	e.json = appendString(e.json, s)
 	for i := range len(s) {
 		if s[i] != '"' && s[i] != '\\' {
@@ -160,10 +177,32 @@ func (e *Encoder) topString(s string) {
 	}
 }
 
+// needsNoEscape tells whether s stands for itself in JSON and, but for what is not ASCII, in nested text.
+func needsNoEscape(s string) bool {
+	i := 0
+	for ; i+8 <= len(s); i += 8 {
+		if w := wordAt(s, i); special(w)&^w != 0 {
+			return false
+		}
+	}
+	for ; i < len(s); i++ {
+		if classes[s[i]]&(inString|wide) == inString {
+			return false
+		}
+	}
+	return true
+}
+
 func (e *Encoder) nestedString(s string) {
 	e.json = appendString(e.json, s)
-	for _, r := range s {
-		e.text = appendNestedRune(e.text, r)
+	for i := range len(s) {
+		if classes[s[i]]&inString != 0 {
+			for _, r := range s[i:] {
+				e.text = appendNestedRune(e.text, r)
+			}
+			return
+		}
+		e.text = append(e.text, s[i])
 	}
 }
 
@@ -241,8 +280,8 @@ func (e *Encoder) object(p *Plan, v reflect.Value) {
 			e.both(",")
 		}
 		first = false
-		e.nestedString(f.Name)
-		e.both(":")
+		e.json = append(e.json, f.json...)
+		e.text = append(e.text, f.text...)
 		e.value(&f.shape, value, deeper)
 	}
 	e.both("}")
@@ -256,14 +295,15 @@ func (e *Encoder) marshal(v reflect.Value, at place) {
 	}
 	e.json = append(e.json, raw...)
 	e.nested.buf, e.nested.err = e.text, nil
-	m := Member{Value: valueAt(raw, 0)}
-	switch at {
-	case directMember:
-		e.nested.member(&m)
-	case directItem:
-		e.nested.item(m.Value)
+	switch {
+	case at == directMember:
+		var whole entry
+		whole.valueEnd = uint32(skipValue(raw, 0, &whole)) //nolint:gosec // a request
+		e.nested.member(raw, &whole)
+	case at == directItem && raw[0] == '{':
+		e.nested.sortedDict(raw, 0, true)
 	default:
-		e.nested.nested(m.Value)
+		e.nested.nested(raw, 0)
 	}
 	e.text = e.nested.buf
 	if e.nested.err != nil {
@@ -289,14 +329,15 @@ var errWriter = errors.New("the MarshalJSON of its type fails")
 // CheckValue reads one JSON value of any kind as strictly as Object.Read.
 func CheckValue(text []byte) error {
 	s := scanner{text: text, maxDepth: MaxDepth}
-	if _, err := s.value(2, nil); err != nil {
-		return err
+	var e entry
+	i := s.value(s.space(0), 2, nil, &e)
+	if i != failed {
+		if i = s.space(i); i == len(text) {
+			return nil
+		}
+		s.fail(i, "something follows the value")
 	}
-	s.space()
-	if s.pos != len(text) {
-		return s.fail("something follows the value")
-	}
-	return nil
+	return &SyntaxError{Offset: s.failedAt, Reason: s.reason}
 }
 
 // appendString appends s as a JSON string. Only what must be escaped is, so that any reader sees the same text.

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bytes"
 	"cmp"
 	"slices"
 	"unicode"
@@ -20,44 +21,130 @@ func fold(r rune) rune {
 	return unicode.ToLower(unicode.ToUpper(r))
 }
 
-// nameKey is a member name while its object is being read. Hash is equal for names that are equal under folding.
-type nameKey struct {
-	hash uint32
-	name []byte
-}
-
-// foldHash is FNV-1a over the folded name.
-func foldHash(name []byte) uint32 {
-	h := uint32(2166136261)
-	for i := 0; i < len(name); {
-		r, size := rune(name[i]), 1
-		if r >= utf8.RuneSelf {
-			r, size = utf8.DecodeRune(name[i:])
-		}
-		h = (h ^ uint32(fold(r))) * 16777619 //nolint:gosec // a rune is never negative
-		i += size
+func appendFold(dst, name []byte) []byte {
+	for len(name) > 0 {
+		r, size := utf8.DecodeRune(name)
+		dst = utf8.AppendRune(dst, fold(r))
+		name = name[size:]
 	}
-	return h
+	return dst
 }
 
-// hasTwin tells whether two names are equal under folding. It reorders the names: sorting keeps the cost at n log n even
-// for an object whose names were made to collide.
-func hasTwin(names []nameKey) bool {
-	if len(names) <= 16 {
-		for i := range names {
-			for j := range i {
-				if names[i].hash == names[j].hash && compareFold(names[i].name, names[j].name) == 0 {
-					return true
-				}
+// nameKey is a member name while its object is being read. First is the first eight bytes under folding, so that they are equal
+// for names that are.
+type nameKey struct {
+	first            uint64
+	name, nameEnd    uint32 // in the text, or in what was spelled out
+	spelled, foreign bool
+}
+
+// keep adds the key of a name. It is filled in place, as members.add says.
+func (s *scanner) keep(e *entry) {
+	n := len(s.names)
+	if n == cap(s.names) {
+		s.names = slices.Grow(s.names, max(n, 16))
+	}
+	s.names = s.names[:n+1]
+	k := &s.names[n]
+	k.first, k.name, k.nameEnd, k.spelled, k.foreign = lower(e.word), e.name, e.nameEnd, e.spelled, e.foreign
+	if e.foreign {
+		s.folded = appendFold(s.folded[:0], s.nameOf(k))
+		k.first = word(s.folded, 0, len(s.folded))
+	}
+}
+
+func (s *scanner) nameOf(k *nameKey) []byte {
+	if k.spelled {
+		return s.spelled[k.name:k.nameEnd]
+	}
+	return s.text[k.name:k.nameEnd]
+}
+
+func (s *scanner) same(a, b *nameKey) bool {
+	return a.first == b.first && compareFold(s.nameOf(a), s.nameOf(b)) == 0
+}
+
+// hasTwin tells whether two names are equal under folding: those of the object o if it is kept, else the names, which it may
+// reorder. It is not asked about names that come in ascending order, as those of requests do.
+func (s *scanner) hasTwin(o *Object, names []nameKey) bool {
+	const few = 24
+	switch {
+	case o != nil:
+		// In the order of the names under folding, twins stand side by side.
+		o.spelled = s.spelled
+		if o.folded.fits(&o.members, true) {
+			return false
+		}
+		o.folded.sort(&o.members, true)
+		return !o.folded.fits(&o.members, true)
+	case len(names) > few:
+		return s.hasTwinAmongMany(names)
+	}
+	for i := 1; i < len(names); i++ {
+		first := names[i].first
+		for j := range names[:i] {
+			if names[j].first == first && s.same(&names[i], &names[j]) {
+				return true
 			}
 		}
-		return false
 	}
-	compare := func(a, b nameKey) int {
-		if c := cmp.Compare(a.hash, b.hash); c != 0 {
-			return c
+	return false
+}
+
+// hasTwinAmongMany looks the names up in a hash table, which costs the same for each of them however many there are. If someone
+// chose them to collide there, it sorts them instead.
+func (s *scanner) hasTwinAmongMany(names []nameKey) bool {
+	size := 1
+	for size < 2*len(names) {
+		size *= 2
+	}
+	if cap(s.twins) < size {
+		s.twins = make([]uint32, size)
+	}
+	table := s.twins[:size]
+	clear(table)
+	probes := 8 * len(names)
+	for i := range names {
+		k := &names[i]
+		slot := int(s.hash(k) & uint64(size-1)) //nolint:gosec // less than size
+		for ; table[slot] != 0; slot = (slot + 1) & (size - 1) {
+			if s.same(k, &names[table[slot]-1]) {
+				return true
+			}
+			if probes--; probes == 0 {
+				return s.hasTwinWhenSorted(names)
+			}
 		}
-		return compareFold(a.name, b.name)
+		table[slot] = uint32(i + 1) //nolint:gosec // a text of 4 GiB has fewer names
+	}
+	return false
+}
+
+// hash is equal for names that are equal under folding. It looks at the ends of a name.
+func (s *scanner) hash(k *nameKey) uint64 {
+	last := uint64(0)
+	switch name := s.nameOf(k); {
+	case k.foreign:
+		s.folded = appendFold(s.folded[:0], name)
+		last = tail(s.folded)
+	default:
+		last = lower(tail(name))
+	}
+	return mix(k.first, last)
+}
+
+func mix(a, b uint64) uint64 {
+	h := (a ^ b>>32 ^ b<<32) * 0x9E3779B97F4A7C15
+	h = (h ^ b ^ h>>29) * 0xBF58476D1CE4E5B9
+	return h ^ h>>32
+}
+
+func (s *scanner) hasTwinWhenSorted(names []nameKey) bool {
+	compare := func(a, b nameKey) int {
+		if a.first != b.first {
+			return cmp.Compare(a.first, b.first)
+		}
+		return compareFold(s.nameOf(&a), s.nameOf(&b))
 	}
 	slices.SortFunc(names, compare)
 	for i := 1; i < len(names); i++ {
@@ -71,10 +158,18 @@ func hasTwin(names []nameKey) bool {
 // compareFold orders names ignoring case, as the gateway orders the members of nested objects.
 func compareFold(a, b []byte) int {
 	for len(a) > 0 && len(b) > 0 {
-		ra, na := utf8.DecodeRune(a)
-		rb, nb := utf8.DecodeRune(b)
-		if c := compareUnits(fold(ra), fold(rb)); c != 0 {
-			return c
+		ra, na := rune(a[0]), 1
+		if ra >= utf8.RuneSelf {
+			ra, na = utf8.DecodeRune(a)
+		}
+		rb, nb := rune(b[0]), 1
+		if rb >= utf8.RuneSelf {
+			rb, nb = utf8.DecodeRune(b)
+		}
+		if ra != rb {
+			if c := compareUnits(fold(ra), fold(rb)); c != 0 {
+				return c
+			}
 		}
 		a, b = a[na:], b[nb:]
 	}
@@ -111,14 +206,93 @@ func compareUnits(a, b rune) int {
 	return cmp.Compare(a, b)
 }
 
-// sorted gives the order in which the members stand in the canonical text.
-func (o *Object) sorted() []int32 {
-	o.order = o.order[:0]
-	for i := range o.Members {
-		o.order = append(o.order, int32(i))
+// second is the word of the name's second eight bytes, 0 if it has none or was spelled out.
+func (m *members) second(e *entry) uint64 {
+	if e.spelled || e.nameEnd-e.name <= 8 {
+		return 0
 	}
-	slices.SortFunc(o.order, func(a, b int32) int {
-		return compareNames(o.Members[a].Name, o.Members[b].Name)
-	})
+	return word(m.text, int(e.name)+8, int(e.nameEnd))
+}
+
+// compare orders two members as those of a message or, folded, of an object in it.
+func (m *members) compare(a, b *entry, folded bool) int {
+	switch {
+	case folded:
+		return m.compareFolded(a, b)
+	case m.foreign:
+		return compareNames(m.nameOf(a), m.nameOf(b))
+	case a.word != b.word:
+		return cmp.Compare(a.word, b.word)
+	}
+	// Numbers of one kind start alike. To look at the next eight bytes here is half of a call of bytes.Compare.
+	if x, y := m.second(a), m.second(b); x != y && x != 0 && y != 0 {
+		return cmp.Compare(x, y)
+	}
+	return bytes.Compare(m.nameOf(a), m.nameOf(b))
+}
+
+func (m *members) compareFolded(a, b *entry) int {
+	if !m.foreign {
+		if x, y := lower(a.word), lower(b.word); x != y {
+			return cmp.Compare(x, y)
+		}
+		if x, y := lower(m.second(a)), lower(m.second(b)); x != y && x != 0 && y != 0 {
+			return cmp.Compare(x, y)
+		}
+	}
+	return compareFold(m.nameOf(a), m.nameOf(b))
+}
+
+// order is the order in which members are signed. It keeps the one of the message before and tries it first, because the
+// gateway sends the members of one kind of message in the same order every time: 30 ns for the 20 members of a notice, where
+// sorting takes 400.
+type order []uint32
+
+// sorted is the order of a message's members.
+func (o *Object) sorted() []uint32 {
+	if !o.ordered {
+		o.order.of(&o.members, false)
+		o.ordered = true
+	}
 	return o.order
+}
+
+// of gives the order of the members, folded as that of a nested object.
+func (o *order) of(m *members, folded bool) []uint32 {
+	if !o.fits(m, folded) {
+		o.sort(m, folded)
+	}
+	return *o
+}
+
+func (o *order) fits(m *members, folded bool) bool {
+	list := *o
+	if len(list) != len(m.entries) {
+		return false
+	}
+	for i := 1; i < len(list); i++ {
+		a, b := &m.entries[list[i-1]], &m.entries[list[i]]
+		x, y := a.word, b.word
+		if folded {
+			x, y = lower(x), lower(y)
+		}
+		if (x >= y || m.foreign) && m.compare(a, b, folded) >= 0 {
+			return false
+		}
+	}
+	return true
+}
+
+func (o *order) sort(m *members, folded bool) {
+	list := (*o)[:0]
+	for i := range m.entries {
+		list = append(list, uint32(i)) //nolint:gosec // a text of 4 GiB has fewer members
+	}
+	*o = list
+	if o.fits(m, folded) {
+		return
+	}
+	slices.SortFunc(list, func(a, b uint32) int {
+		return m.compare(&m.entries[a], &m.entries[b], folded)
+	})
 }

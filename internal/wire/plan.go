@@ -27,9 +27,12 @@ type Plan struct {
 	Type   reflect.Type
 	Fields []Field
 
-	index   map[string]int // name of any gateway version → position in Fields
-	echoes  map[string]int // name in the answer → position of the number that was asked for
-	nested  []int          // Fields in the order in which the gateway signs them inside another object
+	names   []known  // of any gateway version
+	slots   []uint8  // hash table of names, see indexOf: 1 + index
+	echoes  []known  // names in the answer of the numbers that were asked for
+	proofs  []*Field // with Rule.Proof
+	unlikes []*Field // with Rule.Unlike
+	nested  []int    // Fields in the order in which the gateway signs them inside another object
 	layouts [gateway.Versions]atomic.Pointer[Layout]
 }
 
@@ -39,8 +42,19 @@ type Field struct {
 	Go   string // in the struct
 	Rule Rule
 
-	path []int
+	path    []int
+	json    string // "name":
+	text    string // name: as it is signed within another object
+	renamed bool   // another version has another name for it
+	isCodes bool   // its strings are codes, see holdsCodes
+	codes   *codes // that it had; nil if it is not to keep them
 	shape
+}
+
+// known is a name and the position in Fields that it belongs to.
+type known struct {
+	name  string
+	field int
 }
 
 // Rule is what the daxpay tag says about a member.
@@ -121,13 +135,17 @@ func buildPlan(t reflect.Type, outer []reflect.Type) (*Plan, error) {
 	if slices.Contains(outer, t) {
 		return nil, &TypeError{Type: t, Reason: "contains itself"}
 	}
-	p := &Plan{Type: t, index: make(map[string]int), echoes: make(map[string]int)}
+	p := &Plan{Type: t}
 	if err := p.add(t, nil, append(outer, t)); err != nil {
 		return nil, err
 	}
 	if len(p.Fields) == 0 {
 		return nil, &TypeError{Type: t, Reason: "has no field that can be sent or received"}
 	}
+	if len(p.names) > maxNames {
+		return nil, &TypeError{Type: t, Reason: fmt.Sprintf("has more than %d names of members", maxNames)}
+	}
+	p.prepare()
 	for i := range p.Fields {
 		p.nested = append(p.nested, i)
 	}
@@ -166,7 +184,7 @@ func (p *Plan) add(t reflect.Type, path []int, outer []reflect.Type) error {
 		if name == "" {
 			name = sf.Name
 		}
-		if hasMeta([]byte(name), topMetas+nestedMetas) {
+		if hasMeta([]byte(name), topMeta|nestedMeta) {
 			return &TypeError{Type: t, Field: sf.Name, Reason: fmt.Sprintf("has the name %q, which cannot be that of a member", name)}
 		}
 		rule, err := parseRule(sf.Tag.Get("daxpay"))
@@ -180,23 +198,24 @@ func (p *Plan) add(t reflect.Type, path []int, outer []reflect.Type) error {
 			}
 			return &TypeError{Type: t, Field: sf.Name, Reason: err.Error()}
 		}
-		f := Field{Name: name, Go: sf.Name, Rule: rule, path: fieldPath, shape: shape}
+		f := Field{Name: name, Go: sf.Name, Rule: rule, path: fieldPath, shape: shape, renamed: gateway.OldName(name) != ""}
+		f.isCodes = f.holdsCodes()
+		f.json, f.text = string(appendString(nil, name))+":", string(signedText(name, true))+":"
+		if f.kind == kindString && sf.Type != reflect.TypeFor[string]() && f.isCodes {
+			f.codes = new(codes)
+		}
 		if reason := f.contradiction(); reason != "" {
 			return &TypeError{Type: t, Field: sf.Name, Reason: reason}
 		}
-		for _, known := range []string{name, gateway.OldName(name)} {
-			if other, twice := p.index[known]; twice {
-				return &TypeError{Type: t, Field: sf.Name, Reason: "has the same name as " + p.Fields[other].Go}
+		for _, n := range versions(name) {
+			if i := slices.IndexFunc(p.names, func(k known) bool { return k.name == n }); i >= 0 {
+				return &TypeError{Type: t, Field: sf.Name, Reason: "has the same name as " + p.Fields[p.names[i].field].Go}
 			}
-			if known != "" {
-				p.index[known] = len(p.Fields)
-			}
+			p.names = append(p.names, known{name: n, field: len(p.Fields)})
 		}
 		if rule.Number {
-			echo := cmp.Or(rule.Echo, name)
-			p.echoes[echo] = len(p.Fields)
-			if old := gateway.OldName(echo); old != "" {
-				p.echoes[old] = len(p.Fields)
+			for _, n := range versions(cmp.Or(rule.Echo, name)) {
+				p.echoes = append(p.echoes, known{name: n, field: len(p.Fields)})
 			}
 		}
 		p.Fields = append(p.Fields, f)
@@ -304,20 +323,95 @@ func shapeOf(t reflect.Type, outer []reflect.Type) (shape, error) {
 	return shape{}, fmt.Errorf("has the type %s, which is not supported: use a string, an integer, bool, time.Time, a struct, a list or json.RawMessage", t)
 }
 
-// field finds the field for a member by any of its names.
+// versions lists the names that gateways have for a member.
+func versions(name string) []string {
+	if old := gateway.OldName(name); old != "" {
+		return []string{name, old}
+	}
+	return []string{name}
+}
+
+// maxNames keeps the table of names within bytes.
+const maxNames = 128
+
+// prepare fills in what follows from the fields.
+func (p *Plan) prepare() {
+	size := 8
+	for size < 4*len(p.names) {
+		size *= 2
+	}
+	p.slots = make([]uint8, size)
+	for i, n := range p.names {
+		slot := p.slot(word([]byte(n.name), 0, len(n.name)), len(n.name))
+		for p.slots[slot] != 0 {
+			slot = (slot + 1) & (len(p.slots) - 1)
+		}
+		p.slots[slot] = uint8(i + 1) //nolint:gosec // at most maxNames
+	}
+	for i := range p.Fields {
+		if p.Fields[i].Rule.Proof {
+			p.proofs = append(p.proofs, &p.Fields[i])
+		}
+		if p.Fields[i].Rule.Unlike != "" {
+			p.unlikes = append(p.unlikes, &p.Fields[i])
+		}
+	}
+}
+
+func (p *Plan) slot(word uint64, length int) int {
+	h := (word ^ uint64(length)) * 0x9E3779B97F4A7C15 //nolint:gosec // a length is not negative
+	return int(h>>32) & (len(p.slots) - 1)            //nolint:gosec // 32 bits
+}
+
+// indexOf finds the field for a member by any of its names: 1 + its index, 0 if there is none. Word is the first of the name. It
+// takes 4 ns; a map takes 15, three times for every member of an answer.
+func (p *Plan) indexOf(word uint64, name []byte) int {
+	for slot := p.slot(word, len(name)); p.slots[slot] != 0; slot = (slot + 1) & (len(p.slots) - 1) {
+		if n := &p.names[p.slots[slot]-1]; n.name == string(name) {
+			return n.field + 1
+		}
+	}
+	return 0
+}
+
+// field is indexOf for a name alone.
 func (p *Plan) field(name []byte) *Field {
-	if i, ok := p.index[string(name)]; ok {
-		return &p.Fields[i]
+	if i := p.indexOf(word(name, 0, len(name)), name); i > 0 {
+		return &p.Fields[i-1]
 	}
 	return nil
 }
 
+// bind looks up the fields of the members, once for everything that is done with them.
+func (p *Plan) bind(m *members) {
+	if m.bound == p {
+		return
+	}
+	m.bound, m.textSize = p, 0
+	for i := range m.entries {
+		e := &m.entries[i]
+		field := p.indexOf(e.word, m.nameOf(e))
+		e.field = uint16(field) //nolint:gosec // at most maxNames
+		if field > 0 && e.kind == String && p.Fields[field-1].kind == kindString && p.Fields[field-1].codes == nil {
+			m.textSize += int(e.valueEnd-e.value) - len(`""`)
+		}
+	}
+}
+
+// fieldOf is the field of a member that is bound, nil if there is none.
+func (p *Plan) fieldOf(e *entry) *Field {
+	if e.field == 0 {
+		return nil
+	}
+	return &p.Fields[e.field-1]
+}
+
 // of is the field's value in a struct of the plan's type.
 func (f *Field) of(v reflect.Value) reflect.Value {
-	if len(f.path) == 1 {
-		return v.Field(f.path[0])
+	for _, i := range f.path { // 4 ns where FieldByIndex takes 12: there are no pointers on the way
+		v = v.Field(i)
 	}
-	return v.FieldByIndex(f.path)
+	return v
 }
 
 // isUnset tells whether a value is left out of a request.
@@ -325,8 +419,12 @@ func (s *shape) isUnset(v reflect.Value) bool {
 	switch s.kind {
 	case kindTime:
 		return timeOf(v).IsZero()
-	case kindList:
+	case kindList, kindString:
 		return v.Len() == 0
+	case kindInt:
+		return v.Int() == 0
+	case kindBool:
+		return !v.Bool()
 	case kindInterface:
 		v = behind(v)
 		return !v.IsValid() || v.IsZero()
@@ -364,6 +462,10 @@ func held(v reflect.Value) (*shape, reflect.Value, error) {
 func timeOf(v reflect.Value) time.Time {
 	if v.Type() != timeType {
 		v = v.Field(0)
+	}
+	if v.CanAddr() {
+		t, _ := v.Addr().Interface().(*time.Time) // which, unlike the time itself, takes no memory in an interface
+		return *t
 	}
 	t, _ := v.Interface().(time.Time)
 	return t

@@ -19,8 +19,8 @@ func read(t testing.TB, text string) *Object {
 
 func TestReadAccepts(t *testing.T) {
 	o := read(t, " {\"a\" : 1 ,\n\"b\":\"x\\\"\\u00e9\\ud83d\\ude00\\/\\b\\f\\n\\r\\t\\\\\",\"\\u0063\":[ ],\"d\":{\"e\":[{},null,true,false]},\"\":-0.5E+3,\"日\":\"\u007f\"}\t\r\n")
-	names := make([]string, 0, len(o.Members))
-	for _, m := range o.Members {
+	names := make([]string, 0, len(o.Members()))
+	for _, m := range o.Members() {
 		names = append(names, string(m.Name))
 	}
 	require.Equal(t, []string{"a", "b", "c", "d", "", "日"}, names)
@@ -38,7 +38,7 @@ func TestReadAccepts(t *testing.T) {
 	_, ok = o.Get("A")
 	require.False(t, ok)
 
-	require.Empty(t, read(t, "{}").Members)
+	require.Empty(t, read(t, "{}").Members())
 	deep := strings.Repeat(`{"a":`, MaxDepth-1) + "{}" + strings.Repeat("}", MaxDepth-1)
 	read(t, deep)
 	require.Error(t, new(Object).Read([]byte(`{"a":`+deep+"}")))
@@ -68,13 +68,13 @@ func TestReadRefuses(t *testing.T) {
 		{`{"x":{"b":1,"B":1}}`, "twice"}, {`{"x":[[{"É":1,"é":1}]]}`, "twice"}, {`{"Σ":1,"ς":2}`, "twice"},
 		{`{"x":` + strings.Repeat("[", 100_000), "deeply"}, {strings.Repeat(`{"x":`, 100_000), "deeply"},
 	} {
-		o := Object{Members: make([]Member, 3)}
+		o := Object{members: members{entries: make([]entry, 3)}}
 		err := o.Read([]byte(tt.text))
 		var syntax *SyntaxError
 		require.ErrorAs(t, err, &syntax, "%.40s", tt.text)
 		require.Contains(t, err.Error(), tt.reason, "%.40s", tt.text)
 		require.LessOrEqual(t, syntax.Offset, len(tt.text))
-		require.Empty(t, o.Members, "nothing is left to be read of a refused text")
+		require.Empty(t, o.Members(), "nothing is left to be read of a refused text")
 	}
 }
 
@@ -104,18 +104,18 @@ func TestReadWith(t *testing.T) {
 	var outer, inner Object
 	text := `{"data":{"a":1,"data":{"b":2}},"x":{"data":{"c":3}}}`
 	require.NoError(t, outer.ReadWith([]byte(text), &inner, "data"))
-	require.Len(t, outer.Members, 2)
-	require.Len(t, inner.Members, 2)
-	require.Equal(t, "a", string(inner.Members[0].Name))
+	require.Len(t, outer.Members(), 2)
+	require.Len(t, inner.Members(), 2)
+	require.Equal(t, "a", string(inner.Members()[0].Name))
 
 	require.NoError(t, outer.ReadWith([]byte(`{"x":{"data":{"c":3}}}`), &inner, "data"))
-	require.Empty(t, inner.Members)
+	require.Empty(t, inner.Members())
 	require.NoError(t, outer.ReadWith([]byte(`{"data":[{"c":3}]}`), &inner, "data"))
-	require.Empty(t, inner.Members)
+	require.Empty(t, inner.Members())
 	require.Error(t, outer.ReadWith([]byte(`{"data":{"c":3}`), &inner, "data"))
-	require.Empty(t, inner.Members)
+	require.Empty(t, inner.Members())
 	outer.Release()
-	require.Empty(t, outer.Members)
+	require.Empty(t, outer.Members())
 }
 
 // FuzzRead holds the reader against encoding/json: what is accepted must have the same members with the same values there,
@@ -141,8 +141,8 @@ func FuzzRead(f *testing.F) {
 		}
 		var other map[string]json.RawMessage
 		require.NoError(t, json.Unmarshal(text, &other))
-		require.Len(t, other, len(o.Members))
-		for _, m := range o.Members {
+		require.Len(t, other, len(o.Members()))
+		for _, m := range o.Members() {
 			raw, ok := other[string(m.Name)]
 			require.True(t, ok)
 			require.Equal(t, string(raw), string(m.Value.Raw))

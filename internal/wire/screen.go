@@ -3,7 +3,6 @@ package wire
 import (
 	"bytes"
 	"slices"
-	"strings"
 	"unicode"
 )
 
@@ -23,21 +22,30 @@ const (
 //
 // NUL is refused everywhere: no text of a payment has one, and what comes after the client may take it for the end.
 func (p *Plan) Screen(o *Object, by Screening) error {
-	s := screener{allowText: by.AllowText && len(by.Always) == 0, names: cutNames{plan: p, later: by.Kin, message: nameSet{members: o.Members}}}
+	s := screener{allowText: by.AllowText && len(by.Always) == 0, names: cutNames{plan: p, later: by.Kin, message: nameSet{members: &o.members}}}
 	if by.AllowText {
 		s.names.only = by.Always
 	}
-	for i := range o.Members {
-		m := &o.Members[i]
-		f := p.field(m.Name)
+	p.bind(&o.members)
+	for i := range o.entries {
+		e := &o.entries[i]
+		f := p.fieldOf(e)
 		name := "of an unknown name"
 		if f != nil {
 			name = f.Name
-		}
-		if hasMeta(m.Name, topMetas) {
+		} else if e.isSign() {
+			continue // was compared with what it has to be
+		} else if hasMeta(o.nameOf(e), topMeta) {
 			return &MemberError{Name: name, Reason: reasonName, Ambiguous: true}
 		}
-		if reason := s.value(f, m.Value); reason != "" {
+		reason := ""
+		switch e.kind {
+		case String:
+			reason = s.string(f, o.text[e.value:e.valueEnd], e.form, false)
+		case List, Dict:
+			_, reason = s.nested(f, o.text, int(e.value))
+		}
+		if reason != "" {
 			return &MemberError{Name: name, Reason: reason, Ambiguous: reason != reasonNUL}
 		}
 	}
@@ -60,17 +68,22 @@ const (
 	reasonName = "would have the same signature under another name"
 )
 
-// hasMeta tells whether a member name holds a control character or one of the metas.
-func hasMeta(name []byte, metas string) bool {
-	return bytes.ContainsAny(name, metas) || bytes.ContainsFunc(name, unicode.IsControl)
+// hasMeta tells whether a member name holds a control character or one of the metas. The names of a plan do not.
+func hasMeta(name []byte, metas class) bool {
+	found := holds(name)
+	return found&(metas|control) != 0 || found&wide != 0 && bytes.ContainsFunc(name, unicode.IsControl)
 }
 
 // isCode tells whether the signature protects every character of a text.
 func isCode(text []byte, nested bool) bool {
-	return !bytes.ContainsFunc(text, func(r rune) bool {
-		return strings.ContainsRune(`&"\`, r) || unicode.IsControl(r) ||
-			nested && (strings.ContainsRune(",{}[]", r) || gatewayEscapes(r))
-	})
+	refused := noCode
+	if nested {
+		refused |= noNestedCode
+	}
+	found := holds(text)
+	return found&refused == 0 && (found&wide == 0 || !bytes.ContainsFunc(text, func(r rune) bool {
+		return unicode.IsControl(r) || nested && gatewayEscapes(r)
+	}))
 }
 
 // holdsCodes tells whether the strings of a field are codes rather than free text.
@@ -98,91 +111,97 @@ func (s *shape) inner() *Plan {
 type screener struct {
 	allowText bool
 	names     cutNames
-	t         text
 }
 
-// value screens a value of a field, nil if the field is unknown, and returns the reason to refuse it.
-func (s *screener) value(f *Field, v Value) string {
-	switch v.Kind {
-	case String:
-		return s.string(f, v, false)
-	case List:
-		return s.list(f, v.Raw)
-	case Dict:
-		return s.dict(f, v.Raw)
+// nested screens a value inside the message, of a field that is nil if it is unknown. It returns the position behind the value,
+// and the reason to refuse it.
+func (s *screener) nested(f *Field, b []byte, i int) (int, string) {
+	switch b[i] {
+	case '[':
+		return s.list(f, b, i)
+	case '{':
+		return s.dict(f, b, i)
 	}
-	return ""
+	var e entry
+	end := skipValue(b, i, &e)
+	reason := ""
+	if e.kind == String {
+		reason = s.string(f, b[i:end], e.form, true)
+	}
+	return end, reason
 }
 
-func (s *screener) list(f *Field, raw []byte) string {
-	for v, i := itemAt(raw, 1); i > 0; v, i = itemAt(raw, i) {
+func (s *screener) list(f *Field, b []byte, i int) (int, string) {
+	i = skipSpace(b, i+1)
+	for b[i] != ']' {
 		var reason string
-		if v.Kind == String {
-			reason = s.string(f, v, true)
-		} else {
-			reason = s.value(f, v)
+		if i, reason = s.nested(f, b, i); reason != "" {
+			return i, reason
 		}
-		if reason != "" {
-			return reason
+		if i = skipSpace(b, i); b[i] == ',' {
+			i = skipSpace(b, i+1)
 		}
 	}
-	return ""
+	return i + 1, ""
 }
 
-func (s *screener) dict(outer *Field, raw []byte) string {
-	var members []Member
-	for m, i := memberAt(raw, 1); i > 0; m, i = memberAt(raw, i) {
-		members = append(members, m)
-	}
+func (s *screener) dict(outer *Field, b []byte, i int) (int, string) {
 	var plan *Plan
 	if outer != nil {
 		plan = outer.inner()
 	}
-	s.names.around = append(s.names.around, around{plan: plan, members: nameSet{members: members}})
-	for i := range members {
-		m := &members[i]
-		if hasMeta(m.Name, topMetas+nestedMetas) {
-			return reasonName
-		}
+	s.names.around = append(s.names.around, around{plan: plan, text: b, at: i})
+	i = skipSpace(b, i+1)
+	for b[i] != '}' {
+		end, form := stringEnd(b, i+1)
+		name := Value{Kind: String, Escaped: form&escaped != 0, Raw: b[i:end]}.Text()
 		var f *Field
 		if plan != nil {
-			f = plan.field(m.Name)
+			f = plan.field(name)
+		}
+		if f == nil && hasMeta(name, topMeta|nestedMeta) {
+			return i, reasonName
 		}
 		var reason string
-		if m.Value.Kind == String {
-			reason = s.string(f, m.Value, true)
-		} else {
-			reason = s.value(f, m.Value)
+		if i, reason = s.nested(f, b, skipSpace(b, skipSpace(b, end)+1)); reason != "" {
+			return i, reason
 		}
-		if reason != "" {
-			return reason
+		if i = skipSpace(b, i); b[i] == ',' {
+			i = skipSpace(b, i+1)
 		}
 	}
 	s.names.around = s.names.around[:len(s.names.around)-1]
-	return ""
+	return i + 1, ""
 }
 
-func (s *screener) string(f *Field, v Value, nested bool) string {
-	text := v.Text()
-	if v.Escaped && bytes.IndexByte(text, 0) >= 0 {
-		return reasonNUL
+// string screens a text, given as it was sent, in its quotes.
+func (s *screener) string(f *Field, raw []byte, form form, nested bool) string {
+	given := raw[1 : len(raw)-1]
+	if form&escaped != 0 {
+		given = unescape(nil, given)
+		if bytes.IndexByte(given, 0) >= 0 {
+			return reasonNUL
+		}
 	}
 	if f != nil && f.Rule.Opaque {
 		return ""
 	}
-	if f != nil && f.holdsCodes() && !isCode(text, nested) {
-		return reasonCode
+	if f != nil && f.isCodes {
+		if !isCode(given, nested) {
+			return reasonCode
+		}
+		return "" // what could be cut holds a character that no code may
 	}
-	if s.allowText || !bytes.ContainsAny(text, "&,{") {
+	if s.allowText || bytes.IndexByte(given, '&') < 0 && !(nested && (bytes.IndexByte(given, ',') >= 0 || bytes.IndexByte(given, '{') >= 0)) {
 		return ""
 	}
-	s.t.buf = s.t.buf[:0]
+	var t text
 	if nested {
-		s.t.nestedString(v)
+		t.nestedString(raw, 1)
 	} else {
-		s.t.topString(v)
+		t.topString(raw, form)
 	}
-	if s.names.cut(s.t.buf, nested) {
+	if s.names.cut(t.buf, nested) {
 		return reasonCut
 	}
 	return ""
@@ -199,8 +218,24 @@ type cutNames struct {
 }
 
 type around struct {
-	plan    *Plan // nil if unknown
-	members nameSet
+	plan    *Plan  // nil if unknown
+	text    []byte // where the object is
+	at      int
+	members nameSet // made when it is first asked
+}
+
+func (a *around) has(name []byte) bool {
+	if a.plan != nil && a.plan.field(name) != nil {
+		return true
+	}
+	if a.text == nil { // of a param
+		return false
+	}
+	if a.members.members == nil {
+		a.members.members = new(members)
+		a.members.members.collect(a.text, a.at)
+	}
+	return a.members.has(name)
 }
 
 // cut tells whether a text, given as it is signed, holds the start of another member.
@@ -246,8 +281,7 @@ func (n *cutNames) nested(name []byte) bool {
 		return false
 	}
 	for i := range n.around {
-		a := &n.around[i]
-		if a.plan != nil && a.plan.field(name) != nil || a.members.has(name) {
+		if n.around[i].has(name) {
 			return true
 		}
 	}
@@ -256,30 +290,24 @@ func (n *cutNames) nested(name []byte) bool {
 
 // nameSet finds names among members; among many with a map, made when it is first asked.
 type nameSet struct {
-	members []Member
+	members *members // nil: none
 	set     map[string]struct{}
 }
 
 func (n *nameSet) has(name []byte) bool {
 	const few = 32
-	if len(n.members) <= few {
-		return indexOf(n.members, name) >= 0
+	if n.members == nil {
+		return false
+	}
+	if len(n.members.entries) <= few {
+		return n.members.find(string(name)) != nil
 	}
 	if n.set == nil {
-		n.set = make(map[string]struct{}, len(n.members))
-		for i := range n.members {
-			n.set[string(n.members[i].Name)] = struct{}{}
+		n.set = make(map[string]struct{}, len(n.members.entries))
+		for i := range n.members.entries {
+			n.set[string(n.members.nameOf(&n.members.entries[i]))] = struct{}{}
 		}
 	}
 	_, ok := n.set[string(name)]
 	return ok
-}
-
-func indexOf(members []Member, name []byte) int {
-	for i := range members {
-		if bytes.Equal(members[i].Name, name) {
-			return i
-		}
-	}
-	return -1
 }

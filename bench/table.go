@@ -1,0 +1,84 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+)
+
+// target is what a figure must be at most; moonshot is what would be better still. A negative one does not exist.
+type target struct{ must, moonshot float64 }
+
+var noTarget = target{must: -1, moonshot: -1}
+
+// row is one line of the table.
+type row struct {
+	work   string
+	value  spread
+	target target
+	format string // of the figures, "%.2f" if empty
+	detail string // what stands behind the ratio
+}
+
+func (r row) show(v float64) string {
+	if v < 0 {
+		return "–"
+	}
+	format := r.format
+	if format == "" {
+		format = "%.2f"
+	}
+	return fmt.Sprintf(format, v)
+}
+
+func (r row) verdict() string {
+	switch {
+	case r.target == noTarget:
+		return "for comparison"
+	case r.value.median > r.target.must:
+		return "NOT MET"
+	case r.target.moonshot >= 0 && r.value.median <= r.target.moonshot:
+		return "met, moonshot too"
+	}
+	return "met"
+}
+
+// printTable writes the rows as a Markdown table.
+func printTable(w io.Writer, rows []row) {
+	fmt.Fprintln(w, "| work | must ≤ | moonshot ≤ | measured | quartiles | verdict | behind it |")
+	fmt.Fprintln(w, "| --- | ---: | ---: | ---: | ---: | --- | --- |")
+	for _, r := range rows {
+		quartiles := ""
+		if r.value.low != r.value.high {
+			quartiles = r.show(r.value.low) + "–" + r.show(r.value.high)
+		}
+		cells := []string{r.work, r.show(r.target.must), r.show(r.target.moonshot), r.show(r.value.median), quartiles, r.verdict(), r.detail}
+		fmt.Fprintln(w, "| "+strings.Join(cells, " | ")+" |")
+	}
+}
+
+// exactly is a figure without a spread.
+func exactly(v float64) spread { return spread{low: v, median: v, high: v} }
+
+// compared is the row for one subject's time in terms of another's.
+func compared(work string, ours, limit figures, t target) row {
+	return row{
+		work: work + " ÷ " + limit.name, value: ratio(ours, limit), target: t,
+		detail: fmt.Sprintf("%s ÷ %s", duration(ours.median()), duration(limit.median())),
+	}
+}
+
+// allocated is the row for a subject's allocations.
+func allocated(work string, f figures, t target) row {
+	return row{work: work + ": allocations", value: exactly(f.allocs), target: t, format: "%.0f", detail: fmt.Sprintf("%.0f bytes", f.bytes)}
+}
+
+func duration(ns float64) string {
+	switch {
+	case ns < 10_000:
+		return fmt.Sprintf("%.0f ns", ns)
+	case ns < 10_000_000:
+		return fmt.Sprintf("%.1f µs", ns/1000)
+	}
+	return fmt.Sprintf("%.1f ms", ns/1_000_000)
+}
