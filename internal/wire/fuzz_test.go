@@ -81,23 +81,23 @@ func FuzzReadTwice(f *testing.F) {
 		freshErr := fresh.ReadWith(second, &freshInner, "data")
 		require.Equal(t, fmt.Sprint(freshErr), fmt.Sprint(err))
 		require.Equal(t, before, second, "a text is only read")
-		require.Len(t, used.Members, len(fresh.Members))
-		require.Len(t, usedInner.Members, len(freshInner.Members))
-		for i := range fresh.Members {
-			require.Equal(t, fresh.Members[i], used.Members[i])
+		require.Len(t, used.Members(), len(fresh.Members()))
+		require.Len(t, usedInner.Members(), len(freshInner.Members()))
+		for i := range fresh.Members() {
+			require.Equal(t, fresh.Members()[i], used.Members()[i])
 		}
 		if err != nil {
-			require.Empty(t, used.Members)
-			require.Empty(t, usedInner.Members)
+			require.Empty(t, used.Members())
+			require.Empty(t, usedInner.Members())
 			return
 		}
 		var other struct {
 			Data json.RawMessage `json:"data"`
 		}
 		require.NoError(t, json.Unmarshal(second, &other))
-		for i := range freshInner.Members {
-			require.Equal(t, freshInner.Members[i], usedInner.Members[i])
-			require.True(t, bytes.Contains(other.Data, usedInner.Members[i].Value.Raw))
+		for i := range freshInner.Members() {
+			require.Equal(t, freshInner.Members()[i], usedInner.Members()[i])
+			require.True(t, bytes.Contains(other.Data, usedInner.Members()[i].Value.Raw))
 		}
 	})
 }
