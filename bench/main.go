@@ -25,9 +25,14 @@ var groups = []struct {
 	{"large", large},
 	{"slope", slopes},
 	{"naive", signingNaively},
+	{"call", calling},
+	{"flight", flying},
 }
 
 func main() {
+	if len(os.Args) > 1 && os.Args[1] == serverFlag {
+		serve()
+	}
 	var (
 		rounds = flag.Int("count", 40, "how often each subject is measured; the medians count")
 		slice  = flag.Duration("slice", 5*time.Millisecond, "how long one subject runs in one round")

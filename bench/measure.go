@@ -5,6 +5,7 @@ import (
 	"io"
 	"runtime"
 	"slices"
+	"syscall"
 	"time"
 )
 
@@ -29,6 +30,7 @@ func once(name string, do func() error) subject {
 type figures struct {
 	name   string
 	ns     []float64 // per operation, one for each round
+	cpu    []float64 // processor time of this process, in the same way
 	allocs float64   // per operation; exact, apart from what the runtime does now and then
 	bytes  float64
 }
@@ -56,8 +58,8 @@ func (m *meter) measure(group string, subjects ...subject) []figures {
 	}
 	for range m.rounds {
 		for _, i := range order {
-			ns, allocs, bytes := timed(subjects[i], counts[i])
-			all[i].ns = append(all[i].ns, ns)
+			ns, cpu, allocs, bytes := timed(subjects[i], counts[i])
+			all[i].ns, all[i].cpu = append(all[i].ns, ns), append(all[i].cpu, cpu)
 			all[i].allocs = allocs // of the last round, when everything is warm
 			all[i].bytes = bytes
 			fmt.Fprintf(m.raw, "Benchmark%s/%s\t%d\t%.1f ns/op\t%.0f B/op\t%.0f allocs/op\n", group, subjects[i].name, counts[i], ns, bytes, allocs)
@@ -81,23 +83,37 @@ func calibrate(s subject, slice time.Duration) int {
 	}
 }
 
-func timed(s subject, n int) (ns, allocs, bytes float64) {
+func timed(s subject, n int) (ns, cpu, allocs, bytes float64) {
 	runtime.GC()
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	start := time.Now()
+	used, start := processorTime(), time.Now()
 	s.run(n)
 	took := time.Since(start)
+	used = processorTime() - used
 	runtime.ReadMemStats(&after)
 	count := float64(n)
-	return float64(took.Nanoseconds()) / count, float64(after.Mallocs-before.Mallocs) / count, float64(after.TotalAlloc-before.TotalAlloc) / count
+	return float64(took.Nanoseconds()) / count, float64(used.Nanoseconds()) / count, float64(after.Mallocs-before.Mallocs) / count, float64(after.TotalAlloc-before.TotalAlloc) / count
+}
+
+// processorTime is what this process used so far.
+func processorTime() time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		panic(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 // ratio compares two subjects round by round, and gives the median with the quartiles around it.
 func ratio(a, b figures) spread {
-	ratios := make([]float64, len(a.ns))
+	return ratioOf(a.ns, b.ns)
+}
+
+func ratioOf(a, b []float64) spread {
+	ratios := make([]float64, len(a))
 	for i := range ratios {
-		ratios[i] = a.ns[i] / b.ns[i]
+		ratios[i] = a[i] / b[i]
 	}
 	return spreadOf(ratios)
 }

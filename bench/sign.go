@@ -95,7 +95,9 @@ func sealed(p any, text []byte) subject {
 	})
 }
 
-func fourMembersParam() *param.PaySyncParam { return &param.PaySyncParam{BizOrderNo: "SDK_1715341621498"} }
+func fourMembersParam() *param.PaySyncParam {
+	return &param.PaySyncParam{BizOrderNo: "SDK_1715341621498"}
+}
 
 func sixteenMembersParam() *param.PayParam {
 	return &param.PayParam{

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"math"
 	"strings"
 )
 
@@ -21,9 +22,6 @@ type row struct {
 }
 
 func (r row) show(v float64) string {
-	if v < 0 {
-		return "–"
-	}
 	format := r.format
 	if format == "" {
 		format = "%.2f"
@@ -31,12 +29,19 @@ func (r row) show(v float64) string {
 	return fmt.Sprintf(format, v)
 }
 
+func (r row) limit(v float64) string {
+	if v < 0 {
+		return ""
+	}
+	return r.show(v)
+}
+
 func (r row) verdict() string {
 	switch {
 	case r.target == noTarget:
 		return "for comparison"
 	case r.value.median > r.target.must:
-		return "NOT MET"
+		return "**not met**"
 	case r.target.moonshot >= 0 && r.value.median <= r.target.moonshot:
 		return "met, moonshot too"
 	}
@@ -52,7 +57,7 @@ func printTable(w io.Writer, rows []row) {
 		if r.value.low != r.value.high {
 			quartiles = r.show(r.value.low) + "–" + r.show(r.value.high)
 		}
-		cells := []string{r.work, r.show(r.target.must), r.show(r.target.moonshot), r.show(r.value.median), quartiles, r.verdict(), r.detail}
+		cells := []string{r.work, r.limit(r.target.must), r.limit(r.target.moonshot), r.show(r.value.median), quartiles, r.verdict(), r.detail}
 		fmt.Fprintln(w, "| "+strings.Join(cells, " | ")+" |")
 	}
 }
@@ -70,7 +75,8 @@ func compared(work string, ours, limit figures, t target) row {
 
 // allocated is the row for a subject's allocations.
 func allocated(work string, f figures, t target) row {
-	return row{work: work + ": allocations", value: exactly(f.allocs), target: t, format: "%.0f", detail: fmt.Sprintf("%.0f bytes", f.bytes)}
+	// What the runtime allocates now and then for itself is a fraction.
+	return row{work: work + ": allocations", value: exactly(math.Floor(f.allocs + 0.1)), target: t, format: "%.0f", detail: fmt.Sprintf("%.0f bytes", f.bytes)}
 }
 
 func duration(ns float64) string {

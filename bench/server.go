@@ -1,0 +1,123 @@
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"github.com/daxpay-go/daxpay"
+)
+
+// The server runs in a process of its own, so that the clients' processor time, allocations and memory are theirs alone.
+
+const serverFlag = "-serve"
+
+// paths of the server beside those of the gateway and the peers.
+const (
+	waitPath  = "/wait"  // in front of the gateway's paths: answers after 100 ms
+	holdPath  = "/hold"  // in front of the gateway's paths: answers after a request to letGoPath
+	letGoPath = "/letgo" // answers what is held, and tells how much that was
+	countPath = "/count" // how many connections were opened so far, the most requests at once, and how many are held
+)
+
+// The answers to the peers are about as long as the gateway's, and hold what their models ask for.
+const (
+	stripeAnswer   = `{"id":"pi_1","object":"payment_intent","amount":100,"currency":"cny","status":"succeeded","created":1715500234,"description":"SDK_1715341621498"}`
+	razorpayAnswer = `{"id":"pay_1","entity":"payment","amount":100,"currency":"INR","status":"captured","created_at":1715500234,"description":"SDK_1715341621498"}`
+	paypalAnswer   = `{"id":"1","status":"COMPLETED","intent":"CAPTURE","create_time":"2024-05-12T07:50:34Z","purchase_units":[{"reference_id":"SDK_1715341621498"}]}`
+)
+
+// serve is the whole of the server process.
+func serve() {
+	answer := answer(signed(newSigner(daxpay.HMACSHA256), paySyncData))
+	var opened, now, most atomic.Int64
+	held := make(chan struct{})
+	var holding atomic.Int64
+	reply := func(body []byte, before func()) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) {
+			n := now.Add(1)
+			for old := most.Load(); n > old && !most.CompareAndSwap(old, n); old = most.Load() {
+			}
+			_, _ = io.Copy(io.Discard, r.Body)
+			before()
+			now.Add(-1)
+			w.Header().Set("Content-Type", "application/json")
+			_, _ = w.Write(body)
+		}
+	}
+	atOnce := func() {}
+	mux := http.NewServeMux()
+	mux.Handle("/unipay/", reply(answer, atOnce))
+	mux.Handle(waitPath+"/", reply(answer, func() { time.Sleep(100 * time.Millisecond) }))
+	mux.Handle(holdPath+"/", reply(answer, func() {
+		holding.Add(1)
+		<-held
+		holding.Add(-1)
+	}))
+	mux.HandleFunc(letGoPath, func(w http.ResponseWriter, _ *http.Request) {
+		n := holding.Load()
+		for range n {
+			held <- struct{}{}
+		}
+		_, _ = fmt.Fprint(w, n)
+	})
+	mux.HandleFunc(countPath, func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = fmt.Fprintln(w, opened.Load(), most.Load(), holding.Load())
+	})
+	mux.Handle("/v1/payment_intents/", reply([]byte(stripeAnswer), atOnce))
+	mux.Handle("/v1/payments/", reply([]byte(razorpayAnswer), atOnce))
+	mux.Handle("/v2/checkout/orders/", reply([]byte(paypalAnswer), atOnce))
+	l := must(net.Listen("tcp", "127.0.0.1:0"))
+	fmt.Println(l.Addr())
+	server := &http.Server{
+		Handler: mux, ReadHeaderTimeout: time.Minute,
+		ConnState: func(_ net.Conn, s http.ConnState) {
+			if s == http.StateNew {
+				opened.Add(1)
+			}
+		},
+	}
+	go func() { // the process ends with the one that started it
+		_, _ = io.Copy(io.Discard, os.Stdin)
+		os.Exit(0)
+	}()
+	panic(server.Serve(l))
+}
+
+// startServer starts this program once more as the server, and returns its URL and what ends it.
+func startServer() (url string, stop func()) {
+	cmd := exec.Command(must(os.Executable()), serverFlag) //nolint:gosec // this program
+	cmd.Stderr = os.Stderr
+	in, out := must(cmd.StdinPipe()), must(cmd.StdoutPipe())
+	if err := cmd.Start(); err != nil {
+		panic(err)
+	}
+	address := bufio.NewScanner(out)
+	if !address.Scan() {
+		panic("the server does not start")
+	}
+	return "http://" + address.Text(), func() {
+		_ = in.Close()
+		_ = cmd.Wait()
+	}
+}
+
+// get asks the server for numbers.
+func get(url string) []int64 {
+	res := must(http.Get(url)) //nolint:gosec,noctx // the server of this program
+	defer res.Body.Close()     //nolint:errcheck // read to its end
+	var numbers []int64
+	words := bufio.NewScanner(res.Body)
+	words.Split(bufio.ScanWords)
+	for words.Scan() {
+		numbers = append(numbers, must(strconv.ParseInt(words.Text(), 10, 64)))
+	}
+	return numbers
+}
