@@ -232,7 +232,7 @@ func (c *core) execute(ctx context.Context, call *call) (answer, error) {
 	defer cancel()
 
 	ctx, watch := c.watch(ctx, call)
-	a, err := c.attempts(ctx, call, versions, &watch)
+	a, err := c.attempts(ctx, call, versions, watch)
 	watch.done(ctx, err)
 	return a, err
 }
@@ -240,21 +240,26 @@ func (c *core) execute(ctx context.Context, call *call) (answer, error) {
 // attempts sends the call in one encoding after the other until one is understood, and again where Retry and the call's effect
 // allow it.
 func (c *core) attempts(ctx context.Context, call *call, versions []gateway.Version, watch *watch) (answer, error) {
-	said := refusals{path: call.path}
-	failed := failures{call: call}
+	var said refusals
+	var failed *failures // a call that works needs none
 	for {
 		version := versions[len(said.errs)]
 		path, _ := version.Path(call.path)
 		start := time.Now()
 		a, err := c.roundTrip(ctx, call, version, path)
 		unknown := err != nil && call.mayHaveRun(err, version)
-		watch.attempt(ctx, start, c.ServiceURL+path, version, a, err, unknown)
+		if watch != nil {
+			watch.attempt(ctx, start, c.ServiceURL+path, version, &a, err, unknown)
+		}
 		if err == nil || a.verified {
 			c.prefer(version)
 		}
 		if err == nil {
 			c.budget.giveBack()
 			return a, nil
+		}
+		if failed == nil {
+			failed, said.path = &failures{call: call}, call.path
 		}
 		if refusal := call.misunderstood(err); refusal != nil {
 			said.add(version, refusal)
@@ -347,7 +352,8 @@ func (c *core) preferred() gateway.Version {
 
 func (c *core) prefer(version gateway.Version) {
 	if version != c.preferred() {
-		c.accepted.Store(&version)
+		accepted := version // which, unlike the parameter, takes memory only here
+		c.accepted.Store(&accepted)
 	}
 }
 
@@ -367,29 +373,35 @@ func (call *call) misunderstood(err error) *GatewayError {
 
 // roundTrip makes one attempt: one request, one answer, every check.
 func (c *core) roundTrip(ctx context.Context, call *call, version gateway.Version, path string) (answer, error) {
-	var a answer
-	s, _ := c.scratch.Get().(*scratch)
-	defer func() {
-		s.encoder.Release()
-		s.envelope.Release()
-		s.data.Release()
-		c.scratch.Put(s)
-	}()
-
-	body, err := c.seal(s, call, version)
+	body, err := c.seal(call, version)
 	if err != nil {
-		return a, err
+		return answer{}, err
 	}
 	reply, err := c.post(ctx, path, body)
-	a.status = reply.status
+	a := answer{status: reply.status}
 	if err == nil {
-		err = c.open(s, call, version, path, &reply, &a)
+		err = c.read(call, version, path, &reply, &a)
 	}
 	return a, err
 }
 
+// borrow returns memory that is given back before anyone waits for the gateway: so a thousand calls that wait take little of it.
+func (c *core) borrow() *scratch {
+	s, _ := c.scratch.Get().(*scratch)
+	return s
+}
+
+func (c *core) giveBack(s *scratch) {
+	s.encoder.Release()
+	s.envelope.Release()
+	s.data.Release()
+	c.scratch.Put(s)
+}
+
 // seal writes and signs the request. Each attempt has a time and a nonce of its own: the gateway takes ten seconds for old.
-func (c *core) seal(s *scratch, call *call, version gateway.Version) ([]byte, error) {
+func (c *core) seal(call *call, version gateway.Version) ([]byte, error) {
+	s := c.borrow()
+	defer c.giveBack(s)
 	nonce := ""
 	if version.KnowsNonce() {
 		var err error
@@ -412,7 +424,9 @@ func newNonce() (string, error) {
 	if _, err := rand.Read(b[:]); err != nil {
 		return "", fmt.Errorf("daxpay: no random numbers: %w", err)
 	}
-	return hex.EncodeToString(b[:]), nil
+	var text [2 * len(b)]byte
+	hex.Encode(text[:], b[:])
+	return string(text[:]), nil
 }
 
 // reply is what came back over HTTP.
@@ -431,29 +445,39 @@ func (c *core) post(ctx context.Context, path string, body []byte) (reply, error
 	}
 	r := reply{sent: c.Now()}
 	start := time.Now()
-	var trail trail
-	ctx = trail.follow(ctx)
-	failed := func(err error) error {
-		if outer := (*url.Error)(nil); errors.As(err, &outer) {
-			err = outer.Err // without the URL
-		}
-		return &TransportError{Path: path, NeverSent: trail.neverSent(), Err: err}
-	}
-	res, err := c.resty.R().SetContext(ctx).SetBody(bytes.NewReader(body)).Post(path)
+	trail := new(trail)
+	res, err := c.resty.R().SetContext(trail.follow(ctx)).SetBody(bytes.NewReader(body)).Post(c.ServiceURL + path)
 	r.took = time.Since(start)
-	if err != nil {
-		return r, failed(err)
+	if err == nil {
+		err = r.receive(res, path, c.MaxAnswerSize)
 	}
+	if err != nil {
+		err = trail.failed(path, err)
+	}
+	return r, err
+}
+
+// failed is the error of a request that did not bring an answer, or not all of it.
+func (t *trail) failed(path string, err error) error {
+	if errors.Is(err, ErrTooLarge) {
+		return err
+	}
+	if outer := (*url.Error)(nil); errors.As(err, &outer) {
+		err = outer.Err // without the URL
+	}
+	return &TransportError{Path: path, NeverSent: t.neverSent(), Err: err}
+}
+
+// receive reads the whole answer.
+func (r *reply) receive(res *resty.Response, path string, limit int64) error {
 	defer res.RawBody().Close() //nolint:errcheck // the answer was read, or it is refused anyway
 	r.status, r.contentType, r.date = res.StatusCode(), clip(res.Header().Get("Content-Type"), 64), res.Header().Get("Date")
-	r.body, err = readAll(res.RawBody(), res.RawResponse.ContentLength, c.MaxAnswerSize)
+	var err error
+	r.body, err = readAll(res.RawBody(), res.RawResponse.ContentLength, limit)
 	if errors.Is(err, ErrTooLarge) {
-		return r, &AnswerError{Path: path, Reason: fmt.Sprintf("more than %d bytes: see Config.MaxAnswerSize", c.MaxAnswerSize), Err: ErrTooLarge}
+		return &AnswerError{Path: path, Reason: fmt.Sprintf("more than %d bytes: see Config.MaxAnswerSize", limit), Err: ErrTooLarge}
 	}
-	if err != nil {
-		return r, failed(err)
-	}
-	return r, nil
+	return err
 }
 
 // readAll reads at most limit bytes; announced is the Content-Length, negative if there was none.
@@ -461,12 +485,34 @@ func readAll(r io.Reader, announced, limit int64) ([]byte, error) {
 	if announced > limit {
 		return nil, ErrTooLarge
 	}
-	buf := bytes.NewBuffer(make([]byte, 0, max(announced, 0)+bytes.MinRead))
-	n, err := buf.ReadFrom(io.LimitReader(r, limit+1))
-	if n > limit {
-		return nil, ErrTooLarge
+	const unannounced = 512
+	size := announced + 1 // one more, to see that nothing follows
+	if announced < 0 {
+		size = unannounced
 	}
-	return buf.Bytes(), err
+	buf := make([]byte, 0, size)
+	for {
+		n, err := r.Read(buf[len(buf):cap(buf)])
+		buf = buf[:len(buf)+n]
+		switch {
+		case int64(len(buf)) > limit:
+			return nil, ErrTooLarge
+		case errors.Is(err, io.EOF):
+			return buf, nil
+		case err != nil:
+			return buf, err
+		}
+		if len(buf) == cap(buf) {
+			buf = slices.Grow(buf, len(buf))
+		}
+	}
+}
+
+// read opens the reply with memory of its own.
+func (c *core) read(call *call, version gateway.Version, path string, r *reply, a *answer) error {
+	s := c.borrow()
+	defer c.giveBack(s)
+	return c.open(s, call, version, path, r, a)
 }
 
 // open checks the reply and decodes it into the call's model. It fills a as far as it gets.

@@ -171,8 +171,7 @@ func (d *doctor) ask(ctx context.Context, version gateway.Version, spoil bool) p
 	if p.err = d.core.check(call); p.err != nil {
 		return p
 	}
-	s := new(scratch)
-	body, err := d.core.seal(s, call, version)
+	body, err := d.core.seal(call, version)
 	if err != nil {
 		p.err = err
 		return p
@@ -185,7 +184,7 @@ func (d *doctor) ask(ctx context.Context, version gateway.Version, spoil bool) p
 	p.reply, p.err = d.core.post(ctx, path, body)
 	if p.err == nil {
 		var a answer
-		p.err = d.core.open(s, call, version, path, &p.reply, &a)
+		p.err = d.core.read(call, version, path, &p.reply, &a)
 	}
 	if d.report.Latency == 0 || p.reply.took < d.report.Latency {
 		d.report.Latency = p.reply.took

@@ -105,12 +105,12 @@ type watch struct {
 	seen      Observation // of the latest attempt
 }
 
-// watch begins a call.
-func (c *core) watch(ctx context.Context, call *call) (context.Context, watch) {
-	w := watch{observers: c.observers}
-	if len(w.observers) == 0 {
-		return ctx, w
+// watch begins a call. It returns nil if nobody watches.
+func (c *core) watch(ctx context.Context, call *call) (context.Context, *watch) {
+	if len(c.observers) == 0 {
+		return ctx, nil
 	}
+	w := &watch{observers: c.observers}
 	w.start = time.Now()
 	w.seen = Observation{Call: call.name(), Path: call.path}
 	for _, o := range w.observers {
@@ -120,10 +120,7 @@ func (c *core) watch(ctx context.Context, call *call) (context.Context, watch) {
 }
 
 // attempt tells of an attempt that took until now.
-func (w *watch) attempt(ctx context.Context, start time.Time, url string, version gateway.Version, a answer, err error, unknown bool) {
-	if len(w.observers) == 0 {
-		return
-	}
+func (w *watch) attempt(ctx context.Context, start time.Time, url string, version gateway.Version, a *answer, err error, unknown bool) {
 	o := &w.seen
 	o.URL, o.Gateway, o.Attempt, o.Duration = url, version.String(), o.Attempt+1, time.Since(start)
 	o.Status, o.Code, o.TraceID, o.Verified, o.SecretIndex = a.status, a.code, a.traceID, a.verified, a.secretIndex
@@ -137,7 +134,7 @@ func (w *watch) attempt(ctx context.Context, start time.Time, url string, versio
 
 // done ends the call.
 func (w *watch) done(ctx context.Context, err error) {
-	if len(w.observers) == 0 {
+	if w == nil {
 		return
 	}
 	w.seen.Duration = time.Since(w.start)

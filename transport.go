@@ -77,11 +77,14 @@ type trail struct {
 	written bool         // something was written, or may have been to a connection that nobody watches
 	conn    *watchedConn // that was taken last
 	before  int64        // its writes until then
+
+	trace httptrace.ClientTrace
 }
 
 // follow returns the context of the request.
 func (t *trail) follow(ctx context.Context) context.Context {
-	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GetConn: t.getConn, GotConn: t.gotConn})
+	t.trace = httptrace.ClientTrace{GetConn: t.getConn, GotConn: t.gotConn}
+	return httptrace.WithClientTrace(ctx, &t.trace)
 }
 
 func (t *trail) getConn(string) {

@@ -136,6 +136,7 @@ func (e *Encoder) Encode(l *Layout, v reflect.Value, stamp Stamp) (canonical []b
 
 // AppendTo appends the finished request: what Encode wrote, and the signature.
 func (e *Encoder) AppendTo(dst, sign []byte) []byte {
+	dst = slices.Grow(dst, len(e.json)+len(`,"sign":""}`)+len(sign))
 	dst = append(dst, e.json...)
 	dst = append(dst, `,"`+SignName+`":"`...)
 	dst = append(dst, sign...)
