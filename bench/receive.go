@@ -95,6 +95,9 @@ func opener(body []byte) subject {
 		if name, ok := request.Echo(asked, &inner); !ok {
 			return errors.New(name)
 		}
+		if name := request.Foreign(plan, &inner); name != "" {
+			return errors.New(name)
+		}
 		if err := plan.Screen(&inner, wire.Screening{}); err != nil {
 			return err
 		}

@@ -297,10 +297,14 @@ func (p *Plan) Foreign(answer *Plan, o *Object) string {
 	if len(p.echoes) == 0 {
 		return ""
 	}
-	for i := range o.Members {
-		m := &o.Members[i]
-		if m.Value.Kind != Null && gateway.TellsKind(string(m.Name)) && p.field(m.Name) == nil && answer.field(m.Name) == nil {
-			return string(m.Name)
+	answer.bind(&o.members)
+	for i := range o.entries {
+		e := &o.entries[i]
+		if e.field != 0 || e.kind == Null || e.isSign() {
+			continue
+		}
+		if name := o.nameOf(e); gateway.TellsKind(string(name)) && p.field(name) == nil {
+			return string(name)
 		}
 	}
 	return ""
