@@ -240,10 +240,10 @@ func (c *core) execute(ctx context.Context, call *call) (answer, error) {
 // attempts sends the call in one encoding after the other until one is understood, and again where Retry and the call's effect
 // allow it.
 func (c *core) attempts(ctx context.Context, call *call, versions []gateway.Version, watch *watch) (answer, error) {
-	var said refusals
 	var failed *failures // a call that works needs none
+	refused := 0
 	for {
-		version := versions[len(said.errs)]
+		version := versions[refused]
 		path, _ := version.Path(call.path)
 		start := time.Now()
 		a, err := c.roundTrip(ctx, call, version, path)
@@ -259,14 +259,14 @@ func (c *core) attempts(ctx context.Context, call *call, versions []gateway.Vers
 			return a, nil
 		}
 		if failed == nil {
-			failed, said.path = &failures{call: call}, call.path
+			failed = &failures{call: call, said: refusals{path: call.path}}
 		}
 		if refusal := call.misunderstood(err); refusal != nil {
-			said.add(version, refusal)
-			if len(said.errs) < len(versions) {
+			failed.said.add(version, refusal)
+			if refused++; refused < len(versions) {
 				continue
 			}
-			failed.add(path, said.err(), false)
+			failed.add(path, failed.said.err(), false)
 			return answer{}, failed.err()
 		}
 		failed.add(path, err, unknown)

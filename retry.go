@@ -167,7 +167,8 @@ func (c *core) again(ctx context.Context, call *call, attempt int, err error) (b
 // failures is what went wrong with a call so far.
 type failures struct {
 	call    *call
-	path    string // of the latest attempt
+	said    refusals // of encodings
+	path    string   // of the latest attempt
 	errs    []error
 	stopped error // what ended the pause after them, nil for nothing
 	unknown bool  // one of them may have taken effect

@@ -76,11 +76,11 @@ func waves() (opened, peak, later int64) {
 		return call()
 	}
 	<-together(counted)
-	opened = get(url + countPath)[0]
+	opened = get(url+countPath)[0] - 1 // the one that this came on
 	for range 3 {
 		<-together(counted)
 	}
-	return opened, most.Load(), get(url + countPath)[0] - opened - 1 // the count itself took one
+	return opened, most.Load(), get(url+countPath)[0] - 1 - opened
 }
 
 // together starts all calls, and returns what is closed when they are done.
