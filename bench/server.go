@@ -71,9 +71,15 @@ func serve() {
 	mux.HandleFunc(countPath, func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = fmt.Fprintln(w, opened.Load(), most.Load(), holding.Load())
 	})
-	mux.Handle("/v1/payment_intents/", reply([]byte(stripeAnswer), atOnce))
-	mux.Handle("/v1/payments/", reply([]byte(razorpayAnswer), atOnce))
-	mux.Handle("/v2/checkout/orders/", reply([]byte(paypalAnswer), atOnce))
+	for body, paths := range map[string][]string{
+		stripeAnswer:   {"/v1/payment_intents", "/v1/payment_intents/"},
+		razorpayAnswer: {"/v1/orders", "/v1/payments/"},
+		paypalAnswer:   {"/v2/checkout/orders", "/v2/checkout/orders/"},
+	} {
+		for _, path := range paths {
+			mux.Handle(path, reply([]byte(body), atOnce))
+		}
+	}
 	l := must(net.Listen("tcp", "127.0.0.1:0"))
 	fmt.Println(l.Addr())
 	server := &http.Server{
