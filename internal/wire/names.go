@@ -10,7 +10,7 @@ import (
 
 // fold maps characters that differ in case only to one of them, as Java's String.CASE_INSENSITIVE_ORDER does: to upper,
 // then to lower case. It joins everything that encoding/json takes for the same member name (K and the Kelvin sign, s and
-// the long s).
+// the long s), also the few pairs that Unicode 17 took for one when it was too late for Java.
 func fold(r rune) rune {
 	if r < utf8.RuneSelf {
 		if 'A' <= r && r <= 'Z' {
@@ -18,8 +18,14 @@ func fold(r rune) rune {
 		}
 		return r
 	}
-	return unicode.ToLower(unicode.ToUpper(r))
+	folded := foldAsJava(r)
+	for other := unicode.SimpleFold(r); other != r; other = unicode.SimpleFold(other) {
+		folded = min(folded, foldAsJava(other))
+	}
+	return folded
 }
+
+func foldAsJava(r rune) rune { return unicode.ToLower(unicode.ToUpper(r)) }
 
 func appendFold(dst, name []byte) []byte {
 	for len(name) > 0 {
