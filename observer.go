@@ -16,7 +16,8 @@ import (
 //
 // A call that cannot be sent at all (ErrParam, ErrConfig, ErrUnsupported) is not observed.
 type Observer interface {
-	// CallStarted returns the context that the rest of the call has; mostly ctx itself, or one with a span in it.
+	// CallStarted returns the context that the rest of the call has: ctx itself, which nil stands for too, or one made of it, with a
+	// span in it.
 	CallStarted(ctx context.Context, o Observation) context.Context
 	// AttemptDone comes after each attempt. Its context is the one that CallStarted returned, or one made of it.
 	AttemptDone(ctx context.Context, o Observation)
@@ -114,7 +115,9 @@ func (c *core) watch(ctx context.Context, call *call) (context.Context, *watch) 
 	w.start = time.Now()
 	w.seen = Observation{Call: call.name(), Path: call.path}
 	for _, o := range w.observers {
-		ctx = o.CallStarted(ctx, w.seen)
+		if inner := o.CallStarted(ctx, w.seen); inner != nil {
+			ctx = inner
+		}
 	}
 	return ctx, w
 }

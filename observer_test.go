@@ -136,6 +136,16 @@ func TestObserverAndLoggerBesideEachOther(t *testing.T) {
 	require.NoError(t, err, "a nil pointer is no observer")
 }
 
+type contextless struct{ recorder }
+
+func (*contextless) CallStarted(context.Context, daxpay.Observation) context.Context { return nil }
+
+func TestObserverWithoutContext(t *testing.T) {
+	kit := client(t, stocked(t), func(c *daxpay.Config) { c.Observer = &contextless{} })
+	_, err := kit.SyncPay(context.Background(), &param.PaySyncParam{OrderNo: "P1"})
+	require.NoError(t, err)
+}
+
 func TestObserverSeesSecretIndexAndSignatureFailures(t *testing.T) {
 	for _, tt := range []struct {
 		secret  string

@@ -14,13 +14,14 @@ import (
 // patience is for goroutines that are about to end.
 const patience = 5 * time.Second
 
-// Main runs the tests of a package, m being its *testing.M, and returns the exit status: 1 if they passed and goroutines are left.
-func Main(m interface{ Run() int }) int {
+// Main runs the tests of a package, m being its *testing.M, and returns the exit status: 1 if they passed and goroutines are left,
+// but for those that stand in one of the named functions of a library, which keeps them for ever.
+func Main(m interface{ Run() int }, kept ...string) int {
 	status := m.Run()
 	if status != 0 {
 		return status
 	}
-	if left := Wait(patience); len(left) > 0 {
+	if left := Wait(patience, kept...); len(left) > 0 {
 		fmt.Fprintf(os.Stderr, "%d goroutines are left:\n\n%s\n", len(left), bytes.Join(left, []byte("\n\n")))
 		return 1
 	}
@@ -29,14 +30,14 @@ func Main(m interface{ Run() int }) int {
 
 // Wait waits until no goroutine is left but the caller's and those that the runtime and the testing package keep, and returns the
 // stacks of those that are left when its time is up.
-func Wait(limit time.Duration) [][]byte {
+func Wait(limit time.Duration, kept ...string) [][]byte {
 	if transport, ok := http.DefaultTransport.(*http.Transport); ok {
 		transport.CloseIdleConnections()
 	}
 	ticker := time.NewTicker(5 * time.Millisecond)
 	defer ticker.Stop()
 	for deadline := time.Now().Add(limit); ; <-ticker.C {
-		if left := others(); len(left) == 0 || time.Now().After(deadline) {
+		if left := others(kept); len(left) == 0 || time.Now().After(deadline) {
 			return left
 		}
 	}
@@ -48,8 +49,8 @@ var usual = [][]byte{
 	[]byte("os/signal.signal_recv"), []byte("os/signal.loop"), []byte("runtime.ensureSigM"), []byte("runtime.ReadTrace"),
 }
 
-// others lists the stacks of all goroutines but the caller's and the usual ones.
-func others() [][]byte {
+// others lists the stacks of all goroutines but the caller's, the usual ones and those that are kept.
+func others(kept []string) [][]byte {
 	buf := make([]byte, 1<<20)
 	buf = buf[:runtime.Stack(buf, true)]
 	stacks := bytes.Split(buf, []byte("\n\n"))
@@ -58,6 +59,11 @@ next:
 	for _, stack := range stacks[1:] { // the first one is the caller's
 		for _, function := range usual {
 			if bytes.Contains(stack, function) {
+				continue next
+			}
+		}
+		for _, function := range kept {
+			if bytes.Contains(stack, []byte(function)) {
 				continue next
 			}
 		}

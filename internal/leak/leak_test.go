@@ -25,6 +25,7 @@ func TestWait(t *testing.T) {
 	left := Wait(20 * time.Millisecond)
 	require.Len(t, left, 1)
 	require.Contains(t, string(left[0]), "TestWait")
+	require.Empty(t, Wait(time.Minute, "leak.TestWait"), "what is kept does not count")
 	require.Equal(t, 3, Main(tests(func() int { return 3 })), "what failed, failed")
 	time.AfterFunc(20*time.Millisecond, func() { close(stop) })
 	require.Empty(t, Wait(time.Minute), "what is about to end is waited for")
