@@ -7,4 +7,6 @@ import (
 	"github.com/daxpay-go/daxpay/internal/leak"
 )
 
-func TestMain(m *testing.M) { os.Exit(leak.Main(m, "pool.startGlobalTimeCache", "maintnotifications.")) }
+func TestMain(m *testing.M) {
+	os.Exit(leak.Main(m, "pool.startGlobalTimeCache", "maintnotifications."))
+}
