@@ -151,6 +151,11 @@ func (s *Signer) Sign(object []byte) (string, error) {
 
 // AppendSign is Sign, appended to dst, which takes no memory if dst has room for it. After an error it returns dst as it was.
 func (s *Signer) AppendSign(dst, object []byte) ([]byte, error) {
+	if s != nil && s.keys != nil {
+		if signed, ok := s.keys.signing().AppendSignFlat(dst, object); ok {
+			return signed, nil
+		}
+	}
 	o, err := s.read(object)
 	if err != nil {
 		return dst, err
@@ -166,6 +171,9 @@ func (s *Signer) AppendSign(dst, object []byte) ([]byte, error) {
 // Verify checks the object's own sign. The object is a request, a notice, or the data of an answer. Its errors are a
 // *SignError, or ErrProtocol for what is not acceptable JSON.
 func (s *Signer) Verify(object []byte) error {
+	if s != nil && s.keys != nil && len(s.keys.keys) == 1 && s.keys.signing().VerifyFlat(object) {
+		return nil
+	}
 	o, err := s.read(object)
 	if err != nil {
 		return err

@@ -101,3 +101,38 @@ func FuzzReadTwice(f *testing.F) {
 		}
 	})
 }
+
+// FuzzFlat: what is signed while it is read is what Read accepts, and has the signature that it has there.
+func FuzzFlat(f *testing.F) {
+	for _, name := range []string{"seed-pages.jsonl", "captured.jsonl", "requests.jsonl"} {
+		for _, v := range readVectors(f, name) {
+			f.Add([]byte(v.Body))
+		}
+	}
+	for _, text := range []string{
+		`{}`, `{"a":1}`, `{"a":1,"b":"x","sign":"s"}`, `{"a":0,"b":-1}`, `{"A":1,"a":2}`, `{"SIGN":1,"sign":"x"}`, `{"memberno1":1,"memberno2":null,"memberno3":true}`,
+		`{"aTime":"2024-05-12 15:50:34"}`, `{"a":"支付x"}`, `{"a":"é"}`, `{"a":01}`, `{"a":"x"} `, `{"a":1,}`, `{"":1}`, `{"sign":"x","a":false}`, `{"abcdefgh":1,"abcdefghi":2}`,
+	} {
+		f.Add([]byte(text))
+	}
+	key := NewKey(HMACSHA256, "k")
+	f.Fuzz(func(t *testing.T, text []byte) {
+		sign, ok := key.AppendSignFlat(nil, text)
+		if !ok {
+			require.False(t, key.VerifyFlat(text))
+			return
+		}
+		var o Object
+		require.NoError(t, o.Read(text))
+		want, err := key.AppendSign(nil, &o, shanghai)
+		require.NoError(t, err)
+		require.Equal(t, string(want), string(sign))
+		verdict, _, err := Verify([]*Key{key}, &o, shanghai)
+		require.NoError(t, err)
+		require.Equal(t, verdict == Genuine, key.VerifyFlat(text))
+		if given, ok := o.Get(SignName); !ok && len(o.Members()) > 0 && !given.Escaped {
+			sealed := append(text[:len(text)-1:len(text)-1], `,"sign":"`+string(sign)+`"}`...)
+			require.True(t, key.VerifyFlat(sealed), "%s", sealed)
+		}
+	})
+}
