@@ -44,7 +44,7 @@ type decoder struct {
 // reserve makes room for the texts. A message that has many keeps them one by one, so that none keeps all the others in memory.
 func (d *decoder) reserve(size int) {
 	const most = 2048
-	if size <= most {
+	if 0 < size && size <= most {
 		d.texts.Grow(size)
 	}
 }

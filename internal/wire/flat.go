@@ -30,7 +30,7 @@ func (t *text) flat(b []byte) (sign []byte, ok bool) {
 	if len(b) > block/2 || len(b) < len("{}") || b[0] != '{' {
 		return nil, false
 	}
-	var before flatName
+	var before flatName // its parts are written one by one: a copy of the whole would wait for them
 	for i := 1; ; i++ {
 		n, at := readFlatName(b, i)
 		if at == failed {
@@ -46,13 +46,13 @@ func (t *text) flat(b []byte) (sign []byte, ok bool) {
 				return nil, false
 			}
 			sign = value
-		case !before.sortsBefore(b, &n) || lower(n.first) == signWord || b[at] == '"' && isTimeName(b[n.start:n.end]):
+		case !sortsBefore(b, before, n) || lower(n.first) == signWord || b[at] == '"' && isTimeName(b[n.start:n.end]):
 			return nil, false
 		case b[at] != 'n':
 			t.flatPair(b[n.start:n.end], value)
 		}
 		if n.first != signWord {
-			before = n
+			before.start, before.end, before.first = n.start, n.end, n.first
 		}
 		if i = end; b[i] == '}' {
 			return sign, i == len(b)-1
@@ -99,7 +99,7 @@ func readFlatName(b []byte, i int) (flatName, int) {
 
 // sortsBefore tells whether n stands before next in every order: that of the bytes, and under folding. So names that all do have
 // no twins.
-func (n *flatName) sortsBefore(b []byte, next *flatName) bool {
+func sortsBefore(b []byte, n, next flatName) bool {
 	x, y := n.first, next.first
 	if x == y && n.end-n.start > 8 && next.end-next.start > 8 {
 		x, y = word(b, n.start+8, n.end), word(b, next.start+8, next.end)

@@ -1,0 +1,72 @@
+package daxpay_test
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/daxpay-go/daxpay"
+	"github.com/daxpay-go/daxpay/param"
+)
+
+// allocations counts what one run allocates when everything is warm.
+func allocations(t *testing.T, run func() error) float64 {
+	t.Helper()
+	if underRace {
+		t.Skip("allocations cannot be counted under the race detector")
+	}
+	return testing.AllocsPerRun(200, func() {
+		if err := run(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestSignerAllocations(t *testing.T) {
+	for _, signType := range []daxpay.SignType{daxpay.HMACSHA256, daxpay.MD5} {
+		s, err := daxpay.NewSigner(signType, secret)
+		require.NoError(t, err)
+		for name, object := range map[string]string{"4 members": fourMembers, "16 members": sixteenMembers, "nested list": nestedList, "pay sync": "{" + good + "}"} {
+			t.Run(string(signType)+" "+name, func(t *testing.T) {
+				raw, sealed := []byte(object), []byte(signedObject(t, signType, object[1:len(object)-1]))
+				var buf [64]byte
+				require.Zero(t, allocations(t, func() error { _, err := s.AppendSign(buf[:0], raw); return err }))
+				require.InDelta(t, 1, allocations(t, func() error { _, err := s.Sign(raw); return err }), 0)
+				require.Zero(t, allocations(t, func() error { return s.Verify(sealed) }))
+			})
+		}
+	}
+}
+
+// The model, and its texts at once.
+func TestNoticeAllocations(t *testing.T) {
+	kit, err := daxpay.New(daxpay.Config{ServiceURL: "http://127.0.0.1", SignSecret: secret})
+	require.NoError(t, err)
+	notice := []byte(signedObject(t, daxpay.HMACSHA256, `"code":0,"msg":null,"resTime":1715500234,"orderNo":"P1","bizOrderNo":"SDK_1","title":"测试","channel":"ali_pay","amount":100,"status":"success"`))
+	require.InDelta(t, 2, allocations(t, func() error { _, err := kit.ParseNotice(notice); return err }), 0)
+}
+
+// canned answers every request at once.
+type canned string
+
+func (c canned) RoundTrip(r *http.Request) (*http.Response, error) {
+	return &http.Response{
+		StatusCode: http.StatusOK, Header: http.Header{}, ContentLength: int64(len(c)), Body: io.NopCloser(strings.NewReader(string(c))), Request: r,
+	}, nil
+}
+
+// What this package, resty and net/http's client allocate for a call. The transport, which allocates as much again, is not
+// in it.
+func TestCallAllocations(t *testing.T) {
+	kit, err := daxpay.New(daxpay.Config{
+		ServiceURL: "http://127.0.0.1:9000", SignSecret: secret, Now: at(now), HTTPClient: &http.Client{Transport: canned(sealed(t, good))},
+	})
+	require.NoError(t, err)
+	p := &param.PaySyncParam{BizOrderNo: "SDK_1715341621498"}
+	const most = 56
+	require.LessOrEqual(t, allocations(t, func() error { _, err := kit.SyncPay(context.Background(), p); return err }), float64(most))
+}

@@ -1,0 +1,5 @@
+//go:build !race
+
+package daxpay_test
+
+const underRace = false

@@ -1,0 +1,6 @@
+//go:build race
+
+package daxpay_test
+
+// underRace tells that pools drop what they hold now and then, so that allocations cannot be counted.
+const underRace = true
