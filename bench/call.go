@@ -26,7 +26,7 @@ func calling(m *meter) []row {
 	defer stop()
 	starting, asking := peers(url)
 	subjects := []subject{syncPay(newClient(url)), bareHTTP(url, newTransport()), bareResty(url, newTransport())}
-	f := m.measure("Call", slices.Concat(subjects, starting, asking)...)
+	f := m.longer(8).measure("Call", slices.Concat(subjects, starting, asking)...)
 	rows := slices.Concat(
 		comparedCalls(f[0], f[1], target{1.40, 1.30}),
 		[]row{allocated("SyncPay", f[0], target{95, 88}), allocated("bare net/http", f[1], noTarget)},

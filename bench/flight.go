@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"runtime"
 	"sync"
-	"sync/atomic"
 	"time"
 )
 
@@ -28,7 +27,7 @@ func flying(m *meter) []row {
 			detail: fmt.Sprintf("%.0f bytes ÷ %.0f bytes, all connections included, %d runs", median(ours), median(bare), rounds),
 		},
 		{
-			work: fmt.Sprintf("%d calls at once, answered after 100 ms: connections ÷ most requests at once", flights), value: exactly(float64(opened) / float64(peak)),
+			work: fmt.Sprintf("%d calls at once: connections ÷ most requests at once", flights), value: exactly(float64(opened) / float64(peak)),
 			target: target{1.02, 1.0}, format: "%.3f", detail: fmt.Sprintf("%d ÷ %d", opened, peak),
 		},
 		{work: "the same again, three times: new connections", value: exactly(float64(later)), target: target{0, 0}, format: "%.0f"},
@@ -52,35 +51,40 @@ func heldMemory(prepare func(url string) func() error) float64 {
 	call := prepare(url + holdPath)
 	before := inUse()
 	done := together(call)
-	for get(url + countPath)[2] < flights {
-		time.Sleep(10 * time.Millisecond)
-	}
+	allHeld(url)
 	each := float64(inUse()-before) / flights
 	get(url + letGoPath)
 	<-done
 	return each
 }
 
-// waves makes four waves of calls, and returns how many connections the first one opened, how many calls were under way at most,
-// and how many connections the others opened.
+// waves makes four waves of calls, each of which is answered 100 ms after all its calls arrived. It returns how many connections
+// the first one opened, how many calls the server had at most at once, and how many connections the other waves opened.
 func waves() (opened, peak, later int64) {
 	url, stop := startServer()
 	defer stop()
-	var now, most atomic.Int64
-	call := ourCall(url + waitPath)
-	counted := func() error {
-		n := now.Add(1)
-		defer now.Add(-1)
-		for old := most.Load(); n > old && !most.CompareAndSwap(old, n); old = most.Load() {
-		}
-		return call()
+	call := ourCall(url + holdPath)
+	wave := func() {
+		done := together(call)
+		allHeld(url)
+		time.Sleep(100 * time.Millisecond)
+		get(url + letGoPath)
+		<-done
 	}
-	<-together(counted)
-	opened = get(url+countPath)[0] - 1 // the one that this came on
+	wave()
+	opened = get(url + countPath)[0] - 1 // the one that this came on
 	for range 3 {
-		<-together(counted)
+		wave()
 	}
-	return opened, most.Load(), get(url+countPath)[0] - 1 - opened
+	count := get(url + countPath)
+	return opened, count[1], count[0] - 1 - opened
+}
+
+// allHeld returns when all calls wait for their answers.
+func allHeld(url string) {
+	for get(url + countPath)[2] < flights {
+		time.Sleep(10 * time.Millisecond)
+	}
 }
 
 // together starts all calls, and returns what is closed when they are done.

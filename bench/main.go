@@ -38,6 +38,8 @@ func main() {
 		slice  = flag.Duration("slice", 5*time.Millisecond, "how long one subject runs in one round")
 		only   = flag.String("only", "", "groups to measure, separated by commas; all if empty")
 		raw    = flag.String("raw", os.DevNull, "file for the single figures, as benchstat reads them")
+		base   = flag.String("baseline", "", "file with ratios of an earlier run, to compare with")
+		keep   = flag.String("keep", "", "file to write this run's ratios to")
 	)
 	flag.Parse()
 	out := must(os.Create(*raw))
@@ -57,4 +59,10 @@ func main() {
 	}
 	fmt.Printf("%s, %s/%s, %d cores, %d rounds of %v\n\n", runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), *rounds, *slice)
 	printTable(os.Stdout, rows)
+	if *base != "" {
+		compareBaseline(os.Stdout, *base, rows)
+	}
+	if *keep != "" {
+		keepBaseline(*keep, rows)
+	}
 }

@@ -69,6 +69,11 @@ func (m *meter) measure(group string, subjects ...subject) []figures {
 	return all
 }
 
+// longer returns a meter that lets each subject run longer in each round, for what takes long.
+func (m *meter) longer(factor int) *meter {
+	return &meter{rounds: m.rounds, slice: m.slice * time.Duration(factor), raw: m.raw}
+}
+
 // calibrate finds how often a subject is to run to take about as long as it should.
 func calibrate(s subject, slice time.Duration) int {
 	n := 1
@@ -85,6 +90,7 @@ func calibrate(s subject, slice time.Duration) int {
 
 func timed(s subject, n int) (ns, cpu, allocs, bytes float64) {
 	runtime.GC()
+	s.run(max(2, n/50)) // the collection emptied the pools
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	used, start := processorTime(), time.Now()

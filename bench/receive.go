@@ -215,6 +215,7 @@ func large(m *meter) []row {
 		})
 	}
 	ascii, chinese, objects := signed(signer, text("0123456789abcdef")), signed(signer, text("这是支付备注")), signed(signer, list(mega))
+	m = m.longer(4)
 	f := m.measure("Large/string", verify(ascii), sum(ascii))
 	c := m.measure("Large/chinese", verify(chinese), sum(chinese))
 	o := m.measure("Large/objects", verify(objects), valid(objects), sum(objects))

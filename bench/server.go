@@ -21,7 +21,6 @@ const serverFlag = "-serve"
 
 // paths of the server beside those of the gateway and the peers.
 const (
-	waitPath  = "/wait"  // in front of the gateway's paths: answers after 100 ms
 	holdPath  = "/hold"  // in front of the gateway's paths: answers after a request to letGoPath
 	letGoPath = "/letgo" // answers what is held, and tells how much that was
 	countPath = "/count" // how many connections were opened so far, the most requests at once, and how many are held
@@ -55,7 +54,6 @@ func serve() {
 	atOnce := func() {}
 	mux := http.NewServeMux()
 	mux.Handle("/unipay/", reply(answer, atOnce))
-	mux.Handle(waitPath+"/", reply(answer, func() { time.Sleep(100 * time.Millisecond) }))
 	mux.Handle(holdPath+"/", reply(answer, func() {
 		holding.Add(1)
 		<-held

@@ -1,8 +1,10 @@
 package wire
 
+import "bytes"
+
 // Most messages are flat, compact, and in the order in which they are signed: every request of a client, most answers. Their text
-// is collected while they are read, without a list of their members: 100 ns less for a request of four members, 270 ns for one of
-// sixteen. Whatever is in any way unusual is left to Object, also whatever is wrong, so that there is one judge of what is wrong.
+// is collected while they are read, without a list of their members: 15 % less for four members, 30 % for 32. Whatever is in any
+// way unusual is left to Object, also whatever is wrong, so that there is one judge of what is wrong.
 
 // AppendSignFlat appends the signature of the object in text if that is flat, compact and in order; else it returns false.
 func (k *Key) AppendSignFlat(dst, text []byte) ([]byte, bool) {
@@ -27,10 +29,12 @@ func (k *Key) VerifyFlat(text []byte) bool {
 
 // flat collects the canonical text of b, and returns the text of its sign.
 func (t *text) flat(b []byte) (sign []byte, ok bool) {
-	if len(b) > block/2 || len(b) < len("{}") || b[0] != '{' {
+	const soon = 512
+	if len(b) < len("{}") || b[0] != '{' || bytes.IndexByte(b[:min(len(b), soon)], '[') >= 0 { // a list, most likely
 		return nil, false
 	}
 	var before flatName // its parts are written one by one: a copy of the whole would wait for them
+	first := true
 	for i := 1; ; i++ {
 		n, at := readFlatName(b, i)
 		if at == failed {
@@ -49,7 +53,8 @@ func (t *text) flat(b []byte) (sign []byte, ok bool) {
 		case !sortsBefore(b, before, n) || lower(n.first) == signWord || b[at] == '"' && isTimeName(b[n.start:n.end]):
 			return nil, false
 		case b[at] != 'n':
-			t.flatPair(b[n.start:n.end], value)
+			t.flatPair(b[n.start:n.end], value, first)
+			first = false
 		}
 		if n.first != signWord {
 			before.start, before.end, before.first = n.start, n.end, n.first
@@ -62,20 +67,24 @@ func (t *text) flat(b []byte) (sign []byte, ok bool) {
 	}
 }
 
-// flatPair writes a member. There is room for it: the text of an object that is flat is shorter than the object.
-func (t *text) flatPair(name, value []byte) {
+// flatPair writes a member.
+func (t *text) flatPair(name, value []byte, first bool) {
+	if first || len(t.buf)+len(name)+len(value)+2 > cap(t.buf) {
+		if !first {
+			t.byte('&')
+		}
+		t.bytes(name)
+		t.byte('=')
+		t.bytes(value)
+		return
+	}
 	start := len(t.buf)
-	if start > 0 {
-		start++
-	}
-	b := t.buf[:start+len(name)+1+len(value)]
-	if start > 0 {
-		b[start-1] = '&'
-	}
-	copy(b[start:], name)
-	b[start+len(name)] = '='
-	copy(b[start+len(name)+1:], value)
-	t.buf = b
+	b := t.buf[start : start+len(name)+len(value)+2]
+	t.buf = t.buf[:start+len(b)]
+	b[0] = '&'
+	n := 1 + copy(b[1:], name)
+	b[n] = '='
+	copy(b[n+1:], value)
 }
 
 // flatName is the name of a member, and its first word.
