@@ -10,7 +10,11 @@ require (
 	github.com/plutov/paypal/v4 v4.8.0
 	github.com/razorpay/razorpay-go v1.3.3
 	github.com/standard-webhooks/standard-webhooks/libraries v0.0.1
+	github.com/stretchr/testify v1.12.1
 	github.com/stripe/stripe-go/v82 v82.5.1
 )
 
-require golang.org/x/net v0.43.0 // indirect
+require (
+	go.yaml.in/yaml/v3 v3.0.5 // indirect
+	golang.org/x/net v0.43.0 // indirect
+)

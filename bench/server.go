@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"io"
 	"net"
@@ -41,9 +42,7 @@ func serve() {
 	var holding atomic.Int64
 	reply := func(body []byte, before func()) http.HandlerFunc {
 		return func(w http.ResponseWriter, r *http.Request) {
-			n := now.Add(1)
-			for old := most.Load(); n > old && !most.CompareAndSwap(old, n); old = most.Load() {
-			}
+			raise(&most, now.Add(1))
 			_, _ = io.Copy(io.Discard, r.Body)
 			before()
 			now.Add(-1)
@@ -78,7 +77,7 @@ func serve() {
 			mux.Handle(path, reply([]byte(body), atOnce))
 		}
 	}
-	l := must(net.Listen("tcp", "127.0.0.1:0"))
+	l := must(new(net.ListenConfig).Listen(context.Background(), "tcp", "127.0.0.1:0"))
 	fmt.Println(l.Addr())
 	server := &http.Server{
 		Handler: mux, ReadHeaderTimeout: time.Minute,
@@ -95,9 +94,18 @@ func serve() {
 	panic(server.Serve(l))
 }
 
+// raise makes n the most that there was, if it is.
+func raise(most *atomic.Int64, n int64) {
+	for old := most.Load(); n > old; old = most.Load() {
+		if most.CompareAndSwap(old, n) {
+			return
+		}
+	}
+}
+
 // startServer starts this program once more as the server, and returns its URL and what ends it.
 func startServer() (url string, stop func()) {
-	cmd := exec.Command(must(os.Executable()), serverFlag) //nolint:gosec // this program
+	cmd := exec.CommandContext(context.Background(), must(os.Executable()), serverFlag) //nolint:gosec // this program
 	cmd.Stderr = os.Stderr
 	in, out := must(cmd.StdinPipe()), must(cmd.StdoutPipe())
 	if err := cmd.Start(); err != nil {
@@ -115,8 +123,11 @@ func startServer() (url string, stop func()) {
 
 // get asks the server for numbers.
 func get(url string) []int64 {
-	res := must(http.Get(url)) //nolint:gosec,noctx // the server of this program
-	defer res.Body.Close()     //nolint:errcheck // read to its end
+	res, err := http.DefaultClient.Do(must(http.NewRequestWithContext(context.Background(), http.MethodGet, url, nil)))
+	if err != nil {
+		panic(err)
+	}
+	defer res.Body.Close() //nolint:errcheck // read to its end
 	var numbers []int64
 	words := bufio.NewScanner(res.Body)
 	words.Split(bufio.ScanWords)

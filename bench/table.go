@@ -50,15 +50,15 @@ func (r row) verdict() string {
 
 // printTable writes the rows as a Markdown table.
 func printTable(w io.Writer, rows []row) {
-	fmt.Fprintln(w, "| work | must ≤ | moonshot ≤ | measured | quartiles | verdict | behind it |")
-	fmt.Fprintln(w, "| --- | ---: | ---: | ---: | ---: | --- | --- |")
+	fmt.Fprint(w, "| work | must ≤ | moonshot ≤ | measured | quartiles | verdict | behind it |\n")
+	fmt.Fprint(w, "| --- | ---: | ---: | ---: | ---: | --- | --- |\n")
 	for _, r := range rows {
 		quartiles := ""
 		if r.value.low != r.value.high {
 			quartiles = r.show(r.value.low) + "–" + r.show(r.value.high)
 		}
 		cells := []string{r.work, r.limit(r.target.must), r.limit(r.target.moonshot), r.show(r.value.median), quartiles, r.verdict(), r.detail}
-		fmt.Fprintln(w, "| "+strings.Join(cells, " | ")+" |")
+		fmt.Fprintf(w, "| %s |\n", strings.Join(cells, " | "))
 	}
 }
 

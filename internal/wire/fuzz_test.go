@@ -131,7 +131,7 @@ func FuzzFlat(f *testing.F) {
 		require.NoError(t, err)
 		require.Equal(t, verdict == Genuine, key.VerifyFlat(text))
 		if given, ok := o.Get(SignName); !ok && len(o.Members()) > 0 && !given.Escaped {
-			sealed := append(text[:len(text)-1:len(text)-1], `,"sign":"`+string(sign)+`"}`...)
+			sealed := []byte(string(text[:len(text)-1]) + `,"sign":"` + string(sign) + `"}`)
 			require.True(t, key.VerifyFlat(sealed), "%s", sealed)
 		}
 	})

@@ -121,22 +121,18 @@ func (s *scanner) hasTwinAmongMany(names []nameKey) bool {
 				return s.hasTwinWhenSorted(names)
 			}
 		}
-		table[slot] = uint32(i + 1) //nolint:gosec // a text of 4 GiB has fewer names
+		table[slot] = uint32(i + 1)
 	}
 	return false
 }
 
 // hash is equal for names that are equal under folding. It looks at the ends of a name.
 func (s *scanner) hash(k *nameKey) uint64 {
-	last := uint64(0)
-	switch name := s.nameOf(k); {
-	case k.foreign:
-		s.folded = appendFold(s.folded[:0], name)
-		last = tail(s.folded)
-	default:
-		last = lower(tail(name))
+	if k.foreign {
+		s.folded = appendFold(s.folded[:0], s.nameOf(k))
+		return mix(k.first, tail(s.folded))
 	}
-	return mix(k.first, last)
+	return mix(k.first, lower(tail(s.nameOf(k))))
 }
 
 func mix(a, b uint64) uint64 {
@@ -292,7 +288,7 @@ func (o *order) fits(m *members, folded bool) bool {
 func (o *order) sort(m *members, folded bool) {
 	list := (*o)[:0]
 	for i := range m.entries {
-		list = append(list, uint32(i)) //nolint:gosec // a text of 4 GiB has fewer members
+		list = append(list, uint32(i))
 	}
 	*o = list
 	if o.fits(m, folded) {

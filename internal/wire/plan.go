@@ -346,7 +346,7 @@ func (p *Plan) prepare() {
 		for p.slots[slot] != 0 {
 			slot = (slot + 1) & (len(p.slots) - 1)
 		}
-		p.slots[slot] = uint8(i + 1) //nolint:gosec // at most maxNames
+		p.slots[slot] = uint8(i + 1)
 	}
 	for i := range p.Fields {
 		if p.Fields[i].Rule.Proof {
@@ -360,7 +360,7 @@ func (p *Plan) prepare() {
 
 func (p *Plan) slot(word uint64, length int) int {
 	h := (word ^ uint64(length)) * 0x9E3779B97F4A7C15 //nolint:gosec // a length is not negative
-	return int(h>>32) & (len(p.slots) - 1)            //nolint:gosec // 32 bits
+	return int(h>>32) & (len(p.slots) - 1)
 }
 
 // indexOf finds the field for a member by any of its names: 1 + its index, 0 if there is none. Word is the first of the name. It

@@ -31,11 +31,12 @@ func (p *Plan) Screen(o *Object, by Screening) error {
 		e := &o.entries[i]
 		f := p.fieldOf(e)
 		name := "of an unknown name"
-		if f != nil {
+		switch {
+		case f != nil:
 			name = f.Name
-		} else if e.isSign() {
+		case e.isSign():
 			continue // was compared with what it has to be
-		} else if hasMeta(o.nameOf(e), topMeta) {
+		case hasMeta(o.nameOf(e), topMeta):
 			return &MemberError{Name: name, Reason: reasonName, Ambiguous: true}
 		}
 		reason := ""
@@ -192,7 +193,8 @@ func (s *screener) string(f *Field, raw []byte, form form, nested bool) string {
 		}
 		return "" // what could be cut holds a character that no code may
 	}
-	if s.allowText || bytes.IndexByte(given, '&') < 0 && !(nested && (bytes.IndexByte(given, ',') >= 0 || bytes.IndexByte(given, '{') >= 0)) {
+	suspect := bytes.IndexByte(given, '&') >= 0 || nested && (bytes.IndexByte(given, ',') >= 0 || bytes.IndexByte(given, '{') >= 0)
+	if s.allowText || !suspect {
 		return ""
 	}
 	var t text

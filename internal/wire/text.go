@@ -188,7 +188,9 @@ func (t *text) nestedString(b []byte, i int) int {
 			}
 			i += size
 		default:
-			for i++; classes[b[i]]&wide != 0 && !mayEscape(b[i]); i++ {
+			i++
+			for classes[b[i]]&wide != 0 && !mayEscape(b[i]) {
+				i++
 			}
 		}
 	}

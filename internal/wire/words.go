@@ -114,13 +114,13 @@ func word(text []byte, start, end int) uint64 {
 	if start+8 <= len(text) {
 		w := binary.BigEndian.Uint64(text[start:])
 		if n < 8 {
-			w &^= ^uint64(0) >> (8 * n) //nolint:gosec // n is not negative
+			w &^= ^uint64(0) >> (8 * n)
 		}
 		return w
 	}
 	var w uint64
 	for i := range min(n, 8) {
-		w |= uint64(text[start+i]) << (56 - 8*i) //nolint:gosec // i is less than 8
+		w |= uint64(text[start+i]) << (56 - 8*i)
 	}
 	return w
 }
@@ -132,7 +132,7 @@ func wordOf(s string) uint64 {
 	}
 	var w uint64
 	for i := range len(s) {
-		w |= uint64(s[i]) << (56 - 8*i) //nolint:gosec // i is less than 8
+		w |= uint64(s[i]) << (56 - 8*i)
 	}
 	return w
 }
