@@ -19,6 +19,7 @@ type orders struct {
 	waiting queue // the known ones that are neither being looked at nor taken by the sink
 	running int
 	taken   int // known ones that the sink took
+	leaving int // known ones that are being looked at, and that the source does not list any more
 	listing uint64
 }
 
@@ -37,7 +38,7 @@ type entry struct {
 	failures int    // in a row
 	told     bool   // Sink.Unknown knows
 	taken    bool   // the sink took it
-	gone     bool   // the source does not list it any more
+	gone     bool   // the source does not list it any more; it is forgotten when nobody is looking at it
 }
 
 func newOrders(o Options) *orders {
@@ -76,12 +77,17 @@ func (t *orders) add(kind Kind, listing uint64, page []Order, now time.Time) boo
 			return false
 		default:
 			e.listing, e.order.Amount = listing, o.Amount
+			if e.gone {
+				e.gone = false
+				t.leaving--
+			}
 		}
 	}
 	return true
 }
 
-// drop forgets the orders of a kind that a complete list did not have, and returns how many it had.
+// drop forgets the orders of a kind that a complete list did not have, and returns how many it had. One that is being looked at is
+// forgotten afterwards: were it listed again meanwhile, it would be looked at twice at a time.
 func (t *orders) drop(kind Kind, listing uint64) (listed int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -96,8 +102,13 @@ func (t *orders) drop(kind Kind, listing uint64) (listed int) {
 			t.taken--
 		case e.place >= 0:
 			heap.Remove(&t.waiting, e.place)
+		default:
+			if !e.gone {
+				e.gone = true
+				t.leaving++
+			}
+			continue
 		}
-		e.gone = true
 		delete(t.known, k)
 	}
 	return listed
@@ -153,6 +164,8 @@ func (t *orders) put(j *job, what outcome, now time.Time) {
 	t.running--
 	e := j.entry
 	if e.gone {
+		t.leaving--
+		delete(t.known, key{e.order.Kind, e.order.No})
 		return
 	}
 	switch what {
@@ -213,7 +226,7 @@ func (t *orders) sleep(ctx context.Context, pause time.Duration) {
 func (t *orders) count() (open, running int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return len(t.known) - t.taken, t.running
+	return len(t.known) - t.taken - t.leaving, t.running
 }
 
 // queue is a heap of entries, the one that is due first on top.

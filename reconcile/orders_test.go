@@ -1,0 +1,51 @@
+package reconcile
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// An order that one list did not have while it was being looked at, and that the next has, is not looked at twice at a time: the
+// sink may just have it.
+func TestListedAgainWhileLookedAt(t *testing.T) {
+	options, faults := Options{}.withDefaults()
+	require.Empty(t, faults)
+	orders := newOrders(options)
+	now := time.Now()
+	page := []Order{{No: "A", Made: now.Add(-time.Hour)}}
+	list := func(page []Order) {
+		listing := orders.begin()
+		require.True(t, orders.add(Pay, listing, page, now))
+		require.Equal(t, len(page), orders.drop(Pay, listing))
+	}
+	stands := func(open, running int) {
+		t.Helper()
+		isOpen, isRunning := orders.count()
+		require.Equal(t, [2]int{open, running}, [2]int{isOpen, isRunning})
+	}
+	list(page)
+	first, _ := orders.take(now)
+	require.NotNil(t, first)
+	list(nil)
+	list(nil)
+	require.False(t, orders.listed(first))
+	stands(0, 1)
+	list(page)
+	require.True(t, orders.listed(first))
+	second, _ := orders.take(now)
+	require.Nil(t, second)
+	stands(1, 1)
+
+	list(nil)
+	orders.put(first, taken, now)
+	stands(0, 0)
+	list(page) // anew, because it was forgotten meanwhile
+	second, _ = orders.take(now)
+	require.NotNil(t, second)
+	orders.put(second, taken, now)
+	stands(0, 0)
+	list(nil)
+	require.Empty(t, orders.known)
+}
