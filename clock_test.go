@@ -141,6 +141,37 @@ func TestCorrectClockForgetsWhatTheGatewayRefuses(t *testing.T) {
 	require.Equal(t, []int64{-200, 0}, reqTimes(t, gw))
 }
 
+// A signed message that is refused as an answer teaches nothing: anyone who sees one that is about something else could send it.
+func TestNothingIsLearnedFromWhatIsRefused(t *testing.T) {
+	for name, old := range map[string]string{
+		"to another order": `"code":0,"resTime":1715500034,"orderNo":"P2","amount":1,"status":"success"`,
+		"to another call":  `"code":0,"resTime":1715500034,"orderNo":"P1","refundNo":"R1","amount":1,"status":"success"`,
+		"ambiguous":        `"code":0,"resTime":1715500034,"orderNo":"P1","amount":1,"status":"success","title":"x&status=close"`,
+	} {
+		gw := stocked(t, daxpaytest.WithSecret(secret), daxpaytest.WithClock(at(now)))
+		swapped := sealed(t, old)
+		var swap atomic.Bool
+		front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if swap.Load() {
+				_, _ = w.Write([]byte(swapped))
+				return
+			}
+			gw.ServeHTTP(w, r)
+		}))
+		defer front.Close()
+		kit := client(t, gw, func(c *daxpay.Config) { c.ServiceURL, c.CorrectClock = front.URL, true })
+		query := func() error {
+			_, err := kit.QueryPayOrder(context.Background(), &param.QueryPayParam{OrderNo: "P1"})
+			return err
+		}
+		swap.Store(true)
+		require.Error(t, query(), name)
+		swap.Store(false)
+		require.NoError(t, query(), name)
+		require.Equal(t, []int64{0}, reqTimes(t, gw), name)
+	}
+}
+
 func TestCorrectClockNeedsMaxAge(t *testing.T) {
 	_, err := daxpay.New(daxpay.Config{ServiceURL: "http://127.0.0.1:9000", SignSecret: secret, CorrectClock: true, MaxAge: -1})
 	require.ErrorIs(t, err, daxpay.ErrConfig)

@@ -619,7 +619,6 @@ func (c *core) screen(s *scratch, call *call, r *reply, refused func(kind error,
 	if age := c.Now().Sub(made); c.MaxAge > 0 && (age > c.MaxAge || age < -c.MaxAge) {
 		return refused(ErrStale, "resTime", fmt.Sprintf("is %v from now: check the clocks on both sides, see Config.MaxAge", age.Round(time.Second)))
 	}
-	c.learn(r, made)
 	if member, ok := call.plan.Echo(call.request, &s.data); !ok {
 		return refused(ErrEcho, member, "is not the one that was asked for")
 	}
@@ -629,6 +628,7 @@ func (c *core) screen(s *scratch, call *call, r *reply, refused func(kind error,
 	if err := call.answerPlan.Screen(&s.data, wire.Screening{AllowText: c.AllowAmbiguousText}); err != nil {
 		return memberFault(err, refused)
 	}
+	c.learn(r, made)
 	return nil
 }
 
