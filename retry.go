@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"net/http"
 	"slices"
@@ -39,6 +40,10 @@ const (
 	defaultMaxDelay    = 2 * time.Second
 	defaultBudget      = 100
 	lockDelay          = time.Second
+
+	// No call lasts as long as that, or is repeated as often; more would overflow.
+	maxMaxDelay = 24 * time.Hour
+	maxBudget   = math.MaxInt32
 )
 
 // withDefaults fills in the defaults and reports mistakes.
@@ -64,6 +69,7 @@ func (r Retry) withDefaults(fault func(field, reason string)) Retry {
 	if r.Budget == 0 {
 		r.Budget = defaultBudget
 	}
+	r.MaxDelay, r.BaseDelay, r.Budget = min(r.MaxDelay, maxMaxDelay), min(r.BaseDelay, maxMaxDelay), min(r.Budget, maxBudget)
 	return r
 }
 
