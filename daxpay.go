@@ -480,13 +480,14 @@ func (r *reply) receive(res *resty.Response, path string, limit int64) error {
 	return err
 }
 
-// readAll reads at most limit bytes; announced is the Content-Length, negative if there was none.
+// readAll reads at most limit bytes; announced is the Content-Length, negative if there was none. It is taken at its word up to what
+// messages have: whoever announces much and sends nothing, to the URL of notices for one, gets no memory for it.
 func readAll(r io.Reader, announced, limit int64) ([]byte, error) {
 	if announced > limit {
 		return nil, ErrTooLarge
 	}
-	const unannounced = 512
-	size := announced + 1 // one more, to see that nothing follows
+	const unannounced, trusted = 512, 16 << 10
+	size := min(announced, trusted) + 1 // one more, to see that nothing follows
 	if announced < 0 {
 		size = unannounced
 	}
