@@ -46,8 +46,8 @@ func (r *reply) measureDate() (measured, bool) {
 	return r.measure(date), true
 }
 
-// learn takes the time of a verified answer to what was asked, which was found to be within Config.MaxAge of this clock. So a message that somebody
-// recorded and sends again cannot make the clock wrong by more than that, and not at all for long: see doubt.
+// learn takes the time of a verified answer to what was asked, which was found to be within Config.MaxAge of this clock. So a
+// message that somebody recorded and sends again cannot make the clock wrong by more than that, and not for long: see doubt.
 func (c *core) learn(r *reply, resTime time.Time) {
 	if c.CorrectClock {
 		c.clock.set(r.measure(resTime))

@@ -27,7 +27,7 @@ type Retry struct {
 	// BaseDelay is the longest pause before the second attempt. Each further one may be twice as long; how long it is, is chosen
 	// at random (full jitter). Default: 200 milliseconds. Before a locked order is asked for again, it is a second at least.
 	BaseDelay time.Duration
-	// MaxDelay is the longest pause. Default: 2 seconds.
+	// MaxDelay is the longest pause, at most 24 hours. Default: 2 seconds.
 	MaxDelay time.Duration
 	// Budget is how many repetitions the client has for all its calls together, so that a gateway that is down is not hammered:
 	// each takes one, and each call that succeeds gives back a tenth. Default: 100. Negative: no limit.
