@@ -56,14 +56,14 @@ type Config struct {
 	MaxAnswerSize int64
 	// MaxDepth limits how many objects and lists stand inside one another in an answer or a notice. Default: 32.
 	MaxDepth int
-	// MaxHeaderSize limits the header of an answer in bytes. Default: 64 KiB. It is a matter of the transport: one of your own has
-	// a limit of its own. So are the next two.
+	// MaxHeaderSize limits the header of an answer in bytes; a larger one is a *TransportError. Default: 64 KiB. It is a matter of
+	// the transport, and so are the next two: they have no effect on one of your own.
 	MaxHeaderSize int64
 	// MaxIdleConns is how many connections are kept for the next calls; each is closed after 90 seconds of idleness. Default: as
 	// many as there were calls at once.
 	MaxIdleConns int
 	// ResponseHeaderTimeout is how long one attempt waits for the beginning of its answer. Default: half of Timeout, so that what
-	// hangs can be tried again.
+	// hangs can be tried again, if Timeout leaves room for the pause.
 	ResponseHeaderTimeout time.Duration
 	// AllowAmbiguousText accepts texts in which "&", the name of a member and "=" follow one another. Someone could cut such a
 	// text so that it becomes a member without breaking the signature; set it only to read orders that have such texts
@@ -72,10 +72,12 @@ type Config struct {
 	// Now is the clock, for tests. Default: time.Now.
 	Now func() time.Time
 	// HTTPClient is copied, and the copy follows no redirects. Its Transport is used as it is: set it for a proxy, for own
-	// certificates, or to httpmock's in a test. Default, also for a nil Transport: one that keeps enough connections for
+	// certificates, or to httpmock's in a test. Of one that is no http.Transport, and does not report through httptrace as that does,
+	// nobody knows what it wrote, so that every failure counts as sent. Default, also for a nil Transport: one that keeps enough connections for
 	// concurrent calls.
 	HTTPClient *http.Client
-	// Logger gets a line for every attempt: path, codes, duration and trace id; never a member of a message. Default: silent.
+	// Logger gets a line for every attempt: path, codes, duration and trace id; never a member of a message. Good ones are at
+	// slog.LevelDebug, others at slog.LevelWarn, as are notices that are not received. Default: silent.
 	Logger *slog.Logger
 	// Observer is told of every call and attempt, for traces and metrics: see contrib/otel. Default: none.
 	Observer Observer
@@ -151,7 +153,9 @@ func (cfg Config) withDefaults() (Config, error) {
 			fault(field, "must not be empty")
 		case !utf8.ValidString(secret):
 			fault(field, "must be valid UTF-8")
-		case secret == cfg.SignSecret || slices.Contains(cfg.PreviousSecrets[:i], secret):
+		case secret == cfg.SignSecret:
+			fault(field, "is SignSecret itself: it should be the secret that the gateway had before")
+		case slices.Contains(cfg.PreviousSecrets[:i], secret):
 			fault(field, "is given twice")
 		}
 	}
@@ -163,8 +167,16 @@ func (cfg Config) withDefaults() (Config, error) {
 			fault("ClientIP", "must be an IPv4 or IPv6 address")
 		}
 	}
-	if cfg.Timeout < 0 {
-		fault("Timeout", "must not be negative")
+	for _, t := range []struct {
+		field string
+		value time.Duration
+	}{{"Timeout", cfg.Timeout}, {"ResponseHeaderTimeout", cfg.ResponseHeaderTimeout}} {
+		switch {
+		case t.value < 0:
+			fault(t.field, "must not be negative")
+		case t.value > 0 && t.value < time.Millisecond:
+			fault(t.field, fmt.Sprintf("is %v: give it a unit, such as 30*time.Second", t.value))
+		}
 	}
 	if cfg.MaxAnswerSize < 0 {
 		fault("MaxAnswerSize", "must not be negative")
@@ -177,9 +189,6 @@ func (cfg Config) withDefaults() (Config, error) {
 	}
 	if cfg.MaxIdleConns < 0 {
 		fault("MaxIdleConns", "must not be negative")
-	}
-	if cfg.ResponseHeaderTimeout < 0 {
-		fault("ResponseHeaderTimeout", "must not be negative")
 	}
 	if cfg.CorrectClock && cfg.MaxAge < 0 {
 		fault("CorrectClock", "needs MaxAge: without it, an old answer that somebody sends again could set the clock")

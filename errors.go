@@ -16,7 +16,7 @@ import (
 	"github.com/daxpay-go/daxpay/param"
 )
 
-// What went wrong, for errors.Is. Every error of this package is one of these, a *GatewayError, a *TransportError or a
+// What went wrong, for errors.Is. Every error of a call is one of these, a *GatewayError, a *TransportError or a
 // *PanicError.
 var (
 	// ErrConfig: the configuration cannot work. The *ConfigErrors inside say which fields and why.

@@ -166,6 +166,9 @@ func TestLimitMistakes(t *testing.T) {
 	} {
 		require.ErrorContains(t, err, "Config."+field+" must")
 	}
+	_, err = daxpay.New(daxpay.Config{ServiceURL: "http://127.0.0.1:9000", SignSecret: secret, Timeout: 30, ResponseHeaderTimeout: 5})
+	require.ErrorContains(t, err, "Config.Timeout is 30ns: give it a unit")
+	require.ErrorContains(t, err, "Config.ResponseHeaderTimeout is 5ns")
 	_, err = daxpay.New(daxpay.Config{ServiceURL: "http://127.0.0.1:9000", SignSecret: secret, MaxDepth: -1})
 	require.ErrorIs(t, err, daxpay.ErrConfig)
 }

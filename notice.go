@@ -190,7 +190,7 @@ func (h *noticeHandler) report(ctx context.Context, status int, err error) {
 		case http.StatusConflict:
 			level = slog.LevelDebug
 		}
-		h.client.core.Logger.LogAttrs(ctx, level, text, slog.Int("status", status))
+		h.client.core.Logger.LogAttrs(ctx, level, text, slog.Int("status", status), slog.String("failure", string(failureOf(err))))
 	}
 	if h.OnError != nil {
 		h.OnError(ctx, err)
@@ -366,6 +366,8 @@ func (e *PanicError) MarshalJSON() ([]byte, error) { return json.Marshal(e.Error
 //	if err := (daxpay.Expect{BizOrderNo: order.No, Amount: order.Fen}).Check(n); err != nil {
 //		return err
 //	}
+//
+// Then look at the status: a notice also tells that an order was closed or failed.
 type Expect struct {
 	// BizOrderNo is the merchant's number: of the payment for a pay notice, of the refund for a refund notice, of the allocation for
 	// an allocation notice. Required.

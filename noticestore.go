@@ -19,7 +19,8 @@ const (
 	NoticeDone
 )
 
-// NoticeStore remembers which news was handled. A key is kind, number and status of a notice; an owner is one delivery of it.
+// NoticeStore remembers which news was handled. A key is kind, number and status of a notice, of a refund or an
+// allocation also the time of its end, of an allocation also its result; an owner is one delivery of it.
 // It must be safe for concurrent use.
 //
 // A claim must end by itself when its owner is gone, so that news whose handling was interrupted by a crash is handled when it

@@ -68,7 +68,7 @@ const (
 	FailureBusiness  Failure = "business"  // *GatewayError, Business true
 	FailureSignature Failure = "signature" // *SignError
 	FailureAnswer    Failure = "answer"    // *AnswerError
-	FailureOther     Failure = "other"
+	FailureOther     Failure = "other"     // none of these
 )
 
 // failureOf finds the kind of an error.

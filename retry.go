@@ -151,14 +151,20 @@ func (b *budget) add(tenths int64) bool {
 	}
 }
 
-// again waits until the call may go out again. It returns false if it may not, with the context's error if that ended meanwhile.
+var errSpent = errors.New("Config.Retry.Budget was used up")
+
+// again waits until the call may go out again. It returns false if it may not, with what kept it from that if it is not the call's
+// own nature: the context that ended meanwhile, or the budget.
 func (c *core) again(ctx context.Context, call *call, attempt int, err error) (bool, error) {
 	if attempt >= c.Retry.MaxAttempts || ctx.Err() != nil || !call.maySendAgain(err) {
 		return false, nil
 	}
 	pause := c.Retry.pause(attempt+1, err)
-	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= pause || !c.budget.take() {
+	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= pause {
 		return false, nil
+	}
+	if !c.budget.take() {
+		return false, errSpent
 	}
 	timer := time.NewTimer(pause)
 	defer timer.Stop()
@@ -176,7 +182,7 @@ type failures struct {
 	said    refusals // of encodings
 	path    string   // of the latest attempt
 	errs    []error
-	stopped error // what ended the pause after them, nil for nothing
+	stopped error // what kept the call from going out again, see RetryError
 	unknown bool  // one of them may have taken effect
 }
 
@@ -196,13 +202,14 @@ func (f *failures) err() error {
 	return err
 }
 
-// RetryError says that a call was sent several times, or was about to be sent again when its context ended. It is everything
-// that its attempts were; for errors.As the last one counts.
+// RetryError says that a call was sent several times, or could have been sent again. It is everything that its attempts were; for
+// errors.As the last one counts.
 type RetryError struct {
 	Path string
 	// Errs are the errors of the attempts, in order, at least one.
 	Errs []error
-	// Stopped is the error of the context if that ended before the next attempt, else nil.
+	// Stopped is what kept the call from going out again: the error of the context, which ended in the pause, or that
+	// Retry.Budget was used up. Nil if there was no attempt left, or the last error was none after which there is another.
 	Stopped error
 }
 

@@ -263,7 +263,7 @@ func TestRetryBudget(t *testing.T) {
 	ctx := context.Background()
 	synctest.Test(t, func(t *testing.T) {
 		script := make([]any, 0, 100)
-		for range 4 + 2 + 1 {
+		for range 4 + 2 + 1 + 1 {
 			script = append(script, 503)
 		}
 		for range 10 {
@@ -275,11 +275,12 @@ func TestRetryBudget(t *testing.T) {
 			require.Error(t, syncP1(ctx, kit))
 			require.Len(t, *seen, want)
 		}
+		require.ErrorContains(t, syncP1(ctx, kit), "1 attempt, then Config.Retry.Budget was used up; #1: not an answer")
 		for range 10 {
 			require.NoError(t, syncP1(ctx, kit))
 		}
 		require.Error(t, syncP1(ctx, kit))
-		require.Len(t, *seen, 7+10+2, "ten successes are worth one repetition")
+		require.Len(t, *seen, 8+10+2, "ten successes are worth one repetition")
 
 		kit, seen = flaky(t, daxpay.Config{Retry: daxpay.Retry{Budget: -1}}, 503)
 		for range 200 {

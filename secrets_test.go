@@ -9,7 +9,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/daxpay-go/daxpay"
+	"github.com/daxpay-go/daxpay/daxpaytest"
 	"github.com/daxpay-go/daxpay/model"
+	"github.com/daxpay-go/daxpay/param"
 )
 
 // signedWith signs an object with another secret than the usual one.
@@ -70,7 +72,7 @@ func TestPreviousSecretsAreNotShown(t *testing.T) {
 
 func TestPreviousSecretsMistakes(t *testing.T) {
 	_, err := daxpay.New(daxpay.Config{ServiceURL: "http://127.0.0.1:9000", SignSecret: "a", PreviousSecrets: []string{" ", "a", "b", "b", "\xff"}})
-	for _, want := range []string{"[0] must not be empty", "[1] is given twice", "[3] is given twice", "[4] must be valid UTF-8"} {
+	for _, want := range []string{"[0] must not be empty", "[1] is SignSecret itself", "[3] is given twice", "[4] must be valid UTF-8"} {
 		require.ErrorContains(t, err, "Config.PreviousSecrets"+want)
 	}
 	require.NotContains(t, err.Error(), "[2]")
@@ -78,4 +80,29 @@ func TestPreviousSecretsMistakes(t *testing.T) {
 	require.NoError(t, err)
 	_, err = (*daxpay.Client)(nil).SyncPay(context.Background(), nil)
 	require.ErrorIs(t, err, daxpay.ErrConfig)
+}
+
+// A shop through the change of its secret: what was signed before is still accepted, a client that lags behind is refused.
+func TestChangeOfTheSecret(t *testing.T) {
+	ctx := context.Background()
+	gw := daxpaytest.Start(t)
+	gw.SetPayment(daxpaytest.Payment{OrderNo: "P1", BizOrderNo: "B1", Amount: 100, Status: model.PaySyncSuccess})
+	before, err := gw.Notice("P1")
+	require.NoError(t, err)
+	old := client(t, gw, nil)
+	gw.ChangeSecret("the new one")
+	changed := client(t, gw, func(c *daxpay.Config) { c.PreviousSecrets = []string{daxpaytest.Secret} })
+
+	_, err = old.SyncPay(ctx, &param.PaySyncParam{OrderNo: "P1"})
+	var refusal *daxpay.GatewayError
+	require.ErrorAs(t, err, &refusal)
+	require.Equal(t, 20052, refusal.Code)
+	require.NotErrorIs(t, err, daxpay.ErrOutcomeUnknown)
+
+	res, err := changed.SyncPay(ctx, &param.PaySyncParam{OrderNo: "P1"})
+	require.NoError(t, err)
+	require.Zero(t, res.SecretIndex)
+	n, err := changed.ParseNotice(before)
+	require.NoError(t, err)
+	require.Equal(t, 1, n.(*model.PayNotice).SecretIndex)
 }

@@ -88,8 +88,8 @@ func (c *Client) WaitAllocation(ctx context.Context, p *param.QueryAllocOrderPar
 
 // RecoverPay finds out what became of a Pay that ended in ErrOutcomeUnknown: it queries the payment under the same BizOrderNo,
 // until there is an answer or the context ends. It returns the payment if the gateway has it. A *GatewayError of the business
-// mostly says that it has none (look at Msg); then the same param can be sent again, after the time in which the lost request
-// could still arrive. ErrEcho says that the gateway has another payment, of another amount, under that number.
+// mostly says that it has none (look at Msg); then the same param can be sent again, after a minute in which the lost request
+// could still arrive. Of a payment that is open, Pay with the same param brings the PayBody. ErrEcho says that the gateway has another payment, of another amount, under that number.
 func (c *Client) RecoverPay(ctx context.Context, p *param.PayParam, w Wait) (*model.PayOrderModel, error) {
 	if p == nil {
 		return nil, nilParam(p)

@@ -15,6 +15,7 @@ import (
 	"net/http/httptest"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/daxpay-go/daxpay"
@@ -183,7 +184,7 @@ func WithVersion(v daxpay.GatewayVersion) Option {
 
 // WithSecret sets the secret. Default: Secret.
 func WithSecret(secret string) Option {
-	return func(g *Gateway) { g.secret = secret }
+	return func(g *Gateway) { g.ChangeSecret(secret) }
 }
 
 // WithSignType sets the algorithm. Default: daxpay.HMACSHA256.
@@ -209,7 +210,7 @@ func WithoutSignatureCheck() Option {
 // lives longer than one gateway takes a later one's notices for repetitions.
 type Gateway struct {
 	version  daxpay.GatewayVersion
-	secret   string
+	secret   atomic.Pointer[string]
 	signType daxpay.SignType
 	now      func() time.Time
 	zone     *time.Location
@@ -235,7 +236,6 @@ type Gateway struct {
 func New(options ...Option) *Gateway {
 	g := &Gateway{
 		version:  daxpay.GatewayV208,
-		secret:   Secret,
 		signType: daxpay.HMACSHA256,
 		now:      time.Now,
 		zone:     time.FixedZone("Asia/Shanghai", 8*60*60),
@@ -243,6 +243,7 @@ func New(options ...Option) *Gateway {
 		locked:   make(map[string]bool),
 		notices:  make(map[string][]byte),
 	}
+	g.ChangeSecret(Secret)
 	for _, option := range options {
 		option(g)
 	}
@@ -262,6 +263,12 @@ func Start(tb TB, options ...Option) *Gateway {
 	return g
 }
 
+// ChangeSecret gives the gateway another secret from now on. Notices that were signed before stay as they are, as those of a real
+// gateway do.
+func (g *Gateway) ChangeSecret(secret string) { g.secret.Store(&secret) }
+
+func (g *Gateway) currentSecret() string { return *g.secret.Load() }
+
 // Close stops the gateway.
 func (g *Gateway) Close() { g.server.Close() }
 
@@ -272,7 +279,7 @@ func (g *Gateway) URL() string { return g.server.URL }
 func (g *Gateway) Config() daxpay.Config {
 	return daxpay.Config{
 		ServiceURL: g.URL(),
-		SignSecret: g.secret,
+		SignSecret: g.currentSecret(),
 		SignType:   g.signType,
 		Gateway:    g.version,
 		Now:        g.now,

@@ -58,7 +58,7 @@ func (g *Gateway) signedNotice(key string, members object) []byte {
 	body, ok := g.notices[key]
 	if !ok {
 		all := append(object{{"code", number(codeOK)}, {"msg", nil}, {"resTime", number(g.now().Unix())}}, members...)
-		body = peer.Encode(append(all, pair{"sign", peer.Sign(all, string(g.signType), g.secret, g.zone)}))
+		body = peer.Encode(append(all, pair{"sign", peer.Sign(all, string(g.signType), g.currentSecret(), g.zone)}))
 		g.notices[key] = body
 	}
 	return bytes.Clone(body)

@@ -64,7 +64,7 @@ func (g *Gateway) answer(route route, body []byte) (int, object) {
 		return refuse(codeValidation, complaint)
 	}
 	given, _ := members.Get("sign").(string)
-	if !g.unchecked && subtle.ConstantTimeCompare([]byte(given), []byte(peer.Sign(members, string(g.signType), g.secret, g.zone))) != 1 {
+	if !g.unchecked && subtle.ConstantTimeCompare([]byte(given), []byte(peer.Sign(members, string(g.signType), g.currentSecret(), g.zone))) != 1 {
 		if g.version == daxpay.GatewayV208 {
 			return refuse(codeBadSignature, "验签失败")
 		}
@@ -101,7 +101,7 @@ func (g *Gateway) seal(result outcome) (int, object) {
 		remark = result.remark
 	}
 	data := append(object{{"code", number(code)}, {"msg", remark}, {"resTime", number(g.now().Unix())}}, result.members...)
-	data = append(data, pair{"sign", peer.Sign(data, string(g.signType), g.secret, g.zone)})
+	data = append(data, pair{"sign", peer.Sign(data, string(g.signType), g.currentSecret(), g.zone)})
 	return code, object{{"msg", "success"}, {"code", number(codeOK)}, {"data", data}, {"traceId", newTraceID()}}
 }
 

@@ -73,7 +73,8 @@ const (
 	// too; if no attempt brings an answer, it is daxpay.ErrOutcomeUnknown.
 	EffectRepeatable
 	// EffectOnce: the call must never go out a second time, not even in another encoding. It is for calls that pay out money.
-	// Unless an earlier call already told which version the gateway is, such a call needs Config.Gateway to be set.
+	// With daxpay.GatewayAuto it goes out in the encoding that was accepted last, else in that of the interface documents; if the
+	// gateway refuses that, set Config.Gateway.
 	EffectOnce
 )
 
