@@ -133,6 +133,9 @@ func plansOf(models ...any) ([]*wire.Plan, error) {
 // Retry to decide, with what happened on the wire.
 func sendOnce(_ *resty.Client, r *http.Request) error {
 	r.GetBody = nil
+	if t, ok := r.Context().Value(trailKey{}).(*trail); ok && r.Body != nil {
+		r.Body = &watchedBody{ReadCloser: r.Body, trail: t}
+	}
 	return nil
 }
 

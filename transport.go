@@ -2,6 +2,7 @@ package daxpay
 
 import (
 	"context"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptrace"
@@ -74,6 +75,7 @@ func (c *watchedConn) Write(b []byte) (int, error) {
 type trail struct {
 	mu      sync.Mutex
 	dialing bool         // the transport reports what it does
+	taken   bool         // it took a connection
 	written bool         // something was written, or may have been to a connection that nobody watches
 	conn    *watchedConn // that was taken last
 	before  int64        // its writes until then
@@ -84,7 +86,24 @@ type trail struct {
 // follow returns the context of the request.
 func (t *trail) follow(ctx context.Context) context.Context {
 	t.trace = httptrace.ClientTrace{GetConn: t.getConn, GotConn: t.gotConn}
-	return httptrace.WithClientTrace(ctx, &t.trace)
+	return httptrace.WithClientTrace(context.WithValue(ctx, trailKey{}, t), &t.trace)
+}
+
+// trailKey is the key under which the context of a request holds its trail.
+type trailKey struct{}
+
+// watchedBody tells of a body that is read while there is no connection. Then a transport of the caller's own has it, which may
+// have sent it in a way that it does not report before it tried another.
+type watchedBody struct {
+	io.ReadCloser
+	trail *trail
+}
+
+func (b *watchedBody) Read(p []byte) (int, error) {
+	b.trail.mu.Lock()
+	b.trail.written = b.trail.written || !b.trail.taken
+	b.trail.mu.Unlock()
+	return b.ReadCloser.Read(p)
 }
 
 func (t *trail) getConn(string) {
@@ -97,6 +116,7 @@ func (t *trail) gotConn(info httptrace.GotConnInfo) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.look()
+	t.taken = true
 	conn := info.Conn
 	if secure, ok := conn.(interface{ NetConn() net.Conn }); ok { // *tls.Conn
 		conn = secure.NetConn()
