@@ -9,16 +9,27 @@ import (
 )
 
 // clock is how far the gateway's clock was found to be ahead of Config.Now, for Config.CorrectClock.
-type clock struct{ offset atomic.Int64 } // nanoseconds
+type clock struct {
+	offset  atomic.Int64 // nanoseconds
+	doubted atomic.Bool  // it is not used
+}
 
-func (k *clock) ahead() time.Duration { return time.Duration(k.offset.Load()) }
+func (k *clock) ahead() time.Duration {
+	if k.doubted.Load() {
+		return 0
+	}
+	return time.Duration(k.offset.Load())
+}
 
 // set takes over a difference that was measured, unless the one that is known could be the same, in which case it would only make
 // the clock jump.
 func (k *clock) set(d measured) {
-	if known := k.ahead(); (d.difference - known).Abs() > d.uncertain {
-		k.offset.CompareAndSwap(int64(known), int64(d.difference))
+	right := k.ahead()
+	if (d.difference - right).Abs() > d.uncertain {
+		right = d.difference
 	}
+	k.offset.Store(int64(right))
+	k.doubted.Store(false)
 }
 
 // measured is a difference between the gateway's clock and this one: positive if the gateway's is ahead.
@@ -54,10 +65,16 @@ func (c *core) learn(r *reply, resTime time.Time) {
 	}
 }
 
-// doubt forgets what was learned if the gateway refuses a request and its Date header disagrees.
-func (c *core) doubt(d measured) {
-	if known := c.clock.ahead(); (d.difference - known).Abs() > d.uncertain+tolerable {
-		c.clock.offset.CompareAndSwap(int64(known), 0)
+// doubt stops using what was learned if the gateway refuses a request and its Date header disagrees. Without a Date, nobody knows
+// whether the time was the reason: then it is used in every other request until one is accepted, so that neither a time that was
+// learned wrongly nor a clock that is wrong can be the end.
+func (c *core) doubt(d measured, dated bool) {
+	switch known := c.clock.ahead(); {
+	case dated && (d.difference-known).Abs() > d.uncertain+tolerable:
+		c.clock.offset.Store(0)
+		c.clock.doubted.Store(false)
+	case !dated && c.clock.offset.Load() != 0:
+		c.clock.doubted.Store(!c.clock.doubted.Load())
 	}
 }
 

@@ -172,6 +172,41 @@ func TestNothingIsLearnedFromWhatIsRefused(t *testing.T) {
 	}
 }
 
+// What was learned is not the end of a client whose clock was set right meanwhile, even if something between it and the gateway
+// takes the Date from answers.
+func TestCorrectClockWithoutDate(t *testing.T) {
+	var both clocks
+	gw := stocked(t, daxpaytest.WithClock(at(now)))
+	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header()["Date"] = nil
+		gw.ServeHTTP(undated{w}, r)
+	}))
+	defer front.Close()
+	kit := client(t, gw, func(c *daxpay.Config) { c.ServiceURL, c.Now, c.CorrectClock = front.URL, both.client, true })
+	query := func() error {
+		_, err := kit.QueryPayOrder(context.Background(), &param.QueryPayParam{OrderNo: "P1"})
+		return err
+	}
+	both.behind.Store(-30)
+	require.NoError(t, query())
+	both.behind.Store(0)
+	require.Error(t, query())
+	require.NoError(t, query())
+}
+
+// undated is a ResponseWriter whose Date nobody can set.
+type undated struct{ http.ResponseWriter }
+
+func (w undated) WriteHeader(status int) {
+	w.Header()["Date"] = nil
+	w.ResponseWriter.WriteHeader(status)
+}
+
+func (w undated) Write(b []byte) (int, error) {
+	w.Header()["Date"] = nil
+	return w.ResponseWriter.Write(b)
+}
+
 func TestCorrectClockNeedsMaxAge(t *testing.T) {
 	_, err := daxpay.New(daxpay.Config{ServiceURL: "http://127.0.0.1:9000", SignSecret: secret, CorrectClock: true, MaxAge: -1})
 	require.ErrorIs(t, err, daxpay.ErrConfig)

@@ -548,9 +548,10 @@ func (c *core) open(s *scratch, call *call, version gateway.Version, path string
 	if outer != 0 {
 		a.code = outer
 		refusal := &GatewayError{Path: path, Code: outer, Msg: msg(&s.envelope), TraceID: a.traceID}
-		if d, ok := r.measureDate(); ok && refusal.refusedParam() {
+		if refusal.refusedParam() {
+			d, dated := r.measureDate()
 			refusal.ClockDifference = d.difference
-			c.doubt(d)
+			c.doubt(d, dated)
 		}
 		return refusal
 	}
