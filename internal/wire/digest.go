@@ -176,14 +176,15 @@ func (s *state) finish() []byte {
 
 // encodeHex is hex.Encode for a digest, four bytes at a time: 20 ns less for SHA-256. The length of src is a multiple of four.
 func encodeHex(dst, src []byte) int {
-	for i := 0; i+4 <= len(src); i += 4 {
+	length := 2 * len(src)
+	for ; len(src) >= 4 && len(dst) >= 8; src, dst = src[4:], dst[8:] {
 		// The eight halves of the bytes, one in each byte of the word.
-		w := uint64(binary.BigEndian.Uint32(src[i:]))
+		w := uint64(binary.BigEndian.Uint32(src))
 		w = (w | w<<16) & 0x0000FFFF0000FFFF
 		w = (w | w<<8) & 0x00FF00FF00FF00FF
 		w = (w | w<<4) & 0x0F0F0F0F0F0F0F0F
 		aboveNine := (w + ones*6) >> 4 & ones
-		binary.BigEndian.PutUint64(dst[2*i:], w+ones*'0'+aboveNine*('a'-'9'-1))
+		binary.BigEndian.PutUint64(dst, w+ones*'0'+aboveNine*('a'-'9'-1))
 	}
-	return 2 * len(src)
+	return length
 }

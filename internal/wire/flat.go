@@ -69,7 +69,9 @@ func (t *text) flat(b []byte) (sign []byte, ok bool) {
 
 // flatPair writes a member.
 func (t *text) flatPair(name, value []byte, first bool) {
-	if first || len(t.buf)+len(name)+len(value)+2 > cap(t.buf) {
+	start := len(t.buf)
+	end := start + len(name) + len(value) + 2
+	if end > cap(t.buf) {
 		if !first {
 			t.byte('&')
 		}
@@ -78,13 +80,16 @@ func (t *text) flatPair(name, value []byte, first bool) {
 		t.bytes(value)
 		return
 	}
-	start := len(t.buf)
-	b := t.buf[start : start+len(name)+len(value)+2]
-	t.buf = t.buf[:start+len(b)]
-	b[0] = '&'
-	n := 1 + copy(b[1:], name)
+	b := t.buf[start:end]
+	n := 0
+	if !first {
+		b[0] = '&'
+		n = 1
+	}
+	n += copy(b[n:], name)
 	b[n] = '='
-	copy(b[n+1:], value)
+	n += 1 + copy(b[n+1:], value)
+	t.buf = t.buf[:start+n]
 }
 
 // flatName is the name of a member, and its first word.
@@ -136,16 +141,22 @@ func flatValue(b []byte, i int) (value []byte, end int) {
 		}
 		return b[start:i], i
 	case c == '0':
-		i++
-	default:
-		for _, word := range [...]string{"null", "true", "false"} {
-			if len(b)-i >= len(word) && string(b[i:i+len(word)]) == word {
-				return b[i : i+len(word)], i + len(word)
-			}
-		}
+		return b[start : i+1], i + 1
+	case c == 'n':
+		return flatWord(b, i, "null")
+	case c == 't':
+		return flatWord(b, i, "true")
+	case c == 'f':
+		return flatWord(b, i, "false")
+	}
+	return nil, failed
+}
+
+func flatWord(b []byte, i int, word string) (value []byte, end int) {
+	if end = i + len(word); end > len(b) || string(b[i:end]) != word {
 		return nil, failed
 	}
-	return b[start:i], i
+	return b[i:end], end
 }
 
 // flatText returns the position of the first special byte behind characters of three bytes.
