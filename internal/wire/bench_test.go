@@ -1,8 +1,13 @@
 package wire
 
 import (
+	"bytes"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/hex"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -92,5 +97,52 @@ func BenchmarkHostile(b *testing.B) {
 				}
 			})
 		}
+	}
+}
+
+// BenchmarkTricks measures what the comments on tricks in this package say that they buy, beside the plain way.
+func BenchmarkTricks(b *testing.B) {
+	digest := sha256.Sum256(nil)
+	var sign, other [64]byte
+	hex.Encode(sign[:], digest[:])
+	other = sign
+	long := []byte(strings.Repeat("0123456789abcdef", 64))
+	type notice struct {
+		Code, ResTime, Amount                                                             int64
+		Msg, OrderNo, BizOrderNo, OutOrderNo, Title, Description, Channel, Method, Status string
+	}
+	plan := planOf(b, notice{})
+	names := make(map[string]int)
+	for i, f := range plan.Fields {
+		names[f.Name] = i
+	}
+	name := []byte("OutOrderNo")
+	message := read(b, `{"code":0,"msg":null,"resTime":1,"sign":"x","orderNo":"1","bizOrderNo":"1","outOrderNo":"1","title":"1","description":"1","allocation":false,"autoAllocation":false,`+
+		`"channel":"1","method":"1","amount":100,"status":"success","refundStatus":"1","allocStatus":null,"payTime":1,"expiredTime":1,"closeTime":null}`)
+	order := message.sorted()
+	for _, trick := range []struct {
+		name string
+		run  func()
+	}{
+		{"equal", func() { equal(sign[:], other[:]) }},
+		{"equal/plain", func() { subtle.ConstantTimeCompare(sign[:], other[:]) }},
+		{"words, 1 KiB", func() { plain(long, 0) }},
+		{"words, 1 KiB/plain", func() { holds(long) }},
+		{"field", func() { plan.indexOf(word(name, 0, len(name)), name) }},
+		{"field/plain", func() { _ = names[string(name)] }},
+		{"order", func() { message.order.fits(&message.members, false) }},
+		{"order/plain", func() {
+			slices.Sort(order)
+			slices.SortFunc(order, func(x, y uint32) int {
+				return bytes.Compare(message.nameOf(&message.entries[x]), message.nameOf(&message.entries[y]))
+			})
+		}},
+		{"find", func() { message.find("nosuch") }},
+	} {
+		b.Run(trick.name, func(b *testing.B) {
+			for range b.N {
+				trick.run()
+			}
+		})
 	}
 }

@@ -128,7 +128,7 @@ func (k *Key) compare(o *Object, zone *time.Location, given []byte) (int, error)
 }
 
 // stateOf returns the state that goes with the object. It stays with it when both are pooled, so that only one is fetched from a
-// pool and not two: 15 ns.
+// pool and not two.
 func (k *Key) stateOf(o *Object) *state {
 	if o.state == nil || o.state.key != k {
 		if o.state != nil {
@@ -139,7 +139,7 @@ func (k *Key) stateOf(o *Object) *state {
 	return o.state
 }
 
-// equal is subtle.ConstantTimeCompare for hex digits, eight at a time: 6 ns instead of 40. Sign has 32 or 64 of them.
+// equal is subtle.ConstantTimeCompare for hex digits, eight at a time: 4 ns instead of 20. Sign has 32 or 64 of them.
 func equal(sign, given []byte) int {
 	if len(sign) != len(given) {
 		return 0
@@ -167,24 +167,9 @@ func (s *state) object(o *Object, zone *time.Location) ([]byte, error) {
 func (s *state) finish() []byte {
 	s.text.buf = append(s.text.buf, s.key.tail...)
 	s.hash.Write(s.text.buf)
-	n := encodeHex(s.hex[:], s.hash.Sum(s.raw[:0]))
+	n := hex.Encode(s.hex[:], s.hash.Sum(s.raw[:0]))
 	if cap(s.text.buf) > 2*block {
 		s.text.buf = make([]byte, 0, block) // a secret or a text was that long
 	}
 	return s.hex[:n]
-}
-
-// encodeHex is hex.Encode for a digest, four bytes at a time: 20 ns less for SHA-256. The length of src is a multiple of four.
-func encodeHex(dst, src []byte) int {
-	length := 2 * len(src)
-	for ; len(src) >= 4 && len(dst) >= 8; src, dst = src[4:], dst[8:] {
-		// The eight halves of the bytes, one in each byte of the word.
-		w := uint64(binary.BigEndian.Uint32(src))
-		w = (w | w<<16) & 0x0000FFFF0000FFFF
-		w = (w | w<<8) & 0x00FF00FF00FF00FF
-		w = (w | w<<4) & 0x0F0F0F0F0F0F0F0F
-		aboveNine := (w + ones*6) >> 4 & ones
-		binary.BigEndian.PutUint64(dst, w+ones*'0'+aboveNine*('a'-'9'-1))
-	}
-	return length
 }

@@ -226,7 +226,7 @@ func (m *members) compare(a, b *entry, folded bool) int {
 	case a.word != b.word:
 		return cmp.Compare(a.word, b.word)
 	}
-	// Numbers of one kind start alike. To look at the next eight bytes here is half of a call of bytes.Compare.
+	// Numbers of one kind start alike. To look at the next eight bytes here saves most calls of bytes.Compare.
 	if x, y := m.second(a), m.second(b); x != y && x != 0 && y != 0 {
 		return cmp.Compare(x, y)
 	}
@@ -246,8 +246,8 @@ func (m *members) compareFolded(a, b *entry) int {
 }
 
 // order is the order in which members are signed. It keeps the one of the message before and tries it first, because the
-// gateway sends the members of one kind of message in the same order every time: 30 ns for the 20 members of a notice, where
-// sorting takes 400.
+// gateway sends the members of one kind of message in the same order every time: 25 ns for the 20 members of a notice, where
+// sorting takes 650.
 type order []uint32
 
 // sorted is the order of a message's members.

@@ -363,8 +363,8 @@ func (p *Plan) slot(word uint64, length int) int {
 	return int(h>>32) & (len(p.slots) - 1)
 }
 
-// indexOf finds the field for a member by any of its names: 1 + its index, 0 if there is none. Word is the first of the name. It
-// takes 4 ns; a map takes 15, three times for every member of an answer.
+// indexOf finds the field for a member by any of its names: 1 + its index, 0 if there is none. Word is the first of the name. The
+// table takes a little less than a map, and keeps the index of a field in the two bytes that an entry has for it.
 func (p *Plan) indexOf(word uint64, name []byte) int {
 	for slot := p.slot(word, len(name)); p.slots[slot] != 0; slot = (slot + 1) & (len(p.slots) - 1) {
 		if n := &p.names[p.slots[slot]-1]; n.name == string(name) {
@@ -408,7 +408,7 @@ func (p *Plan) fieldOf(e *entry) *Field {
 
 // of is the field's value in a struct of the plan's type.
 func (f *Field) of(v reflect.Value) reflect.Value {
-	for _, i := range f.path { // 4 ns where FieldByIndex takes 12: there are no pointers on the way
+	for _, i := range f.path { // FieldByIndex also asks for pointers on the way, of which there are none
 		v = v.Field(i)
 	}
 	return v

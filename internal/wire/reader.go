@@ -152,7 +152,7 @@ func (o *Object) Release() {
 const usual = 512
 
 // scanner reads a text once. Its methods take the position at which something starts and return the one behind it, or failed:
-// in that way the position stays in a register, which makes reading a fifth faster than a position in the scanner.
+// in that way the position stays in a register.
 type scanner struct {
 	text     []byte
 	names    []nameKey
@@ -227,7 +227,7 @@ func (s *scanner) object(i, depth int, o, inner *Object, name string) int {
 		} else {
 			unkept.spelled, unkept.foreign = false, false
 		}
-		// What most names and texts are stands here and not in a function: 5 ns for each member.
+		// What most names and texts are stands here and not in a function, which saves two calls for each member.
 		if end := plain(text, i+1); s.at(end, '"') {
 			e.name, e.nameEnd, e.word = uint32(i+1), uint32(end), word(text, i+1, end) //nolint:gosec // document saw to it
 			i = end + 1
@@ -461,8 +461,7 @@ func (s *scanner) string(i int, f *form) int {
 // runes reads characters that are not ASCII.
 func (s *scanner) runes(i int) int {
 	for i < len(s.text) && s.text[i] >= utf8.RuneSelf {
-		// Most of Chinese: three bytes of which any continuation is right. Looking at them here reads Chinese three times as fast
-		// as DecodeRune does.
+		// Most of Chinese: three bytes of which any continuation is right. To look at them here saves a call for each character.
 		if c := s.text[i]; 0xE1 <= c && c <= 0xEC && i+2 < len(s.text) && s.text[i+1]&0xC0 == 0x80 && s.text[i+2]&0xC0 == 0x80 {
 			i += 3
 			continue

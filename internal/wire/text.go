@@ -58,7 +58,7 @@ func (e *entry) isSign() bool { return e.word == signWord && e.nameEnd-e.name ==
 
 func (t *text) object(o *Object) {
 	first := true
-	if o.inOrder { // as requests are; looking at no order saves 3 ns for each member
+	if o.inOrder { // as requests are
 		for i := range o.entries {
 			first = t.top(&o.members, &o.entries[i], first)
 		}
@@ -94,7 +94,7 @@ func (t *text) top(m *members, e *entry, first bool) bool {
 	return false
 }
 
-// pair writes a separator, a name, a sign and a value, all at once if there is room for them: 9 ns instead of 21.
+// pair writes a separator, a name, a sign and a value, all at once if there is room for them.
 func (t *text) pair(separator byte, m *members, e *entry, sign byte) bool {
 	name, value := m.text[e.name:], m.text[e.value:e.valueEnd]
 	if e.kind == String {

@@ -5,8 +5,7 @@ import (
 	"math/bits"
 )
 
-// Eight bytes at a time: the loops here look at a word of the text at once, which for a text of a megabyte is 0.2 ns a byte where a
-// byte at a time is 1.2.
+// Eight bytes at a time: the loops here look at a word of the text at once, which takes 0.2 ns a byte.
 
 const (
 	ones  = 0x0101010101010101 // times a byte: that byte in all eight places
