@@ -130,11 +130,11 @@ func plansOf(models ...any) ([]*wire.Plan, error) {
 }
 
 // sendOnce takes the means to send the body again from net/http, which would do so by itself after some faults of HTTP/2: it is for
-// Retry to decide, with what happened on the wire.
+// Retry to decide, with what happened on the wire, which the body sees as well.
 func sendOnce(_ *resty.Client, r *http.Request) error {
 	r.GetBody = nil
-	if t, ok := r.Context().Value(trailKey{}).(*trail); ok && r.Body != nil {
-		r.Body = &watchedBody{ReadCloser: r.Body, trail: t}
+	if t := trailOf(r.Context()); t != nil && r.Body != nil {
+		t.ReadCloser, r.Body = r.Body, t
 	}
 	return nil
 }

@@ -71,8 +71,11 @@ func (c *watchedConn) Write(b []byte) (int, error) {
 	return n, err
 }
 
-// trail is what one request did on the wire.
+// trail is what one request did on the wire. It is the context of the request and its body, too, so that it takes memory once.
 type trail struct {
+	context.Context
+	io.ReadCloser
+
 	mu      sync.Mutex
 	dialing bool         // the transport reports what it does
 	taken   bool         // it took a connection
@@ -85,25 +88,34 @@ type trail struct {
 
 // follow returns the context of the request.
 func (t *trail) follow(ctx context.Context) context.Context {
+	t.Context = ctx
 	t.trace = httptrace.ClientTrace{GetConn: t.getConn, GotConn: t.gotConn}
-	return httptrace.WithClientTrace(context.WithValue(ctx, trailKey{}, t), &t.trace)
+	return httptrace.WithClientTrace(t, &t.trace)
 }
 
-// trailKey is the key under which the context of a request holds its trail.
 type trailKey struct{}
 
-// watchedBody tells of a body that is read while there is no connection. Then a transport of the caller's own has it, which may
-// have sent it in a way that it does not report before it tried another.
-type watchedBody struct {
-	io.ReadCloser
-	trail *trail
+// trailOf is the trail that the context of a request has, nil if there is none.
+func trailOf(ctx context.Context) *trail {
+	t, _ := ctx.Value(trailKey{}).(*trail)
+	return t
 }
 
-func (b *watchedBody) Read(p []byte) (int, error) {
-	b.trail.mu.Lock()
-	b.trail.written = b.trail.written || !b.trail.taken
-	b.trail.mu.Unlock()
-	return b.ReadCloser.Read(p)
+// Value is that of the context, which has the trail itself, too.
+func (t *trail) Value(key any) any {
+	if key == (trailKey{}) {
+		return t
+	}
+	return t.Context.Value(key)
+}
+
+// Read reads the body. If there is no connection yet, a transport of the caller's own has it, which may have sent it in a way that
+// it does not report before it tried another.
+func (t *trail) Read(p []byte) (int, error) {
+	t.mu.Lock()
+	t.written = t.written || !t.taken
+	t.mu.Unlock()
+	return t.ReadCloser.Read(p)
 }
 
 func (t *trail) getConn(string) {
