@@ -231,10 +231,9 @@ func (c *core) execute(ctx context.Context, call *call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, c.Timeout)
-	defer cancel()
-
 	ctx, watch := c.watch(ctx, call)
+	ctx, cancel := context.WithTimeout(ctx, c.Timeout) // also if an observer returned a context that has nothing of the caller's
+	defer cancel()
 	a, err := c.attempts(ctx, call, versions, watch)
 	watch.done(ctx, err)
 	return a, err
