@@ -4,11 +4,16 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"math"
 	"time"
 )
 
-// maxListPauses is by how much the pause between lists grows while they fail.
-const maxListPauses = 8
+// maxListDoublings is how often the pause between lists doubles while they fail.
+const maxListDoublings = 3
+
+func listPause(every time.Duration, failures int) time.Duration {
+	return doubled(every, min(failures, maxListDoublings), math.MaxInt64)
+}
 
 var errRepeats = errors.New("an order is there twice: the numbers must come after the given one, in order")
 
@@ -20,7 +25,7 @@ func (r *Reconciler) keepListing(ctx context.Context) {
 		if r.list(ctx) == nil {
 			failures = 0
 		}
-		timer := time.NewTimer(doubled(r.options.ListEvery, failures, maxListPauses*r.options.ListEvery))
+		timer := time.NewTimer(listPause(r.options.ListEvery, failures))
 		select {
 		case <-timer.C:
 		case <-ctx.Done():

@@ -187,8 +187,8 @@ func (t *orders) put(j *job, what outcome, now time.Time) {
 // doubled is d, doubled n times, at most limit.
 func doubled(d time.Duration, n int, limit time.Duration) time.Duration {
 	for range n {
-		if d >= limit {
-			break
+		if d > limit/2 {
+			return limit
 		}
 		d *= 2
 	}

@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"math"
 	"testing"
 	"time"
 
@@ -48,4 +49,17 @@ func TestListedAgainWhileLookedAt(t *testing.T) {
 	stands(0, 0)
 	list(nil)
 	require.Empty(t, orders.known)
+}
+
+// The largest pauses are long, and not negative, which would be none.
+func TestPausesDoNotOverflow(t *testing.T) {
+	const longest = time.Duration(math.MaxInt64)
+	for _, d := range []time.Duration{1, time.Second, 3 << 60, longest} {
+		for n := range 70 {
+			require.GreaterOrEqual(t, doubled(d, n, longest), d)
+		}
+		require.GreaterOrEqual(t, listPause(d, 0), d)
+		require.GreaterOrEqual(t, listPause(d, 70), d)
+	}
+	require.Equal(t, 8*time.Second, listPause(time.Second, 70))
 }
