@@ -136,16 +136,6 @@ func TestObserverAndLoggerBesideEachOther(t *testing.T) {
 	require.NoError(t, err, "a nil pointer is no observer")
 }
 
-type contextless struct{ recorder }
-
-func (*contextless) CallStarted(context.Context, daxpay.Observation) context.Context { return nil }
-
-func TestObserverWithoutContext(t *testing.T) {
-	kit := client(t, stocked(t), func(c *daxpay.Config) { c.Observer = &contextless{} })
-	_, err := kit.SyncPay(context.Background(), &param.PaySyncParam{OrderNo: "P1"})
-	require.NoError(t, err)
-}
-
 func TestObserverSeesSecretIndexAndSignatureFailures(t *testing.T) {
 	for _, tt := range []struct {
 		secret  string
@@ -167,4 +157,31 @@ func TestObserverSeesSecretIndexAndSignatureFailures(t *testing.T) {
 	require.Equal(t, daxpay.FailureAnswer, seen.done[0].Failure)
 	require.Equal(t, "T", seen.done[0].TraceID)
 	require.Less(t, time.Duration(0), seen.done[0].Duration)
+}
+
+// contextless is an Observer that returns no context, or one without the end of the call.
+type contextless struct {
+	daxpay.Observer
+	ctx context.Context //nolint:containedctx // what it returns
+	end bool
+}
+
+func (f *contextless) CallStarted(context.Context, daxpay.Observation) context.Context { return f.ctx }
+
+func (f *contextless) AttemptDone(ctx context.Context, _ daxpay.Observation) {
+	_, f.end = ctx.Deadline()
+}
+
+func (f *contextless) CallDone(context.Context, daxpay.Observation) {}
+
+// An observer that mistakes the context costs no call its result, nor its end.
+func TestObserversThatForgetTheContext(t *testing.T) {
+	for _, ctx := range []context.Context{nil, context.Background()} {
+		o := &contextless{ctx: ctx}
+		gw := stocked(t)
+		kit := client(t, gw, func(c *daxpay.Config) { c.Observer = o })
+		_, err := kit.QueryPayOrder(context.Background(), &param.QueryPayParam{OrderNo: "P1"})
+		require.NoError(t, err)
+		require.True(t, o.end, "the call has no end")
+	}
 }

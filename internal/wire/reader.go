@@ -250,7 +250,7 @@ func (s *scanner) object(i, depth int, o, inner *Object, name string) int {
 			i = s.space(i)
 		}
 		var into *Object
-		if inner != nil && string(text[e.name:e.nameEnd]) == name && !e.spelled {
+		if inner != nil && s.isNamed(e, name) {
 			into = inner
 		}
 		e.value = uint32(i) //nolint:gosec // document saw to it
@@ -301,6 +301,13 @@ func (s *scanner) object(i, depth int, o, inner *Object, name string) int {
 			return s.fail(i, "a comma or the end of the object is expected")
 		}
 	}
+}
+
+func (s *scanner) isNamed(e *entry, name string) bool {
+	if e.spelled {
+		return string(s.spelled[e.name:e.nameEnd]) == name
+	}
+	return string(s.text[e.name:e.nameEnd]) == name
 }
 
 // unusualName reads a name with escapes or characters that are not ASCII.

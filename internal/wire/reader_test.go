@@ -119,6 +119,9 @@ func TestReadWith(t *testing.T) {
 	require.Len(t, inner.Members(), 2)
 	require.Equal(t, "a", string(inner.Members()[0].Name))
 
+	require.NoError(t, outer.ReadWith([]byte(`{"\u0061":"\u0061","d\u0061ta":{"\u0061":1}}`), &inner, "data"))
+	require.Len(t, inner.Members(), 1, "however its name is spelled")
+	require.Equal(t, "a", string(inner.Members()[0].Name))
 	require.NoError(t, outer.ReadWith([]byte(`{"x":{"data":{"c":3}}}`), &inner, "data"))
 	require.Empty(t, inner.Members())
 	require.NoError(t, outer.ReadWith([]byte(`{"data":[{"c":3}]}`), &inner, "data"))
