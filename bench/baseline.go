@@ -33,7 +33,7 @@ func compareBaseline(w io.Writer, file string, rows []row) {
 	worse := 0
 	for _, r := range rows {
 		was, known := before[r.work]
-		if !known || r.value.median <= was*slack+1e-9 {
+		if !known || r.value.median <= max(was, was*slack)+1e-9 {
 			continue
 		}
 		worse++
