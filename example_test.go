@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"time"
 
 	"github.com/daxpay-go/daxpay"
 	"github.com/daxpay-go/daxpay/daxpaytest"
@@ -111,4 +114,55 @@ func ExampleSignError_Explain() {
 	// expected:  b066b263a7fa3ac648a670b5ffa3aabdb53dd7b9ef1559718dc2c6b3486bbd45
 	// received:  87313bcb799c76a21396b9bd69667047
 	// cause:     the other side signs with MD5: set SignType
+}
+
+// counter is an Observer that prints what became of each call.
+type counter struct{}
+
+func (counter) CallStarted(ctx context.Context, _ daxpay.Observation) context.Context { return ctx }
+
+func (counter) AttemptDone(_ context.Context, o daxpay.Observation) {
+	fmt.Printf("%s, attempt %d: HTTP status %d, failure %q\n", o.Call, o.Attempt, o.Status, o.Failure)
+}
+
+func (counter) CallDone(_ context.Context, o daxpay.Observation) {
+	fmt.Printf("%s: %d attempts, verified: %t\n", o.Call, o.Attempt, o.Verified)
+}
+
+// A proxy fails once; a sync does no harm twice, so it goes out again.
+func ExampleRetry() {
+	gw := daxpaytest.New()
+	defer gw.Close()
+	gw.SetPayment(daxpaytest.Payment{BizOrderNo: "A1", Status: model.PaySyncSuccess})
+	var failed bool
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !failed {
+			failed = true
+			http.Error(w, "the gateway restarts", http.StatusServiceUnavailable)
+			return
+		}
+		gw.ServeHTTP(w, r)
+	}))
+	defer proxy.Close()
+
+	config := gw.Config()
+	config.ServiceURL = proxy.URL
+	config.Retry = daxpay.Retry{MaxAttempts: 3, BaseDelay: 10 * time.Millisecond}
+	config.Observer = counter{}
+	kit, err := daxpay.New(config)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	res, err := kit.SyncPay(context.Background(), &param.PaySyncParam{BizOrderNo: "A1"})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(res.Data.Status)
+	// Output:
+	// PaySync, attempt 1: HTTP status 503, failure "http"
+	// PaySync, attempt 2: HTTP status 200, failure ""
+	// PaySync: 2 attempts, verified: true
+	// pay_success
 }
