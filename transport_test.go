@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"net/http/httptrace"
 	"runtime"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -125,4 +126,27 @@ func TestWatchedKeepsTheErrorOfTheDialer(t *testing.T) {
 	conn, err := watched(func(context.Context, string, string) (net.Conn, error) { return nil, refused })(context.Background(), "tcp", "x")
 	require.Nil(t, conn)
 	require.ErrorIs(t, err, refused)
+}
+
+// HTTP/2 runs over the same connections; one that has carried a request counts as written to.
+func TestTrailOverHTTP2(t *testing.T) {
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "{}") }))
+	server.EnableHTTP2 = true
+	server.StartTLS()
+	defer server.Close()
+	transport := Config{MaxIdleConns: 1}.newTransport()
+	defer transport.CloseIdleConnections()
+	transport.TLSClientConfig = server.Client().Transport.(*http.Transport).TLSClientConfig.Clone()
+	transport.TLSClientConfig.NextProtos = nil
+	for range 2 {
+		var trail trail
+		req, err := http.NewRequestWithContext(trail.follow(context.Background()), http.MethodPost, server.URL, strings.NewReader("{}"))
+		require.NoError(t, err)
+		res, err := transport.RoundTrip(req)
+		require.NoError(t, err)
+		require.NoError(t, res.Body.Close())
+		require.Equal(t, 2, res.ProtoMajor)
+		require.NotNil(t, trail.conn)
+		require.False(t, trail.neverSent())
+	}
 }
