@@ -126,6 +126,8 @@ func BenchmarkTricks(b *testing.B) {
 	}{
 		{"equal", func() { equal(sign[:], other[:]) }},
 		{"equal/plain", func() { subtle.ConstantTimeCompare(sign[:], other[:]) }},
+		{"hex", func() { hexDigits(sign[:], digest[:]) }},
+		{"hex/plain", func() { hex.Encode(sign[:], digest[:]) }},
 		{"words, 1 KiB", func() { plain(long, 0) }},
 		{"words, 1 KiB/plain", func() { holds(long) }},
 		{"field", func() { plan.indexOf(word(name, 0, len(name)), name) }},
