@@ -13,7 +13,6 @@
 package daxpay
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -130,12 +129,9 @@ func plansOf(models ...any) ([]*wire.Plan, error) {
 }
 
 // sendOnce takes the means to send the body again from net/http, which would do so by itself after some faults of HTTP/2: it is for
-// Retry to decide, with what happened on the wire, which the body sees as well.
+// Retry to decide, with what happened on the wire.
 func sendOnce(_ *resty.Client, r *http.Request) error {
 	r.GetBody = nil
-	if t := trailOf(r.Context()); t != nil && r.Body != nil {
-		t.ReadCloser, r.Body = r.Body, t
-	}
 	return nil
 }
 
@@ -448,7 +444,8 @@ func (c *core) post(ctx context.Context, path string, body []byte) (reply, error
 	r := reply{sent: c.Now()}
 	start := time.Now()
 	trail := new(trail)
-	res, err := c.resty.R().SetContext(trail.follow(ctx)).SetBody(bytes.NewReader(body)).Post(c.ServiceURL + path)
+	trail.body.Reset(body)
+	res, err := c.resty.R().SetContext(trail.follow(ctx)).SetBody(&trail.body).Post(c.ServiceURL + path)
 	r.took = time.Since(start)
 	if err == nil {
 		err = r.receive(res, path, c.MaxAnswerSize)

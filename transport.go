@@ -1,8 +1,8 @@
 package daxpay
 
 import (
+	"bytes"
 	"context"
-	"io"
 	"net"
 	"net/http"
 	"net/http/httptrace"
@@ -71,11 +71,9 @@ func (c *watchedConn) Write(b []byte) (int, error) {
 	return n, err
 }
 
-// trail is what one request did on the wire. It is the context of the request and its body, too, so that it takes memory once.
+// trail is what one request did on the wire. Its body is a bytes.Reader and nothing around one: for any other, net/http would write
+// the header by itself first, which costs a tenth of a call.
 type trail struct {
-	context.Context
-	io.ReadCloser
-
 	mu      sync.Mutex
 	dialing bool         // the transport reports what it does
 	taken   bool         // it took a connection
@@ -83,39 +81,22 @@ type trail struct {
 	conn    *watchedConn // that was taken last
 	before  int64        // its writes until then
 
+	body  bytes.Reader
 	trace httptrace.ClientTrace
 }
 
 // follow returns the context of the request.
 func (t *trail) follow(ctx context.Context) context.Context {
-	t.Context = ctx
 	t.trace = httptrace.ClientTrace{GetConn: t.getConn, GotConn: t.gotConn}
-	return httptrace.WithClientTrace(t, &t.trace)
+	return httptrace.WithClientTrace(ctx, &t.trace)
 }
 
-type trailKey struct{}
-
-// trailOf is the trail that the context of a request has, nil if there is none.
-func trailOf(ctx context.Context) *trail {
-	t, _ := ctx.Value(trailKey{}).(*trail)
-	return t
-}
-
-// Value is that of the context, which has the trail itself, too.
-func (t *trail) Value(key any) any {
-	if key == (trailKey{}) {
-		return t
+// lookAtBody takes it for sent if it was read while there was no connection. Then a transport of the caller's own has it, which may
+// have sent it in a way that it does not report before it tried another.
+func (t *trail) lookAtBody() {
+	if !t.taken && int64(t.body.Len()) != t.body.Size() {
+		t.written = true
 	}
-	return t.Context.Value(key)
-}
-
-// Read reads the body. If there is no connection yet, a transport of the caller's own has it, which may have sent it in a way that
-// it does not report before it tried another.
-func (t *trail) Read(p []byte) (int, error) {
-	t.mu.Lock()
-	t.written = t.written || !t.taken
-	t.mu.Unlock()
-	return t.ReadCloser.Read(p)
 }
 
 func (t *trail) getConn(string) {
@@ -128,6 +109,7 @@ func (t *trail) gotConn(info httptrace.GotConnInfo) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.look()
+	t.lookAtBody()
 	t.taken = true
 	conn := info.Conn
 	if secure, ok := conn.(interface{ NetConn() net.Conn }); ok { // *tls.Conn
@@ -154,5 +136,6 @@ func (t *trail) neverSent() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.look()
+	t.lookAtBody()
 	return t.dialing && !t.written
 }

@@ -14,6 +14,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/daxpay-go/daxpay/param"
 )
 
 func TestTrail(t *testing.T) {
@@ -149,4 +151,24 @@ func TestTrailOverHTTP2(t *testing.T) {
 		require.NotNil(t, trail.conn)
 		require.False(t, trail.neverSent())
 	}
+}
+
+// Header and body go out in one piece: a request in two costs a tenth more.
+func TestRequestsAreOneWrite(t *testing.T) {
+	server := httptest.NewServer(http.NotFoundHandler())
+	defer server.Close()
+	transport := Config{MaxIdleConns: 1}.newTransport()
+	defer transport.CloseIdleConnections()
+	dial := transport.DialContext
+	var conn *watchedConn
+	transport.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
+		c, err := dial(ctx, network, addr)
+		conn, _ = c.(*watchedConn)
+		return c, err
+	}
+	kit, err := New(Config{ServiceURL: server.URL, SignSecret: "123456", HTTPClient: &http.Client{Transport: transport}})
+	require.NoError(t, err)
+	_, err = kit.SyncPay(context.Background(), &param.PaySyncParam{OrderNo: "P1"})
+	require.ErrorIs(t, err, ErrProtocol)
+	require.EqualValues(t, 1, conn.writes.Load())
 }
