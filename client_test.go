@@ -559,6 +559,33 @@ type privateName string
 
 func (*privateName) UnmarshalJSON(b []byte) error { return fmt.Errorf("cannot parse %s", b) }
 
+// moody writes its JSON when it is checked, and not when it is sent.
+type moody struct{ asked *int }
+
+func (m moody) MarshalJSON() ([]byte, error) {
+	if *m.asked++; *m.asked > 1 {
+		return nil, errors.New("not now")
+	}
+	return []byte("1"), nil
+}
+
+type moodyParam struct {
+	param.Common
+	Mood moody `json:"mood"`
+}
+
+func (*moodyParam) Call() param.Call[payoutModel] {
+	return param.Call[payoutModel]{Path: "/unipay/ext/mood"}
+}
+
+func TestWhatCannotBeWrittenHasNoUnknownOutcome(t *testing.T) {
+	kit, transport := mocked(t, daxpay.Config{}, jsonAnswer("{}"))
+	_, err := daxpay.Execute(context.Background(), kit, &moodyParam{Mood: moody{new(int)}})
+	require.ErrorIs(t, err, daxpay.ErrParam)
+	require.NotErrorIs(t, err, daxpay.ErrOutcomeUnknown)
+	require.Zero(t, transport.GetTotalCallCount())
+}
+
 // What a merchant's own types say of what they cannot read, and what the other side put into names, stays out of errors.
 func TestErrorsHoldNothingOfTheMessage(t *testing.T) {
 	for _, members := range []string{`"payee":"王小明"`, `"王小明":"\u0000"`, `"王小明":{"a":"x&code=1"}`} {

@@ -372,8 +372,11 @@ func (call *call) misunderstood(err error) *GatewayError {
 // roundTrip makes one attempt: one request, one answer, every check.
 func (c *core) roundTrip(ctx context.Context, call *call, version gateway.Version, path string) (answer, error) {
 	body, err := c.seal(call, version)
-	if err != nil {
+	switch {
+	case errors.Is(err, ErrParam):
 		return answer{}, err
+	case err != nil: // no random numbers
+		return answer{}, &TransportError{Path: path, NeverSent: true, Err: err}
 	}
 	reply, err := c.post(ctx, path, body)
 	a := answer{status: reply.status}

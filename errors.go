@@ -331,7 +331,7 @@ func (e *OutcomeError) Unwrap() []error { return []error{ErrOutcomeUnknown, e.Er
 
 // mayHaveRun tells whether the call may have taken effect although err came back.
 func (call *call) mayHaveRun(err error, version gateway.Version) bool {
-	if call.effect == param.EffectReadOnly {
+	if call.effect == param.EffectReadOnly || errors.Is(err, ErrParam) { // the latter could not be written
 		return false
 	}
 	if refusal := (*GatewayError)(nil); errors.As(err, &refusal) {
