@@ -1,96 +1,36 @@
 package wire
 
-import "bytes"
+import (
+	"encoding/binary"
+	"math/bits"
+)
 
-// Most messages are flat, compact, and in the order in which they are signed: every request of a client, most answers. Their text
-// is collected while they are read, without a list of their members: 10 % less time for four members, 30 % for 32. Whatever is in any
-// way unusual is left to Object, also whatever is wrong, so that there is one judge of what is wrong.
+// Most messages are short, compact, in the order in which they are signed, and at most a list of plain objects stands in them: every
+// request of a client, most answers. Their text is written while they are read, without a list of their members: a fifth less time for
+// four members, half for 32. Whatever is in any way unusual is left to Object, also whatever is wrong, so that there is one judge of
+// what is wrong.
 
-// AppendSignFlat appends the signature of the object in text if that is flat, compact and in order; else it returns false.
+// AppendSignFlat appends the signature of the object in text if that is such a message; else it returns false.
 func (k *Key) AppendSignFlat(dst, text []byte) ([]byte, bool) {
 	s, _ := k.states.Get().(*state)
 	defer k.states.Put(s)
-	s.begin()
-	if _, ok := s.text.flat(text); !ok {
+	signed, _, ok := s.text.flat(text)
+	if !ok {
 		return dst, false
 	}
-	return append(dst, s.finish()...), true
+	return append(dst, s.sum(signed)...), true
 }
 
-// VerifyFlat tells whether text is flat, compact and in order, and has the signature that the key gives it. If not, nothing is
-// known about it.
+// VerifyFlat tells whether text is such a message and has the signature that the key gives it. If not, nothing is known about it.
 func (k *Key) VerifyFlat(text []byte) bool {
 	s, _ := k.states.Get().(*state)
 	defer k.states.Put(s)
-	s.begin()
-	given, ok := s.text.flat(text)
-	return ok && equal(s.finish(), given) == 1
+	signed, given, ok := s.text.flat(text)
+	return ok && equal(s.sum(signed), given) == 1
 }
 
-// flat collects the canonical text of b, and returns the text of its sign.
-func (t *text) flat(b []byte) (sign []byte, ok bool) {
-	const soon = 512
-	if len(b) < len("{}") || b[0] != '{' || bytes.IndexByte(b[:min(len(b), soon)], '[') >= 0 { // a list, most likely
-		return nil, false
-	}
-	var before flatName // its parts are written one by one: a copy of the whole would wait for them
-	first := true
-	for i := 1; ; i++ {
-		n, at := readFlatName(b, i)
-		if at == failed {
-			return nil, false
-		}
-		value, end := flatValue(b, at)
-		if end == failed || end == len(b) {
-			return nil, false
-		}
-		switch {
-		case n.first == signWord && n.end-n.start == len(SignName):
-			if sign != nil || b[at] != '"' {
-				return nil, false
-			}
-			sign = value
-		case !sortsBefore(b, before, n) || lower(n.first) == signWord || b[at] == '"' && isTimeName(b[n.start:n.end]):
-			return nil, false
-		case b[at] != 'n':
-			t.flatPair(b[n.start:n.end], value, first)
-			first = false
-		}
-		if n.first != signWord {
-			before.start, before.end, before.first = n.start, n.end, n.first
-		}
-		if i = end; b[i] == '}' {
-			return sign, i == len(b)-1
-		} else if b[i] != ',' {
-			return nil, false
-		}
-	}
-}
-
-// flatPair writes a member.
-func (t *text) flatPair(name, value []byte, first bool) {
-	start := len(t.buf)
-	end := start + len(name) + len(value) + 2
-	if end > cap(t.buf) {
-		if !first {
-			t.byte('&')
-		}
-		t.bytes(name)
-		t.byte('=')
-		t.bytes(value)
-		return
-	}
-	b := t.buf[start:end]
-	n := 0
-	if !first {
-		b[0] = '&'
-		n = 1
-	}
-	n += copy(b[n:], name)
-	b[n] = '='
-	n += 1 + copy(b[n+1:], value)
-	t.buf = t.buf[:start+n]
-}
+// spill is how many bytes may be written behind what was meant.
+const spill = 8
 
 // flatName is the name of a member, and its first word.
 type flatName struct {
@@ -98,12 +38,87 @@ type flatName struct {
 	first      uint64
 }
 
-// readFlatName reads a name that is ASCII without escapes, and returns the position behind its colon.
-func readFlatName(b []byte, i int) (flatName, int) {
+// flat returns the canonical text of b, and the text of its sign.
+func (t *text) flat(b []byte) (signed, sign []byte, ok bool) {
+	if len(b) < spill || len(b) > cap(t.buf)-spill || b[0] != '{' {
+		return nil, nil, false
+	}
+	dst := t.buf[:len(b)+spill] // the text is never longer than what was read of the message
+	var before, folded uint64   // the first word of the name before
+	start, end := 0, 0          // of that name
+	for i, j := 1, 0; ; i++ {
+		if i >= len(b) || b[i] != '"' {
+			return nil, nil, false
+		}
+		nameAt := i + 1
+		nameEnd := copyPlain(dst, b, j+1, nameAt)
+		at := nameEnd + 2
+		if at >= len(b) || b[nameEnd] != '"' || b[nameEnd+1] != ':' {
+			return nil, nil, false
+		}
+		k := j + 1 + nameEnd - nameAt
+		dst[j], dst[k] = '&', '='
+		first := word(b, nameAt, nameEnd)
+		isText := b[at] == '"'
+		if isText {
+			i = flatText(dst, b, k+1, at)
+			k += i - at - 1
+		} else if b[at] == '[' {
+			i, k = t.flatList(dst, b, k+1, at)
+		} else {
+			i, k = flatScalar(dst, b, k+1, at)
+		}
+		if i == failed || i == len(b) {
+			return nil, nil, false
+		}
+		if first == signWord && nameEnd-nameAt == len(SignName) {
+			if sign != nil || !isText {
+				return nil, nil, false
+			}
+			sign = b[at+1 : i-1]
+		} else {
+			lowered := lower(first)
+			if (first <= before || lowered <= folded) && !secondsAscend(b, start, end, nameAt, nameEnd) || lowered == signWord || isText && isTimeName(b[nameAt:nameEnd]) {
+				return nil, nil, false
+			}
+			before, folded, start, end = first, lowered, nameAt, nameEnd
+			if b[at] != 'n' && !(b[at] == '[' && b[at+1] == ']') {
+				j = k
+			}
+		}
+		if b[i] != ',' {
+			return dst[min(j, 1):j], sign, b[i] == '}' && i == len(b)-1 // without the first &
+		}
+	}
+}
+
+// secondsAscend tells whether two names that start with the same eight bytes go on in ascending order.
+func secondsAscend(b []byte, start, end, nextStart, nextEnd int) bool {
+	if end-start <= 8 || nextEnd-nextStart <= 8 || word(b, start, end) != word(b, nextStart, nextEnd) {
+		return false
+	}
+	x, y := word(b, start+8, end), word(b, nextStart+8, nextEnd)
+	return x < y && lower(x) < lower(y)
+}
+
+// flatText copies a string without escapes. It returns the position behind its closing quote.
+func flatText(dst, b []byte, j, i int) int {
+	end := copyPlain(dst, b, j, i+1)
+	if end < len(b) && b[end] >= 0x80 {
+		end = copyChinese(dst, b, j+end-i-1, end)
+	}
+	if end == failed || end == len(b) || b[end] != '"' {
+		return failed
+	}
+	return end + 1
+}
+
+// flatMember reads a name that is ASCII without escapes, and copies it to dst from j on. It returns the position behind its colon.
+func flatMember(dst, b []byte, j, i int) (flatName, int) {
 	if i >= len(b) || b[i] != '"' {
 		return flatName{}, failed
 	}
-	n := flatName{start: i + 1, end: plain(b, i+1)}
+	n := flatName{start: i + 1, end: copyPlain(dst, b, j, i+1)}
 	if n.end+2 >= len(b) || b[n.end] != '"' || b[n.end+1] != ':' {
 		return flatName{}, failed
 	}
@@ -113,62 +128,235 @@ func readFlatName(b []byte, i int) (flatName, int) {
 
 // sortsBefore tells whether n stands before next in every order: that of the bytes, and under folding. So names that all do have
 // no twins.
-func sortsBefore(b []byte, n, next flatName) bool {
+func sortsBefore(b []byte, n, next *flatName) bool {
 	x, y := n.first, next.first
-	if x == y && n.end-n.start > 8 && next.end-next.start > 8 {
-		x, y = word(b, n.start+8, n.end), word(b, next.start+8, next.end)
+	if x == y {
+		x, y = n.second(b), next.second(b)
 	}
 	return x < y && lower(x) < lower(y)
 }
 
-// flatValue reads a string without escapes, a number without a fraction, true, false or null. It returns what is signed of it and
-// the position behind it.
-func flatValue(b []byte, i int) (value []byte, end int) {
-	start := i
+// second is the word of the name's second eight bytes, 0 if it has none.
+func (n *flatName) second(b []byte) uint64 {
+	if n.end-n.start <= 8 {
+		return 0
+	}
+	return word(b, n.start+8, n.end)
+}
+
+// flatValue copies what is signed of a string without escapes, a number without a fraction, true, false or null, or of a list of
+// those and of objects of those, to dst from j on. It returns the positions behind the value and behind what was copied.
+func (t *text) flatValue(dst, b []byte, j, i int) (int, int) {
+	if b[i] == '[' {
+		return t.flatList(dst, b, j, i)
+	}
+	return flatScalar(dst, b, j, i)
+}
+
+func flatScalar(dst, b []byte, j, i int) (int, int) {
 	switch c := b[i]; {
 	case c == '"':
-		start++
-		if i = plain(b, start); i < len(b) && b[i] >= 0x80 {
-			i = flatText(b, i)
+		i++
+		end := copyPlain(dst, b, j, i)
+		if end < len(b) && b[end] >= 0x80 {
+			end = copyChinese(dst, b, j+end-i, end)
 		}
-		if i == failed || i == len(b) || b[i] != '"' {
-			return nil, failed
+		if end == failed || end == len(b) || b[end] != '"' {
+			return failed, 0
 		}
-		return b[start:i], i + 1
+		return end + 1, j + end - i
 	case '1' <= c && c <= '9':
-		for i < len(b) && b[i]-'0' <= 9 {
-			i++
-		}
-		return b[start:i], i
+		end := copyDigits(dst, b, j, i)
+		return end, j + end - i
 	case c == '0':
-		return b[start : i+1], i + 1
+		dst[j] = c
+		return i + 1, j + 1
 	case c == 'n':
-		return flatWord(b, i, "null")
+		return flatWord(dst, b, j, i, "null")
 	case c == 't':
-		return flatWord(b, i, "true")
+		return flatWord(dst, b, j, i, "true")
 	case c == 'f':
-		return flatWord(b, i, "false")
+		return flatWord(dst, b, j, i, "false")
 	}
-	return nil, failed
+	return failed, 0
 }
 
-func flatWord(b []byte, i int, word string) (value []byte, end int) {
-	if end = i + len(word); end > len(b) || string(b[i:end]) != word {
-		return nil, failed
+func flatWord(dst, b []byte, j, i int, word string) (int, int) {
+	end := i + len(word)
+	if end > len(b) || string(b[i:end]) != word {
+		return failed, 0
 	}
-	return b[i:end], end
+	return end, j + copy(dst[j:], word)
 }
 
-// flatText returns the position of the first special byte behind characters of three bytes.
-func flatText(b []byte, i int) int {
-	for i < len(b) && b[i] >= 0x80 {
-		if c := b[i]; c < 0xE1 || c > 0xEC || i+2 >= len(b) || b[i+1]&0xC0 != 0x80 || b[i+2]&0xC0 != 0x80 {
+// flatList is flatValue for a list.
+func (t *text) flatList(dst, b []byte, j, i int) (int, int) {
+	dst[j] = '['
+	i, j = i+1, j+1
+	if i < len(b) && b[i] == ']' {
+		dst[j] = ']'
+		return i + 1, j + 1
+	}
+	for i < len(b) {
+		if b[i] == '{' {
+			i, j = t.flatItem(dst, b, j, i)
+		} else {
+			i, j = flatScalar(dst, b, j, i)
+		}
+		if i == failed || i == len(b) || b[i] != ',' && b[i] != ']' {
+			return failed, 0
+		}
+		dst[j] = b[i]
+		i, j = i+1, j+1
+		if b[i-1] == ']' {
+			return i, j
+		}
+	}
+	return failed, 0
+}
+
+// flatField is a member of an object in a list.
+type flatField struct {
+	flatName
+	value, valueEnd int // what is signed of it
+	null            bool
+}
+
+// flatItem is flatValue for an object in a list, the members of which are put in order.
+func (t *text) flatItem(dst, b []byte, j, i int) (int, int) {
+	fields := t.fields[:0]
+	for next := byte(','); next == ','; i++ {
+		if len(fields) == len(t.fields) || i+1 >= len(b) {
+			return failed, 0
+		}
+		name, at := flatMember(dst, b, j, i+1) // to be written over
+		if at == failed {
+			return failed, 0
+		}
+		if i, _ = flatScalar(dst, b, j, at); i == failed || i == len(b) {
+			return failed, 0
+		}
+		fields = fields[:len(fields)+1]
+		k := len(fields) - 1
+		for ; k > 0 && !sortsBefore(b, &fields[k-1].flatName, &name); k-- {
+			if !sortsBefore(b, &name, &fields[k-1].flatName) {
+				return failed, 0 // twins, or an order that takes a closer look
+			}
+			fields[k] = fields[k-1]
+		}
+		f := &fields[k]
+		f.start, f.end, f.first = name.start, name.end, name.first
+		f.value, f.valueEnd, f.null = at, i, b[at] == 'n'
+		if b[at] == '"' {
+			if isTimeName(b[name.start:name.end]) {
+				return failed, 0
+			}
+			f.value, f.valueEnd = at+1, i-1
+		}
+		next = b[i]
+		if next != ',' && next != '}' {
+			return failed, 0
+		}
+		if next == '}' {
+			break
+		}
+		i--
+	}
+	start := j
+	for k := range fields {
+		f := &fields[k]
+		if f.null {
+			continue
+		}
+		dst[j] = ','
+		if j == start {
+			dst[j] = '{'
+		}
+		j = copySpan(dst, b, j+1, f.start, f.end)
+		dst[j] = ':'
+		j = copySpan(dst, b, j+1, f.value, f.valueEnd)
+	}
+	if j == start {
+		dst[j] = '{'
+		j++
+	}
+	dst[j] = '}'
+	return i + 1, j + 1
+}
+
+// What copies here copies eight bytes at a time, and so up to seven too many, while it looks at them: a call of copy for each piece
+// took a third of the time that reading took.
+
+// copyPlain copies the bytes of b from i on, up to the first special one, to dst from j on, and returns the position of that one. B
+// has at least eight bytes.
+func copyPlain(dst, b []byte, j, i int) int {
+	for ; i+8 <= len(b); i, j = i+8, j+8 {
+		w := binary.LittleEndian.Uint64(b[i:i+8])
+		binary.LittleEndian.PutUint64(dst[j:j+8], w)
+		if found := special(w); found != 0 {
+			return i + bits.TrailingZeros64(found)/8
+		}
+	}
+	w := lastOf(b, i)
+	binary.LittleEndian.PutUint64(dst[j:j+8], w)
+	return i + bits.TrailingZeros64(special(w))/8
+}
+
+// lastOf is the word of b from i on, where less than eight bytes are left; zeros follow them, which are special and no digits.
+func lastOf(b []byte, i int) uint64 {
+	return binary.LittleEndian.Uint64(b[len(b)-8:]) >> (64 - 8*(len(b)-i))
+}
+
+// copyDigits is copyPlain for digits.
+func copyDigits(dst, b []byte, j, i int) int {
+	for ; i+8 <= len(b); i, j = i+8, j+8 {
+		w := binary.LittleEndian.Uint64(b[i:i+8])
+		binary.LittleEndian.PutUint64(dst[j:j+8], w)
+		if found := noDigit(w); found != 0 {
+			return i + bits.TrailingZeros64(found)/8
+		}
+	}
+	w := lastOf(b, i)
+	binary.LittleEndian.PutUint64(dst[j:j+8], w)
+	return i + bits.TrailingZeros64(noDigit(w))/8
+}
+
+// noDigit finds, like has, what is no digit.
+func noDigit(w uint64) uint64 {
+	return ((w^ones*'0')&^highs + ones*(0x80-10) | w) & highs
+}
+
+// copyChinese is copyPlain from a character of three bytes on, past other such ones.
+func copyChinese(dst, b []byte, j, i int) int {
+	for {
+		// Of these any continuation is right, and none of them is escaped by the gateway.
+		if c := b[i]; c < 0xE3 || c > 0xEC || i+2 >= len(b) || b[i+1]&0xC0 != 0x80 || b[i+2]&0xC0 != 0x80 {
 			return failed
 		}
-		i += 3
-		if i < len(b) && b[i] < 0x80 {
-			i = plain(b, i)
+		dst[j], dst[j+1], dst[j+2] = b[i], b[i+1], b[i+2]
+		i, j = i+3, j+3
+		if i == len(b) {
+			return i
+		}
+		if b[i] < 0x80 {
+			end := copyPlain(dst, b, j, i)
+			if end == len(b) || b[end] < 0x80 {
+				return end
+			}
+			i, j = end, j+end-i
 		}
 	}
-	return i
+}
+
+// copySpan copies b[i:end] to dst from j on, and returns the position behind it.
+func copySpan(dst, b []byte, j, i, end int) int {
+	behind := j + end - i
+	for ; i < end; i, j = i+8, j+8 {
+		if i+8 > len(b) {
+			copy(dst[j:], b[i:end])
+			break
+		}
+		binary.LittleEndian.PutUint64(dst[j:j+8], binary.LittleEndian.Uint64(b[i:i+8]))
+	}
+	return behind
 }

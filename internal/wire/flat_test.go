@@ -15,9 +15,15 @@ func TestFlatTakesWhatIsUsual(t *testing.T) {
 	key := NewKey(HMACSHA256, "k")
 	for text, want := range map[string]bool{
 		sixteenMembers: true,
-		`{"code":0,"msg":null,"resTime":1715500234,"sign":"x","status":"pay_success"}`: true,
-		`{"sign":"x","memberno1":"a","memberno2":"b"}`:                                 true,
-		`{"b":1,"a":2}`: false, `{"a":1,"A":2}`: false, `{"a":[]}`: false, `{"a":{}}`: false, `{"a":"\n"}`: false, `{"a": 1}`: false, `{"a":1.5}`: false,
+		`{"code":0,"msg":null,"resTime":1715500234,"sign":"x","status":"pay_success"}`:                                                     true,
+		`{"sign":"x","memberno1":"a","memberno2":"b"}`:                                                                                     true,
+		`{"bizAllocNo":"A29729","receivers":[{"receiverNo":"123","amount":6000},{"receiverNo":"124","amount":7000}],"reqTime":1717261696}`: true,
+		`{"a":[],"b":[{"x":null}],"c":[{"b":null,"a":"支付"}],"d":["x",1,true],"e":null}`:                                                    true,
+		`{"a":[{"receiverNo":1,"receiverName":"x","receiver":2,"receiverNumber":3}]}`:                                                      true,
+		`{"a":[{"a":1,"A":2}]}`: false, `{"a":[{"a":1,"a":2}]}`: false, `{"a":[[1]]}`: false, `{"a":[{"b":{}}]}`: false, `{"a":[{"b":[]}]}`: false,
+		`{"a":[{"aTime":"x"}]}`: false, `{"a":[{"a":1,}]}`: false, `{"a":[{"a":1}}`: false, `{"a":[1,]}`: false, `{"a":[,1]}`: false, `{"a":[1}`: false, `{"a":[`: false,
+		`{"a":["“"]}`: false, `{"a":[{"a":1}`: false, `{"a":[{"a":"\u0041"}]}`: false, `{"a":[{"abcdefghabcdefgh1":1,"abcdefghabcdefgh2":2}]}`: false,
+		`{"b":1,"a":2}`: false, `{"a":1,"A":2}`: false, `{"a":{}}`: false, `{"a":"\n"}`: false, `{"a": 1}`: false, `{"a":1.5}`: false,
 		`{"aTime":"x"}`: false, `{"Sign":"x"}`: false, `{"sign":"x","sign":"x"}`: false, `{"a":"é"}`: false, `{"a":1}x`: false, `{"a":1`: false, `{"a":1,}`: false,
 	} {
 		_, ok := key.AppendSignFlat(nil, []byte(text))

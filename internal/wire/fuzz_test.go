@@ -112,6 +112,8 @@ func FuzzFlat(f *testing.F) {
 	for _, text := range []string{
 		`{}`, `{"a":1}`, `{"a":1,"b":"x","sign":"s"}`, `{"a":0,"b":-1}`, `{"A":1,"a":2}`, `{"SIGN":1,"sign":"x"}`, `{"memberno1":1,"memberno2":null,"memberno3":true}`,
 		`{"aTime":"2024-05-12 15:50:34"}`, `{"a":"支付x"}`, `{"a":"é"}`, `{"a":01}`, `{"a":"x"} `, `{"a":1,}`, `{"":1}`, `{"sign":"x","a":false}`, `{"abcdefgh":1,"abcdefghi":2}`,
+		`{"a":[{"receiverNo":"123","amount":6000},{"receiverNo":"124","amount":7000}],"b":[],"c":[{}]}`, `{"a":[{"b":null,"B":1},{"sign":"x"}]}`,
+		`{"a":["支付",1,true,null,"“"],"b":[{"aTime":1,"title":"支付x"}]}`, `{"a":[{"aTime":"2024-05-12 15:50:34"}],"sign":""}`,
 	} {
 		f.Add([]byte(text))
 	}

@@ -29,6 +29,8 @@ type text struct {
 	parts members // of the nested object whose members are being sorted; such objects do not stand in one another
 	order order   // of these
 	err   error
+
+	fields [8]flatField // of the object in a list that flat is at
 }
 
 const (
