@@ -13,6 +13,7 @@
 package daxpay
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -410,14 +411,11 @@ func (c *core) seal(call *call, version gateway.Version) ([]byte, error) {
 			return nil, err
 		}
 	}
-	canonical, err := s.encoder.Encode(call.plan.Layout(call.path, version), call.request, c.stamp(nonce))
-	if err != nil {
+	if _, err := s.encoder.Encode(call.plan.Layout(call.path, version), call.request, c.stamp(nonce)); err != nil {
 		return nil, &ParamError{Param: call.request.Type().String(), Field: "a member", Reason: "cannot be written: " + err.Error()}
 	}
-	var buf [64]byte
-	sign := c.signer.keys.signing().AppendSignText(buf[:0], canonical)
 	// The body is not pooled: the transport may still be reading it when the call has returned.
-	return s.encoder.AppendTo(nil, sign), nil
+	return bytes.Clone(s.encoder.Seal(c.signer.keys.signing())), nil
 }
 
 func newNonce() (string, error) {

@@ -83,14 +83,13 @@ func sealed(p any, text []byte) subject {
 	var (
 		e    wire.Encoder
 		body []byte
-		sign [64]byte
 	)
 	if got := string(must(e.Encode(layout, v, stamp))) + wire.KeyLabel + secret; got != string(text) {
 		panic("the param is another request: " + got)
 	}
 	return once("param", func() error {
-		canonical, err := e.Encode(layout, v, stamp)
-		body = e.AppendTo(body[:0], key.AppendSignText(sign[:0], canonical))
+		_, err := e.Encode(layout, v, stamp)
+		body = append(body[:0], e.Seal(key)...)
 		return err
 	})
 }

@@ -132,7 +132,7 @@ func signedText(s string, nested bool) []byte {
 	} else {
 		e.topString(s)
 	}
-	return e.text
+	return e.text[:e.t]
 }
 
 // holdsNUL tells whether a string in a valid JSON value holds a NUL, which can only be there escaped.

@@ -8,6 +8,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"hash"
+	"slices"
 	"sync"
 	"time"
 )
@@ -50,8 +51,11 @@ type state struct {
 	hash hash.Hash
 	text text
 	raw  [sha256.Size]byte
-	hex  [2 * sha256.Size]byte
+	hex  [maxSign]byte
 }
+
+// maxSign is how many hex digits the longer signature has.
+const maxSign = 2 * sha256.Size
 
 // KeyLabel stands between the canonical text and the secret.
 const KeyLabel = "&key="
@@ -68,21 +72,15 @@ func NewKey(algorithm Algorithm, secret string) *Key {
 
 // AppendSign appends the signature of the object: lower-case hex digits.
 func (k *Key) AppendSign(dst []byte, o *Object, zone *time.Location) ([]byte, error) {
-	sign, err := k.stateOf(o).object(o, zone)
-	return append(dst, sign...), err
+	digest, err := k.stateFor(&o.state).object(o, zone)
+	return appendHex(dst, digest), err
 }
 
-// AppendSignText appends the signature of a canonical text.
+// AppendSignText appends the signature of a canonical text, behind which it may write.
 func (k *Key) AppendSignText(dst, canonical []byte) []byte {
 	s, _ := k.states.Get().(*state)
 	defer k.states.Put(s)
-	s.begin()
-	if len(canonical) < block {
-		s.text.buf = append(s.text.buf, canonical...)
-	} else {
-		s.hash.Write(canonical)
-	}
-	return append(dst, s.finish()...)
+	return appendHex(dst, s.digest(canonical))
 }
 
 // Verdict is what Verify found.
@@ -123,20 +121,28 @@ func Verify(keys []*Key, o *Object, zone *time.Location) (Verdict, int, error) {
 
 // compare returns 1 if the key gives the object this signature, else 0.
 func (k *Key) compare(o *Object, zone *time.Location, given []byte) (int, error) {
-	sign, err := k.stateOf(o).object(o, zone)
-	return equal(sign, given), err
+	s := k.stateFor(&o.state)
+	digest, err := s.object(o, zone)
+	return s.equal(digest, given), err
 }
 
-// stateOf returns the state that goes with the object. It stays with it when both are pooled, so that only one is fetched from a
-// pool and not two.
-func (k *Key) stateOf(o *Object) *state {
-	if o.state == nil || o.state.key != k {
-		if o.state != nil {
-			o.state.key.states.Put(o.state)
+// stateFor returns a state of the key, the one that is kept there if it is. It stays there when what it stands in is pooled, so
+// that only one is fetched from a pool and not two.
+func (k *Key) stateFor(kept **state) *state {
+	if s := *kept; s != nil {
+		if s.key == k {
+			return s
 		}
-		o.state, _ = k.states.Get().(*state)
+		s.key.states.Put(s)
 	}
-	return o.state
+	*kept, _ = k.states.Get().(*state)
+	return *kept
+}
+
+// equal returns 1 if given are the hex digits of the digest, else 0.
+func (s *state) equal(digest, given []byte) int {
+	hexDigits(s.hex[:], digest)
+	return equal(s.hex[:2*len(digest)], given)
 }
 
 // equal is subtle.ConstantTimeCompare for hex digits, eight at a time: 4 ns instead of 20. Sign has 32 or 64 of them.
@@ -156,37 +162,50 @@ func (s *state) begin() {
 	s.text.buf = s.text.buf[:0]
 }
 
-// object hashes the canonical text of o. The signature is valid until the state is used again.
+// object hashes the canonical text of o. The digest is valid until the state is used again.
 func (s *state) object(o *Object, zone *time.Location) ([]byte, error) {
 	s.begin()
 	s.text.zone, s.text.err = zone, nil
 	s.text.object(o)
-	return s.finish(), s.text.err
-}
-
-func (s *state) finish() []byte {
-	s.text.buf = append(s.text.buf, s.key.tail...)
-	s.hash.Write(s.text.buf)
+	s.hash.Write(append(s.text.buf, s.key.tail...))
 	if cap(s.text.buf) > 2*block {
-		s.text.buf = make([]byte, 0, block) // a secret or a text was that long
+		s.text.buf = make([]byte, 0, block) // a text was that long
 	}
-	return s.digits()
+	return s.hash.Sum(s.raw[:0]), s.text.err
 }
 
-// sum is the signature of a text that was not hashed yet, and that may be written behind. It is valid until the state is used again.
-func (s *state) sum(text []byte) []byte {
+// digest hashes a text that no one collected with the state, and that may be written behind.
+func (s *state) digest(text []byte) []byte {
 	s.hash.Reset()
 	s.hash.Write(append(text, s.key.tail...))
-	return s.digits()
+	return s.hash.Sum(s.raw[:0])
 }
 
-func (s *state) digits() []byte {
-	n := hexDigits(s.hex[:], s.hash.Sum(s.raw[:0]))
-	return s.hex[:n]
+// appendHex appends the hex digits of a signature that is to be sent: 15 ns.
+func appendHex(dst, digest []byte) []byte {
+	start := len(dst)
+	dst = slices.Grow(dst, 2*len(digest))[:start+2*len(digest)]
+	for to := dst[start:]; len(digest) >= 4 && len(to) >= 8; to, digest = to[8:], digest[4:] {
+		w := uint64(hexPairs[digest[0]]) | uint64(hexPairs[digest[1]])<<16 | uint64(hexPairs[digest[2]])<<32 | uint64(hexPairs[digest[3]])<<48
+		binary.LittleEndian.PutUint64(to, w)
+	}
+	return dst
 }
 
-// hexDigits is hex.Encode for digests, four bytes at a time: 23 ns instead of 33. A digest's length is a multiple of four.
-func hexDigits(dst, digest []byte) int {
+// hexPairs are the two digits of each byte.
+var hexPairs = makeHexPairs()
+
+func makeHexPairs() (pairs [256]uint16) {
+	for i := range pairs {
+		digits := hex.EncodeToString([]byte{byte(i)})
+		pairs[i] = uint16(digits[0]) | uint16(digits[1])<<8
+	}
+	return pairs
+}
+
+// hexDigits is appendHex for a signature that a forger would like to know: what it does, and which memory it looks at, is the same
+// for every digest. 23 ns. A digest's length is a multiple of four.
+func hexDigits(dst, digest []byte) {
 	for i := 0; i+4 <= len(digest); i += 4 {
 		w := uint64(binary.BigEndian.Uint32(digest[i : i+4]))
 		w = (w<<16 | w) & 0x0000FFFF0000FFFF
@@ -195,5 +214,4 @@ func hexDigits(dst, digest []byte) int {
 		letters := (w + 6*ones) >> 4 & ones // 1 where it is ten or more
 		binary.BigEndian.PutUint64(dst[2*i:2*i+8], w+ones*'0'+letters*('a'-'0'-10))
 	}
-	return 2 * len(digest)
 }

@@ -12,7 +12,9 @@ func TestHexDigits(t *testing.T) {
 	for i := range digest { // each byte in each of the four places
 		digest[i] = byte(i / 4)
 	}
+	want := hex.EncodeToString(digest[:])
 	var got [2 * len(digest)]byte
-	require.Equal(t, len(got), hexDigits(got[:], digest[:]))
-	require.Equal(t, hex.EncodeToString(digest[:]), string(got[:]))
+	hexDigits(got[:], digest[:])
+	require.Equal(t, want, string(got[:]))
+	require.Equal(t, "x"+want, string(appendHex([]byte("x"), digest[:])))
 }

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"reflect"
@@ -38,8 +39,36 @@ type slot struct {
 	field *Field
 	name  string
 	fill  filling
-	json  string // ,"name":
-	text  string // &name=
+	json  piece // ,"name":
+	text  piece // &name= or, within another object, ,name:
+}
+
+// piece is a text that is copied eight bytes at a time: two of them, which start every member, cost 3 ns instead of 9.
+type piece struct {
+	words  []uint64
+	length int
+}
+
+func newPiece(s string) piece {
+	p := piece{length: len(s)}
+	for i := 0; i < len(s); i += 8 {
+		if i+8 <= len(s) {
+			p.words = append(p.words, wordAt(s, i))
+		} else {
+			p.words = append(p.words, lastOfString(s, i))
+		}
+	}
+	return p
+}
+
+// put writes the piece to dst from i on, with zeros to a whole word, and returns the position behind it.
+func (p *piece) put(dst []byte, i int) int {
+	behind := i + p.length
+	for _, w := range p.words {
+		binary.LittleEndian.PutUint64(dst[i:i+8], w)
+		i += 8
+	}
+	return behind
 }
 
 // filling is what the client writes into a member that the caller left empty.
@@ -67,15 +96,18 @@ func (p *Plan) Layout(path string, v gateway.Version) *Layout {
 			continue
 		}
 		name := v.Name(path, f.Name)
-		l.slots = append(l.slots, slot{field: f, name: name, fill: fillings[f.Name], json: "," + string(appendString(nil, name)) + ":", text: "&" + name + "="})
+		l.slots = append(l.slots, slot{
+			field: f, name: name, fill: fillings[f.Name],
+			json: newPiece("," + string(appendString(nil, name)) + ":"), text: newPiece("&" + name + "="),
+		})
 	}
 	slices.SortFunc(l.slots, func(a, b slot) int {
 		return compareNames([]byte(a.name), []byte(b.name))
 	})
 	for _, s := range l.slots {
-		l.identity += s.text
+		l.identity += "&" + s.name
 		if s.field.Name != nonceName {
-			l.names += s.text
+			l.names += "&" + s.name
 		}
 	}
 	p.layouts[v].Store(l)
@@ -91,120 +123,181 @@ func (l *Layout) SameNames(other *Layout) bool { return l.names == other.names }
 // Encoder writes the JSON of a request and its canonical text in one pass. It may be used again; what it returned is
 // overwritten then.
 type Encoder struct {
-	json, text []byte
+	json, text []byte // as long as the memory that they have
+	j, t       int    // how much of them is written
 	nested     text
 	err        error
+	state      *state
 }
 
 // Release makes the encoder ready for a pool, without the memory that an unusually large request took.
 func (e *Encoder) Release() {
 	e.nested.release()
-	if cap(e.json) > block {
+	if len(e.json) > block {
 		e.json, e.text = nil, nil
 	}
 }
 
-// Encode writes the struct v, which must have passed Check. It returns the JSON without sign and without the closing brace,
-// and the text to be signed; AppendTo completes the JSON.
+// Encode writes the struct v, which must have passed Check. It returns the text to be signed; Seal completes the JSON.
 func (e *Encoder) Encode(l *Layout, v reflect.Value, stamp Stamp) (canonical []byte, err error) {
-	e.json, e.text, e.err = e.json[:0], e.text[:0], nil
+	e.j, e.t, e.err = 0, 0, nil
 	e.nested.zone = stamp.Zone
+	fields := fieldsOf(v)
 	for i := range l.slots {
 		s := &l.slots[i]
-		value := s.field.of(v)
-		switch {
-		case s.field.kind == kindString && value.Len() > 0:
-			e.string(s, value.String())
-		case !s.field.isUnset(value):
-			e.member(s)
-			e.value(&s.field.shape, value, directMember)
-		case s.fill == fillTime:
-			e.member(s)
-			e.int(stamp.Time)
-		case s.fill == fillNonce && stamp.Nonce != "":
-			e.string(s, stamp.Nonce)
-		case s.fill == fillClientIP && stamp.ClientIP != "":
-			e.string(s, stamp.ClientIP)
+		value := fields.at(s.field)
+		switch s.field.kind {
+		case kindString:
+			text := value.String()
+			if text == "" {
+				switch s.fill {
+				case fillNonce:
+					text = stamp.Nonce
+				case fillClientIP:
+					text = stamp.ClientIP
+				}
+			}
+			if text != "" {
+				e.member(s, len(text))
+				if !e.plainString(text, true) {
+					e.escapedString(text)
+				}
+			}
+		case kindTime:
+			seconds, set := secondsOf(value)
+			if !set && s.fill == fillTime {
+				seconds, set = stamp.Time, true
+			}
+			if set {
+				e.member(s, 0)
+				e.int(seconds)
+			}
+		default:
+			if !s.field.isUnset(value) {
+				e.member(s, 0)
+				e.value(&s.field.shape, value, directMember)
+			}
 		}
 	}
-	if len(e.json) == 0 {
-		return nil, e.err
+	return e.canonical(), e.err
+}
+
+// canonical is the text without the & with which every member starts.
+func (e *Encoder) canonical() []byte { return e.text[min(1, e.t):e.t] }
+
+var signPiece = newPiece(`,"` + SignName + `":"`)
+
+// Seal completes what Encode wrote with its signature, and returns the request.
+func (e *Encoder) Seal(k *Key) []byte {
+	e.grow(signPiece.length + maxSign)
+	e.j = signPiece.put(e.json, e.j)
+	e.json[0] = '{' // every member started with a comma
+	e.j = len(appendHex(e.json[:e.j], k.stateFor(&e.state).digest(e.canonical())))
+	e.j += copy(e.json[e.j:], `"}`)
+	return e.json[:e.j]
+}
+
+// grow makes room for a text of that length in quotes or a number, and what may be written behind them.
+func (e *Encoder) grow(length int) {
+	if length += 3 * spill; e.j+length > len(e.json) || e.t+length > len(e.text) {
+		e.write(slices.Grow(e.json[:e.j], max(length, usual)), slices.Grow(e.text[:e.t], max(length, usual)))
 	}
-	e.json[0] = '{' // every member started with a comma, and with an & in the text
-	return e.text[1:], e.err
 }
 
-// AppendTo appends the finished request: what Encode wrote, and the signature.
-func (e *Encoder) AppendTo(dst, sign []byte) []byte {
-	dst = slices.Grow(dst, len(e.json)+len(`,"sign":""}`)+len(sign))
-	dst = append(dst, e.json...)
-	dst = append(dst, `,"`+SignName+`":"`...)
-	dst = append(dst, sign...)
-	return append(dst, `"}`...)
+// write takes what was appended to the JSON and to the text.
+func (e *Encoder) write(json, text []byte) {
+	e.json, e.text, e.j, e.t = json[:cap(json)], text[:cap(text)], len(json), len(text)
 }
 
-func (e *Encoder) member(s *slot) {
-	e.json = append(e.json, s.json...)
-	e.text = append(e.text, s.text...)
-}
-
-// string writes a member that is a text.
-func (e *Encoder) string(s *slot, value string) {
-	e.member(s)
-	e.topString(value)
+// member starts a member, and makes room for a text of the given length.
+func (e *Encoder) member(s *slot, length int) {
+	e.grow(s.json.length + length)
+	e.j = s.json.put(e.json, e.j)
+	e.t = s.text.put(e.text, e.t)
 }
 
 func (e *Encoder) int(n int64) {
-	e.json = strconv.AppendInt(e.json, n, 10)
-	e.text = strconv.AppendInt(e.text, n, 10)
+	e.grow(0)
+	digits := strconv.AppendInt(e.json[:e.j], n, 10)[e.j:]
+	e.j += len(digits)
+	e.t = copySpan(e.text, digits, e.t, 0, len(digits))
 }
 
+func (e *Encoder) bool(b bool) {
+	word := &falseWord
+	if b {
+		word = &trueWord
+	}
+	e.grow(0)
+	e.j, e.t = word.put(e.json, e.j), word.put(e.text, e.t)
+}
+
+var trueWord, falseWord = newPiece("true"), newPiece("false")
+
 func (e *Encoder) both(s string) {
-	e.json = append(e.json, s...)
-	e.text = append(e.text, s...)
+	e.write(append(e.json[:e.j], s...), append(e.text[:e.t], s...))
 }
 
 func (e *Encoder) topString(s string) {
-	if needsNoEscape(s) {
-		e.json = append(append(append(e.json, '"'), s...), '"')
-		e.text = append(e.text, s...)
-		return
-	}
-	e.json = appendString(e.json, s)
-	for i := range len(s) {
-		if s[i] != '"' && s[i] != '\\' {
-			e.text = append(e.text, s[i])
-		}
+	e.grow(len(s))
+	if !e.plainString(s, true) {
+		e.escapedString(s)
 	}
 }
 
-// needsNoEscape tells whether s stands for itself in JSON and, but for what is not ASCII, in nested text.
-func needsNoEscape(s string) bool {
-	i := 0
-	for ; i+8 <= len(s); i += 8 {
-		if w := wordAt(s, i); special(w)&^w != 0 {
-			return false
+// escapedString is topString for a text of which something is escaped in JSON.
+func (e *Encoder) escapedString(s string) {
+	text := e.text[:e.t]
+	for i := range len(s) {
+		if s[i] != '"' && s[i] != '\\' {
+			text = append(text, s[i])
 		}
 	}
-	for ; i < len(s); i++ {
-		if classes[s[i]]&(inString|wide) == inString {
-			return false
-		}
-	}
-	return true
+	e.write(appendString(e.json[:e.j], s), text)
 }
 
 func (e *Encoder) nestedString(s string) {
-	e.json = appendString(e.json, s)
-	for i := range len(s) {
-		if classes[s[i]]&inString != 0 {
-			for _, r := range s[i:] {
-				e.text = appendNestedRune(e.text, r)
-			}
-			return
-		}
-		e.text = append(e.text, s[i])
+	e.grow(len(s))
+	if e.plainString(s, false) {
+		return
 	}
+	text := e.text[:e.t]
+	for _, r := range s {
+		text = appendNestedRune(text, r)
+	}
+	e.write(appendString(e.json[:e.j], s), text)
+}
+
+// plainString writes a text that needs no escape, and is ASCII if nothing else is allowed; there must be room for it. Else it writes
+// nothing, and returns false. The text is looked at while it is copied to both places.
+func (e *Encoder) plainString(s string, foreign bool) bool {
+	json, text, j, t := e.json, e.text, e.j, e.t
+	json[j] = '"'
+	j++
+	var escapes, all uint64
+	i := 0
+	for ; i+8 <= len(s); i, j, t = i+8, j+8, t+8 {
+		w := wordAt(s, i)
+		binary.LittleEndian.PutUint64(json[j:j+8], w)
+		binary.LittleEndian.PutUint64(text[t:t+8], w)
+		escapes |= special(w) &^ w
+		all |= w
+	}
+	if rest := len(s) - i; rest > 0 {
+		w := lastOfString(s, i)
+		binary.LittleEndian.PutUint64(json[j:j+8], w)
+		binary.LittleEndian.PutUint64(text[t:t+8], w)
+		w |= uint64(ones*' ') << (8 * rest) // in place of the zeros, which are special
+		escapes |= special(w) &^ w
+		all |= w
+		j, t = j+rest, t+rest
+	}
+	if escapes != 0 || all&highs != 0 && !foreign {
+		return false
+	}
+	json[j] = '"'
+	e.j, e.t = j+1, t
+	return true
 }
 
 // place is where in the message a value stands. What is signed for it depends on that.
@@ -230,7 +323,7 @@ func (e *Encoder) value(s *shape, v reflect.Value, at place) {
 	case kindUint:
 		e.both(strconv.FormatUint(v.Uint(), 10))
 	case kindBool:
-		e.both(strconv.FormatBool(v.Bool()))
+		e.bool(v.Bool())
 	case kindTime:
 		e.int(timeOf(v).Unix())
 	case kindPointer:
@@ -269,22 +362,22 @@ func (e *Encoder) value(s *shape, v reflect.Value, at place) {
 // object writes an object inside the message. It goes out in the order in which it is signed, so that it does not matter how
 // deep it stands.
 func (e *Encoder) object(p *Plan, v reflect.Value) {
-	e.both("{")
-	first := true
-	for _, i := range p.nested {
-		f := &p.Fields[i]
-		value := f.of(v)
-		if f.isUnset(value) {
+	json, text := e.j, e.t
+	fields := fieldsOf(v)
+	for i := range p.nested {
+		s := &p.nested[i]
+		value := fields.at(s.field)
+		if s.field.isUnset(value) {
 			continue
 		}
-		if !first {
-			e.both(",")
-		}
-		first = false
-		e.json = append(e.json, f.json...)
-		e.text = append(e.text, f.text...)
-		e.value(&f.shape, value, deeper)
+		e.member(s, 0)
+		e.value(&s.field.shape, value, deeper)
 	}
+	if e.j == json {
+		e.both("{}")
+		return
+	}
+	e.json[json], e.text[text] = '{', '{' // every member started with a comma
 	e.both("}")
 }
 
@@ -294,8 +387,7 @@ func (e *Encoder) marshal(v reflect.Value, at place) {
 		e.err = err
 		return
 	}
-	e.json = append(e.json, raw...)
-	e.nested.buf, e.nested.err = e.text, nil
+	e.nested.buf, e.nested.err = e.text[:e.t], nil
 	switch {
 	case at == directMember:
 		var whole entry
@@ -306,7 +398,7 @@ func (e *Encoder) marshal(v reflect.Value, at place) {
 	default:
 		e.nested.nested(raw, 0)
 	}
-	e.text = e.nested.buf
+	e.write(append(e.json[:e.j], raw...), e.nested.buf)
 	if e.nested.err != nil {
 		e.err = e.nested.err
 	}

@@ -18,7 +18,7 @@ func (k *Key) AppendSignFlat(dst, text []byte) ([]byte, bool) {
 	if !ok {
 		return dst, false
 	}
-	return append(dst, s.sum(signed)...), true
+	return appendHex(dst, s.digest(signed)), true
 }
 
 // VerifyFlat tells whether text is such a message and has the signature that the key gives it. If not, nothing is known about it.
@@ -26,7 +26,7 @@ func (k *Key) VerifyFlat(text []byte) bool {
 	s, _ := k.states.Get().(*state)
 	defer k.states.Put(s)
 	signed, given, ok := s.text.flat(text)
-	return ok && equal(s.sum(signed), given) == 1
+	return ok && s.equal(s.digest(signed), given) == 1
 }
 
 // spill is how many bytes may be written behind what was meant.
@@ -291,7 +291,7 @@ func (t *text) flatItem(dst, b []byte, j, i int) (int, int) {
 // has at least eight bytes.
 func copyPlain(dst, b []byte, j, i int) int {
 	for ; i+8 <= len(b); i, j = i+8, j+8 {
-		w := binary.LittleEndian.Uint64(b[i:i+8])
+		w := binary.LittleEndian.Uint64(b[i : i+8])
 		binary.LittleEndian.PutUint64(dst[j:j+8], w)
 		if found := special(w); found != 0 {
 			return i + bits.TrailingZeros64(found)/8
@@ -310,7 +310,7 @@ func lastOf(b []byte, i int) uint64 {
 // copyDigits is copyPlain for digits.
 func copyDigits(dst, b []byte, j, i int) int {
 	for ; i+8 <= len(b); i, j = i+8, j+8 {
-		w := binary.LittleEndian.Uint64(b[i:i+8])
+		w := binary.LittleEndian.Uint64(b[i : i+8])
 		binary.LittleEndian.PutUint64(dst[j:j+8], w)
 		if found := noDigit(w); found != 0 {
 			return i + bits.TrailingZeros64(found)/8

@@ -32,7 +32,7 @@ type Plan struct {
 	echoes  []known  // names in the answer of the numbers that were asked for
 	proofs  []*Field // with Rule.Proof
 	unlikes []*Field // with Rule.Unlike
-	nested  []int    // Fields in the order in which the gateway signs them inside another object
+	nested  []slot   // fields in the order in which the gateway signs them inside another object
 	layouts [gateway.Versions]atomic.Pointer[Layout]
 }
 
@@ -43,8 +43,8 @@ type Field struct {
 	Rule Rule
 
 	path    []int
-	json    string // "name":
-	text    string // name: as it is signed within another object
+	outer   int    // the embedded struct that it stands in, if path has two elements, else -1
+	index   int    // the last element of path
 	renamed bool   // another version has another name for it
 	isCodes bool   // its strings are codes, see holdsCodes
 	codes   *codes // that it had; nil if it is not to keep them
@@ -147,13 +147,17 @@ func buildPlan(t reflect.Type, outer []reflect.Type) (*Plan, error) {
 	}
 	p.prepare()
 	for i := range p.Fields {
-		p.nested = append(p.nested, i)
+		f := &p.Fields[i]
+		p.nested = append(p.nested, slot{
+			field: f, name: f.Name,
+			json: newPiece("," + string(appendString(nil, f.Name)) + ":"), text: newPiece("," + string(signedText(f.Name, true)) + ":"),
+		})
 	}
-	slices.SortFunc(p.nested, func(a, b int) int {
-		return compareFold([]byte(p.Fields[a].Name), []byte(p.Fields[b].Name))
+	slices.SortFunc(p.nested, func(a, b slot) int {
+		return compareFold([]byte(a.name), []byte(b.name))
 	})
 	for i := 1; i < len(p.nested); i++ {
-		a, b := &p.Fields[p.nested[i-1]], &p.Fields[p.nested[i]]
+		a, b := p.nested[i-1].field, p.nested[i].field
 		if compareFold([]byte(a.Name), []byte(b.Name)) == 0 {
 			return nil, &TypeError{Type: t, Field: b.Go, Reason: "has the same name as " + a.Go}
 		}
@@ -198,9 +202,11 @@ func (p *Plan) add(t reflect.Type, path []int, outer []reflect.Type) error {
 			}
 			return &TypeError{Type: t, Field: sf.Name, Reason: err.Error()}
 		}
-		f := Field{Name: name, Go: sf.Name, Rule: rule, path: fieldPath, shape: shape, renamed: gateway.OldName(name) != ""}
+		f := Field{Name: name, Go: sf.Name, Rule: rule, path: fieldPath, outer: -1, index: i, shape: shape, renamed: gateway.OldName(name) != ""}
+		if len(fieldPath) == 2 {
+			f.outer = fieldPath[0]
+		}
 		f.isCodes = f.holdsCodes()
-		f.json, f.text = string(appendString(nil, name))+":", string(signedText(name, true))+":"
 		if f.kind == kindString && sf.Type != reflect.TypeFor[string]() && f.isCodes {
 			f.codes = new(codes)
 		}
@@ -414,11 +420,33 @@ func (f *Field) of(v reflect.Value) reflect.Value {
 	return v
 }
 
+// fields finds the fields of one struct. It keeps the embedded struct in which it found the one before, because most structs have
+// one: that takes 3 ns from each of its fields.
+type fields struct {
+	of, embedded reflect.Value
+	index        int // of embedded; negative if there is none yet
+}
+
+func fieldsOf(v reflect.Value) fields { return fields{of: v, index: -1} }
+
+func (s *fields) at(f *Field) reflect.Value {
+	switch {
+	case f.outer < 0 && len(f.path) == 1:
+		return s.of.Field(f.index)
+	case f.outer < 0:
+		return f.of(s.of)
+	case f.outer != s.index:
+		s.index, s.embedded = f.outer, s.of.Field(f.outer)
+	}
+	return s.embedded.Field(f.index)
+}
+
 // isUnset tells whether a value is left out of a request.
 func (s *shape) isUnset(v reflect.Value) bool {
 	switch s.kind {
 	case kindTime:
-		return timeOf(v).IsZero()
+		_, set := secondsOf(v)
+		return !set
 	case kindList, kindString:
 		return v.Len() == 0
 	case kindInt:
@@ -457,6 +485,15 @@ func held(v reflect.Value) (*shape, reflect.Value, error) {
 	}
 	s, err := shapeOf(t, nil)
 	return &s, v, err
+}
+
+// secondsOf are the Unix seconds of a time, unless it is not set.
+func secondsOf(v reflect.Value) (seconds int64, set bool) {
+	if v.IsZero() { // which is quicker, but not so for a zero time in a zone
+		return 0, false
+	}
+	t := timeOf(v)
+	return t.Unix(), !t.IsZero()
 }
 
 func timeOf(v reflect.Value) time.Time {

@@ -147,7 +147,9 @@ func encode(t testing.TB, v any, version gateway.Version, stamp Stamp) (body, ca
 	var e Encoder
 	text, err := e.Encode(planOf(t, v).Layout("/x", version), reflect.ValueOf(v), stamp)
 	require.NoError(t, err)
-	return string(e.AppendTo(nil, []byte("SIGN"))), string(text)
+	canonical = string(text)
+	key := NewKey(HMACSHA256, "k")
+	return strings.Replace(string(e.Seal(key)), string(key.AppendSignText(nil, text)), "SIGN", 1), canonical
 }
 
 func TestEncode(t *testing.T) {

@@ -143,6 +143,27 @@ func wordAt(s string, i int) uint64 {
 		uint64(b[4])<<32 | uint64(b[5])<<40 | uint64(b[6])<<48 | uint64(b[7])<<56
 }
 
+// lastOfString is the word of s from i on, where less than eight bytes are left; zeros follow them.
+func lastOfString(s string, i int) uint64 {
+	if len(s) >= 8 {
+		return wordAt(s, len(s)-8) >> (64 - 8*(len(s)-i))
+	}
+	if rest := len(s) - i; rest >= 4 { // two halves that overlap
+		return uint64(halfAt(s, i)) | uint64(halfAt(s, len(s)-4))<<(8*(rest-4))
+	}
+	var w uint64
+	for k := len(s) - 1; k >= i; k-- {
+		w = w<<8 | uint64(s[k])
+	}
+	return w
+}
+
+// halfAt is wordAt for four bytes.
+func halfAt(s string, i int) uint32 {
+	b := s[i : i+4]
+	return uint32(b[0]) | uint32(b[1])<<8 | uint32(b[2])<<16 | uint32(b[3])<<24
+}
+
 // tail returns the last eight bytes of b if it is longer than that, else 0.
 func tail(b []byte) uint64 {
 	if len(b) <= 8 {
