@@ -530,11 +530,12 @@ func (c *core) open(s *scratch, call *call, version gateway.Version, path string
 	if r.status != http.StatusOK {
 		return notAnAnswer(nil)
 	}
+	s.data.Expect(call.answerPlan)
 	if err := s.envelope.ReadWith(r.body, &s.data, "data"); err != nil {
 		return notAnAnswer(err)
 	}
 	a.traceID = traceID(&s.envelope)
-	code, ok := s.envelope.Get("code")
+	code, ok := s.envelope.At(wire.Code)
 	if !ok {
 		return notAnAnswer(errors.New("it has no code"))
 	}
@@ -552,7 +553,7 @@ func (c *core) open(s *scratch, call *call, version gateway.Version, path string
 		}
 		return refusal
 	}
-	data, _ := s.envelope.Get("data")
+	data, _ := s.envelope.At(wire.Data)
 	if data.Kind != wire.Dict {
 		return notAnAnswer(errors.New("its data is not an object"))
 	}
@@ -569,7 +570,7 @@ func (c *core) open(s *scratch, call *call, version gateway.Version, path string
 		}
 		a.verified = true
 	}
-	if code, ok := s.data.Get("code"); ok && code.Kind != wire.Null || version.SignsAnswers() {
+	if code, ok := s.data.At(wire.Code); ok && code.Kind != wire.Null || version.SignsAnswers() {
 		if a.code, err = integer(code); err != nil {
 			return refused(ErrProtocol, "code", err.Error())
 		}
@@ -606,10 +607,10 @@ func (call *call) proved(remark string, refused func(kind error, member, reason 
 
 // screen refuses what has a right signature and is still not the answer to this call, or not only.
 func (c *core) screen(s *scratch, call *call, r *reply, refused func(kind error, member, reason string) error) error {
-	if _, ok := s.data.Get("reqTime"); ok {
+	if _, ok := s.data.At(wire.ReqTime); ok {
 		return refused(ErrProtocol, "reqTime", "is there, so this is a request and not an answer")
 	}
-	resTime, ok := s.data.Get("resTime")
+	resTime, ok := s.data.At(wire.ResTime)
 	if !ok {
 		return refused(ErrProtocol, "resTime", "is missing")
 	}
@@ -653,14 +654,14 @@ func integer(v wire.Value) (int, error) {
 }
 
 func msg(o *wire.Object) string {
-	if v, ok := o.Get("msg"); ok && v.Kind == wire.String {
+	if v, ok := o.At(wire.Msg); ok && v.Kind == wire.String {
 		return clip(string(v.Text()), maxMsg)
 	}
 	return ""
 }
 
 func traceID(envelope *wire.Object) string {
-	switch v, _ := envelope.Get("traceId"); v.Kind {
+	switch v, _ := envelope.At(wire.TraceID); v.Kind {
 	case wire.String:
 		return clip(string(v.Text()), maxTraceID)
 	case wire.Number:

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"reflect"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -38,6 +39,7 @@ func refusedNotice(kind error, member, reason string) error {
 func (c *core) parseNotice(body []byte) (model.Notice, error) {
 	o := c.signer.keys.borrow()
 	defer c.signer.keys.giveBack(o)
+	o.Expect(c.notices[payNotice]) // most are
 	if err := o.Read(body); err != nil {
 		return nil, refusedNotice(ErrProtocol, "", err.Error())
 	}
@@ -45,17 +47,19 @@ func (c *core) parseNotice(body []byte) (model.Notice, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, ok := o.Get("reqTime"); ok {
+	if _, ok := o.At(wire.ReqTime); ok {
 		return nil, refusedNotice(ErrNoticeType, "reqTime", "is there, so this is a request and not a notice")
 	}
-	for _, name := range []string{"code", "resTime"} {
-		v, _ := o.Get(name)
-		switch n, err := v.Int(); {
-		case err != nil:
-			return nil, refusedNotice(ErrNoticeType, name, err.Error())
-		case name == "code" && n != 0:
-			return nil, refusedNotice(ErrProtocol, name, "is "+strconv.FormatInt(n, 10)+": that is a failure, not the end of an order")
-		}
+	code, _ := o.At(wire.Code)
+	switch n, err := code.Int(); {
+	case err != nil:
+		return nil, refusedNotice(ErrNoticeType, "code", err.Error())
+	case n != 0:
+		return nil, refusedNotice(ErrProtocol, "code", "is "+strconv.FormatInt(n, 10)+": that is a failure, not the end of an order")
+	}
+	resTime, _ := o.At(wire.ResTime)
+	if _, err := resTime.Int(); err != nil {
+		return nil, refusedNotice(ErrNoticeType, "resTime", err.Error())
 	}
 	notice, common, plan := c.kindOf(o)
 	if notice == nil {
@@ -81,32 +85,38 @@ func (c *core) parseNotice(body []byte) (model.Notice, error) {
 }
 
 // kindNames are the members by which kinds are told apart.
-var kindNames = []string{"refundNo", "bizRefundNo", "allocNo", "bizAllocNo", "allocationNo", "bizAllocationNo"}
+var kindNames = slices.Concat(refundNames, allocNames)
+
+var (
+	refundNames = []string{"refundNo", "bizRefundNo"}
+	allocNames  = []string{"allocNo", "bizAllocNo", "allocationNo", "bizAllocationNo"}
+
+	refundNumbers, allocNumbers, payNumbers = wire.NamesOf(refundNames...), wire.NamesOf(allocNames...), wire.NamesOf("orderNo")
+)
+
+// Which of a client's plans is that of which notice.
+const (
+	payNotice = iota
+	refundNotice
+	allocNotice
+)
 
 // kindOf tells the kind of a notice by the numbers in it, and returns an empty one and its plan. A null does not count: anyone
 // could add one.
 func (c *core) kindOf(o *wire.Object) (model.Notice, *model.Common, *wire.Plan) {
-	has := func(names ...string) bool {
-		for _, name := range names {
-			if v, ok := o.Get(name); ok && v.Kind != wire.Null {
-				return true
-			}
-		}
-		return false
-	}
-	refund, alloc := has("refundNo", "bizRefundNo"), has("allocNo", "bizAllocNo", "allocationNo", "bizAllocationNo")
+	refund, alloc := o.HasAny(refundNumbers), o.HasAny(allocNumbers)
 	switch {
 	case refund && alloc:
 		return nil, nil, nil
 	case refund:
 		n := new(model.RefundNotice)
-		return n, &n.Common, c.notices[1]
+		return n, &n.Common, c.notices[refundNotice]
 	case alloc:
 		n := new(model.AllocNotice)
-		return n, &n.Common, c.notices[2]
-	case has("orderNo"):
+		return n, &n.Common, c.notices[allocNotice]
+	case o.HasAny(payNumbers):
 		n := new(model.PayNotice)
-		return n, &n.Common, c.notices[0]
+		return n, &n.Common, c.notices[payNotice]
 	}
 	return nil, nil, nil
 }

@@ -78,14 +78,15 @@ func opener(body []byte) subject {
 	keys := []*wire.Key{wire.NewKey(wire.HMACSHA256, secret)}
 	var envelope, inner wire.Object
 	return once("open", func() error {
+		inner.Expect(plan)
 		if err := envelope.ReadWith(body, &inner, "data"); err != nil {
 			return err
 		}
-		traceID, _ := envelope.Get("traceId")
+		traceID, _ := envelope.At(wire.TraceID)
 		if trace := string(traceID.Text()); trace == "" {
 			return errors.New("no trace id")
 		}
-		code, _ := envelope.Get("code")
+		code, _ := envelope.At(wire.Code)
 		if n, err := code.Int(); n != 0 || err != nil {
 			return fmt.Errorf("code %d, %w", n, err)
 		}

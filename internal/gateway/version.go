@@ -99,13 +99,9 @@ func OldName(name string) string {
 	return oldNames[name]
 }
 
-// TellsKind tells whether the member, under the name of any version, is a number that says what a message is about.
-func TellsKind(name string) bool {
-	switch name {
-	case "orderNo", "bizOrderNo", "refundNo", "bizRefundNo", "allocNo", "bizAllocNo", "allocationNo", "bizAllocationNo", "transferNo", "bizTransferNo":
-		return true
-	}
-	return false
+// Numbers lists the members, under the names of all versions, that are numbers and say what a message is about.
+func Numbers() []string {
+	return []string{"orderNo", "bizOrderNo", "refundNo", "bizRefundNo", "allocNo", "bizAllocNo", "allocationNo", "bizAllocationNo", "transferNo", "bizTransferNo"}
 }
 
 // KnowsNonce tells whether v knows the member nonceStr. To a version that does not it would break the signature.

@@ -128,7 +128,7 @@ func BenchmarkTricks(b *testing.B) {
 		{"hex/plain", func() { hex.Encode(sign[:], digest[:]) }},
 		{"words, 1 KiB", func() { plain(long, 0) }},
 		{"words, 1 KiB/plain", func() { holds(long) }},
-		{"field", func() { plan.indexOf(word(name, 0, len(name)), name) }},
+		{"field", func() { plan.table.find(word(name, 0, len(name)), name) }},
 		{"field/plain", func() { _ = names[string(name)] }},
 		{"order", func() { message.order.fits(&message.members, false) }},
 		{"order/plain", func() {

@@ -7,8 +7,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/daxpay-go/daxpay/internal/gateway"
 )
 
 // MemberError says which member of a message is not what it should be.
@@ -28,7 +26,7 @@ func (e *MemberError) Error() string {
 func (p *Plan) Decode(o *Object, dst reflect.Value, zone *time.Location) error {
 	d := decoder{zone: zone}
 	p.bind(&o.members)
-	d.reserve(o.textSize)
+	d.reserve(p.textSize(&o.members))
 	return d.object(p, &o.members, dst)
 }
 
@@ -39,6 +37,18 @@ type decoder struct {
 	// one allocation instead of ten.
 	texts strings.Builder
 	spare []*members // for nested objects
+}
+
+// textSize is how many bytes the texts have that a message keeps, but for codes.
+func (p *Plan) textSize(m *members) int {
+	size := 0
+	for i := range m.entries {
+		e := &m.entries[i]
+		if f := p.fieldOf(e); f != nil && f.kind == kindString && f.codes == nil && e.kind == String {
+			size += int(e.valueEnd-e.value) - len(`""`)
+		}
+	}
+	return size
 }
 
 // reserve makes room for the texts. A message that has many keeps them one by one, so that none keeps all the others in memory.
@@ -297,15 +307,8 @@ func (p *Plan) Foreign(answer *Plan, o *Object) string {
 	if len(p.echoes) == 0 {
 		return ""
 	}
-	answer.bind(&o.members)
-	for i := range o.entries {
-		e := &o.entries[i]
-		if e.field != 0 || e.kind == Null || e.isSign() {
-			continue
-		}
-		if name := o.nameOf(e); gateway.TellsKind(string(name)) && p.field(name) == nil {
-			return string(name)
-		}
+	if foreign := o.known.given & numberNames &^ answer.known &^ p.known; foreign != 0 {
+		return foreign.first()
 	}
 	return ""
 }

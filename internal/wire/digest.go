@@ -96,7 +96,7 @@ const (
 // Verify compares the object's own sign with the signatures that the keys give its members, in constant time, also over which
 // key it is: the index of that is returned.
 func Verify(keys []*Key, o *Object, zone *time.Location) (Verdict, int, error) {
-	given, ok := o.Get(SignName)
+	given, ok := o.At(Sign)
 	if !ok || given.Kind == Null || given.Kind == String && len(given.Raw) == len(`""`) {
 		return Unsigned, 0, nil
 	}

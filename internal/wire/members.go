@@ -33,8 +33,6 @@ type members struct {
 	entries []entry
 	foreign bool  // a name is not ASCII
 	bound   *Plan // whose fields the entries know
-	// textSize is how many bytes the texts have that a message of that plan keeps, but for codes.
-	textSize int
 }
 
 func (m *members) reset(text []byte) {

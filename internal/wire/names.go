@@ -54,12 +54,12 @@ func (s *scanner) keep(e *entry) {
 	k := &s.names[n]
 	k.first, k.name, k.nameEnd, k.spelled, k.foreign = lower(e.word), e.name, e.nameEnd, e.spelled, e.foreign
 	if e.foreign {
-		s.folded = appendFold(s.folded[:0], s.nameOf(k))
+		s.folded = appendFold(s.folded[:0], s.keyOf(k))
 		k.first = word(s.folded, 0, len(s.folded))
 	}
 }
 
-func (s *scanner) nameOf(k *nameKey) []byte {
+func (s *scanner) keyOf(k *nameKey) []byte {
 	if k.spelled {
 		return s.spelled[k.name:k.nameEnd]
 	}
@@ -67,7 +67,7 @@ func (s *scanner) nameOf(k *nameKey) []byte {
 }
 
 func (s *scanner) same(a, b *nameKey) bool {
-	return a.first == b.first && compareFold(s.nameOf(a), s.nameOf(b)) == 0
+	return a.first == b.first && compareFold(s.keyOf(a), s.keyOf(b)) == 0
 }
 
 // hasTwin tells whether two names are equal under folding: those of the object o if it is kept, else the names, which it may
@@ -129,10 +129,10 @@ func (s *scanner) hasTwinAmongMany(names []nameKey) bool {
 // hash is equal for names that are equal under folding. It looks at the ends of a name.
 func (s *scanner) hash(k *nameKey) uint64 {
 	if k.foreign {
-		s.folded = appendFold(s.folded[:0], s.nameOf(k))
+		s.folded = appendFold(s.folded[:0], s.keyOf(k))
 		return mix(k.first, tail(s.folded))
 	}
-	return mix(k.first, lower(tail(s.nameOf(k))))
+	return mix(k.first, lower(tail(s.keyOf(k))))
 }
 
 func mix(a, b uint64) uint64 {
@@ -146,7 +146,7 @@ func (s *scanner) hasTwinWhenSorted(names []nameKey) bool {
 		if a.first != b.first {
 			return cmp.Compare(a.first, b.first)
 		}
-		return compareFold(s.nameOf(&a), s.nameOf(&b))
+		return compareFold(s.keyOf(&a), s.keyOf(&b))
 	}
 	slices.SortFunc(names, compare)
 	for i := 1; i < len(names); i++ {

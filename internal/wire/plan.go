@@ -27,9 +27,10 @@ type Plan struct {
 	Type   reflect.Type
 	Fields []Field
 
-	names   []known  // of any gateway version
-	slots   []uint8  // hash table of names, see indexOf: 1 + index
-	echoes  []known  // names in the answer of the numbers that were asked for
+	names   []fieldName // of any gateway version
+	table   *nameTable  // of them and of the known names
+	known   Names       // those of them that are known
+	echoes  []fieldName // names in the answer of the numbers that were asked for
 	proofs  []*Field // with Rule.Proof
 	unlikes []*Field // with Rule.Unlike
 	nested  []slot   // fields in the order in which the gateway signs them inside another object
@@ -51,8 +52,8 @@ type Field struct {
 	shape
 }
 
-// known is a name and the position in Fields that it belongs to.
-type known struct {
+// fieldName is a name and the position in Fields that it belongs to.
+type fieldName struct {
 	name  string
 	field int
 }
@@ -214,14 +215,14 @@ func (p *Plan) add(t reflect.Type, path []int, outer []reflect.Type) error {
 			return &TypeError{Type: t, Field: sf.Name, Reason: reason}
 		}
 		for _, n := range versions(name) {
-			if i := slices.IndexFunc(p.names, func(k known) bool { return k.name == n }); i >= 0 {
+			if i := slices.IndexFunc(p.names, func(k fieldName) bool { return k.name == n }); i >= 0 {
 				return &TypeError{Type: t, Field: sf.Name, Reason: "has the same name as " + p.Fields[p.names[i].field].Go}
 			}
-			p.names = append(p.names, known{name: n, field: len(p.Fields)})
+			p.names = append(p.names, fieldName{name: n, field: len(p.Fields)})
 		}
 		if rule.Number {
 			for _, n := range versions(cmp.Or(rule.Echo, name)) {
-				p.echoes = append(p.echoes, known{name: n, field: len(p.Fields)})
+				p.echoes = append(p.echoes, fieldName{name: n, field: len(p.Fields)})
 			}
 		}
 		p.Fields = append(p.Fields, f)
@@ -337,22 +338,13 @@ func versions(name string) []string {
 	return []string{name}
 }
 
-// maxNames keeps the table of names within bytes.
-const maxNames = 128
-
 // prepare fills in what follows from the fields.
 func (p *Plan) prepare() {
-	size := 8
-	for size < 4*len(p.names) {
-		size *= 2
-	}
-	p.slots = make([]uint8, size)
-	for i, n := range p.names {
-		slot := p.slot(word([]byte(n.name), 0, len(n.name)), len(n.name))
-		for p.slots[slot] != 0 {
-			slot = (slot + 1) & (len(p.slots) - 1)
+	p.table = newNameTable(p.names)
+	for i := range p.table.names {
+		if n := &p.table.names[i]; n.isKnown && n.field > 0 {
+			p.known |= n.known.set()
 		}
-		p.slots[slot] = uint8(i + 1)
 	}
 	for i := range p.Fields {
 		if p.Fields[i].Rule.Proof {
@@ -364,42 +356,25 @@ func (p *Plan) prepare() {
 	}
 }
 
-func (p *Plan) slot(word uint64, length int) int {
-	h := (word ^ uint64(length)) * 0x9E3779B97F4A7C15 //nolint:gosec // a length is not negative
-	return int(h>>32) & (len(p.slots) - 1)
-}
-
-// indexOf finds the field for a member by any of its names: 1 + its index, 0 if there is none. Word is the first of the name. The
-// table takes a little less than a map, and keeps the index of a field in the two bytes that an entry has for it.
-func (p *Plan) indexOf(word uint64, name []byte) int {
-	for slot := p.slot(word, len(name)); p.slots[slot] != 0; slot = (slot + 1) & (len(p.slots) - 1) {
-		if n := &p.names[p.slots[slot]-1]; n.name == string(name) {
-			return n.field + 1
-		}
-	}
-	return 0
-}
-
-// field is indexOf for a name alone.
+// field finds the field for a member by any of its names, nil if there is none.
 func (p *Plan) field(name []byte) *Field {
-	if i := p.indexOf(word(name, 0, len(name)), name); i > 0 {
-		return &p.Fields[i-1]
+	if n := p.table.find(word(name, 0, len(name)), name); n != nil && n.field > 0 {
+		return &p.Fields[n.field-1]
 	}
 	return nil
 }
 
-// bind looks up the fields of the members, once for everything that is done with them.
+// bind looks up the fields of the members, unless that was done while they were read.
 func (p *Plan) bind(m *members) {
 	if m.bound == p {
 		return
 	}
-	m.bound, m.textSize = p, 0
+	m.bound = p
 	for i := range m.entries {
 		e := &m.entries[i]
-		field := p.indexOf(e.word, m.nameOf(e))
-		e.field = uint16(field) //nolint:gosec // at most maxNames
-		if field > 0 && e.kind == String && p.Fields[field-1].kind == kindString && p.Fields[field-1].codes == nil {
-			m.textSize += int(e.valueEnd-e.value) - len(`""`)
+		e.field = 0
+		if n := p.table.find(e.word, m.nameOf(e)); n != nil {
+			e.field = n.field
 		}
 	}
 }

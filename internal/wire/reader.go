@@ -73,12 +73,15 @@ type Object struct {
 	MaxDepth int
 
 	members
-	scanner scanner
-	order   order
-	inOrder bool  // the members came in the order in which they are signed
-	ordered bool  // order is that of the members
-	folded  order // for hasTwin
-	state   *state
+	start, end int // where in the text the object is
+	scanner    scanner
+	expected   *Plan
+	known      known
+	order      order
+	inOrder    bool  // the members came in the order in which they are signed
+	ordered    bool  // order is that of the members
+	folded     order // for hasTwin
+	state      *state
 }
 
 // Members lists the members. It is for those who need all of them; Get finds one.
@@ -99,6 +102,18 @@ func (o *Object) Get(name string) (Value, bool) {
 	return Value{}, false
 }
 
+// Expect names the plan by which what is read next will most likely be decoded, until Release: members are looked up in it while
+// they are read.
+func (o *Object) Expect(p *Plan) { o.expected = p }
+
+// clear makes the object that of a text which was not read yet.
+func (o *Object) clear(text []byte) {
+	o.reset(text)
+	o.bound = o.expected
+	o.known.all, o.known.given = 0, 0
+	o.start, o.end, o.inOrder, o.ordered = 0, 0, false, false
+}
+
 // Read reads the one JSON object that text must be. It is stricter than most readers, because what is read here was
 // signed or is to be signed, and must mean the same to everyone: RFC 8259 to the letter, valid UTF-8, no member twice in
 // an object (not even under another case), at most o.MaxDepth levels, nothing behind the object.
@@ -109,14 +124,12 @@ func (o *Object) Read(text []byte) error {
 // ReadWith is Read, and puts the members of the object that stands under name into inner in the same pass. Inner is
 // empty if there is no object under that name. It is good until o is used again.
 func (o *Object) ReadWith(text []byte, inner *Object, name string) error {
-	inner.reset(text)
-	inner.inOrder, inner.ordered = false, false
+	inner.clear(text)
 	return o.read(text, inner, name)
 }
 
 func (o *Object) read(text []byte, inner *Object, name string) error {
-	o.reset(text)
-	o.inOrder, o.ordered = false, false
+	o.clear(text)
 	s := &o.scanner
 	s.text, s.maxDepth = text, cmp.Or(o.MaxDepth, MaxDepth)
 	s.names, s.spelled = s.names[:0], s.spelled[:0]
@@ -128,9 +141,9 @@ func (o *Object) read(text []byte, inner *Object, name string) error {
 	if read {
 		return nil
 	}
-	o.reset(nil)
+	o.clear(nil)
 	if inner != nil {
-		inner.reset(nil)
+		inner.clear(nil)
 	}
 	return &SyntaxError{Offset: s.failedAt, Reason: s.reason}
 }
@@ -138,7 +151,7 @@ func (o *Object) read(text []byte, inner *Object, name string) error {
 // Release drops the references into the text, so that a pooled Object does not keep it alive, and the memory that an unusual
 // text took.
 func (o *Object) Release() {
-	o.text, o.spelled, o.scanner.text = nil, nil, nil
+	o.text, o.spelled, o.scanner.text, o.expected = nil, nil, nil, nil
 	if o.state != nil {
 		o.state.text.release()
 	}
@@ -204,13 +217,23 @@ func (s *scanner) space(i int) int {
 }
 
 // object reads from the opening brace. Members are kept in o, those of the object under name in inner; either may be nil.
-func (s *scanner) object(i, depth int, o, inner *Object, name string) int {
+func (s *scanner) object(i, depth int, o, inner *Object, innerName string) int {
 	if depth > s.maxDepth {
 		return s.fail(i, "nested too deeply")
 	}
 	firstName, firstSpelled := len(s.names), len(s.spelled)
+	names := plainNames
+	if o != nil {
+		o.start = i
+		if o.expected != nil {
+			names = o.expected.table
+		}
+	}
 	i = s.space(i + 1)
 	if s.at(i, '}') {
+		if o != nil {
+			o.end = i + 1
+		}
 		return i + 1
 	}
 	text := s.text
@@ -234,8 +257,11 @@ func (s *scanner) object(i, depth int, o, inner *Object, name string) int {
 		} else if i = s.unusualName(i+1, e); i == failed {
 			return failed
 		}
+		var name *tableName
 		if o == nil {
 			s.keep(e)
+		} else if name = names.find(e.word, s.nameOf(e)); name != nil {
+			e.field = name.field
 		}
 		first := lower(e.word)
 		ascending = ascending && first > before && !e.foreign
@@ -250,7 +276,7 @@ func (s *scanner) object(i, depth int, o, inner *Object, name string) int {
 			i = s.space(i)
 		}
 		var into *Object
-		if inner != nil && s.isNamed(e, name) {
+		if inner != nil && s.at(i, '{') && string(s.nameOf(e)) == innerName {
 			into = inner
 		}
 		e.value = uint32(i) //nolint:gosec // document saw to it
@@ -271,6 +297,9 @@ func (s *scanner) object(i, depth int, o, inner *Object, name string) int {
 		if o != nil {
 			e.valueEnd = uint32(i) //nolint:gosec // as above
 			o.foreign = o.foreign || e.foreign
+			if name != nil && name.isKnown {
+				o.note(name.known, e.kind)
+			}
 		}
 		if i < len(text) && text[i] <= ' ' {
 			i = s.space(i)
@@ -286,6 +315,7 @@ func (s *scanner) object(i, depth int, o, inner *Object, name string) int {
 		case '}':
 			if o != nil {
 				o.inOrder = inOrder && ascending
+				o.end = i + 1
 			}
 			if !ascending {
 				if s.hasTwin(o, s.names[firstName:]) {
@@ -303,11 +333,11 @@ func (s *scanner) object(i, depth int, o, inner *Object, name string) int {
 	}
 }
 
-func (s *scanner) isNamed(e *entry, name string) bool {
+func (s *scanner) nameOf(e *entry) []byte {
 	if e.spelled {
-		return string(s.spelled[e.name:e.nameEnd]) == name
+		return s.spelled[e.name:e.nameEnd]
 	}
-	return string(s.text[e.name:e.nameEnd]) == name
+	return s.text[e.name:e.nameEnd]
 }
 
 // unusualName reads a name with escapes or characters that are not ASCII.
