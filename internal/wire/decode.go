@@ -70,6 +70,7 @@ func (d *decoder) text(b []byte) string {
 }
 
 func (d *decoder) object(p *Plan, m *members, dst reflect.Value) error {
+	fields := fieldsOf(dst)
 	for i := range m.entries {
 		e := &m.entries[i]
 		f := p.fieldOf(e)
@@ -81,10 +82,10 @@ func (d *decoder) object(p *Plan, m *members, dst reflect.Value) error {
 		}
 		v := m.valueOf(e)
 		if f.codes != nil && v.Kind == String {
-			f.of(dst).SetString(f.codes.text(v.Text()))
+			fields.at(f).SetString(f.codes.text(v.Text()))
 			continue
 		}
-		if err := d.value(&f.shape, v, f.of(dst)); err != nil {
+		if err := d.value(&f.shape, v, fields.at(f)); err != nil {
 			return memberError(f.Name, err)
 		}
 	}
@@ -152,7 +153,7 @@ func (d *decoder) value(s *shape, v Value, dst reflect.Value) error {
 		if err != nil {
 			return err
 		}
-		if dst.Type() != timeType {
+		if s.wrapped {
 			dst = dst.Field(0)
 		}
 		t, _ := dst.Addr().Interface().(*time.Time) // which, unlike the time itself, takes no memory in an interface

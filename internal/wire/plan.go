@@ -101,6 +101,8 @@ type shape struct {
 	kind kind
 	elem *shape // of kindList and kindPointer
 	plan *Plan  // of kindStruct
+	// wrapped tells of kindTime that it is a struct in which the time is embedded.
+	wrapped bool
 }
 
 // TypeError says why a struct type cannot be sent or received. It is a mistake in the program, not in its input.
@@ -298,7 +300,7 @@ func isTime(t reflect.Type) bool {
 func shapeOf(t reflect.Type, outer []reflect.Type) (shape, error) {
 	switch {
 	case isTime(t):
-		return shape{kind: kindTime}, nil
+		return shape{kind: kindTime, wrapped: t != timeType}, nil
 	case t.Kind() == reflect.Pointer && t.Elem().Kind() == reflect.Pointer:
 		return shape{}, errors.New("is a pointer to a pointer: use a pointer")
 	case t.Kind() == reflect.Pointer:
