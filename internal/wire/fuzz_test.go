@@ -73,10 +73,23 @@ func FuzzCanonical(f *testing.F) {
 func FuzzReadTwice(f *testing.F) {
 	f.Add([]byte(`{"data":{"a":1,"b":[{"c":2}]},"x":1}`), []byte(`{"data":{"d":null}}`))
 	f.Add([]byte(`{"data":{"a":1`), []byte(`{"data":[]}`))
+	f.Add([]byte(`{"code":0,"data":{"status":"x","code":0}}`), []byte(`{"code":0,"data":{"status":"y","code":0}}`))
+	f.Add([]byte(`{"code":0,"data":{"status":"x","code":0}}`), []byte(`{"code":0,"data":{"status":"y","Code":0}}`))
+	f.Add([]byte(`{"code":0,"msg":1,"data":{"status":"x","code":0}}`), []byte(`{"code":0,"data":null,"msg":1}`))
+	type model struct {
+		Status string `json:"status"`
+		Code   int    `json:"code"`
+	}
+	plan := planOf(f, model{})
 	f.Fuzz(func(t *testing.T, first, second []byte) {
 		var used, usedInner, fresh, freshInner Object
+		for _, o := range []*Object{&used, &usedInner, &freshInner} { // what is expected must make no difference: it is not of fresh
+			o.Expect(plan)
+		}
 		before := bytes.Clone(second)
 		_ = used.ReadWith(first, &usedInner, "data")
+		_, _ = used.AppendCanonical(nil, shanghai)
+		_, _ = usedInner.AppendCanonical(nil, shanghai)
 		err := used.ReadWith(second, &usedInner, "data")
 		freshErr := fresh.ReadWith(second, &freshInner, "data")
 		require.Equal(t, fmt.Sprint(freshErr), fmt.Sprint(err))
@@ -90,6 +103,21 @@ func FuzzReadTwice(f *testing.F) {
 			require.Empty(t, used.Members())
 			require.Empty(t, usedInner.Members())
 			return
+		}
+		for _, o := range [][2]*Object{{&fresh, &used}, {&freshInner, &usedInner}} {
+			want, wantErr := o[0].AppendCanonical(nil, shanghai)
+			got, err := o[1].AppendCanonical(nil, shanghai)
+			require.Equal(t, wantErr, err)
+			require.Equal(t, string(want), string(got))
+			require.Equal(t, o[0].known.all, o[1].known.all)
+			require.Equal(t, o[0].known.given, o[1].known.given)
+			for n := range Name(len(knownNames)) {
+				want, there := o[0].Get(knownNames[n])
+				got, found := o[1].At(n)
+				require.Equal(t, there, found)
+				require.Equal(t, want, got)
+				require.Equal(t, there && want.Kind != Null, o[1].HasAny(n.set()))
+			}
 		}
 		var other struct {
 			Data json.RawMessage `json:"data"`

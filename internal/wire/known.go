@@ -88,6 +88,8 @@ type nameTable struct {
 type tableName struct {
 	word, last uint64 // its first eight bytes and, if it is longer, its last eight
 	name       string
+	quoted     string // the name as it stands in JSON, with the colon; "" if it is not ASCII
+	index      uint8  // 1 + that in the table
 	field      uint16 // 1 + its index in the plan that the table belongs to; 0: that has none of the name
 	isKnown    bool
 	known      Name
@@ -123,11 +125,15 @@ func newNameTable(names []fieldName) *nameTable {
 		text := []byte(n.name)
 		n.word = word(text, 0, len(text))
 		n.last = tail(text)
+		n.index = uint8(i + 1)
+		if holds(text)&(wide|inString) == 0 {
+			n.quoted = `"` + n.name + `":`
+		}
 		slot := t.slot(n.word, len(text))
 		for t.slots[slot] != 0 {
 			slot = (slot + 1) & (size - 1)
 		}
-		t.slots[slot] = uint8(i + 1)
+		t.slots[slot] = n.index
 	}
 	return t
 }
@@ -135,6 +141,26 @@ func newNameTable(names []fieldName) *nameTable {
 func (t *nameTable) slot(word uint64, length int) int {
 	h := (word ^ uint64(length)) * 0x9E3779B97F4A7C15 //nolint:gosec // a length is not negative
 	return int(h>>32) & (len(t.slots) - 1)
+}
+
+// names is the table by which the members are looked up while they are read.
+func (o *Object) names() *nameTable {
+	if o.expected != nil {
+		return o.expected.table
+	}
+	return plainNames
+}
+
+// at returns the name of that index if it stands, in its quotes and with its colon, in the text at i; else nil.
+func (t *nameTable) at(index uint8, text []byte, i int) *tableName {
+	if index == 0 || int(index) > len(t.names) {
+		return nil
+	}
+	n := &t.names[index-1]
+	if end := i + len(n.quoted); end > len(text) || n.quoted == "" || string(text[i:end]) != n.quoted {
+		return nil
+	}
+	return n
 }
 
 // find looks a name up, the word of which is given. It returns nil if there is none.

@@ -9,6 +9,7 @@ type entry struct {
 	name, nameEnd    uint32 // within the quotes; of the names that were spelled out if spelled
 	value, valueEnd  uint32
 	field            uint16 // 1 + its index in the plan that the members are bound to, 0 if that has none of the name
+	index            uint8  // 1 + that of the name in the table by which it was read, 0 if it is not there
 	kind             Kind
 	form             form
 	spelled, foreign bool // the name held an escape, a character that is not ASCII

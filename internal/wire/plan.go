@@ -31,9 +31,9 @@ type Plan struct {
 	table   *nameTable  // of them and of the known names
 	known   Names       // those of them that are known
 	echoes  []fieldName // names in the answer of the numbers that were asked for
-	proofs  []*Field // with Rule.Proof
-	unlikes []*Field // with Rule.Unlike
-	nested  []slot   // fields in the order in which the gateway signs them inside another object
+	proofs  []*Field    // with Rule.Proof
+	unlikes []*Field    // with Rule.Unlike
+	nested  []slot      // fields in the order in which the gateway signs them inside another object
 	layouts [gateway.Versions]atomic.Pointer[Layout]
 }
 

@@ -77,9 +77,9 @@ type Object struct {
 	scanner    scanner
 	expected   *Plan
 	known      known
+	sequence            // of this message
+	before     sequence // of the message before
 	order      order
-	inOrder    bool  // the members came in the order in which they are signed
-	ordered    bool  // order is that of the members
 	folded     order // for hasTwin
 	state      *state
 }
@@ -111,7 +111,8 @@ func (o *Object) clear(text []byte) {
 	o.reset(text)
 	o.bound = o.expected
 	o.known.all, o.known.given = 0, 0
-	o.start, o.end, o.inOrder, o.ordered = 0, 0, false, false
+	o.start, o.end = 0, 0
+	o.before, o.sequence = o.sequence, sequence{}
 }
 
 // Read reads the one JSON object that text must be. It is stricter than most readers, because what is read here was
@@ -196,7 +197,7 @@ func (s *scanner) document(o, inner *Object, name string) bool {
 		s.fail(i, "an object is expected")
 		return false
 	}
-	i = s.object(i, 1, o, inner, name)
+	i = s.message(i, 1, o, inner, name)
 	if i == failed {
 		return false
 	}
@@ -216,63 +217,40 @@ func (s *scanner) space(i int) int {
 	return i
 }
 
-// object reads from the opening brace. Members are kept in o, those of the object under name in inner; either may be nil.
-func (s *scanner) object(i, depth int, o, inner *Object, innerName string) int {
+// message reads an object from its opening brace and keeps its members in o, and those of the object under innerName in inner unless
+// that is nil.
+func (s *scanner) message(i, depth int, o, inner *Object, innerName string) int {
 	if depth > s.maxDepth {
 		return s.fail(i, "nested too deeply")
 	}
-	firstName, firstSpelled := len(s.names), len(s.spelled)
-	names := plainNames
-	if o != nil {
-		o.start = i
-		if o.expected != nil {
-			names = o.expected.table
-		}
+	text, names, before := s.text, o.names(), o.before
+	if before.names != names {
+		before.count = 0
 	}
-	i = s.space(i + 1)
-	if s.at(i, '}') {
-		if o != nil {
-			o.end = i + 1
-		}
+	o.start = i
+	if i = s.space(i + 1); s.at(i, '}') {
+		o.end = i + 1
 		return i + 1
 	}
-	text := s.text
-	var unkept entry
-	e := &unkept
-	ascending, before := true, uint64(0) // under folding
-	inOrder, last := true, uint64(0)
+	repeats, known := true, true
 	for {
-		if !s.at(i, '"') {
-			return s.fail(i, "a member name is expected")
-		}
-		if o != nil {
-			e = o.add()
-		} else {
-			unkept.spelled, unkept.foreign = false, false
-		}
-		// What most names and texts are stands here and not in a function, which saves two calls for each member.
-		if end := plain(text, i+1); s.at(end, '"') {
-			e.name, e.nameEnd, e.word = uint32(i+1), uint32(end), word(text, i+1, end) //nolint:gosec // document saw to it
-			i = end + 1
-		} else if i = s.unusualName(i+1, e); i == failed {
-			return failed
-		}
 		var name *tableName
-		if o == nil {
-			s.keep(e)
-		} else if name = names.find(e.word, s.nameOf(e)); name != nil {
-			e.field = name.field
+		if n := len(o.entries); n < before.count {
+			name = names.at(o.entries[:n+1][n].index, text, i)
 		}
-		first := lower(e.word)
-		ascending = ascending && first > before && !e.foreign
-		inOrder = inOrder && e.word > last
-		before, last = first, e.word
-		if !s.at(i, ':') {
-			if i = s.space(i); !s.at(i, ':') {
-				return s.fail(i, "a colon is expected")
+		e := o.add()
+		if name != nil {
+			e.name, e.nameEnd, e.word = uint32(i+1), uint32(i+1+len(name.name)), name.word //nolint:gosec // document saw to it
+			i += len(name.quoted)
+		} else {
+			repeats = false
+			if i = s.name(i, e); i == failed {
+				return failed
 			}
+			o.foreign = o.foreign || e.foreign
+			name = names.find(e.word, s.nameOf(e))
 		}
-		if i++; i < len(text) && text[i] <= ' ' {
+		if i < len(text) && text[i] <= ' ' {
 			i = s.space(i)
 		}
 		var into *Object
@@ -281,6 +259,7 @@ func (s *scanner) object(i, depth int, o, inner *Object, innerName string) int {
 		}
 		e.value = uint32(i) //nolint:gosec // document saw to it
 		if s.at(i, '"') {
+			// What most texts are stands here and not in a function, which saves a call for each member.
 			e.kind = String
 			if i = plain(text, i+1); s.at(i, '"') {
 				i++
@@ -294,43 +273,98 @@ func (s *scanner) object(i, depth int, o, inner *Object, innerName string) int {
 		if i == failed {
 			return failed
 		}
-		if o != nil {
-			e.valueEnd = uint32(i) //nolint:gosec // as above
-			o.foreign = o.foreign || e.foreign
-			if name != nil && name.isKnown {
-				o.note(name.known, e.kind)
-			}
+		e.valueEnd = uint32(i) //nolint:gosec // document saw to it
+		if name == nil {
+			known = false
+		} else if e.field, e.index = name.field, name.index; name.isKnown {
+			o.note(name.known, e.kind)
 		}
 		if i < len(text) && text[i] <= ' ' {
 			i = s.space(i)
 		}
-		if i == len(text) {
+		switch {
+		case i == len(text):
 			return s.fail(i, "the object does not end")
-		}
-		switch text[i] {
-		case ',':
-			if i++; i < len(text) && text[i] <= ' ' {
-				i = s.space(i)
-			}
-		case '}':
-			if o != nil {
-				o.inOrder = inOrder && ascending
-				o.end = i + 1
-			}
-			if !ascending {
-				if s.hasTwin(o, s.names[firstName:]) {
-					return s.fail(i+1, "a member is given twice in the object that ends here")
-				}
-			}
-			s.names = s.names[:firstName]
-			if o == nil {
-				s.spelled = s.spelled[:firstSpelled]
+		case text[i] == '}':
+			o.end = i + 1
+			if !o.settle(before, repeats, known) && s.hasTwin(o) {
+				return s.fail(i+1, "a member is given twice in the object that ends here")
 			}
 			return i + 1
-		default:
+		case text[i] != ',':
 			return s.fail(i, "a comma or the end of the object is expected")
 		}
+		if i++; i < len(text) && text[i] <= ' ' {
+			i = s.space(i)
+		}
 	}
+}
+
+// object reads an object of whose members nothing is kept, from its opening brace.
+func (s *scanner) object(i, depth int) int {
+	if depth > s.maxDepth {
+		return s.fail(i, "nested too deeply")
+	}
+	if i = s.space(i + 1); s.at(i, '}') {
+		return i + 1
+	}
+	firstName, firstSpelled := len(s.names), len(s.spelled)
+	text := s.text
+	ascending, before := true, uint64(0) // under folding
+	for {
+		var e entry
+		if i = s.name(i, &e); i == failed {
+			return failed
+		}
+		s.keep(&e)
+		first := lower(e.word)
+		ascending = ascending && first > before && !e.foreign
+		before = first
+		if i < len(text) && text[i] <= ' ' {
+			i = s.space(i)
+		}
+		if i = s.value(i, depth+1, nil, &e); i == failed {
+			return failed
+		}
+		if i < len(text) && text[i] <= ' ' {
+			i = s.space(i)
+		}
+		switch {
+		case i == len(text):
+			return s.fail(i, "the object does not end")
+		case text[i] == '}':
+			if !ascending && s.hasTwinAmong(s.names[firstName:]) {
+				return s.fail(i+1, "a member is given twice in the object that ends here")
+			}
+			s.names, s.spelled = s.names[:firstName], s.spelled[:firstSpelled]
+			return i + 1
+		case text[i] != ',':
+			return s.fail(i, "a comma or the end of the object is expected")
+		}
+		if i++; i < len(text) && text[i] <= ' ' {
+			i = s.space(i)
+		}
+	}
+}
+
+// name reads the name of a member, and returns the position behind its colon.
+func (s *scanner) name(i int, e *entry) int {
+	if !s.at(i, '"') {
+		return s.fail(i, "a member name is expected")
+	}
+	text := s.text
+	if end := plain(text, i+1); s.at(end, '"') {
+		e.name, e.nameEnd, e.word = uint32(i+1), uint32(end), word(text, i+1, end) //nolint:gosec // document saw to it
+		i = end + 1
+	} else if i = s.unusualName(i+1, e); i == failed {
+		return failed
+	}
+	if !s.at(i, ':') {
+		if i = s.space(i); !s.at(i, ':') {
+			return s.fail(i, "a colon is expected")
+		}
+	}
+	return i + 1
 }
 
 func (s *scanner) nameOf(e *entry) []byte {
@@ -402,7 +436,10 @@ func (s *scanner) value(i, depth int, into *Object, e *entry) int {
 		return s.string(i, &e.form)
 	case '{':
 		e.kind = Dict
-		return s.object(i, depth, into, nil, "")
+		if into != nil {
+			return s.message(i, depth, into, nil, "")
+		}
+		return s.object(i, depth)
 	case '[':
 		e.kind = List
 		return s.list(i, depth)
