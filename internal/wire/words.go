@@ -29,7 +29,7 @@ func special(w uint64) uint64 {
 // plain returns the position of the first special byte of b at or behind i, len(b) if there is none.
 func plain(b []byte, i int) int {
 	for ; i+8 <= len(b); i += 8 {
-		if found := special(binary.LittleEndian.Uint64(b[i:])); found != 0 {
+		if found := special(binary.LittleEndian.Uint64(b[i : i+8])); found != 0 {
 			return i + bits.TrailingZeros64(found)/8
 		}
 	}
@@ -42,7 +42,7 @@ func plain(b []byte, i int) int {
 // closing returns the position of the first quote or backslash of b at or behind i. There must be one.
 func closing(b []byte, i int) int {
 	for ; i+8 <= len(b); i += 8 {
-		w := binary.LittleEndian.Uint64(b[i:])
+		w := binary.LittleEndian.Uint64(b[i : i+8])
 		if found := has(w, '"') | has(w, '\\'); found != 0 {
 			return i + bits.TrailingZeros64(found)/8
 		}
@@ -111,7 +111,7 @@ func holds(b []byte) class {
 func word(text []byte, start, end int) uint64 {
 	n := end - start
 	if start+8 <= len(text) {
-		w := binary.BigEndian.Uint64(text[start:])
+		w := binary.BigEndian.Uint64(text[start : start+8])
 		if n < 8 {
 			w &^= ^uint64(0) >> (8 * n)
 		}
