@@ -26,7 +26,7 @@ func (e *MemberError) Error() string {
 func (p *Plan) Decode(o *Object, dst reflect.Value, zone *time.Location) error {
 	d := decoder{zone: zone}
 	p.bind(&o.members)
-	d.reserve(p.textSize(&o.members))
+	d.reserve(o.textSize)
 	return d.object(p, &o.members, dst)
 }
 
@@ -37,18 +37,6 @@ type decoder struct {
 	// one allocation instead of ten.
 	texts strings.Builder
 	spare []*members // for nested objects
-}
-
-// textSize is how many bytes the texts have that a message keeps, but for codes.
-func (p *Plan) textSize(m *members) int {
-	size := 0
-	for i := range m.entries {
-		e := &m.entries[i]
-		if f := p.fieldOf(e); f != nil && f.kind == kindString && f.codes == nil && e.kind == String {
-			size += int(e.valueEnd-e.value) - len(`""`)
-		}
-	}
-	return size
 }
 
 // reserve makes room for the texts. A message that has many keeps them one by one, so that none keeps all the others in memory.
@@ -318,6 +306,9 @@ func (p *Plan) Foreign(answer *Plan, o *Object) string {
 // answer names. It returns the name of the first that differs.
 func (p *Plan) Echo(asked reflect.Value, answer *Object) (string, bool) {
 	for _, echo := range p.echoes {
+		if echo.known != 0 && !answer.HasAny(echo.known) {
+			continue
+		}
 		f := &p.Fields[echo.field]
 		want := f.of(asked).String()
 		if want == "" {

@@ -80,7 +80,11 @@ func FuzzReadTwice(f *testing.F) {
 		Status string `json:"status"`
 		Code   int    `json:"code"`
 	}
-	plan := planOf(f, model{})
+	type otherModel struct {
+		Data string `json:"data"`
+		Code int    `json:"code"`
+	}
+	plan, otherPlan := planOf(f, model{}), planOf(f, otherModel{})
 	f.Fuzz(func(t *testing.T, first, second []byte) {
 		var used, usedInner, fresh, freshInner Object
 		for _, o := range []*Object{&used, &usedInner, &freshInner} { // what is expected must make no difference: it is not of fresh
@@ -90,6 +94,8 @@ func FuzzReadTwice(f *testing.F) {
 		_ = used.ReadWith(first, &usedInner, "data")
 		_, _ = used.AppendCanonical(nil, shanghai)
 		_, _ = usedInner.AppendCanonical(nil, shanghai)
+		otherPlan.bind(&used.members) // as a notice of another kind than expected is
+		otherPlan.bind(&usedInner.members)
 		err := used.ReadWith(second, &usedInner, "data")
 		freshErr := fresh.ReadWith(second, &freshInner, "data")
 		require.Equal(t, fmt.Sprint(freshErr), fmt.Sprint(err))

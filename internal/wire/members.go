@@ -9,7 +9,7 @@ type entry struct {
 	name, nameEnd    uint32 // within the quotes; of the names that were spelled out if spelled
 	value, valueEnd  uint32
 	field            uint16 // 1 + its index in the plan that the members are bound to, 0 if that has none of the name
-	index            uint8  // 1 + that of the name in the table by which it was read, 0 if it is not there
+	index            uint8  // 1 + that of the name in the table by which it was read, whatever it is bound to; 0 if it is not there
 	kind             Kind
 	form             form
 	spelled, foreign bool // the name held an escape, a character that is not ASCII
@@ -34,10 +34,12 @@ type members struct {
 	entries []entry
 	foreign bool  // a name is not ASCII
 	bound   *Plan // whose fields the entries know
+	// textSize is how many bytes the texts have that a message of that plan keeps.
+	textSize int
 }
 
 func (m *members) reset(text []byte) {
-	m.text, m.spelled, m.entries, m.foreign, m.bound = text, m.spelled[:0], m.entries[:0], false, nil
+	m.text, m.spelled, m.entries, m.foreign, m.bound, m.textSize = text, m.spelled[:0], m.entries[:0], false, nil, 0
 }
 
 // add returns an empty entry at the end. It is filled in place: a copy of what was just written in parts makes the processor wait.

@@ -54,6 +54,7 @@ type Field struct {
 
 // fieldName is a name and the position in Fields that it belongs to.
 type fieldName struct {
+	known Names // it alone, if it is known
 	name  string
 	field int
 }
@@ -224,7 +225,7 @@ func (p *Plan) add(t reflect.Type, path []int, outer []reflect.Type) error {
 		}
 		if rule.Number {
 			for _, n := range versions(cmp.Or(rule.Echo, name)) {
-				p.echoes = append(p.echoes, fieldName{name: n, field: len(p.Fields)})
+				p.echoes = append(p.echoes, fieldName{name: n, field: len(p.Fields), known: NamesOf(n)})
 			}
 		}
 		p.Fields = append(p.Fields, f)
@@ -342,7 +343,7 @@ func versions(name string) []string {
 
 // prepare fills in what follows from the fields.
 func (p *Plan) prepare() {
-	p.table = newNameTable(p.names)
+	p.table = newNameTable(p.names, p.Fields)
 	for i := range p.table.names {
 		if n := &p.table.names[i]; n.isKnown && n.field > 0 {
 			p.known |= n.known.set()
@@ -371,15 +372,26 @@ func (p *Plan) bind(m *members) {
 	if m.bound == p {
 		return
 	}
-	m.bound = p
+	m.bound, m.textSize = p, 0
 	for i := range m.entries {
 		e := &m.entries[i]
 		e.field = 0
 		if n := p.table.find(e.word, m.nameOf(e)); n != nil {
-			e.field = n.field
+			m.bindTo(e, n)
 		}
 	}
 }
+
+// bindTo notes whose value the member is.
+func (m *members) bindTo(e *entry, n *tableName) {
+	e.field = n.field
+	if n.keepsText && e.kind == String {
+		m.textSize += int(e.valueEnd-e.value) - len(`""`)
+	}
+}
+
+// keepsText tells whether a message keeps the field's text: others are codes, which are kept once.
+func (f *Field) keepsText() bool { return f.kind == kindString && f.codes == nil }
 
 // fieldOf is the field of a member that is bound, nil if there is none.
 func (p *Plan) fieldOf(e *entry) *Field {

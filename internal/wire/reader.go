@@ -236,10 +236,10 @@ func (s *scanner) message(i, depth int, o, inner *Object, innerName string) int 
 	for {
 		var name *tableName
 		if n := len(o.entries); n < before.count {
-			name = names.at(o.entries[:n+1][n].index, text, i)
+			name = &names.names[o.entries[:n+1][n].index-1]
 		}
 		e := o.add()
-		if name != nil {
+		if name != nil && name.standsAt(text, i) {
 			e.name, e.nameEnd, e.word = uint32(i+1), uint32(i+1+len(name.name)), name.word //nolint:gosec // document saw to it
 			i += len(name.quoted)
 		} else {
@@ -276,8 +276,12 @@ func (s *scanner) message(i, depth int, o, inner *Object, innerName string) int 
 		e.valueEnd = uint32(i) //nolint:gosec // document saw to it
 		if name == nil {
 			known = false
-		} else if e.field, e.index = name.field, name.index; name.isKnown {
-			o.note(name.known, e.kind)
+		} else {
+			e.index = name.index
+			o.bindTo(e, name)
+			if name.isKnown {
+				o.note(name.known, e.kind)
+			}
 		}
 		if i < len(text) && text[i] <= ' ' {
 			i = s.space(i)
