@@ -51,7 +51,6 @@ type state struct {
 	hash hash.Hash
 	text text
 	raw  [sha256.Size]byte
-	hex  [maxSign]byte
 }
 
 // maxSign is how many hex digits the longer signature has.
@@ -121,9 +120,8 @@ func Verify(keys []*Key, o *Object, zone *time.Location) (Verdict, int, error) {
 
 // compare returns 1 if the key gives the object this signature, else 0.
 func (k *Key) compare(o *Object, zone *time.Location, given []byte) (int, error) {
-	s := k.stateFor(&o.state)
-	digest, err := s.object(o, zone)
-	return s.equal(digest, given), err
+	digest, err := k.stateFor(&o.state).object(o, zone)
+	return equal(digest, given), err
 }
 
 // stateFor returns a state of the key, the one that is kept there if it is. It stays there when what it stands in is pooled, so
@@ -139,20 +137,22 @@ func (k *Key) stateFor(kept **state) *state {
 	return *kept
 }
 
-// equal returns 1 if given are the hex digits of the digest, else 0.
-func (s *state) equal(digest, given []byte) int {
-	hexDigits(s.hex[:], digest)
-	return equal(s.hex[:2*len(digest)], given)
-}
-
-// equal is subtle.ConstantTimeCompare for hex digits, eight at a time: 4 ns instead of 20. Sign has 32 or 64 of them.
-func equal(sign, given []byte) int {
-	if len(sign) != len(given) {
+// equal returns 1 if given are the hex digits of the digest, else 0. What it does, and which memory it looks at, is the same for every
+// digest and for every text of that length: a forger would like to know the digest. It makes eight digits of four bytes at a time
+// and compares them where they are: 25 ns, where hex.Encode and subtle.ConstantTimeCompare take 50. A digest's length is a multiple of
+// four.
+func equal(digest, given []byte) int {
+	if len(given) != 2*len(digest) {
 		return 0
 	}
 	var differ uint64
-	for ; len(sign) >= 8 && len(given) >= 8; sign, given = sign[8:], given[8:] {
-		differ |= binary.LittleEndian.Uint64(sign) ^ binary.LittleEndian.Uint64(given)
+	for i := 0; i+4 <= len(digest); i += 4 {
+		w := uint64(binary.BigEndian.Uint32(digest[i : i+4]))
+		w = (w<<16 | w) & 0x0000FFFF0000FFFF
+		w = (w<<8 | w) & 0x00FF00FF00FF00FF
+		w = (w<<4 | w) & 0x0F0F0F0F0F0F0F0F // a digit in each byte
+		letters := (w + 6*ones) >> 4 & ones // 1 where it is ten or more
+		differ |= (w + ones*'0' + letters*('a'-'0'-10)) ^ binary.BigEndian.Uint64(given[2*i:2*i+8])
 	}
 	return subtle.ConstantTimeEq(int32(differ>>32), 0) & subtle.ConstantTimeEq(int32(differ), 0)
 }
@@ -201,17 +201,4 @@ func makeHexPairs() (pairs [256]uint16) {
 		pairs[i] = uint16(digits[0]) | uint16(digits[1])<<8
 	}
 	return pairs
-}
-
-// hexDigits is appendHex for a signature that a forger would like to know: what it does, and which memory it looks at, is the same
-// for every digest. 23 ns. A digest's length is a multiple of four.
-func hexDigits(dst, digest []byte) {
-	for i := 0; i+4 <= len(digest); i += 4 {
-		w := uint64(binary.BigEndian.Uint32(digest[i : i+4]))
-		w = (w<<16 | w) & 0x0000FFFF0000FFFF
-		w = (w<<8 | w) & 0x00FF00FF00FF00FF
-		w = (w<<4 | w) & 0x0F0F0F0F0F0F0F0F // a digit in each byte
-		letters := (w + 6*ones) >> 4 & ones // 1 where it is ten or more
-		binary.BigEndian.PutUint64(dst[2*i:2*i+8], w+ones*'0'+letters*('a'-'0'-10))
-	}
 }

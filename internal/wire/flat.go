@@ -26,7 +26,7 @@ func (k *Key) VerifyFlat(text []byte) bool {
 	s, _ := k.states.Get().(*state)
 	defer k.states.Put(s)
 	signed, given, ok := s.text.flat(text)
-	return ok && s.equal(s.digest(signed), given) == 1
+	return ok && equal(s.digest(signed), given) == 1
 }
 
 // spill is how many bytes may be written behind what was meant.
@@ -351,6 +351,10 @@ func copyChinese(dst, b []byte, j, i int) int {
 // copySpan copies b[i:end] to dst from j on, and returns the position behind it.
 func copySpan(dst, b []byte, j, i, end int) int {
 	behind := j + end - i
+	if end-i > 64 {
+		copy(dst[j:], b[i:end])
+		return behind
+	}
 	for ; i < end; i, j = i+8, j+8 {
 		if i+8 > len(b) {
 			copy(dst[j:], b[i:end])

@@ -2,7 +2,6 @@ package wire
 
 import (
 	"bytes"
-	"encoding/binary"
 	"errors"
 	"hash"
 	"slices"
@@ -98,33 +97,21 @@ func (t *text) top(m *members, e *entry, first bool) bool {
 
 // pair writes a separator, a name, a sign and a value, all at once if there is room for them.
 func (t *text) pair(separator byte, m *members, e *entry, sign byte) bool {
-	name, value := m.text[e.name:], m.text[e.value:e.valueEnd]
+	value, valueEnd := int(e.value), int(e.valueEnd)
 	if e.kind == String {
-		value = value[1 : len(value)-1]
+		value, valueEnd = value+1, valueEnd-1
 	}
-	length := int(e.nameEnd - e.name)
-	start := len(t.buf)
-	end := start + length + len(value) + 2
-	if end+16 > cap(t.buf) {
+	j := len(t.buf)
+	if j+int(e.nameEnd-e.name)+valueEnd-value+2+spill > cap(t.buf) {
 		return false
 	}
-	b := t.buf[start : end+16]
-	t.buf = t.buf[:end]
-	b[0] = separator
-	if length <= 16 && len(name) >= 16 {
-		copy16(b[1:], name) // what is too much of it is written over
-	} else {
-		copy(b[1:], name[:length])
-	}
-	b[length+1] = sign
-	copy(b[length+2:], value)
+	b := t.buf[:cap(t.buf)]
+	b[j] = separator
+	j = copySpan(b, m.text, j+1, int(e.name), int(e.nameEnd))
+	b[j] = sign
+	j = copySpan(b, m.text, j+1, value, valueEnd)
+	t.buf = b[:j]
 	return true
-}
-
-// copy16 copies sixteen bytes without the call that copy is, which costs more than copying a short name.
-func copy16(dst, src []byte) {
-	binary.LittleEndian.PutUint64(dst[8:], binary.LittleEndian.Uint64(src[8:]))
-	binary.LittleEndian.PutUint64(dst, binary.LittleEndian.Uint64(src))
 }
 
 func isEmptyList(b []byte, i int) bool { return b[skipSpace(b, i+1)] == ']' }
