@@ -271,8 +271,9 @@ const maxSeconds = 9_999_999_999
 // Missing lists the members that prove success and have no value in the struct v.
 func (p *Plan) Missing(v reflect.Value) []string {
 	var names []string
+	fields := fieldsOf(v)
 	for _, f := range p.proofs {
-		if f.isUnset(f.of(v)) {
+		if f.isUnset(fields.at(f)) {
 			names = append(names, f.Name)
 		}
 	}

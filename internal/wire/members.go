@@ -18,6 +18,9 @@ type entry struct {
 // isValue tells whether it is a string, a number or a boolean.
 func (e *entry) isValue() bool { return e.kind == String || e.kind == Number || e.kind == Bool }
 
+// nests tells whether it is a list or an object.
+func (e *entry) nests() bool { return e.kind >= List }
+
 // form is what the reader saw of a value in passing.
 type form uint8
 

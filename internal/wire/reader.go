@@ -6,8 +6,10 @@ package wire
 import (
 	"bytes"
 	"cmp"
+	"encoding/binary"
 	"fmt"
 	"math"
+	"math/bits"
 	"unicode/utf16"
 	"unicode/utf8"
 )
@@ -73,7 +75,8 @@ type Object struct {
 	MaxDepth int
 
 	members
-	start, end int // where in the text the object is
+	start, end int  // where in the text the object is
+	nests      bool // a member is a list or an object
 	scanner    scanner
 	expected   *Plan
 	known      known
@@ -111,7 +114,7 @@ func (o *Object) clear(text []byte) {
 	o.reset(text)
 	o.bound = o.expected
 	o.known.all, o.known.given = 0, 0
-	o.start, o.end = 0, 0
+	o.start, o.end, o.nests = 0, 0, false
 	o.before, o.sequence = o.sequence, sequence{}
 }
 
@@ -274,6 +277,7 @@ func (s *scanner) message(i, depth int, o, inner *Object, innerName string) int 
 			return failed
 		}
 		e.valueEnd = uint32(i) //nolint:gosec // document saw to it
+		o.nests = o.nests || e.nests()
 		if name == nil {
 			known = false
 		} else {
@@ -506,6 +510,11 @@ func (s *scanner) number(i int, f *form) int {
 }
 
 func (s *scanner) digits(i int) int {
+	for ; i+8 <= len(s.text); i += 8 {
+		if found := noDigit(binary.LittleEndian.Uint64(s.text[i : i+8])); found != 0 {
+			return i + bits.TrailingZeros64(found)/8
+		}
+	}
 	for i < len(s.text) && s.text[i]-'0' <= 9 {
 		i++
 	}

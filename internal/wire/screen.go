@@ -66,9 +66,12 @@ func (o *Object) isHarmless() bool {
 			return false
 		}
 	}
+	if o.count > 0 {
+		return !o.nests // names of a table hold nothing harmful
+	}
 	for i := range o.entries {
 		e := &o.entries[i]
-		if e.kind == List || e.kind == Dict || e.field == 0 && holds(o.nameOf(e))&topMeta != 0 {
+		if e.nests() || e.field == 0 && holds(o.nameOf(e))&topMeta != 0 {
 			return false
 		}
 	}
