@@ -58,60 +58,64 @@ var signWord = word([]byte(SignName), 0, len(SignName))
 func (e *entry) isSign() bool { return e.word == signWord && e.nameEnd-e.name == uint32(len(SignName)) }
 
 func (t *text) object(o *Object) {
-	first := true
-	if o.inOrder { // as requests are
-		for i := range o.entries {
-			first = t.top(&o.members, &o.entries[i], first)
-		}
-		return
+	var order []uint32
+	if !o.inOrder { // as requests are
+		order = o.sorted()
 	}
-	for _, i := range o.sorted() {
-		first = t.top(&o.members, &o.entries[i], first)
+	first := true
+	for i := range o.entries {
+		e := &o.entries[i]
+		if order != nil {
+			e = &o.entries[order[i]]
+		}
+		switch j := len(t.buf); {
+		case e.kind == Null || e.isSign() || e.kind == List && isEmptyList(o.text, int(e.value)):
+			continue
+		case e.isVerbatim(o.text) && j+int(e.valueEnd-e.name)+spill <= cap(t.buf):
+			b := t.buf[:cap(t.buf)]
+			if !first {
+				b[j] = '&'
+				j++
+			}
+			t.buf = b[:e.put(b, o.text, j, '=')]
+		default:
+			if !first {
+				t.byte('&')
+			}
+			t.top(&o.members, e)
+		}
+		first = false
 	}
 }
 
-// top writes a direct member of the message, unless it does not count. It tells whether the next one is the first.
-func (t *text) top(m *members, e *entry, first bool) bool {
-	if e.kind == Null || e.isSign() || e.kind == List && isEmptyList(m.text, int(e.value)) {
-		return first
+// isVerbatim tells whether a direct member of the message is signed as it stands in b, its quotes apart.
+func (e *entry) isVerbatim(b []byte) bool {
+	return e.isValue() && e.form&(escaped|decimal) == 0 && !e.spelled && (e.kind != String || !isTimeName(b[e.name:e.nameEnd]))
+}
+
+// put writes a name, a sign and a value, as they stand in b, to dst from j on, and returns the position behind them.
+func (e *entry) put(dst, b []byte, j int, sign byte) int {
+	value, valueEnd := int(e.value), int(e.valueEnd)
+	if e.kind == String {
+		value, valueEnd = value+1, valueEnd-1
 	}
+	j = copySpan(dst, b, j, int(e.name), int(e.nameEnd))
+	dst[j] = sign
+	return copySpan(dst, b, j+1, value, valueEnd)
+}
+
+// top writes a direct member of the message.
+func (t *text) top(m *members, e *entry) {
 	name := m.nameOf(e)
-	isTime := e.kind == String && isTimeName(name)
-	if !first && !isTime && !e.spelled && e.isValue() && e.form&(escaped|decimal) == 0 && t.pair('&', m, e, '=') {
-		return false
-	}
-	if !first {
-		t.byte('&')
-	}
 	if e.spelled {
 		t.stripped(name)
 	} else {
 		t.bytes(name)
 	}
 	t.byte('=')
-	if !isTime || !t.time(m, e) {
+	if e.kind != String || !isTimeName(name) || !t.time(m, e) {
 		t.member(m.text, e)
 	}
-	return false
-}
-
-// pair writes a separator, a name, a sign and a value, all at once if there is room for them.
-func (t *text) pair(separator byte, m *members, e *entry, sign byte) bool {
-	value, valueEnd := int(e.value), int(e.valueEnd)
-	if e.kind == String {
-		value, valueEnd = value+1, valueEnd-1
-	}
-	j := len(t.buf)
-	if j+int(e.nameEnd-e.name)+valueEnd-value+2+spill > cap(t.buf) {
-		return false
-	}
-	b := t.buf[:cap(t.buf)]
-	b[j] = separator
-	j = copySpan(b, m.text, j+1, int(e.name), int(e.nameEnd))
-	b[j] = sign
-	j = copySpan(b, m.text, j+1, value, valueEnd)
-	t.buf = b[:j]
-	return true
 }
 
 func isEmptyList(b []byte, i int) bool { return b[skipSpace(b, i+1)] == ']' }
@@ -263,13 +267,14 @@ func (t *text) sortedDict(b []byte, i int, times bool) int {
 		}
 		name := t.parts.nameOf(e)
 		isTime := times && e.kind == String && isTimeName(name)
-		if !first && !isTime && !e.spelled && !e.foreign && e.isValue() && e.form == 0 && t.pair(',', &t.parts, e, ':') {
-			continue
-		}
 		if !first {
 			t.byte(',')
 		}
 		first = false
+		if !isTime && !e.spelled && !e.foreign && e.isValue() && e.form == 0 && len(t.buf)+int(e.valueEnd-e.name)+spill <= cap(t.buf) {
+			t.buf = t.buf[:e.put(t.buf[:cap(t.buf)], b, len(t.buf), ':')]
+			continue
+		}
 		t.nestedText(name)
 		t.byte(':')
 		if !isTime || !t.time(&t.parts, e) {
