@@ -211,7 +211,7 @@ func (e *Encoder) write(json, text []byte) {
 
 // member starts a member, and makes room for a text of the given length.
 func (e *Encoder) member(s *slot, length int) {
-	e.grow(s.json.length + length)
+	e.grow(max(s.json.length, s.text.length) + length)
 	e.j = s.json.put(e.json, e.j)
 	e.t = s.text.put(e.text, e.t)
 }

@@ -89,11 +89,10 @@ type nameTable struct {
 type tableName struct {
 	word, last uint64 // its first eight bytes and, if it is longer, its last eight
 	name       string
-	index      uint8 // 1 + that in the table
-	isKnown    bool
-	known      Name
 	field      uint16 // 1 + its index in the plan that the table belongs to; 0: that has none of the name
 	keepsText  bool   // the field is a text that takes memory
+	isKnown    bool
+	known      Name
 	// quoted is the name as it stands in JSON, with the colon; "" if it is not ASCII. Head are its first eight bytes, those that it has
 	// within mask, and rear its last eight, if it has more.
 	quoted           string
@@ -130,7 +129,6 @@ func newNameTable(names []fieldName, fields []Field) *nameTable {
 		text := []byte(n.name)
 		n.word = word(text, 0, len(text))
 		n.last = tail(text)
-		n.index = uint8(i + 1)
 		if holds(text)&(wide|inString) == 0 {
 			n.quote()
 		}
@@ -138,7 +136,7 @@ func newNameTable(names []fieldName, fields []Field) *nameTable {
 		for t.slots[slot] != 0 {
 			slot = (slot + 1) & (size - 1)
 		}
-		t.slots[slot] = n.index
+		t.slots[slot] = uint8(i + 1)
 	}
 	return t
 }

@@ -9,7 +9,6 @@ type entry struct {
 	name, nameEnd    uint32 // within the quotes; of the names that were spelled out if spelled
 	value, valueEnd  uint32
 	field            uint16 // 1 + its index in the plan that the members are bound to, 0 if that has none of the name
-	index            uint8  // 1 + that of the name in the table by which it was read, whatever it is bound to; 0 if it is not there
 	kind             Kind
 	form             form
 	spelled, foreign bool // the name held an escape, a character that is not ASCII
@@ -18,9 +17,6 @@ type entry struct {
 // isValue tells whether it is a string, a number or a boolean.
 func (e *entry) isValue() bool { return e.kind == String || e.kind == Number || e.kind == Bool }
 
-// nests tells whether it is a list or an object.
-func (e *entry) nests() bool { return e.kind >= List }
-
 // form is what the reader saw of a value in passing.
 type form uint8
 
@@ -28,6 +24,7 @@ const (
 	escaped form = 1 << iota // a string holds a backslash
 	foreign                  // a string holds what is not ASCII, or a backslash
 	decimal                  // a number has a fraction or an exponent, or is -0
+	nested                   // it is a list or an object
 )
 
 // members are those of one object, in the order in which they came.

@@ -262,6 +262,15 @@ type sequence struct {
 	ordered bool       // Object.order is the order in which they are signed
 }
 
+// guess keeps the name of the member that was added last for the next message, nil if it is in no table.
+func (o *Object) guess(name *tableName) {
+	if last := len(o.entries) - 1; last < len(o.guesses) {
+		o.guesses[last] = name
+	} else {
+		o.guesses = append(o.guesses, name)
+	}
+}
+
 // settle finds out what matters of the order of the members. It tells whether it is certain that no two of them have the same name.
 func (o *Object) settle(before sequence, repeats, known bool) bool {
 	if repeats && len(o.entries) == before.count {

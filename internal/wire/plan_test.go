@@ -542,3 +542,50 @@ func TestCheck(t *testing.T) {
 	require.Error(t, CheckValue([]byte(`1 2`)))
 	require.NoError(t, CheckValue([]byte(` [1] `)))
 }
+
+// The gateway escapes some characters before it signs a name, so that what is signed can be longer than what is sent.
+func TestNamesThatAreLongerSignedThanSent(t *testing.T) {
+	spaces := strings.Repeat("\u2003", 60)
+	var fields []reflect.StructField
+	for i := range 4 {
+		fields = append(fields, reflect.StructField{
+			Name: fmt.Sprintf("F%d", i), Type: reflect.TypeFor[string](), Tag: reflect.StructTag(fmt.Sprintf(`json:"n%d%s"`, i, spaces)),
+		})
+	}
+	inner := reflect.New(reflect.StructOf(fields)).Elem()
+	for i := range fields {
+		inner.Field(i).SetString("x")
+	}
+	outer := reflect.New(reflect.StructOf([]reflect.StructField{{Name: "L", Type: reflect.SliceOf(inner.Type()), Tag: `json:"l"`}})).Elem()
+	outer.Field(0).Set(reflect.Append(outer.Field(0), inner))
+	body, canonical := encode(t, outer.Interface(), gateway.V208, Stamp{})
+	o := read(t, body)
+	want, err := o.AppendCanonical(nil, shanghai)
+	require.NoError(t, err)
+	require.Equal(t, string(want), canonical)
+}
+
+// Whatever the length of a text, there is room for it, and for what is written behind it.
+func TestTextsOfEveryLength(t *testing.T) {
+	type message struct {
+		A, B string
+		N    int64
+		L    []string
+		Z    string
+	}
+	for n := range 700 {
+		plain := strings.Repeat("x", n)
+		for _, text := range []string{plain, plain + "\n", plain + "支"} {
+			body, canonical := encode(t, message{A: text, B: text, N: math.MinInt64, L: []string{text + "y"}, Z: text}, gateway.V208, Stamp{})
+			o := read(t, body)
+			want, err := o.AppendCanonical(nil, shanghai)
+			require.NoError(t, err)
+			require.Equal(t, string(want), canonical)
+			z, ok := o.Get("Z")
+			require.Equal(t, text != "", ok)
+			if ok {
+				require.Equal(t, text, string(z.Text()))
+			}
+		}
+	}
+}

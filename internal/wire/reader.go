@@ -76,12 +76,13 @@ type Object struct {
 
 	members
 	start, end int  // where in the text the object is
-	nests      bool // a member is a list or an object
+	forms      form // of all members
 	scanner    scanner
 	expected   *Plan
 	known      known
-	sequence            // of this message
-	before     sequence // of the message before
+	sequence                // of this message
+	before     sequence     // of the message before
+	guesses    []*tableName // by place: the name that the message before had there, once this one has been there its own
 	order      order
 	folded     order // for hasTwin
 	state      *state
@@ -114,7 +115,7 @@ func (o *Object) clear(text []byte) {
 	o.reset(text)
 	o.bound = o.expected
 	o.known.all, o.known.given = 0, 0
-	o.start, o.end, o.nests = 0, 0, false
+	o.start, o.end, o.forms = 0, 0, 0
 	o.before, o.sequence = o.sequence, sequence{}
 }
 
@@ -239,7 +240,7 @@ func (s *scanner) message(i, depth int, o, inner *Object, innerName string) int 
 	for {
 		var name *tableName
 		if n := len(o.entries); n < before.count {
-			name = &names.names[o.entries[:n+1][n].index-1]
+			name = o.guesses[n]
 		}
 		e := o.add()
 		if name != nil && name.standsAt(text, i) {
@@ -252,6 +253,7 @@ func (s *scanner) message(i, depth int, o, inner *Object, innerName string) int 
 			}
 			o.foreign = o.foreign || e.foreign
 			name = names.find(e.word, s.nameOf(e))
+			o.guess(name)
 		}
 		if i < len(text) && text[i] <= ' ' {
 			i = s.space(i)
@@ -277,11 +279,10 @@ func (s *scanner) message(i, depth int, o, inner *Object, innerName string) int 
 			return failed
 		}
 		e.valueEnd = uint32(i) //nolint:gosec // document saw to it
-		o.nests = o.nests || e.nests()
+		o.forms |= e.form
 		if name == nil {
 			known = false
 		} else {
-			e.index = name.index
 			o.bindTo(e, name)
 			if name.isKnown {
 				o.note(name.known, e.kind)
@@ -296,6 +297,7 @@ func (s *scanner) message(i, depth int, o, inner *Object, innerName string) int 
 		case text[i] == '}':
 			o.end = i + 1
 			if !o.settle(before, repeats, known) && s.hasTwin(o) {
+				o.sequence = sequence{}
 				return s.fail(i+1, "a member is given twice in the object that ends here")
 			}
 			return i + 1
@@ -443,13 +445,13 @@ func (s *scanner) value(i, depth int, into *Object, e *entry) int {
 		e.form = foreign
 		return s.string(i, &e.form)
 	case '{':
-		e.kind = Dict
+		e.kind, e.form = Dict, nested
 		if into != nil {
 			return s.message(i, depth, into, nil, "")
 		}
 		return s.object(i, depth)
 	case '[':
-		e.kind = List
+		e.kind, e.form = List, nested
 		return s.list(i, depth)
 	case 't':
 		e.kind = Bool

@@ -57,30 +57,27 @@ func (p *Plan) Screen(o *Object, by Screening) error {
 }
 
 // isHarmless tells, of most messages, that they pass whatever the screening: nothing of them is nested, no text holds what could
-// structure or be dropped, and no unknown name does. The bytes for that are looked for in the whole object at once: for a notice 60 ns
-// instead of 200.
+// structure or be dropped, and no unknown name does. What the reader did not see is looked for in the whole object at once: for a notice
+// 30 ns instead of 200.
 func (o *Object) isHarmless() bool {
 	object := o.text[o.start:o.end]
-	for _, c := range harmful {
-		if bytes.IndexByte(object, c) >= 0 {
-			return false
-		}
-	}
-	if o.count > 0 {
-		return !o.nests // names of a table hold nothing harmful
+	const firstOfC1 = 0xC2 // of the control characters from U+0080 to U+009F, and of others
+	switch {
+	case o.forms&(escaped|nested) != 0,
+		bytes.IndexByte(object, '&') >= 0,
+		bytes.IndexByte(object, 0x7F) >= 0,
+		(o.forms&foreign != 0 || o.foreign) && bytes.IndexByte(object, firstOfC1) >= 0:
+		return false
+	case o.count > 0:
+		return true // a name that is in a table holds nothing of that
 	}
 	for i := range o.entries {
-		e := &o.entries[i]
-		if e.nests() || e.field == 0 && holds(o.nameOf(e))&topMeta != 0 {
+		if e := &o.entries[i]; e.field == 0 && hasMeta(o.nameOf(e), topMeta) {
 			return false
 		}
 	}
 	return true
 }
-
-// harmful are the first bytes of what may not stand in a code, and of what may not be cut in a text: of characters that are not ASCII
-// those of U+0080 to U+00BF, among which are control characters. Others cannot stand in a string without a backslash.
-var harmful = [...]byte{'&', '\\', 0x7F, 0xC2}
 
 // Screening says at which names a text must not be cuttable, beside those of the message itself.
 type Screening struct {
