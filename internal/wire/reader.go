@@ -5,7 +5,6 @@ package wire
 
 import (
 	"bytes"
-	"cmp"
 	"encoding/binary"
 	"fmt"
 	"math"
@@ -136,7 +135,10 @@ func (o *Object) ReadWith(text []byte, inner *Object, name string) error {
 func (o *Object) read(text []byte, inner *Object, name string) error {
 	o.clear(text)
 	s := &o.scanner
-	s.text, s.maxDepth = text, cmp.Or(o.MaxDepth, MaxDepth)
+	s.text, s.maxDepth = text, o.MaxDepth
+	if s.maxDepth == 0 {
+		s.maxDepth = MaxDepth
+	}
 	s.names, s.spelled = s.names[:0], s.spelled[:0]
 	read := s.document(o, inner, name)
 	o.spelled = s.spelled

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -124,4 +125,39 @@ func TestVerify(t *testing.T) {
 	verdict, _, err = Verify([]*Key{key}, read(t, `{"a":1e9999,"sign":"x"}`), shanghai)
 	require.ErrorIs(t, err, ErrNumber)
 	require.Equal(t, Forged, verdict)
+}
+
+func TestParseInt(t *testing.T) {
+	for _, text := range []string{
+		"0", "7", "-7", "10", "1234567", "12345678", "123456789", "1715500234", "-1715500234", "9999999999999999", "123456789012345678",
+		"9223372036854775807", "-9223372036854775808",
+	} {
+		want, err := strconv.ParseInt(text, 10, 64)
+		require.NoError(t, err)
+		got, err := parseInt([]byte(text))
+		require.NoError(t, err, text)
+		require.Equal(t, want, got)
+	}
+	for _, text := range []string{"9223372036854775808", "-9223372036854775809", "123456789012345678901234567890"} {
+		_, err := parseInt([]byte(text))
+		require.ErrorIs(t, err, errRange, text)
+	}
+	digits := "12345678901234567"
+	for length := range len(digits) + 1 {
+		for at := range length {
+			for c := range 256 {
+				text := []byte(digits[:length])
+				text[at] = byte(c)
+				_, want := strconv.ParseUint(string(text), 10, 64)
+				_, err := parseInt(text)
+				if leading := at == 0 && (c == '-' || c == '0'); !leading {
+					require.Equal(t, want == nil, err == nil, "%q", text)
+				}
+			}
+		}
+	}
+	for _, text := range []string{"", "-", "-0", "00", "01", "-01", "+1", "1.0", "1e3", " 1", "0012345678", "1234567 "} {
+		_, err := parseInt([]byte(text))
+		require.ErrorIs(t, err, errInteger, text)
+	}
 }
