@@ -167,11 +167,16 @@ func (s *state) object(o *Object, zone *time.Location) ([]byte, error) {
 	s.begin()
 	s.text.zone, s.text.err = zone, nil
 	s.text.object(o)
+	return s.finish(), s.text.err
+}
+
+// finish returns the digest of what was collected.
+func (s *state) finish() []byte {
 	s.hash.Write(append(s.text.buf, s.key.tail...))
 	if cap(s.text.buf) > 2*block {
 		s.text.buf = make([]byte, 0, block) // a text was that long
 	}
-	return s.hash.Sum(s.raw[:0]), s.text.err
+	return s.hash.Sum(s.raw[:0])
 }
 
 // digest hashes a text that no one collected with the state, and that may be written behind.

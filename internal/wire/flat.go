@@ -14,23 +14,28 @@ import (
 func (k *Key) AppendSignFlat(dst, text []byte) ([]byte, bool) {
 	s, _ := k.states.Get().(*state)
 	defer k.states.Put(s)
-	signed, _, ok := s.text.flat(text)
-	if !ok {
+	s.begin()
+	if _, ok := s.text.flat(text); !ok {
 		return dst, false
 	}
-	return appendHex(dst, s.digest(signed)), true
+	return appendHex(dst, s.finish()), true
 }
 
 // VerifyFlat tells whether text is such a message and has the signature that the key gives it. If not, nothing is known about it.
 func (k *Key) VerifyFlat(text []byte) bool {
 	s, _ := k.states.Get().(*state)
 	defer k.states.Put(s)
-	signed, given, ok := s.text.flat(text)
-	return ok && equal(s.digest(signed), given) == 1
+	s.begin()
+	given, ok := s.text.flat(text)
+	return ok && equal(s.finish(), given) == 1
 }
 
-// spill is how many bytes may be written behind what was meant.
-const spill = 8
+const (
+	// spill is how many bytes may be written behind what was meant.
+	spill = 8
+	// spare is how much room there is behind everything that was copied, for what stands between the pieces.
+	spare = 16
+)
 
 // flatName is the name of a member, and its first word.
 type flatName struct {
@@ -38,26 +43,28 @@ type flatName struct {
 	first      uint64
 }
 
-// flat returns the canonical text of b, and the text of its sign.
-func (t *text) flat(b []byte) (signed, sign []byte, ok bool) {
-	if len(b) < spill || len(b) > cap(t.buf)-spill || b[0] != '{' {
-		return nil, nil, false
+// flat collects the canonical text of b, and returns the text of its sign.
+func (t *text) flat(b []byte) (sign []byte, ok bool) {
+	if len(b) < spill || b[0] != '{' {
+		return nil, false
 	}
-	dst := t.buf[:len(b)+spill] // the text is never longer than what was read of the message
-	var before, folded uint64   // the first word of the name before
-	start, end := 0, 0          // of that name
+	dst := t.buf[:cap(t.buf)]
+	lead := 0                 // how many separators stand before a member: none before the first
+	var before, folded uint64 // the first word of the name before
+	start, end := 0, 0        // of that name
 	for i, j := 1, 0; ; i++ {
 		if i >= len(b) || b[i] != '"' {
-			return nil, nil, false
+			return nil, false
 		}
 		nameAt := i + 1
-		nameEnd := copyPlain(dst, b, j+1, nameAt)
+		dst[j] = '&'
+		nameEnd := copyPlain(dst, b, j+lead, nameAt)
 		at := nameEnd + 2
 		if at >= len(b) || b[nameEnd] != '"' || b[nameEnd+1] != ':' {
-			return nil, nil, false
+			return nil, false
 		}
-		k := j + 1 + nameEnd - nameAt
-		dst[j], dst[k] = '&', '='
+		k := j + lead + nameEnd - nameAt
+		dst[k] = '='
 		first := word(b, nameAt, nameEnd)
 		isText := b[at] == '"'
 		if isText {
@@ -69,25 +76,30 @@ func (t *text) flat(b []byte) (signed, sign []byte, ok bool) {
 			i, k = flatScalar(dst, b, k+1, at)
 		}
 		if i == failed || i == len(b) {
-			return nil, nil, false
+			return nil, false
 		}
 		if first == signWord && nameEnd-nameAt == len(SignName) {
 			if sign != nil || !isText {
-				return nil, nil, false
+				return nil, false
 			}
 			sign = b[at+1 : i-1]
 		} else {
 			lowered := lower(first)
 			if (first <= before || lowered <= folded) && !secondsAscend(b, start, end, nameAt, nameEnd) || lowered == signWord || isText && isTimeName(b[nameAt:nameEnd]) {
-				return nil, nil, false
+				return nil, false
 			}
 			before, folded, start, end = first, lowered, nameAt, nameEnd
 			if b[at] != 'n' && !(b[at] == '[' && b[at+1] == ']') {
-				j = k
+				j, lead = k, 1
 			}
 		}
 		if b[i] != ',' {
-			return dst[min(j, 1):j], sign, b[i] == '}' && i == len(b)-1 // without the first &
+			t.buf = dst[:j]
+			return sign, b[i] == '}' && i == len(b)-1
+		}
+		if j > block/2 {
+			t.sum.Write(dst[:j])
+			j = 0
 		}
 	}
 }
@@ -183,7 +195,7 @@ func flatScalar(dst, b []byte, j, i int) (int, int) {
 
 func flatWord(dst, b []byte, j, i int, word string) (int, int) {
 	end := i + len(word)
-	if end > len(b) || string(b[i:end]) != word {
+	if end > len(b) || string(b[i:end]) != word || j+len(word)+spare > len(dst) {
 		return failed, 0
 	}
 	return end, j + copy(dst[j:], word)
@@ -197,7 +209,7 @@ func (t *text) flatList(dst, b []byte, j, i int) (int, int) {
 		dst[j] = ']'
 		return i + 1, j + 1
 	}
-	for i < len(b) {
+	for i < len(b) && j+spare < len(dst) {
 		if b[i] == '{' {
 			i, j = t.flatItem(dst, b, j, i)
 		} else {
@@ -224,7 +236,7 @@ type flatField struct {
 
 // flatItem is flatValue for an object in a list, the members of which are put in order.
 func (t *text) flatItem(dst, b []byte, j, i int) (int, int) {
-	fields := t.fields[:0]
+	from, fields := i, t.fields[:0]
 	for next := byte(','); next == ','; i++ {
 		if len(fields) == len(t.fields) || i+1 >= len(b) {
 			return failed, 0
@@ -262,6 +274,9 @@ func (t *text) flatItem(dst, b []byte, j, i int) (int, int) {
 		}
 		i--
 	}
+	if j+i-from+spill+spare > len(dst) {
+		return failed, 0
+	}
 	start := j
 	for k := range fields {
 		f := &fields[k]
@@ -290,12 +305,15 @@ func (t *text) flatItem(dst, b []byte, j, i int) (int, int) {
 // copyPlain copies the bytes of b from i on, up to the first special one, to dst from j on, and returns the position of that one. B
 // has at least eight bytes.
 func copyPlain(dst, b []byte, j, i int) int {
-	for ; i+8 <= len(b); i, j = i+8, j+8 {
+	for ; i+8 <= len(b) && j+8+spare <= len(dst); i, j = i+8, j+8 {
 		w := binary.LittleEndian.Uint64(b[i : i+8])
 		binary.LittleEndian.PutUint64(dst[j:j+8], w)
 		if found := special(w); found != 0 {
 			return i + bits.TrailingZeros64(found)/8
 		}
+	}
+	if i+8 <= len(b) || j+8+spare > len(dst) {
+		return len(b) // there is no room
 	}
 	w := lastOf(b, i)
 	binary.LittleEndian.PutUint64(dst[j:j+8], w)
@@ -309,12 +327,15 @@ func lastOf(b []byte, i int) uint64 {
 
 // copyDigits is copyPlain for digits.
 func copyDigits(dst, b []byte, j, i int) int {
-	for ; i+8 <= len(b); i, j = i+8, j+8 {
+	for ; i+8 <= len(b) && j+8+spare <= len(dst); i, j = i+8, j+8 {
 		w := binary.LittleEndian.Uint64(b[i : i+8])
 		binary.LittleEndian.PutUint64(dst[j:j+8], w)
 		if found := noDigit(w); found != 0 {
 			return i + bits.TrailingZeros64(found)/8
 		}
+	}
+	if i+8 <= len(b) || j+8+spare > len(dst) {
+		return len(b) // there is no room
 	}
 	w := lastOf(b, i)
 	binary.LittleEndian.PutUint64(dst[j:j+8], w)
@@ -330,7 +351,7 @@ func noDigit(w uint64) uint64 {
 func copyChinese(dst, b []byte, j, i int) int {
 	for {
 		// Of these any continuation is right, and none of them is escaped by the gateway.
-		if c := b[i]; c < 0xE3 || c > 0xEC || i+2 >= len(b) || b[i+1]&0xC0 != 0x80 || b[i+2]&0xC0 != 0x80 {
+		if c := b[i]; c < 0xE3 || c > 0xEC || i+2 >= len(b) || b[i+1]&0xC0 != 0x80 || b[i+2]&0xC0 != 0x80 || j+3+spare > len(dst) {
 			return failed
 		}
 		dst[j], dst[j+1], dst[j+2] = b[i], b[i+1], b[i+2]

@@ -1,6 +1,10 @@
 package wire
 
 import (
+	"fmt"
+	"math/rand/v2"
+	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -39,4 +43,46 @@ func BenchmarkFlat16(b *testing.B) {
 			b.Fatal()
 		}
 	}
+}
+
+// However long a message is, and wherever in it a block is full, it is signed as it is the long way.
+func TestFlatOfEveryLength(t *testing.T) {
+	key := NewKey(HMACSHA256, "k")
+	random := rand.New(rand.NewPCG(1, 2))
+	text := func() string {
+		return strings.Repeat("x", random.IntN(60)) + strings.Repeat("支", random.IntN(3)*random.IntN(20)) + strings.Repeat("y", random.IntN(9))
+	}
+	value := func() string {
+		switch random.IntN(9) {
+		case 0:
+			return []string{"true", "false", "null", "0", "[]"}[random.IntN(5)]
+		case 1:
+			return strconv.FormatUint(random.Uint64()>>random.IntN(64), 10)
+		case 2:
+			return "[" + strings.Repeat("0,", random.IntN(900)) + `"` + text() + `"]`
+		case 3:
+			return "[" + strings.Repeat(`{"number":"`+text()+`","amount":`+strconv.Itoa(random.IntN(1e9))+`,"b":true,"a":null},`, random.IntN(12)) + "1]"
+		case 4:
+			return `"` + strings.Repeat("z", random.IntN(5000)) + `"`
+		}
+		return `"` + text() + `"`
+	}
+	taken := 0
+	for range 3000 {
+		var b strings.Builder
+		for i := range 1 + random.IntN(120) {
+			fmt.Fprintf(&b, `,"member%03d":%s`, i, value())
+		}
+		message := []byte("{" + b.String()[1:] + "}")
+		sign, ok := key.AppendSignFlat(nil, message)
+		if !ok {
+			continue
+		}
+		taken++
+		o := read(t, string(message))
+		want, err := key.AppendSign(nil, o, shanghai)
+		require.NoError(t, err)
+		require.Equal(t, string(want), string(sign), "%s", message)
+	}
+	require.Greater(t, taken, 500)
 }
