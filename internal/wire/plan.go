@@ -43,14 +43,19 @@ type Field struct {
 	Go   string // in the struct
 	Rule Rule
 
-	path    []int
-	outer   int    // the embedded struct that it stands in, if path has two elements, else -1
-	index   int    // the last element of path
+	shape          // what is looked at most stands side by side
+	outer   int    // the embedded struct that it stands in; direct: in none, deep: in one within another
+	index   int    // of it there
+	codes   *codes // that it had; nil if it is not to keep them
 	renamed bool   // another version has another name for it
 	isCodes bool   // its strings are codes, see holdsCodes
-	codes   *codes // that it had; nil if it is not to keep them
-	shape
+	path    []int  // to it from outside
 }
+
+const (
+	direct = -1
+	deep   = -2
+)
 
 // fieldName is a name and the position in Fields that it belongs to.
 type fieldName struct {
@@ -206,9 +211,12 @@ func (p *Plan) add(t reflect.Type, path []int, outer []reflect.Type) error {
 			}
 			return &TypeError{Type: t, Field: sf.Name, Reason: err.Error()}
 		}
-		f := Field{Name: name, Go: sf.Name, Rule: rule, path: fieldPath, outer: -1, index: i, shape: shape, renamed: gateway.OldName(name) != ""}
-		if len(fieldPath) == 2 {
+		f := Field{Name: name, Go: sf.Name, Rule: rule, path: fieldPath, outer: direct, index: i, shape: shape, renamed: gateway.OldName(name) != ""}
+		if len(fieldPath) > 1 {
 			f.outer = fieldPath[0]
+		}
+		if len(fieldPath) > 2 {
+			f.outer = deep
 		}
 		f.isCodes = f.holdsCodes()
 		if f.kind == kindString && sf.Type != reflect.TypeFor[string]() && f.isCodes {
@@ -420,9 +428,9 @@ func fieldsOf(v reflect.Value) fields { return fields{of: v, index: -1} }
 
 func (s *fields) at(f *Field) reflect.Value {
 	switch {
-	case f.outer < 0 && len(f.path) == 1:
+	case f.outer == direct:
 		return s.of.Field(f.index)
-	case f.outer < 0:
+	case f.outer == deep:
 		return f.of(s.of)
 	case f.outer != s.index:
 		s.index, s.embedded = f.outer, s.of.Field(f.outer)
