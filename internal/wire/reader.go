@@ -81,7 +81,7 @@ type Object struct {
 	known      known
 	sequence                // of this message
 	before     sequence     // of the message before
-	guesses    []*tableName // by place: the name that the message before had there, once this one has been there its own
+	guesses    []*tableName // by place: the names of the message before, which those of this one replace; see sequence
 	order      order
 	folded     order // for hasTwin
 	state      *state
