@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -98,6 +99,8 @@ func BenchmarkHostile(b *testing.B) {
 	}
 }
 
+var signText = `,"` + SignName + `":"`
+
 // BenchmarkTricks measures what the comments on tricks in this package say that they buy, beside the plain way.
 func BenchmarkTricks(b *testing.B) {
 	digest := sha256.Sum256(nil)
@@ -106,18 +109,48 @@ func BenchmarkTricks(b *testing.B) {
 	other = sign
 	long := []byte(strings.Repeat("0123456789abcdef", 64))
 	type notice struct {
-		Code, ResTime, Amount                                                             int64
-		Msg, OrderNo, BizOrderNo, OutOrderNo, Title, Description, Channel, Method, Status string
+		Code           int64  `json:"code"`
+		Msg            string `json:"msg" daxpay:"text"`
+		ResTime        int64  `json:"resTime"`
+		Sign           string `json:"sign"`
+		OrderNo        string `json:"orderNo"`
+		BizOrderNo     string `json:"bizOrderNo"`
+		OutOrderNo     string `json:"outOrderNo"`
+		Title          string `json:"title" daxpay:"text"`
+		Description    string `json:"description" daxpay:"text"`
+		Allocation     bool   `json:"allocation"`
+		AutoAllocation bool   `json:"autoAllocation"`
+		Channel        string `json:"channel"`
+		Method         string `json:"method"`
+		Amount         int64  `json:"amount"`
+		Status         string `json:"status"`
+		RefundStatus   string `json:"refundStatus"`
+		AllocStatus    string `json:"allocStatus"`
+		PayTime        int64  `json:"payTime"`
+		ExpiredTime    int64  `json:"expiredTime"`
+		CloseTime      int64  `json:"closeTime"`
 	}
 	plan := planOf(b, notice{})
 	names := make(map[string]int)
 	for i, f := range plan.Fields {
 		names[f.Name] = i
 	}
-	name := []byte("OutOrderNo")
-	message := read(b, `{"code":0,"msg":null,"resTime":1,"sign":"x","orderNo":"1","bizOrderNo":"1","outOrderNo":"1","title":"1","description":"1","allocation":false,"autoAllocation":false,`+
-		`"channel":"1","method":"1","amount":100,"status":"success","refundStatus":"1","allocStatus":null,"payTime":1,"expiredTime":1,"closeTime":null}`)
+	name := []byte("outOrderNo")
+	notices := `{"code":0,"msg":null,"resTime":1,"sign":"x","orderNo":"1","bizOrderNo":"1","outOrderNo":"1","title":"1","description":"1","allocation":false,"autoAllocation":false,` +
+		`"channel":"1","method":"1","amount":100,"status":"success","refundStatus":"1","allocStatus":null,"payTime":1,"expiredTime":1,"closeTime":null}`
+	message := read(b, notices)
 	order := message.sorted()
+	text, quoted := []byte(notices), []byte(`{"outOrderNo":"1"}`)
+	expected := plan.table.find(word(name, 0, len(name)), name)
+	message.Expect(plan)
+	digits := []byte("1715500234")
+	var dst [64]byte
+	key := NewKey(HMACSHA256, "123456")
+	var o Object
+	signLong := func(text string) {
+		_ = o.Read([]byte(text))
+		_, _ = key.AppendSign(dst[:0], &o, shanghai)
+	}
 	for _, trick := range []struct {
 		name string
 		run  func()
@@ -141,6 +174,30 @@ func BenchmarkTricks(b *testing.B) {
 			})
 		}},
 		{"find", func() { message.find("nosuch") }},
+		{"expected name", func() { expected.standsAt(quoted, 1) }},
+		{"expected name/plain", func() {
+			end := plain(quoted, 2)
+			plan.table.find(word(quoted, 2, end), quoted[2:end])
+		}},
+		{"notice in the order of the one before", func() { _ = message.Read(text) }},
+		{"notice in the order of the one before/plain", func() {
+			message.sequence = sequence{}
+			_ = message.Read(text)
+			message.sorted()
+		}},
+		{"screen", func() { _ = plan.Screen(message, Screening{}) }},
+		{"screen/plain", func() {
+			message.forms |= escaped
+			_ = plan.Screen(message, Screening{})
+		}},
+		{"integer", func() { _, _ = parseInt(digits) }},
+		{"integer/plain", func() { _, _ = strconv.ParseInt(string(digits), 10, 64) }},
+		{"flat, 16 members", func() { key.AppendSignFlat(dst[:0], []byte(sixteenMembers)) }},
+		{"flat, 16 members/plain", func() { signLong(sixteenMembers) }},
+		{"flat, list", func() { key.AppendSignFlat(dst[:0], []byte(nestedList)) }},
+		{"flat, list/plain", func() { signLong(nestedList) }},
+		{"piece", func() { signPiece.put(dst[:], 0) }},
+		{"piece/plain", func() { _ = append(dst[:0], signText...) }},
 	} {
 		b.Run(trick.name, func(b *testing.B) {
 			for range b.N {

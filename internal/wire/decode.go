@@ -261,12 +261,12 @@ func parseInt(b []byte) (int64, error) {
 	return n, nil
 }
 
-// eightDigits is the number that eight digits spell: neighbours are joined to numbers of two, four and eight digits, which takes 2 ns
-// instead of 6.
+// eightDigits is the number that eight digits spell: neighbours are joined to numbers of two, four and eight digits. Ten digits take 6 ns,
+// with strconv 22.
 func eightDigits(w uint64) int64 {
 	w = (w & (ones * 0x0F)) * (10<<8 + 1) >> 8
 	w = (w & 0x00FF00FF00FF00FF) * (100<<16 + 1) >> 16
-	return int64((w & 0x0000FFFF0000FFFF) * (10_000<<32 + 1) >> 32) //nolint:gosec // less than 10^8
+	return int64((w & 0x0000FFFF0000FFFF) * (10_000<<32 + 1) >> 32)
 }
 
 func (v Value) time(zone *time.Location) (time.Time, error) {

@@ -139,7 +139,7 @@ func (k *Key) stateFor(kept **state) *state {
 
 // equal returns 1 if given are the hex digits of the digest, else 0. What it does, and which memory it looks at, is the same for every
 // digest and for every text of that length: a forger would like to know the digest. It makes eight digits of four bytes at a time
-// and compares them where they are: 25 ns, where hex.Encode and subtle.ConstantTimeCompare take 50. A digest's length is a multiple of
+// and compares them where they are: 22 ns, where hex.Encode and subtle.ConstantTimeCompare take 46. A digest's length is a multiple of
 // four.
 func equal(digest, given []byte) int {
 	if len(given) != 2*len(digest) {
@@ -186,7 +186,7 @@ func (s *state) digest(text []byte) []byte {
 	return s.hash.Sum(s.raw[:0])
 }
 
-// appendHex appends the hex digits of a signature that is to be sent: 15 ns.
+// appendHex appends the hex digits of a signature that is to be sent: 16 ns, where hex.Encode takes 28.
 func appendHex(dst, digest []byte) []byte {
 	start := len(dst)
 	dst = slices.Grow(dst, 2*len(digest))[:start+2*len(digest)]

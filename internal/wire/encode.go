@@ -43,7 +43,7 @@ type slot struct {
 	text  piece // &name= or, within another object, ,name:
 }
 
-// piece is a text that is copied eight bytes at a time: two of them, which start every member, cost 3 ns instead of 9.
+// piece is a text that is copied eight bytes at a time, without the call that copy is.
 type piece struct {
 	words  []uint64
 	length int

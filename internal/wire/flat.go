@@ -6,8 +6,8 @@ import (
 )
 
 // Most messages are compact, in the order in which they are signed, and hold at most lists of plain objects: every request of a client,
-// most answers. Their text is written while they are read, without a list of their members: a third less time for four members, half for
-// 32. Whatever is in any way unusual is left to Object, also whatever is wrong, so that there is one judge of what is wrong.
+// most answers. Their text is written while they are read, without a list of their members: a third less time for 16 members, two fifths
+// less with a list. Whatever is in any way unusual is left to Object, also whatever is wrong, so that there is one judge of what is wrong.
 
 // AppendSignFlat appends the signature of the object in text if that is such a message; else it returns false.
 func (k *Key) AppendSignFlat(dst, text []byte) ([]byte, bool) {
@@ -90,7 +90,7 @@ func (t *text) flat(b []byte) (sign []byte, ok bool) {
 				return nil, false
 			}
 			before, folded, start, end = first, lowered, nameAt, nameEnd
-			if b[at] != 'n' && !(b[at] == '[' && b[at+1] == ']') {
+			if isNull, isEmpty := b[at] == 'n', b[at] == '[' && b[at+1] == ']'; !isNull && !isEmpty {
 				j, lead = k, 1
 			}
 		}
@@ -272,8 +272,8 @@ func (t *text) flatItem(dst, b []byte, j, i int) (int, int) {
 	return i + 1, j + 1
 }
 
-// What copies here copies eight bytes at a time, and so up to seven too many, while it looks at them: a call of copy for each piece
-// took a third of the time that reading took.
+// What copies here copies eight bytes at a time, and so up to seven too many, while it looks at them: for four members 80 ns, where it
+// was 115 with a look first and a call of copy then for each piece.
 
 // copyPlain copies the bytes of b from i on, up to the first special one, to dst from j on, and returns the position of that one. B
 // has at least eight bytes.

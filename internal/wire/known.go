@@ -41,7 +41,7 @@ func NamesOf(names ...string) Names {
 	var s Names
 	for i, name := range knownNames {
 		if slices.Contains(names, name) {
-			s |= Name(i).set() //nolint:gosec // less than maxKnown
+			s |= Name(i).set()
 		}
 	}
 	return s
@@ -79,7 +79,7 @@ func (o *Object) At(n Name) (Value, bool) {
 // HasAny tells whether one of the names is given and is not null.
 func (o *Object) HasAny(names Names) bool { return o.known.given&names != 0 }
 
-// nameTable finds names: a hash table, which takes half of what a map does.
+// nameTable finds names: a hash table, which takes 6 ns where a map takes 10.
 type nameTable struct {
 	slots []uint8 // 1 + index
 	names []tableName
@@ -117,7 +117,7 @@ func newNameTable(names []fieldName, fields []Field) *nameTable {
 			k = len(t.names)
 			t.names = append(t.names, tableName{name: name})
 		}
-		t.names[k].isKnown, t.names[k].known = true, Name(i) //nolint:gosec // less than maxKnown
+		t.names[k].isKnown, t.names[k].known = true, Name(i)
 	}
 	size := 8
 	for size < 4*len(t.names) {
@@ -166,7 +166,7 @@ func (n *tableName) quote() {
 }
 
 // standsAt tells whether the name stands, in its quotes and with its colon, in the text at i. Two words settle it for most names, which
-// takes 2 ns instead of 5.
+// takes 2.5 ns; to find out what name stands there takes 9.
 func (n *tableName) standsAt(text []byte, i int) bool {
 	length := len(n.quoted)
 	switch {

@@ -58,7 +58,7 @@ func (p *Plan) Screen(o *Object, by Screening) error {
 
 // isHarmless tells, of most messages, that they pass whatever the screening: nothing of them is nested, no text holds what could
 // structure or be dropped, and no unknown name does. What the reader did not see is looked for in the whole object at once: for a notice
-// 30 ns instead of 200.
+// 17 ns instead of 96.
 func (o *Object) isHarmless() bool {
 	object := o.text[o.start:o.end]
 	const firstOfC1 = 0xC2 // of the control characters from U+0080 to U+009F, and of others
