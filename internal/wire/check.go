@@ -82,7 +82,7 @@ func (c *checker) value(field string, s *shape, r Rule, v reflect.Value) {
 			c.add(field, "must be at least %d", r.Min)
 		}
 	case kindTime:
-		if t := timeOf(v).Unix(); t < minSeconds || t > maxSeconds {
+		if t := s.timeOf(v).Unix(); t < minSeconds || t > maxSeconds {
 			c.add(field, "must be between the years 2001 and 2286: the gateway takes ten digits of Unix seconds")
 		}
 	case kindInterface:

@@ -39,8 +39,7 @@ func Digest(a Algorithm, secret, text string) string {
 // Key signs and verifies with one algorithm and one secret. It is safe for concurrent use.
 type Key struct {
 	secret []byte
-	// tail is what is appended to a canonical text before it is hashed.
-	tail   []byte
+	tail   []byte // what is appended to a canonical text before it is hashed; zeros follow it in memory
 	states sync.Pool
 }
 
@@ -61,7 +60,7 @@ const KeyLabel = "&key="
 
 // NewKey returns the key of a secret.
 func NewKey(algorithm Algorithm, secret string) *Key {
-	k := &Key{secret: []byte(secret), tail: []byte(KeyLabel + secret)}
+	k := &Key{secret: []byte(secret), tail: append([]byte(KeyLabel+secret), make([]byte, spill)...)[:len(KeyLabel)+len(secret)]}
 	k.states.New = func() any {
 		h := algorithm.new(k.secret)
 		return &state{key: k, hash: h, text: text{sum: h, buf: make([]byte, 0, block)}}
@@ -170,9 +169,18 @@ func (s *state) object(o *Object, zone *time.Location) ([]byte, error) {
 	return s.finish(), s.text.err
 }
 
+// close appends the key to a canonical text.
+func (k *Key) close(text []byte) []byte {
+	n := len(text)
+	if n+len(k.tail)+spill > cap(text) {
+		return append(text, k.tail...)
+	}
+	return text[:copySpan(text[:cap(text)], k.tail[:cap(k.tail)], n, 0, len(k.tail))]
+}
+
 // finish returns the digest of what was collected.
 func (s *state) finish() []byte {
-	s.hash.Write(append(s.text.buf, s.key.tail...))
+	s.hash.Write(s.key.close(s.text.buf))
 	if cap(s.text.buf) > 2*block {
 		s.text.buf = make([]byte, 0, block) // a text was that long
 	}
@@ -182,7 +190,7 @@ func (s *state) finish() []byte {
 // digest hashes a text that no one collected with the state, and that may be written behind.
 func (s *state) digest(text []byte) []byte {
 	s.hash.Reset()
-	s.hash.Write(append(text, s.key.tail...))
+	s.hash.Write(s.key.close(text))
 	return s.hash.Sum(s.raw[:0])
 }
 

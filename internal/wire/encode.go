@@ -39,8 +39,14 @@ type slot struct {
 	field *Field
 	name  string
 	fill  filling
-	json  piece // ,"name":
-	text  piece // &name= or, within another object, ,name:
+
+	json   piece // ,"name":
+	text   piece // &name= or, within another object, ,name:
+	longer int   // the length of the longer of these
+}
+
+func newSlot(f *Field, name, json, text string) slot {
+	return slot{field: f, name: name, json: newPiece(json), text: newPiece(text), longer: max(len(json), len(text))}
 }
 
 // piece is a text that is copied eight bytes at a time, without the call that copy is.
@@ -96,10 +102,9 @@ func (p *Plan) Layout(path string, v gateway.Version) *Layout {
 			continue
 		}
 		name := v.Name(path, f.Name)
-		l.slots = append(l.slots, slot{
-			field: f, name: name, fill: fillings[f.Name],
-			json: newPiece("," + string(appendString(nil, name)) + ":"), text: newPiece("&" + name + "="),
-		})
+		s := newSlot(f, name, ","+string(appendString(nil, name))+":", "&"+name+"=")
+		s.fill = fillings[f.Name]
+		l.slots = append(l.slots, s)
 	}
 	slices.SortFunc(l.slots, func(a, b slot) int {
 		return compareNames([]byte(a.name), []byte(b.name))
@@ -164,7 +169,7 @@ func (e *Encoder) Encode(l *Layout, v reflect.Value, stamp Stamp) (canonical []b
 				}
 			}
 		case kindTime:
-			seconds, set := secondsOf(value)
+			seconds, set := s.field.secondsOf(value)
 			if !set && s.fill == fillTime {
 				seconds, set = stamp.Time, true
 			}
@@ -211,16 +216,16 @@ func (e *Encoder) write(json, text []byte) {
 
 // member starts a member, and makes room for a text of the given length.
 func (e *Encoder) member(s *slot, length int) {
-	e.grow(max(s.json.length, s.text.length) + length)
+	e.grow(s.longer + length)
 	e.j = s.json.put(e.json, e.j)
 	e.t = s.text.put(e.text, e.t)
 }
 
 func (e *Encoder) int(n int64) {
 	e.grow(0)
-	digits := strconv.AppendInt(e.json[:e.j], n, 10)[e.j:]
-	e.j += len(digits)
-	e.t = copySpan(e.text, digits, e.t, 0, len(digits))
+	end := len(strconv.AppendInt(e.json[:e.j], n, 10))
+	e.t = copySpan(e.text, e.json, e.t, e.j, end)
+	e.j = end
 }
 
 func (e *Encoder) bool(b bool) {
@@ -325,7 +330,7 @@ func (e *Encoder) value(s *shape, v reflect.Value, at place) {
 	case kindBool:
 		e.bool(v.Bool())
 	case kindTime:
-		e.int(timeOf(v).Unix())
+		e.int(s.timeOf(v).Unix())
 	case kindPointer:
 		if v.IsNil() {
 			e.both("null") // an element of a list; a member would have been left out

@@ -157,10 +157,7 @@ func buildPlan(t reflect.Type, outer []reflect.Type) (*Plan, error) {
 	p.prepare()
 	for i := range p.Fields {
 		f := &p.Fields[i]
-		p.nested = append(p.nested, slot{
-			field: f, name: f.Name,
-			json: newPiece("," + string(appendString(nil, f.Name)) + ":"), text: newPiece("," + string(signedText(f.Name, true)) + ":"),
-		})
+		p.nested = append(p.nested, newSlot(f, f.Name, ","+string(appendString(nil, f.Name))+":", ","+string(signedText(f.Name, true))+":"))
 	}
 	slices.SortFunc(p.nested, func(a, b slot) int {
 		return compareFold([]byte(a.name), []byte(b.name))
@@ -442,7 +439,7 @@ func (s *fields) at(f *Field) reflect.Value {
 func (s *shape) isUnset(v reflect.Value) bool {
 	switch s.kind {
 	case kindTime:
-		_, set := secondsOf(v)
+		_, set := s.secondsOf(v)
 		return !set
 	case kindList, kindString:
 		return v.Len() == 0
@@ -485,16 +482,16 @@ func held(v reflect.Value) (*shape, reflect.Value, error) {
 }
 
 // secondsOf are the Unix seconds of a time, unless it is not set.
-func secondsOf(v reflect.Value) (seconds int64, set bool) {
+func (s *shape) secondsOf(v reflect.Value) (seconds int64, set bool) {
 	if v.IsZero() { // which is quicker, but not so for a zero time in a zone
 		return 0, false
 	}
-	t := timeOf(v)
+	t := s.timeOf(v)
 	return t.Unix(), !t.IsZero()
 }
 
-func timeOf(v reflect.Value) time.Time {
-	if v.Type() != timeType {
+func (s *shape) timeOf(v reflect.Value) time.Time {
+	if s.wrapped {
 		v = v.Field(0)
 	}
 	if v.CanAddr() {
