@@ -71,10 +71,10 @@ func (d *decoder) object(p *Plan, m *members, dst reflect.Value) error {
 		}
 		v := m.valueOf(e)
 		if f.codes != nil && v.Kind == String {
-			fields.at(f).SetString(f.codes.text(v.Text()))
+			fields.holder(f).Field(f.index).SetString(f.codes.text(v.Text()))
 			continue
 		}
-		if err := d.value(&f.shape, v, fields.at(f)); err != nil {
+		if err := d.value(&f.shape, v, fields.holder(f).Field(f.index)); err != nil {
 			return memberError(f.Name, err)
 		}
 	}

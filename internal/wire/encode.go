@@ -150,7 +150,7 @@ func (e *Encoder) Encode(l *Layout, v reflect.Value, stamp Stamp) (canonical []b
 	fields := fieldsOf(v)
 	for i := range l.slots {
 		s := &l.slots[i]
-		value := fields.at(s.field)
+		value := fields.holder(s.field).Field(s.field.index)
 		switch s.field.kind {
 		case kindString:
 			text := value.String()
@@ -371,7 +371,7 @@ func (e *Encoder) object(p *Plan, v reflect.Value) {
 	fields := fieldsOf(v)
 	for i := range p.nested {
 		s := &p.nested[i]
-		value := fields.at(s.field)
+		value := fields.holder(s.field).Field(s.field.index)
 		if s.field.isUnset(value) {
 			continue
 		}

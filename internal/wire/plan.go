@@ -415,24 +415,34 @@ func (f *Field) of(v reflect.Value) reflect.Value {
 }
 
 // fields finds the fields of one struct. It keeps the embedded struct in which it found the one before, because most structs have
-// one: that takes 3 ns from each of its fields.
+// one: that takes 3 ns from each of its fields. A field is holder(f).Field(f.index): so it takes one call and not two.
 type fields struct {
 	of, embedded reflect.Value
-	index        int // of embedded; negative if there is none yet
+	outer        int // which struct embedded is; negative if there is none yet
 }
 
-func fieldsOf(v reflect.Value) fields { return fields{of: v, index: -1} }
+func fieldsOf(v reflect.Value) fields { return fields{of: v, outer: direct} }
 
-func (s *fields) at(f *Field) reflect.Value {
-	switch {
-	case f.outer == direct:
-		return s.of.Field(f.index)
-	case f.outer == deep:
-		return f.of(s.of)
-	case f.outer != s.index:
-		s.index, s.embedded = f.outer, s.of.Field(f.outer)
+// holder is the struct in which the field stands itself.
+func (s *fields) holder(f *Field) reflect.Value {
+	if f.outer == direct {
+		return s.of
 	}
-	return s.embedded.Field(f.index)
+	return s.embeddedWith(f)
+}
+
+func (s *fields) embeddedWith(f *Field) reflect.Value {
+	if f.outer == deep {
+		v := s.of
+		for _, i := range f.path[:len(f.path)-1] {
+			v = v.Field(i)
+		}
+		return v
+	}
+	if f.outer != s.outer {
+		s.outer, s.embedded = f.outer, s.of.Field(f.outer)
+	}
+	return s.embedded
 }
 
 // isUnset tells whether a value is left out of a request.
