@@ -69,13 +69,16 @@ func (d *decoder) object(p *Plan, m *members, dst reflect.Value) error {
 		if f.renamed && string(m.nameOf(e)) != f.Name && m.gives(f.Name) {
 			return &MemberError{Name: f.Name, Reason: "is given under its new and its old name"}
 		}
-		v := m.valueOf(e)
-		if f.codes != nil && v.Kind == String {
-			fields.holder(f).Field(f.index).SetString(f.codes.text(v.Text()))
-			continue
-		}
-		if err := d.value(&f.shape, v, fields.holder(f).Field(f.index)); err != nil {
-			return memberError(f.Name, err)
+		v, field := m.valueOf(e), fields.holder(f).Field(f.index)
+		switch {
+		case f.kind != kindString || v.Kind != String:
+			if err := d.value(&f.shape, v, field); err != nil {
+				return memberError(f.Name, err)
+			}
+		case f.codes != nil:
+			field.SetString(f.codes.text(v.Text()))
+		default:
+			field.SetString(d.text(v.Text()))
 		}
 	}
 	return nil
