@@ -46,13 +46,15 @@ func (m *members) reset(text []byte) {
 func (m *members) add() *entry {
 	n := len(m.entries)
 	if n == cap(m.entries) {
-		m.entries = slices.Grow(m.entries, max(n, 16))
+		m.grow()
 	}
 	m.entries = m.entries[:n+1]
 	e := &m.entries[n]
 	*e = entry{}
 	return e
 }
+
+func (m *members) grow() { m.entries = slices.Grow(m.entries, max(len(m.entries), 16)) }
 
 func (m *members) nameOf(e *entry) []byte {
 	if e.spelled {

@@ -265,10 +265,10 @@ func (s *scanner) message(i, depth int, o, inner *Object, innerName string) int 
 			into = inner
 		}
 		e.value = uint32(i) //nolint:gosec // document saw to it
-		if s.at(i, '"') {
+		if i < len(text) && text[i] == '"' {
 			// What most texts are stands here and not in a function, which saves a call for each member.
 			e.kind = String
-			if i = plain(text, i+1); s.at(i, '"') {
+			if i = plain(text, i+1); i < len(text) && text[i] == '"' {
 				i++
 			} else {
 				e.form = foreign
