@@ -151,7 +151,7 @@ func (s *Signer) Sign(object []byte) (string, error) {
 
 // AppendSign is Sign, appended to dst, which takes no memory if dst has room for it. After an error it returns dst as it was.
 func (s *Signer) AppendSign(dst, object []byte) ([]byte, error) {
-	if s != nil && s.keys != nil {
+	if s.readsFlat() {
 		if signed, ok := s.keys.signing().AppendSignFlat(dst, object); ok {
 			return signed, nil
 		}
@@ -171,7 +171,7 @@ func (s *Signer) AppendSign(dst, object []byte) ([]byte, error) {
 // Verify checks the object's own sign. The object is a request, a notice, or the data of an answer. Its errors are a
 // *SignError, or ErrProtocol for what is not acceptable JSON.
 func (s *Signer) Verify(object []byte) error {
-	if s != nil && s.keys != nil && len(s.keys.keys) == 1 && s.keys.signing().VerifyFlat(object) {
+	if s.readsFlat() && len(s.keys.keys) == 1 && s.keys.signing().VerifyFlat(object) {
 		return nil
 	}
 	o, err := s.read(object)
@@ -182,6 +182,9 @@ func (s *Signer) Verify(object []byte) error {
 	_, err = s.verify(o, object, "", "")
 	return err
 }
+
+// readsFlat tells whether messages may be signed while they are read.
+func (s *Signer) readsFlat() bool { return s != nil && s.keys != nil && s.keys.depth >= wire.FlatDepth }
 
 // read borrows an object and reads into it.
 func (s *Signer) read(object []byte) (*wire.Object, error) {
