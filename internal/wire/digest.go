@@ -74,13 +74,6 @@ func (k *Key) AppendSign(dst []byte, o *Object, zone *time.Location) ([]byte, er
 	return appendHex(dst, digest), err
 }
 
-// AppendSignText appends the signature of a canonical text, behind which it may write.
-func (k *Key) AppendSignText(dst, canonical []byte) []byte {
-	s, _ := k.states.Get().(*state)
-	defer k.states.Put(s)
-	return appendHex(dst, s.digest(canonical))
-}
-
 // Verdict is what Verify found.
 type Verdict uint8
 
