@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/daxpay-go/daxpay/internal/gateway"
+	"github.com/daxpay-go/daxpay/model"
 )
 
 func BenchmarkSignParam(b *testing.B) {
@@ -108,29 +109,7 @@ func BenchmarkTricks(b *testing.B) {
 	hex.Encode(sign[:], digest[:])
 	other = sign
 	long := []byte(strings.Repeat("0123456789abcdef", 64))
-	type notice struct {
-		Code           int64  `json:"code"`
-		Msg            string `json:"msg" daxpay:"text"`
-		ResTime        int64  `json:"resTime"`
-		Sign           string `json:"sign"`
-		OrderNo        string `json:"orderNo"`
-		BizOrderNo     string `json:"bizOrderNo"`
-		OutOrderNo     string `json:"outOrderNo"`
-		Title          string `json:"title" daxpay:"text"`
-		Description    string `json:"description" daxpay:"text"`
-		Allocation     bool   `json:"allocation"`
-		AutoAllocation bool   `json:"autoAllocation"`
-		Channel        string `json:"channel"`
-		Method         string `json:"method"`
-		Amount         int64  `json:"amount"`
-		Status         string `json:"status"`
-		RefundStatus   string `json:"refundStatus"`
-		AllocStatus    string `json:"allocStatus"`
-		PayTime        int64  `json:"payTime"`
-		ExpiredTime    int64  `json:"expiredTime"`
-		CloseTime      int64  `json:"closeTime"`
-	}
-	plan := planOf(b, notice{})
+	plan := planOf(b, model.PayNotice{})
 	names := make(map[string]int)
 	for i, f := range plan.Fields {
 		names[f.Name] = i
