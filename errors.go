@@ -46,6 +46,12 @@ var (
 	ErrProtocol = errors.New("daxpay: protocol violation")
 	// ErrTooLarge: the answer is larger than Config.MaxAnswerSize.
 	ErrTooLarge = errors.New("daxpay: answer too large")
+	// ErrNoSuchOrder: the gateway refused because it does not have the order that was named. For a query right after a call whose
+	// outcome is unknown that is no proof: the call's request may still be on its way.
+	ErrNoSuchOrder = errors.New("daxpay: no such order")
+	// ErrEarlierSend: the gateway refused this send, which did nothing, but an earlier send of the same order may have taken effect.
+	// Look the order up, and never take a new number for it.
+	ErrEarlierSend = errors.New("daxpay: refused, perhaps because of an earlier send")
 	// ErrOutcomeUnknown: the call may have taken effect although no verified answer says so. Find out before anything that
 	// moves money is repeated; the *OutcomeError says how, and keeps the cause.
 	ErrOutcomeUnknown = errors.New("daxpay: outcome unknown")

@@ -33,6 +33,7 @@ const (
 	PayProgress      PayStatus = "progress"       // 支付中
 	PaySuccess       PayStatus = "success"        // 成功
 	PayClose         PayStatus = "close"          // 支付关闭
+	PayCancel        PayStatus = "cancel"         // 支付撤销, from 2.0.8 on
 	PayRefunding     PayStatus = "refunding"      // 退款中
 	PayPartialRefund PayStatus = "partial_refund" // 部分退款
 	PayRefunded      PayStatus = "refunded"       // 全部退款

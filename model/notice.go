@@ -18,8 +18,9 @@ type Notice interface {
 	// Number is the gateway's number of it, BizNumber the merchant's.
 	Number() string
 	BizNumber() string
-	// State is its status.
+	// State is its status, Standing what that proves.
 	State() string
+	Standing() Standing
 	// Total is its amount, in fen.
 	Total() int64
 
