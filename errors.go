@@ -38,7 +38,7 @@ var (
 	ErrEcho = errors.New("daxpay: answer to something else")
 	// ErrNoticeType: a signed message that came as a notice is not one, or not one of a kind that is handled. It was refused.
 	ErrNoticeType = errors.New("daxpay: not such a notice")
-	// ErrNoticeBusy: the same news is being handled for another delivery. The notice was not acknowledged and comes again.
+	// ErrNoticeBusy: the same event is being handled for another delivery. The notice was not acknowledged.
 	ErrNoticeBusy = errors.New("daxpay: notice is being handled")
 	// ErrUnproved: the answer is the gateway's and is no refusal, but does not prove that the call succeeded. The *AnswerError holds
 	// what the gateway said instead, such as a status fail. A call that changes something is ErrOutcomeUnknown as well, because the
