@@ -181,7 +181,7 @@ func (d *doctor) ask(ctx context.Context, version gateway.Version, spoil bool) p
 		*digit = "10"[*digit&1]
 	}
 	path, _ := version.Path(call.path)
-	p.reply, p.err = d.core.post(ctx, path, body)
+	p.reply, p.err = d.core.post(ctx, path, body, call.effect)
 	if p.err == nil {
 		var a answer
 		p.err = d.core.read(call, version, path, &p.reply, &a)
