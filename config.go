@@ -151,8 +151,13 @@ func (cfg Config) withDefaults() (Config, error) {
 	if _, err := NewSigner(cfg.SignType, cfg.SignSecret); err != nil {
 		faults = append(faults, err)
 	}
-	if !utf8.ValidString(cfg.SignSecret) {
+	switch trimmed := strings.TrimSpace(cfg.SignSecret); {
+	case !utf8.ValidString(cfg.SignSecret):
 		fault("SignSecret", "must be valid UTF-8")
+	case trimmed != "" && trimmed != cfg.SignSecret:
+		fault("SignSecret", "must not have white space or a line break around it")
+	case cfg.SignSecret == masked:
+		fault("SignSecret", "is what this package prints instead of a secret: a Config was printed and read again")
 	}
 	for i, secret := range cfg.PreviousSecrets {
 		field := fmt.Sprintf("PreviousSecrets[%d]", i)
@@ -269,8 +274,8 @@ func (cfg Config) attrs() []slog.Attr {
 	}
 	address := "(not a URL)"
 	if u, err := url.Parse(cfg.ServiceURL); err == nil {
-		u.RawQuery, u.Fragment = "", ""
-		address = u.Redacted()
+		u.User, u.RawQuery, u.Fragment = nil, "", ""
+		address = u.String()
 	}
 	return []slog.Attr{
 		slog.String("ServiceURL", address),

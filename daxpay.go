@@ -511,7 +511,7 @@ func (t *trail) failed(path string, err error) error {
 	if outer := (*url.Error)(nil); errors.As(err, &outer) {
 		err = outer.Err // without the URL
 	}
-	return &TransportError{Path: path, NeverSent: t.neverSent(), Err: err}
+	return &TransportError{Path: path, NeverSent: t.neverSent(), Err: &quotesNothing{err}}
 }
 
 // receive reads the whole answer.

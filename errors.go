@@ -294,7 +294,8 @@ type TransportError struct {
 	Path string
 	// NeverSent tells that the connection failed before a byte of the request was written.
 	NeverSent bool
-	Err       error
+	// Err is the transport's error. errors.Is and errors.As see what is inside; its text holds nothing that the other side sent.
+	Err error
 }
 
 func (e *TransportError) Error() string {
@@ -313,17 +314,31 @@ func (e *TransportError) MarshalJSON() ([]byte, error) {
 	return json.Marshal(map[string]any{"Path": e.Path, "NeverSent": e.NeverSent, "Err": e.reason()})
 }
 
-// reason is what Err says, without what the other side sent: net/http quotes that, and net/textproto appends it.
-func (e *TransportError) reason() string {
-	if malformed := textproto.ProtocolError(""); errors.As(e.Err, &malformed) {
+func (e *TransportError) reason() string { return (&quotesNothing{e.Err}).Error() }
+
+// quotesNothing is an error of the transport without what the other side sent: net/http quotes that, and net/textproto appends it.
+type quotesNothing struct{ err error }
+
+func (e *quotesNothing) Error() string {
+	var malformed textproto.ProtocolError
+	if errors.As(e.err, &malformed) {
 		return "malformed HTTP header"
 	}
-	reason, _, quoted := strings.Cut(e.Err.Error(), `"`)
+	reason, _, quoted := strings.Cut(e.err.Error(), `"`)
 	if quoted {
 		reason = strings.TrimRight(reason, " :,(")
 	}
 	return clip(reason, maxMsg)
 }
+
+// Format prints the text whatever the verb.
+func (e *quotesNothing) Format(f fmt.State, _ rune) { fmt.Fprint(f, e.Error()) }
+
+// Is and As find what is inside without a way to print it by mistake, as Unwrap would give.
+func (e *quotesNothing) Is(target error) bool { return errors.Is(e.err, target) }
+
+// As finds what is inside, see Is.
+func (e *quotesNothing) As(target any) bool { return errors.As(e.err, target) }
 
 // Unwrap returns Err.
 func (e *TransportError) Unwrap() error { return e.Err }

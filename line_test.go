@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/textproto"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -155,4 +156,36 @@ func TestATransportThatReportsNothing(t *testing.T) {
 	require.ErrorIs(t, err, broken)
 	require.ErrorIs(t, err, daxpay.ErrOutcomeUnknown)
 	require.Equal(t, 1, transport.GetTotalCallCount())
+}
+
+// panicking observes calls, and panics in each of its methods.
+type panicking struct{}
+
+func (panicking) CallStarted(context.Context, daxpay.Observation) context.Context { panic("started") }
+func (panicking) AttemptDone(context.Context, daxpay.Observation)                 { panic("attempt") }
+func (panicking) CallDone(context.Context, daxpay.Observation)                    { panic("done") }
+
+func TestAPanicOfAnObserverLosesNoAnswer(t *testing.T) {
+	kit, _ := mocked(t, daxpay.Config{Now: at(now), Observer: panicking{}}, jsonAnswer(sealed(t, good)))
+	res, err := calls["SyncPay"](kit)
+	require.NoError(t, err)
+	require.NotNil(t, res)
+}
+
+// What lies below a TransportError does not quote the other side either, and is still found.
+func TestBelowTransportErrors(t *testing.T) {
+	for _, cause := range []error{
+		textproto.ProtocolError("malformed MIME header: 王小明"), fmt.Errorf(`net/http: HTTP/1.x transport connection broken: malformed HTTP status code "王小明"`),
+	} {
+		kit, _ := mocked(t, daxpay.Config{}, func(*http.Request) (*http.Response, error) { return nil, cause })
+		_, err := calls["SyncPay"](kit)
+		require.ErrorIs(t, err, cause)
+		var failed *daxpay.TransportError
+		require.ErrorAs(t, err, &failed)
+		for below := error(failed); below != nil; below = errors.Unwrap(below) {
+			for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q"} {
+				require.NotContains(t, fmt.Sprintf(verb, below), "王小明")
+			}
+		}
+	}
 }
