@@ -69,6 +69,10 @@ type Config struct {
 	// 60 seconds or more as a rule: a connection that they close at the moment of a send leaves the outcome of the call unknown. A call
 	// that must go out once (param.EffectOnce) uses no connection that was idle for more than 3 seconds. Default: 45 seconds.
 	IdleConnTimeout time.Duration
+	// TrustedNetwork says that nobody is on the line to a gateway that ServiceURL names with http. A refusal names no order, so that
+	// somebody on the line could put a recorded one in the place of the answer to a transfer, which was paid. Without HTTPS, a loopback
+	// address or TrustedNetwork, a refused transfer is therefore ErrOutcomeUnknown. Default: false.
+	TrustedNetwork bool
 	// AllowAmbiguousText accepts texts in which "&", the name of a member and "=" follow one another. Someone could cut such a
 	// text so that it becomes a member without breaking the signature; set it only to read orders that have such texts
 	// already. Default: they are refused, with ErrAmbiguous or ErrParam.
@@ -238,6 +242,32 @@ func (cfg Config) withDefaults() (Config, error) {
 		cfg.Now = time.Now
 	}
 	return cfg, errors.Join(faults...)
+}
+
+// lineIsTrusted tells whether nobody can be on the line: it is encrypted, within this machine, or the user says so.
+func (cfg Config) lineIsTrusted() bool {
+	u, err := url.Parse(cfg.ServiceURL)
+	if err != nil {
+		return false
+	}
+	if cfg.TrustedNetwork || u.Scheme == "https" {
+		return true
+	}
+	ip, err := netip.ParseAddr(u.Hostname())
+	return (u.Hostname() == "localhost" || err == nil && ip.IsLoopback()) && !cfg.usesProxy(u)
+}
+
+// usesProxy tells whether requests to the URL go through a proxy. net/http's own choice has none for loopback addresses.
+func (cfg Config) usesProxy(u *url.URL) bool {
+	if cfg.HTTPClient == nil {
+		return false
+	}
+	transport, ok := cfg.HTTPClient.Transport.(*http.Transport)
+	if !ok || transport.Proxy == nil {
+		return false
+	}
+	proxy, err := transport.Proxy(&http.Request{Method: http.MethodPost, URL: u, Header: http.Header{}})
+	return err != nil || proxy != nil
 }
 
 func checkURL(s string) string {

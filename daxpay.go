@@ -54,6 +54,7 @@ type core struct {
 	Config    // without the secret, which only the signer has
 	signer    *Signer
 	resty     *resty.Client
+	trusted   bool          // nobody is on the line
 	fresh     *resty.Client // for calls that must go out once: it keeps connections for a moment only
 	observers []Observer
 	budget    budget
@@ -102,6 +103,7 @@ func New(config Config) (*Client, error) {
 	}
 	c.returns = append(c.returns, c.notices...)
 	c.resty, c.fresh = newResty(config, config.IdleConnTimeout), newResty(config, min(config.IdleConnTimeout, freshIdle))
+	c.trusted = config.lineIsTrusted()
 	return &Client{core: c}, nil
 }
 
@@ -255,7 +257,7 @@ func (c *core) attempts(ctx context.Context, call *call, versions []gateway.Vers
 		path, _ := version.Path(call.path)
 		start := time.Now()
 		a, err := c.roundTrip(ctx, call, version, path)
-		unknown := err != nil && call.mayHaveRun(err, version)
+		unknown := err != nil && call.mayHaveRun(err, version, c.trusted)
 		if watch != nil {
 			watch.attempt(ctx, start, c.ServiceURL+path, version, &a, err, unknown)
 		}
@@ -664,7 +666,7 @@ func (call *call) proofOf(text string) gateway.Proof {
 		return gateway.ProvesNoSuchOrder
 	case slices.Contains(call.refusals.EarlierSend, text):
 		return gateway.ProvesEarlierSend
-	case call.refusals.Harmless:
+	case call.refusals.Harmless, slices.Contains(call.refusals.HarmlessTexts, text):
 		return gateway.ProvesHarmless
 	}
 	return gateway.ProvesNothing

@@ -153,8 +153,12 @@ func (d *doctor) transport() {
 		d.report.add(FindingOK, "transport", "https", "")
 		return
 	}
-	d.report.add(FindingWarning, "transport", "http: whoever is on the line can read everything, and swap answers of the same kind",
-		"use https, unless the line is your own")
+	const detail = "http: whoever is on the line can read everything, and swap answers of the same kind"
+	if d.core.trusted {
+		d.report.add(FindingWarning, "transport", detail+"; Config or a loopback address says that nobody is", "use https, unless the line is your own")
+		return
+	}
+	d.report.add(FindingWarning, "transport", detail+"; so the refusal of a transfer is ErrOutcomeUnknown", "use https, or set Config.TrustedNetwork if the line is your own")
 }
 
 // ask sends one query as a version has it; spoil makes its signature wrong.

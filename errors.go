@@ -362,13 +362,15 @@ func (e *OutcomeError) Error() string {
 func (e *OutcomeError) Unwrap() []error { return []error{ErrOutcomeUnknown, e.Err} }
 
 // mayHaveRun tells whether the call may have taken effect although err came back.
-func (call *call) mayHaveRun(err error, version gateway.Version) bool {
+// A refusal names no order, so whoever is on the line could put a recorded one in the place of a payout's answer: of a call that must go
+// out once, it is believed only where nobody is.
+func (call *call) mayHaveRun(err error, version gateway.Version, trusted bool) bool {
 	if call.effect == param.EffectReadOnly || errors.Is(err, ErrParam) { // the latter could not be written
 		return false
 	}
 	if refusal := (*GatewayError)(nil); errors.As(err, &refusal) {
 		// Of one that signs nothing, a refusal is as good an answer as any.
-		return version.SignsAnswers() && refusal.proof == gateway.ProvesNothing
+		return version.SignsAnswers() && (refusal.proof == gateway.ProvesNothing || call.effect == param.EffectOnce && !trusted)
 	}
 	if transport := (*TransportError)(nil); errors.As(err, &transport) {
 		return !transport.NeverSent

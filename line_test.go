@@ -9,11 +9,13 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/textproto"
+	"net/url"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/jarcoal/httpmock"
 	"github.com/stretchr/testify/require"
 
 	"github.com/daxpay-go/daxpay"
@@ -188,4 +190,41 @@ func TestBelowTransportErrors(t *testing.T) {
 			}
 		}
 	}
+}
+
+// The refusal of another call, recorded and put in the place of a transfer's answer, must not make a transfer that was paid a refused
+// one.
+func TestRefusalsOfPayoutsNeedATrustedLine(t *testing.T) {
+	proxied := &http.Transport{Proxy: http.ProxyURL(&url.URL{Scheme: "http", Host: "127.0.0.1:3128"})}
+	direct := httpmock.NewMockTransport()
+	for name, tt := range map[string]struct {
+		url     string
+		network bool
+		trusted bool
+	}{
+		"https":          {"https://pay.example.com", false, true},
+		"http":           {"http://pay.example.com", false, false},
+		"a network":      {"http://10.0.0.7:9000", false, false},
+		"trusted":        {"http://10.0.0.7:9000", true, true},
+		"localhost":      {"http://localhost:9000", false, true},
+		"loopback":       {"http://127.0.0.1:9000/x", false, true},
+		"loopback, IPv6": {"http://[::1]:9000", false, true},
+		"looks like it":  {"http://127.0.0.1.example.com", false, false},
+	} {
+		for _, answer := range []string{
+			sealed(t, `"code":1,"msg":"支付宝支付未启用","resTime":1715500234`), sealed(t, `"code":1,"msg":"支付订单不存在","resTime":1715500234`),
+			`{"code":10006,"msg":"验证参数错误\n转账金额必填","data":null,"traceId":"T123"}`,
+		} {
+			kit, _ := mocked(t, daxpay.Config{
+				ServiceURL: tt.url, TrustedNetwork: tt.network, Gateway: daxpay.GatewayV208, Now: at(now), HTTPClient: &http.Client{Transport: direct},
+			}, jsonAnswer(answer))
+			_, err := kit.Transfer(context.Background(), someTransfer)
+			var refusal *daxpay.GatewayError
+			require.ErrorAs(t, err, &refusal, name)
+			require.Equal(t, !tt.trusted, errors.Is(err, daxpay.ErrOutcomeUnknown), name)
+		}
+	}
+	kit, err := daxpay.New(daxpay.Config{ServiceURL: "http://127.0.0.1:9000", SignSecret: secret, HTTPClient: &http.Client{Transport: proxied}})
+	require.NoError(t, err)
+	require.Contains(t, kit.Doctor(context.Background()).String(), "the refusal of a transfer is ErrOutcomeUnknown", "a proxy is on the line")
 }
