@@ -102,31 +102,40 @@ func (g *Gateway) firstAllocation(p params) (*allocation, error) {
 	return a, g.saveAllocation(nil, a)
 }
 
-// detailsFor makes a detail for each receiver, the last one first.
+// detailsFor makes a detail for each receiver, in the order in which they were added.
 func (g *Gateway) detailsFor(list []*wanted, order *payment) ([]detail, error) {
 	amounts := make(map[string]int64)
 	for _, w := range list {
-		if w != nil {
-			amounts[*w.receiverNo] = *w.amount
+		if w == nil {
+			return nil, fault(codeSystem, textNullPointer)
 		}
+		amounts[*w.receiverNo] = *w.amount
 	}
 	if len(amounts) != len(list) {
 		return nil, g.validationFault(textReceiverTwice)
 	}
-	var details []detail
+	var found []*receiver
 	for _, r := range g.db.Receivers {
-		for no, amount := range amounts {
-			if !sameText(no, r.ReceiverNo) {
-				continue
+		for no := range amounts {
+			if sameText(no, r.ReceiverNo) {
+				found = append(found, r)
+				break
 			}
-			if r.Channel != order.Channel {
-				return nil, g.validationFault(textReceiverForeign)
-			}
-			details = append(details, r.detail(amount, amount*10000/order.Amount))
 		}
 	}
-	if len(details) != len(amounts) {
+	if len(found) != len(amounts) {
 		return nil, g.validationFault(textReceiverUnknown)
+	}
+	var details []detail
+	for _, r := range found {
+		amount, ok := amounts[r.ReceiverNo]
+		switch {
+		case r.Channel != order.Channel:
+			return nil, g.validationFault(textReceiverForeign)
+		case !ok: // it was written in another case
+			return nil, fault(codeSystem, textNullPointer)
+		}
+		details = append(details, r.detail(amount, amount*10000/order.Amount))
 	}
 	return details, nil
 }
@@ -180,8 +189,11 @@ func (g *Gateway) createAllocation(p params, order *payment, details []detail) (
 	a := allocation{
 		AllocNo: g.number("A"), BizAllocNo: p.known(g.named("bizAllocNo")), OrderID: order.ID, OrderNo: order.OrderNo,
 		BizOrderNo: order.BizOrderNo, OutOrderNo: order.OutOrderNo, Title: &order.Title, Channel: &order.Channel,
-		Description: p.text("description"), Status: allocProcessing, Result: ptr(resultPending),
+		Description: p.text("description"), Status: allocProcessing,
 		NotifyURL: g.notifyURL(p, "/unipay/allocation/start"), Attach: p.text("attach"), Details: details,
+	}
+	if g.current() {
+		a.Result = ptr(resultPending)
 	}
 	for _, d := range details {
 		a.Amount += d.Amount

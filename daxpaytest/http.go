@@ -8,9 +8,11 @@ import (
 	"math/rand/v2"
 	"mime"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
+	"github.com/daxpay-go/daxpay"
 	"github.com/daxpay-go/daxpay/internal/peer"
 )
 
@@ -36,10 +38,9 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	accepts := accepted(r.Header.Values("Accept"))
 	path := cleanPath(r.URL.Path)
 	var reply object
+	reconciles := path == "/unipay/reconcile/pay" && (g.current() || g.version == "2.0.7")
 	switch c := g.calls[path]; {
-	case g.version == "2.0.7" && path == "/unipay/reconcile/pay": // it has no parameter that could be checked
-		seen.Code, reply = failed(fault(codeUnclassified, textNoParameter), g.traceID())
-	case c == nil && g.legacy[path] == nil:
+	case c == nil && g.legacy[path] == nil && !reconciles:
 		seen.Code = g.noSuchPath(w, r, accepts)
 		g.remember(seen)
 		return
@@ -47,6 +48,8 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		seen.Code, reply = failed(fault(codeWrongMethod, textNoRight), g.traceID())
 	case r.Method != http.MethodPost:
 		seen.Code, reply = failed(fault(codeWrongMethod, "不支持"+r.Method+"请求方法，支持以下POST"), "")
+	case reconciles: // it has no parameter that could be checked
+		seen.Code, reply = failed(g.noParameter(), g.traceID())
 	default:
 		seen.Code, reply = g.answer(c, g.legacy[path], contentTypeOf(r), body)
 	}
@@ -60,6 +63,17 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	write(w, http.StatusOK, encode(reply, true))
+}
+
+// noParameter is what the call for the statement of accounts always says.
+func (g *Gateway) noParameter() error {
+	switch settings := g.Settings(); {
+	case settings.Disabled["/unipay/pay"]: // by the settings of another call
+		return fault(byVersion(g, codeNotEnabled, codeUnclassified), textNotEnabled)
+	case g.current():
+		return fault(codeValidation, textValidation+textNoParameter)
+	}
+	return fault(codeUnclassified, textNoParameter)
 }
 
 var jsonType = []string{"application/json"}
@@ -151,8 +165,11 @@ func (g *Gateway) noSuchPath(w http.ResponseWriter, r *http.Request, accepts med
 		w.Header().Set("Connection", "close")
 	}
 	switch {
-	case accepts.html && !accepts.json:
+	case !accepts.json && accepts.html:
 		page(w, g.now().In(g.zone), status)
+	case !accepts.json:
+		w.Header().Set("Content-Length", "0")
+		w.WriteHeader(status)
 	default:
 		w.Header()["Content-Type"] = jsonType
 		write(w, status, encode(object{
@@ -169,13 +186,19 @@ type contentType struct {
 	complaint    string
 }
 
+// charsets are those that the gateway knows, of which it makes no use.
+var charsets = []string{
+	"utf-8", "utf8", "utf-16", "utf-16be", "utf-16le", "utf-32", "us-ascii", "ascii", "iso-8859-1", "latin1", "windows-1252", "gbk", "gb2312",
+	"gb18030", "big5", "shift_jis", "euc-jp", "euc-kr",
+}
+
 func contentTypeOf(r *http.Request) contentType {
 	header := r.Header.Get("Content-Type")
 	if header == "" {
 		return contentType{absent: true}
 	}
-	kind, _, err := mime.ParseMediaType(header)
-	if err != nil && kind == "" {
+	kind, attributes, err := mime.ParseMediaType(header)
+	if err != nil && kind == "" || attributes["charset"] != "" && !slices.Contains(charsets, strings.ToLower(attributes["charset"])) {
 		return contentType{}
 	}
 	main, sub, _ := strings.Cut(kind, "/")
@@ -217,6 +240,9 @@ func (g *Gateway) answer(c *call, old legacyCall, kind contentType, body []byte)
 	if err == nil && result.unsignable {
 		err = fault(codeUnclassified, textWrongResult)
 	}
+	if (err == nil || isBusiness(err)) && !g.canSign() {
+		err = byVersion(g, fault(codeValidation, textValidation+textCannotSign), fault(codeUnclassified, textCannotSign))
+	}
 	made := g.now()
 	if err == nil && c.early {
 		made = began
@@ -240,6 +266,9 @@ func (g *Gateway) admit(c *call, p params) error {
 		return err
 	}
 	if g.settings.ChecksSignatures {
+		if !g.canSign() {
+			return byVersion(g, fault(codeBadSignature, textBadSignature), fault(codeUnclassified, textNoAlgorithm))
+		}
 		want := peer.Sign(c.signedObject(p), string(g.settings.SignType), g.currentSecret(), g.zone)
 		if subtle.ConstantTimeCompare([]byte(p.sign), []byte(want)) != 1 {
 			return byVersion(g, fault(codeBadSignature, textBadSignature), fault(codeUnclassified, textOldSignature))
@@ -249,13 +278,18 @@ func (g *Gateway) admit(c *call, p params) error {
 		return nil
 	}
 	age := g.now().Sub(time.Unix(*p.number("reqTime"), 0))
-	switch { // the gateway rounds both up
-	case age < -61*time.Second:
+	switch {
+	case age <= -61*time.Second:
 		return fault(codeValidation, textValidation+textTooEarly)
-	case age >= *g.settings.MaxAge+time.Second, age > *g.settings.MaxAge:
+	case age > *g.settings.MaxAge:
 		return fault(codeValidation, textValidation+textTooOld)
 	}
 	return nil
+}
+
+// canSign tells whether the platform has an algorithm.
+func (g *Gateway) canSign() bool {
+	return g.settings.SignType == daxpay.HMACSHA256 || g.settings.SignType == daxpay.MD5
 }
 
 // sealed signs an outcome and puts it into the envelope.

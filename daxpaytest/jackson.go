@@ -3,6 +3,7 @@ package daxpaytest
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -17,13 +18,17 @@ type reader struct {
 	data  []byte
 	pos   int
 	depth int
+	// known tells of a member of the body what it becomes; take gets the members that are known, as they are read.
+	known func(name string) (kind, bool)
+	take  func(member) error
+	class string // of the body
 }
 
 const (
 	// sourceText is how the library names the body in its errors.
 	sourceText = "(org.springframework.util.StreamUtils$NonClosingInputStream)"
 	// deepest is how deep values may be nested before the reader gives up.
-	deepest = 1000
+	deepest = 100_000
 
 	validValue = "(JSON String, Number, Array, Object or token 'null', 'true' or 'false')"
 )
@@ -98,7 +103,9 @@ func (r *reader) unexpected(what string) error {
 	name := fmt.Sprintf("'%c' (code %d", c, c)
 	switch {
 	case c < ' ':
-		name = fmt.Sprintf("(CTRL-CHAR, code %d", c)
+		return r.fail(r.pos+1, "Illegal character ((CTRL-CHAR, code %d)): only regular white space (\\r, \\n, \\t) is allowed between tokens", c)
+	case c == '/':
+		what = "maybe a (non-standard) comment? (not recognized as one since Feature 'ALLOW_COMMENTS' not enabled for parser)"
 	case c > 255:
 		name += fmt.Sprintf(" / 0x%x", c)
 	}
@@ -186,16 +193,44 @@ func (r *reader) object() ([]member, error) {
 		if r.pos >= len(r.data) {
 			return nil, r.ended(endBetween, "Object")
 		}
-		v, err := r.read()
+		m, err := r.member(name)
 		if err != nil {
 			return nil, err
 		}
-		members = append(members, member{name, v})
+		if r.depth > 1 || r.take == nil {
+			members = append(members, m)
+		}
 		done, err := r.next('}', "Object", endOfObject, start)
 		if done || err != nil {
 			return members, err
 		}
 	}
+}
+
+// member reads the value of a member. What is wrong with a known member of the body is found, and told, as the body is read.
+func (r *reader) member(name string) (member, error) {
+	if r.depth > 1 || r.take == nil {
+		v, err := r.read()
+		return member{name, v}, err
+	}
+	k, known := r.known(name)
+	first := r.data[r.pos]
+	if known && (first == '{' || first == '[') && k != properties && k != receivers && k != seconds {
+		var v any = []member{}
+		if first == '[' {
+			v = []value{}
+		}
+		return member{}, r.take(member{name, value{r.pos, v}})
+	}
+	v, err := r.read()
+	var wrong *unreadable
+	if known && errors.As(err, &wrong) && (first == '"' || first == '{' || first == '[') {
+		wrong.class, wrong.chain = mappingException, fmt.Sprintf("%s[%q]", r.class, name)
+	}
+	if err == nil && known {
+		err = r.take(member{name, v})
+	}
+	return member{name, v}, err
 }
 
 func (r *reader) array() ([]value, error) {
@@ -405,6 +440,8 @@ func (r *reader) word() (any, error) {
 		r.pos += size
 	}
 	switch word := string(r.data[start:r.pos]); word {
+	case "NaN", "INF", "Infinity":
+		return nil, r.fail(r.pos, "Non-standard token '%s': enable JsonParser.Feature.ALLOW_NON_NUMERIC_NUMBERS to allow", word)
 	case "true":
 		return true, nil
 	case "false":
@@ -416,33 +453,33 @@ func (r *reader) word() (any, error) {
 	}
 }
 
-// body reads the object of a request. It is nil if there is none, or null.
-func (r *reader) body(class string) ([]member, error) {
+// body reads the object of a request, and tells whether there is one.
+func (r *reader) body() (bool, error) {
+	class := r.class
 	const bom = "\ufeff"
 	if len(r.data) == 0 {
-		return nil, nil
+		return false, nil
 	}
 	if bytes.HasPrefix(r.data, []byte(bom)) {
 		if len(r.data) < 4 {
-			return nil, r.fail(2, "Invalid UTF-8 start byte 0xbb")
+			return false, r.fail(2, "Invalid UTF-8 start byte 0xbb")
 		}
 		r.pos = len(bom)
 	}
 	if r.space(); r.pos >= len(r.data) {
-		return nil, &unreadable{"No content to map due to end-of-input", mismatchException, 0, ""}
+		return false, &unreadable{"No content to map due to end-of-input", mismatchException, 0, ""}
 	}
 	if r.data[r.pos] == '[' {
-		return nil, noInstance(class, value{r.pos, []value{}})
+		return false, noInstance(class, value{r.pos, []value{}})
 	}
 	v, err := r.read()
 	if err != nil {
-		return nil, err
+		return false, err
 	}
-	members, ok := v.any.([]member)
-	if v.any == nil || ok {
-		return members, nil
+	if _, ok := v.any.([]member); v.any == nil || ok {
+		return ok, nil
 	}
-	return nil, noInstance(class, v)
+	return false, noInstance(class, v)
 }
 
 // noInstance says that a value does not become an object of a class.

@@ -3,6 +3,7 @@ package daxpaytest
 import (
 	"bytes"
 	"compress/gzip"
+	"compress/zlib"
 	"context"
 	"errors"
 	"fmt"
@@ -81,7 +82,7 @@ func (g *Gateway) noticeAllocation(a *allocation) {
 // send puts a notice into the queue. It is made and signed when the thread gets to it.
 func (g *Gateway) send(no, bizNo string, to *string, members func() object) {
 	s := &g.sender
-	if s.off || s.mute || to == nil || strings.TrimSpace(*to) == "" || lengthOf(*to) > longestURL || g.oldest() {
+	if s.off || s.mute || to == nil || isBlank(*to) || lengthOf(*to) > longestURL || g.oldest() {
 		return
 	}
 	secret, signType := g.currentSecret(), g.settings.SignType
@@ -155,7 +156,11 @@ func (s *sender) plan(g *Gateway, n *notice, failed bool, began time.Time) {
 		s.queue = append(s.queue, n)
 	case failed && g.resends.Load():
 		n.Due = began.Add(byRelease(g, resendAfter206, resendAfter))
-		if !g.manual {
+		switch now := g.now(); {
+		case !n.Due.After(now):
+			n.Due = time.Time{}
+			s.queue = append(s.queue, n)
+		case !g.manual:
 			s.timer = time.AfterFunc(time.Until(n.Due), g.TimeMoved)
 		}
 	}
@@ -182,8 +187,10 @@ func (g *Gateway) TimeMoved() {
 		return
 	}
 	for _, n := range s.sent {
-		if !n.Due.IsZero() && !n.Due.After(now) {
-			n.Due = time.Time{}
+		if n.Due.IsZero() || n.Due.After(now) {
+			continue
+		}
+		if n.Due = (time.Time{}); !n.Received {
 			s.queue = append(s.queue, n)
 		}
 	}
@@ -298,12 +305,15 @@ func deliver(ctx context.Context, to string, body []byte) bool {
 
 func readReply(res *http.Response) (string, error) {
 	var body io.Reader = res.Body
-	if strings.EqualFold(res.Header.Get("Content-Encoding"), "gzip") {
-		inflated, err := gzip.NewReader(res.Body)
-		if err != nil {
-			return "", err
-		}
-		body = inflated
+	var err error
+	switch strings.ToLower(res.Header.Get("Content-Encoding")) {
+	case "gzip":
+		body, err = gzip.NewReader(res.Body)
+	case "deflate":
+		body, err = zlib.NewReader(res.Body)
+	}
+	if err != nil {
+		return "", err
 	}
 	reply, err := io.ReadAll(io.LimitReader(body, 4096))
 	return string(reply), err

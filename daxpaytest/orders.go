@@ -72,8 +72,10 @@ type Share struct {
 // orderStatus is what the gateway makes of what the channel says.
 func orderStatus(s model.PaySyncStatus) string {
 	switch s {
-	case model.PaySyncSuccess, model.PaySyncRefund:
+	case model.PaySyncSuccess:
 		return paySuccess
+	case model.PaySyncRefund:
+		return refundComplete
 	case model.PaySyncClosed, model.PaySyncTimeout, model.PaySyncNotFound:
 		return payClose
 	case model.PaySyncFail:

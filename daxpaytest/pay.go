@@ -284,7 +284,7 @@ func (g *Gateway) notifyURL(p params, path string) *string {
 	if only, given := p.fields["notNotify"].(bool); given && !only { // it is read upside down
 		return nil
 	}
-	if url == nil || collated(*url) == "" {
+	if url == nil || isBlank(*url) {
 		if installed := g.settings.NoticeURLs[path]; installed != "" {
 			return &installed
 		}
@@ -417,7 +417,7 @@ func (g *Gateway) closeAtChannel(order *payment, op Operation) error {
 	case status.status == model.PaySyncClosed:
 		return nil
 	}
-	return refuse(codeUnclassified, textCloseSyncFirst)
+	return refuse(codeUnclassified, byVersion(g, textCloseSyncFirst, textOldSyncFirst))
 }
 
 func nullable(s *string) any {

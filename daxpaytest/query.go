@@ -13,7 +13,7 @@ func (g *Gateway) printed(t *int64) any {
 }
 
 func (g *Gateway) queryPay(p params) (outcome, error) {
-	if p.text("orderNo") == nil && collated(p.known("bizOrderNoeNo")) == "" {
+	if p.text("orderNo") == nil && isBlank(p.known("bizOrderNoeNo")) {
 		if g.version == "2.0.7" {
 			return outcome{}, refuse(codeUnclassified, textNoNumber)
 		}
@@ -55,7 +55,7 @@ func (g *Gateway) paymentMembers(order *payment) object {
 }
 
 func (g *Gateway) queryRefund(p params) (outcome, error) {
-	if collated(p.known("refundNo")) == "" && p.text("bizRefundNo") == nil {
+	if isBlank(p.known("refundNo")) && p.text("bizRefundNo") == nil {
 		switch g.version {
 		case "2.0.7":
 			return outcome{}, refuse(codeUnclassified, textNoRefundNo207)
@@ -87,14 +87,14 @@ func (f *refund) members() object {
 
 func (g *Gateway) queryTransfer(p params) (outcome, error) {
 	no, bizNo := p.known("transferNo"), p.text("bizTransferNo")
-	if collated(no) == "" && bizNo == nil {
+	if isBlank(no) && bizNo == nil {
 		return outcome{}, fault(codeValidation, textValidation+textNoTransferNo)
 	}
 	found := g.db.transfersBy(func(t *transfer) bool {
-		if collated(no) != "" {
+		if !isBlank(no) {
 			return sameText(t.TransferNo, no)
 		}
-		return collated(*bizNo) != "" && sameText(t.BizTransferNo, *bizNo)
+		return !isBlank(*bizNo) && sameText(t.BizTransferNo, *bizNo)
 	})
 	switch {
 	case len(found) == 0:

@@ -101,12 +101,12 @@ func (g *Gateway) removeReceiver(p params) (outcome, error) {
 // queryReceivers lists the receivers of a channel or with a number, the last one first.
 func (g *Gateway) queryReceivers(p params) (outcome, error) {
 	channel, no := p.known("channel"), p.known("receiverNo")
-	if collated(channel) == "" && collated(no) == "" {
+	if isBlank(channel) && isBlank(no) {
 		return outcome{}, g.validationFault(textNoReceiverNo)
 	}
 	list := []any{}
 	for _, r := range slices.Backward(g.db.Receivers) {
-		if (collated(channel) == "" || sameText(channel, r.Channel)) && (collated(no) == "" || sameText(no, r.ReceiverNo)) {
+		if (isBlank(channel) || sameText(channel, r.Channel)) && (isBlank(no) || sameText(no, r.ReceiverNo)) {
 			list = append(list, object{
 				{"receiverNo", r.ReceiverNo}, {"channel", r.Channel}, {"receiverType", r.Type}, {"receiverAccount", r.Account},
 				{"receiverName", nullable(r.Name)}, {"relationType", r.RelationType}, {"relationName", nullable(r.RelationName)},

@@ -10,9 +10,9 @@ import (
 // refundOf finds the refund that a request is about: by the gateway's number unless that is blank.
 func (g *Gateway) refundOf(p params) *refund {
 	var row *refund
-	if no := p.text("refundNo"); no != nil && collated(*no) != "" {
+	if no := p.text("refundNo"); no != nil && !isBlank(*no) {
 		row = g.db.refundBy(*no)
-	} else if no := p.text("bizRefundNo"); no != nil && collated(*no) != "" {
+	} else if no := p.text("bizRefundNo"); no != nil && !isBlank(*no) {
 		row = g.db.refundByBiz(*no)
 	}
 	if row == nil {

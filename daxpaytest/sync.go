@@ -143,7 +143,13 @@ func (g *Gateway) followChannel(x *transaction, order *payment, r *remote) error
 	case refundOpen, refundPartial, refundComplete:
 		return nil
 	}
-	if order.RefundStatus != refundNone || r.status == model.PaySyncRefund {
+	switch r.status {
+	case model.PaySyncSuccess, model.PaySyncProgress, model.PaySyncClosed, model.PaySyncTimeout, model.PaySyncNotFound,
+		model.PaySyncNotFoundUnknown:
+	default: // paid and given back, or something that a test has invented
+		return nil
+	}
+	if order.RefundStatus != refundNone {
 		return nil
 	}
 	return g.repairPayment(x, order, r)
@@ -170,8 +176,6 @@ func (g *Gateway) repairPayment(x *transaction, order *payment, r *remote) error
 		order.Status, order.CloseTime = payClose, g.seconds()
 	case model.PaySyncClosed, model.PaySyncNotFound:
 		order.Status, order.CloseTime = payClose, g.seconds()
-	default: // that no gateway knows
-		useless = true
 	}
 	if !useless {
 		if err := g.savePayment(x, order); err != nil {
@@ -193,7 +197,7 @@ func (g *Gateway) repairPayment(x *transaction, order *payment, r *remote) error
 func (g *Gateway) payCallback(row *payment) {
 	order := ptr(*row)
 	t := *g.trade(row)
-	if t.State != tradePaid && t.State != tradeFinished || order.Status != payProgress ||
+	if t.State != tradePaid || order.Status != payProgress ||
 		order.ExpiredTime != nil && g.now().Unix() >= *order.ExpiredTime {
 		return
 	}

@@ -2,12 +2,15 @@ package daxpaytest
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math/big"
 	"net/netip"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 	"unicode/utf16"
 
 	"github.com/daxpay-go/daxpay/internal/peer"
@@ -75,8 +78,7 @@ func amount(missing, tooSmall string) field {
 // params are the members of a request that a call knows, with values of their types. Members that are null or absent are missing.
 type params struct {
 	fields map[string]any
-	// reader is where the values come from; signed is what the signature is about.
-	sign string
+	sign   string
 }
 
 func (p params) text(name string) *string {
@@ -123,62 +125,76 @@ func (p params) receivers(name string) []*wanted {
 // decode turns a body into the members that a call knows: it changes types as the gateway's library does, and ignores other members.
 // Of a member that is given twice the last one counts.
 func (c *call) decode(body []byte) (params, error) {
-	r := &reader{data: body}
-	members, err := r.body(c.param)
-	p := params{fields: make(map[string]any, len(members))}
-	if err == nil && members == nil {
-		return p, fault(codeUnreadable, "Required request body is missing: public "+c.method)
-	}
-	for _, m := range members {
-		i := slices.IndexFunc(c.fields, func(f field) bool { return f.name == m.name })
-		if err != nil || i < 0 {
-			continue
+	p := params{fields: make(map[string]any, len(c.fields))}
+	kindOf := func(name string) (kind, bool) {
+		for i := range c.fields {
+			if c.fields[i].name == name {
+				return c.fields[i].kind, true
+			}
 		}
-		var v any
-		chain := fmt.Sprintf("%s[%q]", c.param, m.name)
-		switch v, err = c.convert(c.fields[i].kind, m.value, chain); {
-		case v == nil:
+		return text, false
+	}
+	r := &reader{data: body, class: c.param, known: kindOf}
+	r.take = func(m member) error {
+		k, _ := kindOf(m.name)
+		v, err := c.convert(k, m.value, m.name)
+		if v == nil {
 			delete(p.fields, m.name)
-		default:
+		} else {
 			p.fields[m.name] = v
 		}
+		return err
 	}
-	if e, ok := err.(*unreadable); ok { //nolint:errorlint // the reader returns no other
-		return p, fault(codeUnreadable, r.message(e))
+	there, err := r.body()
+	var wrong *unreadable
+	switch {
+	case errors.As(err, &wrong):
+		return p, fault(codeUnreadable, r.message(wrong))
+	case !there:
+		return p, fault(codeUnreadable, "Required request body is missing: public "+c.method)
 	}
 	p.sign = p.known("sign")
 	return p, nil
 }
 
 // convert makes a value of a kind, nil for null.
-func (c *call) convert(k kind, v value, chain string) (any, error) {
+func (c *call) convert(k kind, v value, name string) (any, error) {
+	converted, err := c.converted(k, v)
+	var wrong *unreadable
+	if errors.As(err, &wrong) {
+		wrong.chain = fmt.Sprintf("%s[%q]%s", c.param, name, wrong.chain)
+	}
+	return converted, err
+}
+
+func (c *call) converted(k kind, v value) (any, error) {
 	if v.any == nil {
 		return nil, nil //nolint:nilnil // null
 	}
 	switch k {
 	case integer:
-		return toInteger(v, chain)
+		return toInteger(v)
 	case boolean:
-		return toBoolean(v, chain)
+		return toBoolean(v)
 	case seconds:
-		return toSeconds(v, chain)
+		return toSeconds(v)
 	case properties:
-		return toProperties(v, chain)
+		return toProperties(v)
 	case receivers:
-		return c.toReceivers(v, chain)
+		return c.toReceivers(v)
 	}
-	return toText(v, chain)
+	return toText(v)
 }
 
-func mismatch(v value, chain, class string) error {
-	return &unreadable{fmt.Sprintf("Cannot deserialize value of type `%s` from %s", class, tokenOf(v.any)), mismatchException, v.at, chain}
+func mismatch(v value, class string) error {
+	return &unreadable{fmt.Sprintf("Cannot deserialize value of type `%s` from %s", class, tokenOf(v.any)), mismatchException, v.at, ""}
 }
 
-func misformed(v value, chain, class, why string) error {
-	return &unreadable{fmt.Sprintf("Cannot deserialize value of type `%s` from String \"%s\": %s", class, v.any, why), formatException, v.at, chain}
+func misformed(v value, class, why string) error {
+	return &unreadable{fmt.Sprintf("Cannot deserialize value of type `%s` from String \"%s\": %s", class, v.any, why), formatException, v.at, ""}
 }
 
-func toText(v value, chain string) (any, error) {
+func toText(v value) (any, error) {
 	switch x := v.any.(type) {
 	case string:
 		return x, nil
@@ -187,10 +203,10 @@ func toText(v value, chain string) (any, error) {
 	case bool:
 		return strconv.FormatBool(x), nil
 	}
-	return nil, mismatch(v, chain, "java.lang.String")
+	return nil, mismatch(v, "java.lang.String")
 }
 
-func toInteger(v value, chain string) (any, error) {
+func toInteger(v value) (any, error) {
 	const class = "java.lang.Integer"
 	switch x := v.any.(type) {
 	case json.Number:
@@ -201,24 +217,24 @@ func toInteger(v value, chain string) (any, error) {
 		}
 		if !ok || !whole.IsInt64() || whole.Int64() != int64(int32(whole.Int64())) { //nolint:gosec // it is what is tested
 			text := fmt.Sprintf("Numeric value (%s) out of range of int (-2147483648 - 2147483647)", x)
-			return nil, &unreadable{text, mappingException, v.at + len(x), chain}
+			return nil, &unreadable{text, mappingException, v.at + len(x), ""}
 		}
 		return whole.Int64(), nil
 	case string:
-		trimmed := strings.TrimFunc(x, func(c rune) bool { return c <= ' ' })
+		trimmed := javaTrim(x)
 		if trimmed == "" || trimmed == "null" {
 			return nil, nil //nolint:nilnil // that is null
 		}
 		n, err := strconv.ParseInt(trimmed, 10, 64)
 		if err != nil {
-			return nil, misformed(v, chain, class, "not a valid `java.lang.Integer` value")
+			return nil, misformed(v, class, "not a valid `java.lang.Integer` value")
 		}
 		if n != int64(int32(n)) { //nolint:gosec // it is what is tested
-			return nil, misformed(v, chain, class, fmt.Sprintf("Overflow: numeric value (%s) out of range of Integer (-2147483648 -2147483647)", trimmed))
+			return nil, misformed(v, class, fmt.Sprintf("Overflow: numeric value (%s) out of range of Integer (-2147483648 -2147483647)", trimmed))
 		}
 		return n, nil
 	}
-	return nil, mismatch(v, chain, class)
+	return nil, mismatch(v, class)
 }
 
 // shortened is a number, or something that is no number if its exponent would make it thousands of digits long.
@@ -234,7 +250,7 @@ func shortened(n json.Number) string {
 	return n.String()
 }
 
-func toBoolean(v value, chain string) (any, error) {
+func toBoolean(v value) (any, error) {
 	const class = "java.lang.Boolean"
 	switch x := v.any.(type) {
 	case bool:
@@ -244,7 +260,7 @@ func toBoolean(v value, chain string) (any, error) {
 			return strings.Trim(x.String(), "-0") != "", nil
 		}
 	case string:
-		switch trimmed := strings.TrimFunc(x, func(c rune) bool { return c <= ' ' }); trimmed {
+		switch trimmed := javaTrim(x); trimmed {
 		case "true", "True", "TRUE":
 			return true, nil
 		case "false", "False", "FALSE":
@@ -252,28 +268,28 @@ func toBoolean(v value, chain string) (any, error) {
 		case "", "null":
 			return nil, nil //nolint:nilnil // that is null
 		}
-		return nil, misformed(v, chain, class, `only "true" or "false" recognized`)
+		return nil, misformed(v, class, `only "true" or "false" recognized`)
 	}
-	return nil, mismatch(v, chain, class)
+	return nil, mismatch(v, class)
 }
 
-func toSeconds(v value, chain string) (any, error) {
-	s, err := toText(v, chain)
+func toSeconds(v value) (any, error) {
+	s, err := toText(v)
 	if err != nil {
 		return nil, nil //nolint:nilnil,nilerr // an object or a list has no text
 	}
 	trimmed, _ := s.(string)
-	if strings.TrimSpace(trimmed) == "" {
+	if isBlank(trimmed) {
 		return nil, nil //nolint:nilnil // that is null
 	}
 	n, err := strconv.ParseInt(trimmed, 10, 64)
 	if err != nil {
-		return nil, &unreadable{fmt.Sprintf("For input string: \"%s\"", trimmed), mappingException, -1, chain}
+		return nil, &unreadable{fmt.Sprintf("For input string: \"%s\"", trimmed), mappingException, -1, ""}
 	}
 	return n, nil
 }
 
-func toProperties(v value, chain string) (any, error) {
+func toProperties(v value) (any, error) {
 	members, ok := v.any.([]member)
 	if !ok {
 		class := "java.util.LinkedHashMap"
@@ -281,7 +297,6 @@ func toProperties(v value, chain string) (any, error) {
 			class = "java.util.LinkedHashMap<java.lang.String,java.lang.Object>"
 		}
 		e := noInstance(class, v)
-		e.chain = chain
 		return nil, e
 	}
 	return properties0(members), nil
@@ -315,15 +330,15 @@ func plainValue(v any) any {
 	return v
 }
 
-func (c *call) toReceivers(v value, chain string) (any, error) {
+func (c *call) toReceivers(v value) (any, error) {
 	class := strings.TrimSuffix(c.param, "AllocationParam") + "AllocReceiverParam"
 	items, ok := v.any.([]value)
 	if !ok {
-		return nil, mismatch(v, chain, "java.util.ArrayList<"+class+">")
+		return nil, mismatch(v, "java.util.ArrayList<"+class+">")
 	}
 	list := make([]*wanted, len(items))
 	for i, item := range items {
-		inside := fmt.Sprintf("%s->java.util.ArrayList[%d]", chain, i)
+		inside := fmt.Sprintf("->java.util.ArrayList[%d]", i)
 		members, ok := item.any.([]member)
 		if item.any == nil {
 			continue
@@ -335,31 +350,37 @@ func (c *call) toReceivers(v value, chain string) (any, error) {
 		}
 		list[i] = &wanted{}
 		for _, m := range members {
-			var v any
-			var err error
-			place := fmt.Sprintf("%s->%s[%q]", inside, class, m.name)
-			switch m.name {
-			case "receiverNo":
-				if v, err = c.convert(text, m.value, place); err == nil {
-					list[i].receiverNo = nil
-					if s, ok := v.(string); ok {
-						list[i].receiverNo = &s
-					}
+			if err := list[i].take(c, m); err != nil {
+				var wrong *unreadable
+				if errors.As(err, &wrong) {
+					wrong.chain = fmt.Sprintf("%s->%s[%q]", inside, class, m.name)
 				}
-			case "amount":
-				if v, err = c.convert(integer, m.value, place); err == nil {
-					list[i].amount = nil
-					if n, ok := v.(int64); ok {
-						list[i].amount = &n
-					}
-				}
-			}
-			if err != nil {
 				return nil, err
 			}
 		}
 	}
 	return list, nil
+}
+
+// take gives a receiver and its amount a member.
+func (w *wanted) take(c *call, m member) error {
+	switch m.name {
+	case "receiverNo":
+		v, err := c.converted(text, m.value)
+		w.receiverNo = nil
+		if s, ok := v.(string); ok {
+			w.receiverNo = &s
+		}
+		return err
+	case "amount":
+		v, err := c.converted(integer, m.value)
+		w.amount = nil
+		if n, ok := v.(int64); ok {
+			w.amount = &n
+		}
+		return err
+	}
+	return nil
 }
 
 // validate returns the gateway's complaints about the members of a request as one error. The gateway has them in no fixed order.
@@ -383,7 +404,7 @@ func (c *call) validate(p params) error {
 		}
 		if isText {
 			complain(f.max > 0 && lengthOf(s) > f.max, f.tooLong)
-			complain(f.ip && strings.TrimSpace(s) != "" && !isIP(s), textWrongIP)
+			complain(f.ip && !isBlank(s) && !isIP(s), textWrongIP)
 		}
 		if o, ok := v.(object); ok {
 			complain(f.max > 0 && len(o) > f.max, f.tooLong)
@@ -408,7 +429,7 @@ func (c *call) validate(p params) error {
 func (c *call) complaintsAbout(w *wanted) (complaints []string) {
 	number := w.receiverNo
 	switch {
-	case number == nil || strings.TrimSpace(*number) == "" && c.current || *number == "":
+	case number == nil || javaTrim(*number) == "" && c.current || *number == "":
 		complaints = append(complaints, "分账接收方编号必填")
 	case lengthOf(*number) > 32 && c.current:
 		complaints = append(complaints, "分账接收方编号不可超过32位")
@@ -430,10 +451,23 @@ func lengthOf(s string) int {
 	return len(utf16.Encode([]rune(s)))
 }
 
+// javaTrim is a text without the blanks and control characters at its ends.
+func javaTrim(s string) string { return strings.TrimFunc(s, func(c rune) bool { return c <= ' ' }) }
+
+// isBlank tells whether a text has nothing but white space of any kind.
+func isBlank(s string) bool {
+	return strings.IndexFunc(s, func(c rune) bool { return !unicode.IsSpace(c) && c != '\ufeff' && c != '\u202a' && c != 0 }) < 0
+}
+
+var ipv4Form = regexp.MustCompile(`^(25[0-5]|2[0-4]\d|[01]?\d?\d)(\.(25[0-5]|2[0-4]\d|[01]?\d?\d)){3}$`)
+
 // isIP tells whether the gateway takes a text for an address.
 func isIP(s string) bool {
+	if ipv4Form.MatchString(s) {
+		return true
+	}
 	a, err := netip.ParseAddr(s)
-	return err == nil && (a.Is4() || a.Zone() == "" || strings.HasPrefix(strings.ToLower(s), "fe80:"))
+	return err == nil && a.Is6() && (a.Zone() == "" || strings.HasPrefix(strings.ToLower(s), "fe80:"))
 }
 
 // signedText is what the gateway signs, and has the client sign, of a request: the members that it knows, with the values that it read.

@@ -1,0 +1,220 @@
+package daxpaytest_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"go/parser"
+	"go/token"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/daxpay-go/daxpay"
+	"github.com/daxpay-go/daxpay/daxpaytest"
+	"github.com/daxpay-go/daxpay/model"
+	"github.com/daxpay-go/daxpay/param"
+)
+
+// post sends a body that was signed with the gateway's secret, and returns the answer.
+func post(t *testing.T, gw *daxpaytest.Gateway, path, members string) (int, map[string]any) {
+	t.Helper()
+	signer, err := daxpay.NewSigner(daxpay.HMACSHA256, daxpaytest.Secret)
+	require.NoError(t, err)
+	sign, err := signer.Sign([]byte("{" + members + "}"))
+	require.NoError(t, err)
+	return postRaw(t, gw, path, "{"+members+`,"sign":"`+sign+`"}`)
+}
+
+func postRaw(t *testing.T, gw *daxpaytest.Gateway, path, body string) (int, map[string]any) {
+	t.Helper()
+	res, err := http.Post(gw.URL()+path, "application/json", strings.NewReader(body)) //nolint:noctx // a test
+	require.NoError(t, err)
+	defer res.Body.Close()
+	answer, err := io.ReadAll(res.Body)
+	require.NoError(t, err)
+	var members map[string]any
+	require.NoError(t, json.Unmarshal(answer, &members))
+	return res.StatusCode, members
+}
+
+func TestChecksRequestsAsTheGatewayDoes(t *testing.T) {
+	const now = 1715500234
+	clock := func() time.Time { return time.Unix(now, 0) }
+	at := func(seconds int) string { return fmt.Sprintf(`"reqTime":%d`, now+seconds) }
+	for name, tt := range map[string]struct {
+		version daxpay.GatewayVersion
+		path    string
+		members string
+		code    float64
+	}{
+		"good":                            {daxpay.GatewayV208, "/unipay/sync/pay", at(0) + `,"orderNo":"P1","nonceStr":"n"`, 0},
+		"both numbers, the first counts":  {daxpay.GatewayV208, "/unipay/sync/pay", at(0) + `,"orderNo":"P1","bizOrderNo":"nonsense"`, 0},
+		"an empty number hides the other": {daxpay.GatewayV208, "/unipay/sync/pay", at(0) + `,"orderNo":"","bizOrderNo":"B1"`, 1},
+		"no number":                       {daxpay.GatewayV208, "/unipay/sync/pay", at(0), 10006},
+		"number null":                     {daxpay.GatewayV208, "/unipay/sync/pay", at(0) + `,"orderNo":null`, 10006},
+		"number too long":                 {daxpay.GatewayV208, "/unipay/sync/pay", at(0) + `,"orderNo":"123456789012345678901234567890123"`, 10006},
+		"no time":                         {daxpay.GatewayV208, "/unipay/sync/pay", `"orderNo":"P1"`, 10006},
+		"10 s old":                        {daxpay.GatewayV208, "/unipay/sync/pay", at(-10) + `,"orderNo":"P1"`, 0},
+		"11 s old":                        {daxpay.GatewayV208, "/unipay/sync/pay", at(-11) + `,"orderNo":"P1"`, 10006},
+		"60 s ahead":                      {daxpay.GatewayV208, "/unipay/sync/pay", at(60) + `,"orderNo":"P1"`, 0},
+		"61 s ahead":                      {daxpay.GatewayV208, "/unipay/sync/pay", at(61) + `,"orderNo":"P1"`, 10006},
+		"old, for 2.0.7":                  {daxpay.GatewayV207, "/unipay/sync/pay", at(-1000) + `,"orderNo":"P1"`, 0},
+		"unknown member":                  {daxpay.GatewayV208, "/unipay/sync/pay", at(0) + `,"orderNo":"P1","x":1`, 20052},
+		"unknown member that is null":     {daxpay.GatewayV208, "/unipay/sync/pay", at(0) + `,"orderNo":"P1","x":null`, 0},
+		"nonce, for 2.0.7":                {daxpay.GatewayV207, "/unipay/sync/pay", at(0) + `,"orderNo":"P1","nonceStr":"n"`, 20000},
+		"old name, for 2.0.8":             {daxpay.GatewayV208, "/unipay/allocation/finish", at(0) + `,"allocationNo":"A1"`, 10006},
+		"old name, for 2.0.7":             {daxpay.GatewayV207, "/unipay/allocation/finish", at(0) + `,"allocationNo":"A1"`, 0},
+		"new name, for 2.0.7":             {daxpay.GatewayV207, "/unipay/allocation/finish", at(0) + `,"allocNo":"A1"`, 10006},
+	} {
+		t.Run(name, func(t *testing.T) {
+			gw := daxpaytest.Start(t, daxpaytest.WithVersion(tt.version), daxpaytest.WithClock(clock))
+			gw.SetPayment(daxpaytest.Payment{OrderNo: "P1", BizOrderNo: "B1", Status: model.PaySyncSuccess})
+			gw.SetAllocation(daxpaytest.Allocation{AllocationNo: "A1", Status: model.AllocEnd})
+			status, answer := post(t, gw, tt.path, tt.members)
+			require.Equal(t, http.StatusOK, status)
+			if data, ok := answer["data"].(map[string]any); ok && tt.code < 2 {
+				require.Equal(t, tt.code, data["code"])
+				require.Len(t, data["sign"], 64)
+			} else {
+				require.Equal(t, tt.code, answer["code"])
+				require.Nil(t, answer["data"])
+			}
+			require.NotEmpty(t, answer["traceId"])
+			require.Equal(t, int(tt.code), gw.Requests()[0].Code)
+		})
+	}
+}
+
+func TestRefusesWhatIsNotARequest(t *testing.T) {
+	gw := daxpaytest.Start(t)
+	for _, body := range []string{"", "[]", "{", `{"a":1}x`, `{"a":`, "<xml/>"} {
+		status, answer := postRaw(t, gw, "/unipay/sync/pay", body)
+		require.Equal(t, http.StatusOK, status)
+		require.EqualValues(t, 10005, answer["code"], body)
+	}
+	_, answer := postRaw(t, gw, "/unipay/sync/pay", fmt.Sprintf(`{"orderNo":"P1","reqTime":%d}`, time.Now().Unix()))
+	require.EqualValues(t, 20052, answer["code"], "no signature")
+
+	status, answer := postRaw(t, gw, "/uniPay/allocation/finish", "{}")
+	require.Equal(t, http.StatusNotFound, status)
+	require.NotContains(t, answer, "code")
+	res, err := http.Get(gw.URL() + "/unipay/sync/pay") //nolint:noctx // a test
+	require.NoError(t, err)
+	require.NoError(t, res.Body.Close())
+	require.Equal(t, http.StatusNotFound, res.StatusCode)
+	require.Equal(t, http.MethodGet, gw.Requests()[len(gw.Requests())-1].Method)
+}
+
+func TestState(t *testing.T) {
+	ctx := context.Background()
+	gw := daxpaytest.New(daxpaytest.WithSecret("another"), daxpaytest.WithSignType(daxpay.MD5), daxpaytest.WithVersion(daxpay.GatewayAuto), daxpaytest.WithClock(nil))
+	defer gw.Close()
+	kit := gw.Client()
+
+	gw.SetPayment(daxpaytest.Payment{OrderNo: "P1", Status: model.PaySyncProgress})
+	gw.SetPayment(daxpaytest.Payment{OrderNo: "P1", BizOrderNo: "B1", Status: model.PaySyncSuccess})
+	res, err := kit.SyncPay(ctx, &param.PaySyncParam{BizOrderNo: "B1"})
+	require.NoError(t, err)
+	require.Equal(t, model.PaySyncSuccess, res.Data.Status)
+
+	gw.SetRefund(daxpaytest.Refund{RefundNo: "R1", Status: model.RefundSyncProgress})
+	gw.SetRefund(daxpaytest.Refund{RefundNo: "R1", Status: model.RefundSyncFail})
+	refund, err := kit.SyncRefund(ctx, &param.RefundSyncParam{RefundNo: "R1"})
+	require.NoError(t, err)
+	require.Equal(t, model.RefundSyncFail, refund.Data.Status)
+	_, err = kit.SyncRefund(ctx, &param.RefundSyncParam{BizRefundNo: "R1"})
+	require.ErrorContains(t, err, "退款订单不存在", "the two numbers are not the same thing")
+
+	gw.SetAllocation(daxpaytest.Allocation{AllocationNo: "A1", BizAllocationNo: "BA1", Status: model.AllocProcessing})
+	_, err = kit.FinishAllocation(ctx, &param.AllocFinishParam{BizAllocationNo: "BA1"})
+	require.ErrorContains(t, err, "分账单状态错误")
+	gw.SetAllocation(daxpaytest.Allocation{AllocationNo: "A1", BizAllocationNo: "BA1", Status: model.AllocEnd})
+	_, err = kit.FinishAllocation(ctx, &param.AllocFinishParam{BizAllocationNo: "BA1"})
+	require.NoError(t, err)
+	a, ok := gw.Allocation("BA1")
+	require.True(t, ok)
+	require.Equal(t, model.AllocFinish, a.Status)
+	_, ok = gw.Allocation("")
+	require.False(t, ok)
+	_, err = kit.SyncAllocation(ctx, &param.AllocSyncParam{AllocationNo: "A2"})
+	require.ErrorContains(t, err, "分账单不存在")
+	_, err = kit.FinishAllocation(ctx, &param.AllocFinishParam{AllocationNo: "A2"})
+	require.ErrorContains(t, err, "分账单不存在")
+}
+
+// fakeTB records what Start does to a test.
+type fakeTB struct {
+	cleanups []func()
+	fatal    string
+}
+
+func (tb *fakeTB) Helper()                           {}
+func (tb *fakeTB) Cleanup(f func())                  { tb.cleanups = append(tb.cleanups, f) }
+func (tb *fakeTB) Fatalf(format string, args ...any) { tb.fatal = fmt.Sprintf(format, args...) }
+
+func TestStart(t *testing.T) {
+	tb := &fakeTB{}
+	gw := daxpaytest.Start(tb)
+	require.Empty(t, tb.fatal)
+	require.Len(t, tb.cleanups, 1)
+	res, err := http.Get(gw.URL()) //nolint:noctx // a test
+	require.NoError(t, err)
+	require.NoError(t, res.Body.Close())
+	tb.cleanups[0]()
+	_, err = http.Get(gw.URL()) //nolint:noctx,bodyclose // a test
+	require.Error(t, err)
+
+	for _, options := range [][]daxpaytest.Option{{daxpaytest.WithSecret(" ")}, {daxpaytest.WithVersion("1.0")}, {daxpaytest.WithSignType("x")}} {
+		tb = &fakeTB{}
+		gw = daxpaytest.Start(tb, options...)
+		require.Contains(t, tb.fatal, "daxpay: Config.")
+		_, err = gw.Client().SyncPay(context.Background(), &param.PaySyncParam{OrderNo: "P1"})
+		require.ErrorIs(t, err, daxpay.ErrConfig)
+		gw.Close()
+	}
+}
+
+// Code that ships must not link the testing package, which adds flags to every program, nor anything else by accident.
+func TestImportsOfShippedCode(t *testing.T) {
+	allowed := map[string][]string{
+		".":                {"github.com/go-resty/resty/v2", "internal/gateway", "internal/wire", "model", "param"},
+		"param":            {"model"},
+		"model":            {},
+		"internal/wire":    {"internal/gateway"},
+		"internal/gateway": {},
+		"internal/peer":    {},
+		"daxpaytest":       {"", "internal/peer", "model"},
+	}
+	for dir, modules := range allowed {
+		files, err := filepath.Glob(filepath.Join("..", dir, "*.go"))
+		require.NoError(t, err)
+		require.NotEmpty(t, files)
+		for _, file := range files {
+			if strings.HasSuffix(file, "_test.go") {
+				continue
+			}
+			source, err := os.ReadFile(file)
+			require.NoError(t, err)
+			parsed, err := parser.ParseFile(token.NewFileSet(), file, source, parser.ImportsOnly)
+			require.NoError(t, err)
+			for _, spec := range parsed.Imports {
+				path := strings.Trim(spec.Path.Value, `"`)
+				require.NotEqual(t, "testing", path, file)
+				if !strings.Contains(path, ".") {
+					continue
+				}
+				own := strings.Trim(strings.TrimPrefix(path, "github.com/daxpay-go/daxpay"), "/")
+				require.Contains(t, modules, own, file)
+			}
+			require.False(t, bytes.Contains(source, []byte("func init()")), file)
+		}
+	}
+}
