@@ -37,7 +37,7 @@ const (
 type unreadable struct {
 	text  string // without the place
 	class string // of the library's exception
-	at    int    // offset in the body, -1 for an error without a place
+	at    int    // offset in the body, or one of the constants below
 	chain string // of the members that lead to the value, "" outside of known members
 }
 
@@ -59,12 +59,18 @@ const (
 		"constructor/factory method to deserialize from %s"
 )
 
+// Places that are no offsets.
+const (
+	nowhere   = -1
+	beforeAll = -2
+)
+
 func (e *unreadable) Error() string { return e.text }
 
 // message is the text that the gateway answers with.
 func (r *reader) message(e *unreadable) string {
 	text := "JSON parse error: " + e.text + "; nested exception is " + e.class + ": " + e.text
-	if e.at >= 0 {
+	if e.at != nowhere {
 		text += "\n at " + r.place(e.at)
 	}
 	if e.chain != "" {
@@ -75,6 +81,9 @@ func (r *reader) message(e *unreadable) string {
 
 // place is where an offset is.
 func (r *reader) place(at int) string {
+	if at == beforeAll {
+		return "[Source: " + sourceText + "; line: 1, column: 0]"
+	}
 	line, column := 1, 1
 	for _, c := range r.data[:min(at, len(r.data))] {
 		column++
@@ -277,7 +286,7 @@ func (r *reader) next(closing byte, kind, ended string, start int) (bool, error)
 		r.pos++
 		return false, nil
 	case '}', ']':
-		return false, r.fail(r.pos+2, "Unexpected close marker '%c': expected '%c' (for %s starting at %s)", c, closing, kind, r.place(start))
+		return false, r.fail(r.pos+1, "Unexpected close marker '%c': expected '%c' (for %s starting at %s)", c, closing, kind, r.place(start))
 	}
 	return false, r.unexpected("was expecting comma to separate " + kind + " entries")
 }
@@ -403,7 +412,7 @@ func (r *reader) number() (json.Number, error) {
 	case n == 0:
 		return "", r.inNumber("expected digit (0-9) to follow minus sign, for valid numeric value")
 	case n > 1 && r.data[first] == '0':
-		return "", r.fail(first+2, "Invalid numeric value: Leading zeroes not allowed")
+		return "", r.fail(first+1, "Invalid numeric value: Leading zeroes not allowed")
 	}
 	if r.pos < len(r.data) && r.data[r.pos] == '.' {
 		if r.pos++; r.digits() == 0 {
@@ -449,7 +458,7 @@ func (r *reader) word() (any, error) {
 	case "null":
 		return nil, nil
 	default:
-		return nil, r.fail(r.pos+1, "Unrecognized token '%s': was expecting %s", word, validValue)
+		return nil, r.fail(min(r.pos+1, len(r.data)), "Unrecognized token '%s': was expecting %s", word, validValue)
 	}
 }
 
@@ -467,7 +476,7 @@ func (r *reader) body() (bool, error) {
 		r.pos = len(bom)
 	}
 	if r.space(); r.pos >= len(r.data) {
-		return false, &unreadable{"No content to map due to end-of-input", mismatchException, 0, ""}
+		return false, &unreadable{"No content to map due to end-of-input", mismatchException, beforeAll, ""}
 	}
 	if r.data[r.pos] == '[' {
 		return false, noInstance(class, value{r.pos, []value{}})

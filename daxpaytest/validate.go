@@ -284,7 +284,7 @@ func toSeconds(v value) (any, error) {
 	}
 	n, err := strconv.ParseInt(trimmed, 10, 64)
 	if err != nil {
-		return nil, &unreadable{fmt.Sprintf("For input string: \"%s\"", trimmed), mappingException, -1, ""}
+		return nil, &unreadable{fmt.Sprintf("For input string: \"%s\"", trimmed), mappingException, nowhere, ""}
 	}
 	return n, nil
 }
