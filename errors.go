@@ -173,6 +173,9 @@ func (e *GatewayError) refusedParam() bool {
 	return !e.Business && (e.Code == codeValidation || e.Code == codePayValidation)
 }
 
+// refusedBody tells a refusal of a body in which a member has another form than the gateway expects.
+func (e *GatewayError) refusedBody() bool { return !e.Business && e.Code == codeUnreadable }
+
 // neverRan tells that the gateway refuses in this way only before it does anything.
 func (e *GatewayError) neverRan() bool {
 	return e.Signed || e.refusedSign() || e.refusedParam() || !e.Business && e.Code == codeUnreadable

@@ -39,7 +39,7 @@ func TestParams(t *testing.T) {
 	}{
 		"no number":                {pay(&param.PaySyncParam{}), faults("param.PaySyncParam", "OrderNo, BizOrderNo", "must not all be empty")},
 		"no refund number":         {refund(&param.RefundSyncParam{}), faults("param.RefundSyncParam", "RefundNo, BizRefundNo", "must not all be empty")},
-		"no allocation number":     {alloc(&param.AllocSyncParam{}), faults("param.AllocSyncParam", "AllocationNo, BizAllocationNo", "must not all be empty")},
+		"no allocation number":     {alloc(&param.AllocSyncParam{}), faults("param.AllocSyncParam", "AllocationNo", "must be set")},
 		"no number to finish":      {finish(&param.AllocFinishParam{}), faults("param.AllocFinishParam", "AllocationNo, BizAllocationNo", "must not all be empty")},
 		"longest order":            {pay(&param.PaySyncParam{OrderNo: n(32), BizOrderNo: n(100)}), nil},
 		"order too long":           {pay(&param.PaySyncParam{OrderNo: n(33)}), faults("param.PaySyncParam", "OrderNo", "must have at most 32 characters, not 33")},
@@ -47,7 +47,7 @@ func TestParams(t *testing.T) {
 		"longest refund":           {refund(&param.RefundSyncParam{RefundNo: n(100), BizRefundNo: n(100)}), nil},
 		"refund too long":          {refund(&param.RefundSyncParam{RefundNo: n(101)}), faults("param.RefundSyncParam", "RefundNo", "at most 100")},
 		"allocation too long":      {finish(&param.AllocFinishParam{AllocationNo: n(33)}), faults("param.AllocFinishParam", "AllocationNo", "at most 32")},
-		"sync allocation too long": {alloc(&param.AllocSyncParam{BizAllocationNo: n(101)}), faults("param.AllocSyncParam", "BizAllocationNo", "at most 100")},
+		"sync allocation too long": {alloc(&param.AllocSyncParam{AllocationNo: "A1", BizAllocationNo: n(101)}), faults("param.AllocSyncParam", "BizAllocationNo", "at most 100")},
 		"characters, not bytes":    {pay(&param.PaySyncParam{OrderNo: strings.Repeat("单", 32)}), nil},
 		"an emoji is two":          {pay(&param.PaySyncParam{OrderNo: strings.Repeat("😀", 17)}), faults("param.PaySyncParam", "OrderNo", "at most 32 characters, not 34")},
 		"numbers with signs":       {pay(&param.PaySyncParam{BizOrderNo: "a-b_c.d/e:f#g h=i%,{}[]单"}), nil},
