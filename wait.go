@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/daxpay-go/daxpay/internal/gateway"
 	"github.com/daxpay-go/daxpay/model"
 	"github.com/daxpay-go/daxpay/param"
 )
@@ -192,7 +193,7 @@ func refusedByBusiness(err error) bool {
 func passes(err error) bool {
 	if refusal := (*GatewayError)(nil); errors.As(err, &refusal) {
 		switch refusal.Code {
-		case codeSystemError, codeRepeated, codeInProgress, codeOperating, codeUnknownSystemError:
+		case gateway.CodeSystemError, gateway.CodeRepeated, gateway.CodeInProgress, gateway.CodeOperating, gateway.CodeUnknownFailure:
 			return !refusal.Business
 		}
 		return false
