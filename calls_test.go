@@ -80,16 +80,16 @@ func TestEveryCallOfEveryVersion(t *testing.T) {
 			})
 			return status(res, err, func(m model.AllocationModel) any { return []any{m.BizAllocationNo, m.AllocationNo != "", m.Status} })
 		}, []any{"BA2", true, model.AllocProcessing}, map[daxpay.GatewayVersion]string{
-			v206: "/unipay/allocation", v207: "/unipay/allocation/start", v208: "/unipay/allocation/start",
+			v207: "/unipay/allocation/start", v208: "/unipay/allocation/start", // 2.0.6 takes no receivers: TestMembersOfVersions
 		}, map[daxpay.GatewayVersion]string{
-			v206: "bizAllocationNo bizOrderNo receivers", v207: "bizAllocationNo bizOrderNo receivers", v208: "bizAllocNo bizOrderNo receivers",
+			v207: "bizAllocationNo bizOrderNo receivers", v208: "bizAllocNo bizOrderNo receivers",
 		}},
 		{"AddAllocReceiver", func(kit *daxpay.Client) (any, error) {
 			res, err := kit.AddAllocReceiver(ctx, &param.AllocReceiverAddParam{
 				ReceiverNo: "V3", Channel: model.ChannelAli, ReceiverType: model.ReceiverAliUserID, ReceiverAccount: "2088", RelationType: model.RelationCustom, RelationName: "同学",
 			})
 			return status(res, err, func(m model.AllocReceiverAddModel) any { return m.Code })
-		}, 0, everywhere("/unipay/allocation/receiver/add"), map[daxpay.GatewayVersion]string{
+		}, 0, map[daxpay.GatewayVersion]string{v207: "/unipay/allocation/receiver/add", v208: "/unipay/allocation/receiver/add"}, map[daxpay.GatewayVersion]string{
 			"": "channel receiverAccount receiverNo receiverType relationName relationType",
 		}},
 		{"QueryPayOrder", func(kit *daxpay.Client) (any, error) {
@@ -109,18 +109,18 @@ func TestEveryCallOfEveryVersion(t *testing.T) {
 			v206: "/uni/query/refundOrder", v207: "/unipay/query/refundOrder", v208: "/unipay/query/refundOrder",
 		}, map[daxpay.GatewayVersion]string{"": "refundNo"}},
 		{"QueryAllocOrder", func(kit *daxpay.Client) (any, error) {
-			res, err := kit.QueryAllocOrder(ctx, &param.QueryAllocOrderParam{BizAllocationNo: "BA1"})
+			res, err := kit.QueryAllocOrder(ctx, &param.QueryAllocOrderParam{AllocationNo: "A1", BizAllocationNo: "BA1"})
 			return status(res, err, func(m model.AllocOrderModel) any {
 				return []any{m.AllocationNo, m.BizAllocationNo, m.Amount, m.Status, m.Result, len(m.Details), m.Details[1].Amount, m.Details[1].Result}
 			})
 		}, []any{"A1", "BA1", int64(100), model.AllocEnd, model.AllocAllSuccess, 2, int64(40), model.AllocDetailSuccess}, map[daxpay.GatewayVersion]string{
-			v206: "/uni/query/allocationOrder", v207: "/unipay/query/allocationOrder", v208: "/unipay/query/allocationOrder",
-		}, map[daxpay.GatewayVersion]string{v206: "bizAllocationNo", v207: "bizAllocationNo", v208: "bizAllocNo"}},
+			v207: "/unipay/query/allocationOrder", v208: "/unipay/query/allocationOrder",
+		}, map[daxpay.GatewayVersion]string{v207: "allocationNo bizAllocationNo", v208: "allocNo bizAllocNo"}},
 		{"QueryAllocReceivers", func(kit *daxpay.Client) (any, error) {
 			res, err := kit.QueryAllocReceivers(ctx, &param.QueryAllocReceiverParam{Channel: model.ChannelAli})
 			return status(res, err, func(m model.AllocReceiversModel) any { return len(m.Receivers) })
 		}, 0, map[daxpay.GatewayVersion]string{
-			v206: "/uni/query/allocationReceiver", v207: "/unipay/query/allocationReceiver", v208: "/unipay/query/allocationReceiver",
+			v207: "/unipay/query/allocationReceiver", v208: "/unipay/query/allocationReceiver",
 		}, map[daxpay.GatewayVersion]string{"": "channel"}},
 		{"WxAuthURL", func(kit *daxpay.Client) (any, error) {
 			res, err := kit.WxAuthURL(ctx, &param.WxAuthURLParam{URL: "https://shop/back?a=1&url=2", State: "s"})
@@ -136,6 +136,10 @@ func TestEveryCallOfEveryVersion(t *testing.T) {
 				gw := business(t, version)
 				got, err := tt.do(gw.Client())
 				path, supported := tt.paths[version]
+				if !supported && version == v206 && tt.name == "StartAllocation" {
+					require.ErrorIs(t, err, daxpay.ErrParam)
+					return
+				}
 				if !supported {
 					require.ErrorIs(t, err, daxpay.ErrUnsupported)
 					require.Empty(t, gw.Requests())
@@ -235,7 +239,7 @@ func TestLifeOfAnAllocation(t *testing.T) {
 	require.ErrorContains(t, err, "分账单状态错误")
 	require.True(t, gw.MarkAllocated("BA9"))
 	require.False(t, gw.MarkAllocated("BA9"))
-	_, err = kit.SyncAllocation(ctx, &param.AllocSyncParam{BizAllocationNo: "BA9"})
+	_, err = kit.SyncAllocation(ctx, &param.AllocSyncParam{AllocationNo: first.Data.AllocationNo})
 	require.NoError(t, err)
 	_, err = kit.FinishAllocation(ctx, &param.AllocFinishParam{BizAllocationNo: "BA9"})
 	require.NoError(t, err)

@@ -81,7 +81,7 @@ func TestCallsOfEachVersion(t *testing.T) {
 			v206: "/unipay/syncRefund", v207: "/unipay/sync/refund", v208: "/unipay/sync/refund",
 		}},
 		{"SyncAllocation", func(kit *daxpay.Client) (any, error) {
-			res, err := kit.SyncAllocation(ctx, &param.AllocSyncParam{BizAllocationNo: "BA1"})
+			res, err := kit.SyncAllocation(ctx, &param.AllocSyncParam{AllocationNo: "A1"})
 			return status(res, err, func(m model.AllocSyncModel) any { return m.Code })
 		}, 0, map[daxpay.GatewayVersion]string{
 			v207: "/unipay/sync/allocation", v208: "/unipay/sync/allocation",

@@ -216,6 +216,8 @@ type call struct {
 	model   reflect.Value // where the answer goes
 
 	plan, answerPlan *wire.Plan
+	versions         []gateway.Version // the encodings to try
+	unfit            error             // why GatewayAuto leaves out encodings of older gateways
 }
 
 // answer is what is known of an answer beside the model; when it was refused, what was known until then.
@@ -235,25 +237,21 @@ func (c *core) execute(ctx context.Context, call *call) (answer, error) {
 	if err := c.check(call); err != nil {
 		return answer{}, err
 	}
-	versions, err := c.versions(call)
-	if err != nil {
-		return answer{}, err
-	}
 	ctx, watch := c.watch(ctx, call)
 	ctx, cancel := context.WithTimeout(ctx, c.Timeout) // also if an observer returned a context that has nothing of the caller's
 	defer cancel()
-	a, err := c.attempts(ctx, call, versions, watch)
+	a, err := c.attempts(ctx, call, watch)
 	watch.done(ctx, err)
 	return a, err
 }
 
 // attempts sends the call in one encoding after the other until one is understood, and again where Retry and the call's effect
 // allow it.
-func (c *core) attempts(ctx context.Context, call *call, versions []gateway.Version, watch *watch) (answer, error) {
+func (c *core) attempts(ctx context.Context, call *call, watch *watch) (answer, error) {
 	var failed *failures // a call that works needs none
 	refused := 0
 	for {
-		version := versions[refused]
+		version := call.versions[refused]
 		path, _ := version.Path(call.path)
 		start := time.Now()
 		a, err := c.roundTrip(ctx, call, version, path)
@@ -273,10 +271,10 @@ func (c *core) attempts(ctx context.Context, call *call, versions []gateway.Vers
 		}
 		if refusal := call.misunderstood(err); refusal != nil {
 			failed.said.add(version, refusal)
-			if refused++; refused < len(versions) {
+			if refused++; refused < len(call.versions) {
 				continue
 			}
-			failed.add(path, failed.said.err(), false)
+			failed.add(path, withReason(failed.said.err(), call.unfit), false)
 			return answer{}, failed.err()
 		}
 		failed.add(path, err, unknown)
@@ -288,6 +286,8 @@ func (c *core) attempts(ctx context.Context, call *call, versions []gateway.Vers
 	}
 }
 
+// check finds out in which encodings the call is to be tried, and everything that keeps it from being sent at all. With GatewayAuto
+// it must be fit for 2.0.8, and encodings of older gateways for which it is not are left out.
 func (c *core) check(call *call) error {
 	var err error
 	if call.plan, err = wire.PlanOf(call.request.Type()); err != nil {
@@ -296,15 +296,48 @@ func (c *core) check(call *call) error {
 	if call.answerPlan, err = wire.PlanOf(call.model.Type()); err != nil {
 		return typeFault(err)
 	}
-	name := call.request.Type().String()
-	var faults []error
 	if !isPath(call.path) {
-		faults = append(faults, &ParamError{Param: name, Field: "Call().Path", Reason: `must be a plain path that starts with "/", such as /unipay/pay`})
+		return &ParamError{
+			Param: call.request.Type().String(), Field: "Call().Path", Reason: `must be a plain path that starts with "/", such as /unipay/pay`,
+		}
 	}
-	for _, f := range call.plan.Check(call.request, call.answerPlan, c.returns, c.AllowAmbiguousText) {
-		faults = append(faults, &ParamError{Param: name, Field: f.Field, Reason: f.Reason})
+	if call.versions, err = c.versions(call); err != nil {
+		return err
 	}
-	return errors.Join(faults...)
+	checked, pinned := c.Gateway.pinned()
+	if !pinned {
+		checked = gateway.V208
+	}
+	layout := call.plan.Layout(call.path, checked)
+	if err := call.faults(call.plan.Check(layout, call.request, call.answerPlan, c.returns, c.AllowAmbiguousText)); err != nil || pinned {
+		return err
+	}
+	fitting := call.versions[:0]
+	for _, v := range call.versions {
+		faults := call.plan.Unfit(call.plan.Layout(call.path, v), call.request, call.answerPlan, c.returns, c.AllowAmbiguousText)
+		if err := call.faults(faults); err != nil {
+			call.unfit = errors.Join(call.unfit, err)
+			continue
+		}
+		fitting = append(fitting, v)
+	}
+	if call.versions = fitting; len(fitting) == 0 {
+		return call.unfit
+	}
+	return nil
+}
+
+// faults makes one error of the faults of the param.
+func (call *call) faults(faults []wire.Fault) error {
+	if len(faults) == 0 {
+		return nil
+	}
+	name := call.request.Type().String()
+	errs := make([]error, len(faults))
+	for i, f := range faults {
+		errs[i] = &ParamError{Param: name, Field: f.Field, Reason: f.Reason}
+	}
+	return errors.Join(errs...)
 }
 
 func typeFault(err error) error {
@@ -352,6 +385,14 @@ func (c *core) versions(call *call) ([]gateway.Version, error) {
 	return tried, nil
 }
 
+// withReason adds why no other encoding was tried.
+func withReason(err, unfit error) error {
+	if unfit == nil {
+		return err
+	}
+	return fmt.Errorf("%w; an encoding for older gateways was left out: %w", err, unfit)
+}
+
 // preferred is the encoding that was accepted last.
 func (c *core) preferred() gateway.Version {
 	if v := c.accepted.Load(); v != nil {
@@ -377,8 +418,9 @@ func (call *call) misunderstood(err error) *GatewayError {
 	if refusal.proof == gateway.ProvesNothing || refusal.refusedTime() {
 		return nil // it may have run, or its signature was understood
 	}
-	namesDiffer := !call.plan.Layout(call.path, gateway.V208).SameNames(call.plan.Layout(call.path, gateway.V207))
-	if refusal.refusedSign() || refusal.refusedParam() && namesDiffer {
+	newest, older := call.plan.Layout(call.path, gateway.V208), call.plan.Layout(call.path, gateway.V207)
+	if refusal.refusedSign() || refusal.refusedParam() && !newest.SameNames(older) ||
+		refusal.refusedBody() && call.plan.OtherForm(call.request, newest, older) {
 		return refusal
 	}
 	return nil

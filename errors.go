@@ -182,6 +182,9 @@ func (e *GatewayError) refusedParam() bool {
 	return !e.Business && (e.Code == gateway.CodeValidation || e.Code == gateway.CodePayValidation)
 }
 
+// refusedBody tells a refusal of a body in which a member has another form than the gateway expects.
+func (e *GatewayError) refusedBody() bool { return !e.Business && e.Code == gateway.CodeUnreadable }
+
 // refusals are what the gateway said to every encoding of GatewayAuto. For errors.As the first one counts; all are told.
 type refusals struct {
 	path     string
