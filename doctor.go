@@ -169,9 +169,7 @@ func (d *doctor) ask(ctx context.Context, version gateway.Version, spoil bool) p
 		p.err = err
 		return p
 	}
-	question := &param.QueryPayParam{BizOrderNo: "daxpay-doctor-" + nonce}
-	var order model.PayOrderModel
-	call := &call{path: question.Call().Path, effect: param.EffectReadOnly, request: reflect.ValueOf(question).Elem(), model: reflect.ValueOf(&order).Elem()}
+	call := question(version, "daxpay-doctor-"+nonce)
 	if p.err = d.core.check(call); p.err != nil {
 		return p
 	}
@@ -194,6 +192,17 @@ func (d *doctor) ask(ctx context.Context, version gateway.Version, spoil bool) p
 		d.report.Latency = p.reply.took
 	}
 	return p
+}
+
+// question asks for a payment that does not exist, by a call whose refusal is signed: by query, and of 2.0.6 by sync, which its answer to a
+// query is not.
+func question(version gateway.Version, bizOrderNo string) *call {
+	if version == gateway.V206 {
+		p := &param.PaySyncParam{BizOrderNo: bizOrderNo}
+		return &call{path: p.Call().Path, effect: param.EffectReadOnly, request: reflect.ValueOf(p).Elem(), model: reflect.ValueOf(new(model.PaySyncModel)).Elem()}
+	}
+	p := &param.QueryPayParam{BizOrderNo: bizOrderNo}
+	return &call{path: p.Call().Path, effect: param.EffectReadOnly, request: reflect.ValueOf(p).Elem(), model: reflect.ValueOf(new(model.PayOrderModel)).Elem()}
 }
 
 // reach tells whether anything answers.
@@ -347,7 +356,11 @@ func (d *doctor) diagnose(probes []probe) {
 	}
 	if refused > 0 && other == 0 {
 		d.report.add(FindingOK, "path prefix", "is right", "")
-		d.report.add(FindingFault, "secret", "the gateway refuses the signature: "+p.refusal().said(), "compare SignSecret and SignType with the gateway's settings; look for blanks, quotes and line breaks around the secret")
+		advice := "compare SignSecret and SignType with the gateway's settings; look for blanks, quotes and line breaks around the secret"
+		if p.version == gateway.V206 { // whose path 2.0.5 has as well
+			advice += "; if the gateway is 2.0.5 or older, set Gateway to GatewayV205"
+		}
+		d.report.add(FindingFault, "secret", "the gateway refuses the signature: "+p.refusal().said(), advice)
 		return
 	}
 	for i := range probes { // the one that says most: not a refusal of the signature, not a path that is not there

@@ -74,7 +74,7 @@ func TestDoctorFindsFaults(t *testing.T) {
 		"clock, refused":      {nil, func(c *daxpay.Config) { c.Now = func() time.Time { return time.Now().Add(-time.Hour) } }, "request", "synchronize"},
 		"wrong prefix":        {nil, func(c *daxpay.Config) { c.ServiceURL += "/shop" }, "path prefix", "path prefix"},
 		"a proxy":             {nil, func(c *daxpay.Config) { c.ServiceURL = html.URL }, "gateway", "behind the proxy"},
-		"2.0.5":               {[]daxpaytest.Option{daxpaytest.WithVersion(daxpay.GatewayV205)}, automatic, "path prefix", "GatewayV205"},
+		"2.0.5":               {[]daxpaytest.Option{daxpaytest.WithVersion(daxpay.GatewayV205)}, automatic, "secret", "GatewayV205"},
 		"no check":            {[]daxpaytest.Option{daxpaytest.WithoutSignatureCheck()}, nil, "request signatures", "switch the check on"},
 		"no check, version":   {[]daxpaytest.Option{daxpaytest.WithoutSignatureCheck()}, automatic, "version", "pin Gateway"},
 		"no check, algorithm": {[]daxpaytest.Option{daxpaytest.WithoutSignatureCheck()}, func(c *daxpay.Config) { c.SignType = daxpay.MD5 }, "secret", "signs with HMAC_SHA256"},

@@ -45,7 +45,7 @@ var moved = map[string]map[Version]string{
 	"/unipay/sync/transfer":   {V205: absent, V206: absent, V207: absent},
 
 	"/unipay/query/payOrder":           {V205: absent, V206: "/uni/query/payOrder"},
-	"/unipay/query/refundOrder":        {V205: absent, V206: "/uni/query/refundOrder"},
+	"/unipay/query/refundOrder":        {V205: absent, V206: absent}, // 2.0.6 has one that never answers
 	"/unipay/query/transferOrder":      {V205: absent, V206: absent, V207: absent},
 	"/unipay/query/allocationOrder":    {V205: absent, V206: absent},
 	"/unipay/query/allocationReceiver": {V205: absent, V206: absent},
