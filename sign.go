@@ -33,9 +33,10 @@ func (t SignType) algorithm() (wire.Algorithm, bool) {
 // Signer signs and verifies raw JSON, for whoever has a message outside a call: from a queue, a log line, another framework.
 // It is safe for concurrent use. Make one with NewSigner.
 //
-// Within lists and objects the gateway signs a number with a fraction or an exponent as its Java prints the double. That is certain
-// for 0 and from 1e-12 up to below 1e7, whatever the Java, and above for those that were measured: 1e7, 12345678.9, 123456789.123,
-// 1e20. Any other such number is refused with ErrProtocol. Integers are signed as they are, and nulls in lists are dropped.
+// Within lists and objects the gateway signs a number with a fraction or an exponent as its Java prints the double.
+// That is certain for 0 and from 1e-12 up to below 1e7, whatever the Java, and above for those that were measured:
+// 1e7, 12345678.9, 123456789.123, 1e20. Any other such number is refused with ErrProtocol. Integers are signed as
+// they are, and nulls in lists are dropped.
 //
 // An object that Verify accepts was signed with the secret. That alone does not say what kind of message it is, when it was
 // signed, or that another text would not have the same signature: the client checks all that for the answers it receives.

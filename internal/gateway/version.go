@@ -57,14 +57,16 @@ var moved = map[string]map[Version]string{
 	"/unipay/syncRefund": {V206: absent, V207: absent, V208: absent, Printed: absent},
 }
 
-// Member is what a version has for a member of a request that 2.0.8 calls otherwise, has in another form, or does not have.
+// Member is what a version has for a member of a request that 2.0.8 calls otherwise, has in another form, or does not
+// have.
 type Member struct {
 	Name   string // absent: the version does not know the member, and one that it does not know breaks the signature
 	Object bool   // the version takes a JSON object where 2.0.8 takes its text
 }
 
-// members lists, by the call's path and the member's name in 2.0.8, the members of requests that differ in some version. Under
-// the path everyCall stand those that differ in all calls, and in answers too. A version that is not listed is as 2.0.8.
+// members lists, by the call's path and the member's name in 2.0.8, the members of requests that differ in some
+// version. Under the path everyCall stand those that differ in all calls, and in answers too. A version that is not
+// listed is as 2.0.8.
 var members = map[string]map[string]map[Version]Member{
 	everyCall: {
 		nonceStr:      in(Member{Name: absent}, V205, V206, V207),
@@ -110,8 +112,8 @@ func in(m Member, versions ...Version) map[Version]Member {
 	return differ
 }
 
-// column is how many characters 2.0.6 and 2.0.7 keep of a text. They check no length: a text that is longer ends in a database
-// error, after which pay answers with SQL in msg and refund with code 10001.
+// column is how many characters 2.0.6 and 2.0.7 keep of a text. They check no length: a text that is longer ends in a
+// database error, after which pay answers with SQL in msg and refund with code 10001.
 const column = 255
 
 // storing are the calls whose texts the gateway keeps.
@@ -119,8 +121,8 @@ var storing = map[string]bool{
 	"/unipay/pay": true, "/unipay/refund": true, "/unipay/allocation/start": true, "/unipay/allocation/receiver/add": true,
 }
 
-// Column tells how many characters v takes of every text in the request of the call that 2.0.8 has at path, 0 if any number.
-// False: v has the limits of 2.0.8, or the call is none of the table, so that it has limits of its own.
+// Column tells how many characters v takes of every text in the request of the call that 2.0.8 has at path, 0 if any
+// number. False: v has the limits of 2.0.8, or the call is none of the table, so that it has limits of its own.
 func (v Version) Column(path string) (limit int, ok bool) {
 	if _, known := moved[path]; !known || v != V206 && v != V207 {
 		return 0, false
@@ -140,8 +142,8 @@ func (v Version) Path(path string) (string, bool) {
 	return path, true
 }
 
-// Member is what v has for the member that 2.0.8 calls name, in the request of the call that 2.0.8 has at path; false if v
-// does not know it.
+// Member is what v has for the member that 2.0.8 calls name, in the request of the call that 2.0.8 has at path; false
+// if v does not know it.
 func (v Version) Member(path, name string) (Member, bool) {
 	m, differs := members[path][name][v]
 	if !differs {

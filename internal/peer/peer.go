@@ -257,9 +257,9 @@ func escapeJava(s string) string {
 	return b.String()
 }
 
-// javaText is what Java makes of a number within another value: an integer stays, anything else becomes a double, printed with the
-// fewest digits that still mean this double, and without a superfluous fraction. What no double can hold stays as it is, as nobody
-// can send that.
+// javaText is what Java makes of a number within another value: an integer stays, anything else becomes a double,
+// printed with the fewest digits that still mean this double, and without a superfluous fraction. What no double can
+// hold stays as it is, as nobody can send that.
 func javaText(n json.Number) string {
 	if !strings.ContainsAny(n.String(), ".eE") {
 		return decimal(n)

@@ -19,16 +19,17 @@ type Fault struct {
 	Reason string // continues the field's name: "must …"
 }
 
-// Check finds everything that keeps the struct v, of the plan's type, from being sent in the layout. Answer is the plan of what
-// comes back, later those of the messages in which its texts may come back; allowText lets texts pass that could be cut into a
-// member of those.
+// Check finds everything that keeps the struct v, of the plan's type, from being sent in the layout. Answer is the
+// plan of what comes back, later those of the messages in which its texts may come back; allowText lets texts pass
+// that could be cut into a member of those.
 func (p *Plan) Check(l *Layout, v reflect.Value, answer *Plan, later []*Plan, allowText bool) []Fault {
 	c := checker{layout: l, allowText: allowText, names: cutNames{plan: p, answer: answer, later: later}}
 	c.object(p, v, "")
 	return c.faults
 }
 
-// Unfit finds what keeps v, which passed Check in the layout of 2.0.8, from being sent in the layout of an older version.
+// Unfit finds what keeps v, which passed Check in the layout of 2.0.8, from being sent in the layout of an older
+// version.
 func (p *Plan) Unfit(l *Layout, v reflect.Value, answer *Plan, later []*Plan, allowText bool) []Fault {
 	if len(l.narrower) == 0 {
 		return nil // as most are
@@ -91,7 +92,8 @@ func (c *checker) object(p *Plan, v reflect.Value, prefix string) {
 func (c *checker) member(f *Field, how fit, v reflect.Value) {
 	switch {
 	case how.absent:
-		c.add(f.Go, "does not exist in gateway %v, only in %s: leave it unset, or set Config.Gateway to the version that the gateway is",
+		c.add(f.Go, "does not exist in gateway %v, only in %s: "+
+			"leave it unset, or set Config.Gateway to the version that the gateway is",
 			c.layout.version, gateway.Knowing(c.layout.path, f.Name))
 	case how.object:
 		r := f.Rule
@@ -269,8 +271,8 @@ func isBlank(s string) bool {
 	return strings.IndexFunc(s, func(r rune) bool { return r > ' ' }) < 0
 }
 
-// isAddress tells whether a text is an IP address in a form that the gateway accepts. It knows fewer of those that end in an
-// IPv4 address.
+// isAddress tells whether a text is an IP address in a form that the gateway accepts. It knows fewer of those that
+// end in an IPv4 address.
 func isAddress(s string) bool {
 	if a, err := netip.ParseAddr(s); err != nil || a.Zone() != "" {
 		return false

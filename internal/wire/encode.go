@@ -152,7 +152,8 @@ func (l *Layout) limit(limit int64) int64 {
 	return limit
 }
 
-// OtherForm tells whether a member that is set in v, of the plan's type, has another form in the one layout than in the other.
+// OtherForm tells whether a member that is set in v, of the plan's type, has another form in the one layout than in
+// the other.
 func (p *Plan) OtherForm(v reflect.Value, l, other *Layout) bool {
 	for i := range p.Fields {
 		if f := &p.Fields[i]; l.fields[i].object != other.fields[i].object && !f.isUnset(f.of(v)) {

@@ -7,11 +7,12 @@ import (
 	"strconv"
 )
 
-// Within lists and objects a number that is no plain integer becomes a Java double, and is signed as Double.toString prints it,
-// without trailing zeros where there is no exponent. Java 19 changed what that prints for some doubles. From least up to below
-// mostPlain, where Java prints no exponent any more, all versions print the shortest decimal that reads as the same double: the
-// older algorithm misses it only where it lies halfway between two doubles, or for integers from 2^53 on, and a decimal of
-// 17 digits cannot lie halfway there. Above, only the doubles that were measured at a gateway count.
+// Within lists and objects a number that is no plain integer becomes a Java double, and is signed as Double.toString
+// prints it, without trailing zeros where there is no exponent. Java 19 changed what that prints for some doubles.
+// From least up to below mostPlain, where Java prints no exponent any more, all versions print the shortest decimal
+// that reads as the same double: the older algorithm misses it only where it lies halfway between two doubles, or for
+// integers from 2^53 on, and a decimal of 17 digits cannot lie halfway there. Above, only the doubles that were
+// measured at a gateway count.
 
 const (
 	least     = 1e-12 // what is signed of smaller ones was not measured
@@ -52,7 +53,8 @@ func javaNumber(raw []byte) ([]byte, bool) {
 // isDecimal tells whether a number has a fraction or an exponent.
 func isDecimal(raw []byte) bool { return bytes.ContainsAny(raw, ".eE") }
 
-// scientific prints a double as Java does: with at least one digit behind the point, and an exponent without plus and zeros.
+// scientific prints a double as Java does: with at least one digit behind the point, and an exponent without plus and
+// zeros.
 func scientific(f float64) []byte {
 	text := strconv.AppendFloat(nil, f, 'e', -1, 64)
 	at := bytes.IndexByte(text, 'e')

@@ -236,8 +236,8 @@ func gatewayEscapes(r rune) bool {
 		0x2066 <= r && r <= 0x206F
 }
 
-// list writes a list, without its nulls. The objects in a direct member of the message have their members sorted and may hold
-// times.
+// list writes a list, without its nulls. The objects in a direct member of the message have their members sorted and
+// may hold times.
 func (t *text) list(b []byte, i int, direct bool) int {
 	t.byte('[')
 	first := true
@@ -383,7 +383,8 @@ func ParseTime(s []byte, zone *time.Location) (time.Time, bool) {
 	return when, parts[1] > 0 && parts[3] < 24
 }
 
-// number writes a number: an integer as it is, any other in plain decimal or, within another value, as the gateway's Java does.
+// number writes a number: an integer as it is, any other in plain decimal or, within another value, as the gateway's
+// Java does.
 func (t *text) number(raw []byte, f form, nested bool) {
 	switch {
 	case f&decimal == 0:
