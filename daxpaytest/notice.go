@@ -132,11 +132,12 @@ func (s *sender) run(g *Gateway) {
 		ctx, cancel := context.WithCancel(context.Background())
 		s.began, s.cancel = g.now(), cancel
 		began := s.began
-		s.mu.Unlock()
 		if n.Body == nil {
 			n.Body = n.build()
 		}
-		ok := s.post(ctx, n.URL, n.Body) && g.now().Sub(began) <= noticeTimeout
+		to, body := n.URL, n.Body
+		s.mu.Unlock()
+		ok := s.post(ctx, to, body) && g.now().Sub(began) <= noticeTimeout
 		cancel()
 		s.mu.Lock()
 		s.cancel = nil
@@ -243,11 +244,13 @@ func (g *Gateway) Resend(ctx context.Context, no string) (bool, error) {
 			newest = n
 		}
 	}
-	s.mu.Unlock()
-	if newest == nil || newest.Body == nil {
+	if newest == nil {
+		s.mu.Unlock()
 		return false, ErrNoNotice
 	}
-	ok := s.post(ctx, newest.URL, newest.Body)
+	to, body := newest.URL, newest.Body
+	s.mu.Unlock()
+	ok := s.post(ctx, to, body)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	newest.Received = newest.Received || ok

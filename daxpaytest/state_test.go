@@ -200,7 +200,7 @@ func TestManyAtOnce(t *testing.T) {
 			no := fmt.Sprint("A", i%4)
 			pay := qrcode(no)
 			pay.NotifyURL = url
-			for range 20 {
+			for range 3 {
 				_, _ = client.Pay(ctx, pay)
 				gw.Channel().TimesOut(daxpaytest.OpPaySync)
 				_, _ = client.SyncPay(ctx, &param.PaySyncParam{BizOrderNo: no})
