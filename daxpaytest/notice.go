@@ -11,6 +11,7 @@ import (
 
 	"github.com/daxpay-go/daxpay"
 	"github.com/daxpay-go/daxpay/internal/peer"
+	"github.com/daxpay-go/daxpay/model"
 )
 
 // pauses lie between the sends of a notice that is not received, 24 hours and 4 minutes in all.
@@ -44,11 +45,11 @@ func (g *Gateway) notice(no string) ([]byte, string, error) {
 	f := find(g.refunds, func(f Refund) bool { return f.has(no) })
 	a := find(g.allocations, func(a Allocation) bool { return a.has(no) })
 	switch {
-	case p != nil && p.order().Final():
+	case p != nil && p.order() != model.PayProgress:
 		return g.signedNotice("pay:"+p.OrderNo+p.BizOrderNo+string(p.order()), g.payNotice(p)), p.NotifyURL, nil
-	case f != nil && f.order().Final():
+	case f != nil && f.order() != model.RefundProgress:
 		return g.signedNotice("refund:"+f.RefundNo+f.BizRefundNo+string(f.order()), g.refundNotice(f)), f.NotifyURL, nil
-	case a != nil && a.Status.Final():
+	case a != nil && a.Status != model.AllocProcessing:
 		return g.signedNotice("alloc:"+a.AllocationNo+a.BizAllocationNo+string(a.Status), g.allocNotice(a)), a.NotifyURL, nil
 	}
 	return nil, "", ErrNoNotice
