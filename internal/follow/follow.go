@@ -130,6 +130,7 @@ type Order struct {
 
 	looks    uint32
 	latest   Answer        // of the latest sync, 0 for none
+	open     bool          // the latest query that was answered showed an order that has not ended
 	fresh    bool          // no query was answered since the latest sync
 	urgent   bool          // the sync does not wait for the next regular look
 	syncedAt time.Duration // of the latest sync
@@ -153,11 +154,6 @@ func (o *Order) firstSync() time.Duration {
 	return firstPaySync
 }
 
-// CanSync tells whether a sync is allowed at that age, as the first of all.
-func (o *Order) CanSync(age time.Duration) bool {
-	return !o.NoSync && o.Kind != Transfer && age >= o.firstSync()
-}
-
 // Synced takes what came of a sync. A query must follow.
 func (o *Order) Synced(age time.Duration, answer Answer) {
 	o.latest, o.fresh, o.urgent, o.syncedAt = answer, true, false, age
@@ -173,15 +169,15 @@ func (o *Order) Synced(age time.Duration, answer Answer) {
 
 // Seen takes what a query found, and tells whether that ends the wait. With the reason "" the order is settled: by its standing.
 func (o *Order) Seen(age time.Duration, standing model.Standing, status string) (end bool, why Reason) {
-	fresh := o.fresh
-	o.fresh, o.urgent = false, false
+	fresh, waits := o.fresh, o.urgent && o.syncAt > age
+	o.fresh, o.urgent, o.open = false, false, true
 	switch {
 	case standing == model.Succeeded:
 		return true, ""
 	case o.Kind == Pay && standing == model.Unproved:
 		return true, Wallet
 	case o.Kind == Pay && standing == model.Ended, o.Kind == Refund && status == string(model.RefundFail):
-		if !o.over(age, fresh) {
+		if !o.over(age, fresh, waits) {
 			return false, ""
 		}
 		if standing == model.Unproved {
@@ -203,10 +199,12 @@ func (o *Order) Seen(age time.Duration, standing model.Standing, status string) 
 }
 
 // over tells whether a payment that is closed, or a refund that failed, is that after all: the sync has to say so first.
-func (o *Order) over(age time.Duration, fresh bool) bool {
+func (o *Order) over(age time.Duration, fresh, waits bool) bool {
 	switch {
 	case o.NoSync:
 		return true
+	case !fresh && waits:
+		o.urgent = true
 	case !fresh && o.Kind == Refund:
 		o.urgent, o.syncAt = true, max(age, firstRefundSync)
 	case !fresh:
@@ -227,22 +225,18 @@ func (o *Order) Due(age, first, ceiling, last time.Duration) (at time.Duration, 
 	if o.urgent {
 		at = min(at, max(age, o.syncAt))
 	}
-	if o.NoSync || o.Kind == Transfer {
-		sync = false
-	} else {
-		sync = at >= max(o.syncAt, o.earliest())
-	}
-	if final := last - lastLook; last > 0 && age < final && at > final {
+	final := last - lastLook
+	isLast := last > 0 && age < final && at > final
+	if isLast {
 		at = final
-		sync = sync || o.CanSync(at) && (o.latest == 0 || at-o.syncedAt > RepairLock)
 	}
-	return at, sync
-}
-
-// earliest is the age before which there is no sync. One that is closed can be synchronized at any age.
-func (o *Order) earliest() time.Duration {
-	if o.urgent {
-		return 0
+	switch {
+	case o.NoSync || o.Kind == Transfer || !o.open:
+		return at, false
+	case o.urgent: // what is closed can be synchronized at any age
+		return at, at >= o.syncAt
+	case isLast && (o.latest == 0 || at-o.syncedAt > RepairLock):
+		return at, at >= o.firstSync()
 	}
-	return o.firstSync()
+	return at, at >= max(o.syncAt, o.firstSync())
 }
