@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jarcoal/httpmock"
 	"github.com/stretchr/testify/require"
 
 	"github.com/daxpay-go/daxpay"
@@ -202,9 +203,9 @@ func TestAnswersThatDoNotFitTheModel(t *testing.T) {
 		"status with backslash":  {`"status":"pay_suc\\cess"`, daxpay.ErrAmbiguous},
 		"status with line break": {`"status":"pay\nsuccess"`, daxpay.ErrAmbiguous},
 		"status with an and":     {`"status":"pay&success"`, daxpay.ErrAmbiguous},
-		"status missing":         {`"x":1`, daxpay.ErrProtocol},
-		"status null":            {`"status":null`, daxpay.ErrProtocol},
-		"status empty":           {`"status":""`, daxpay.ErrProtocol},
+		"status missing":         {`"x":1`, daxpay.ErrUnproved},
+		"status null":            {`"status":null`, daxpay.ErrUnproved},
+		"status empty":           {`"status":""`, daxpay.ErrUnproved},
 		"other order":            {`"status":"s","orderNo":"P2"`, daxpay.ErrEcho},
 		"other merchant order":   {`"status":"s","bizOrderNo":"B2"`, daxpay.ErrEcho},
 		"order as a number":      {`"status":"s","orderNo":1`, daxpay.ErrEcho},
@@ -440,7 +441,11 @@ func TestRefusalsBeforeTheBusiness(t *testing.T) {
 		{10006, "请求时间已过期", false},
 		{20051, "参数校验未通过", false},
 		{10001, long, true},
-		{10007, "重复操作", true},
+		{10007, "重复操作", false},
+		{10008, "数据不存在或者已过期", true},
+		{10006, "验证参数错误\n未获取到签名方式，请检查", true},
+		{10010, "支付订单不存在", false},
+		{20023, "该接口权限未开放", false},
 		{20060, "支付金额超过限额", true},
 	} {
 		for call, do := range calls {
@@ -474,4 +479,38 @@ func TestBusinessRefusalCountsOnlySigned(t *testing.T) {
 	require.ErrorIs(t, err, daxpay.ErrSignMissing)
 	var refusal *daxpay.GatewayError
 	require.NotErrorAs(t, err, &refusal)
+}
+
+// A gateway 2.0.x answers HTTP 500 with JSON at a path that it does not have.
+func TestUnknownPath(t *testing.T) {
+	page := func(status int, body string) httpmock.Responder {
+		return httpmock.NewStringResponder(status, body).HeaderSet(http.Header{"Content-Type": {"application/json"}})
+	}
+	for name, tt := range map[string]struct {
+		status  int
+		body    string
+		gateway daxpay.GatewayVersion
+		unknown bool
+		hint    string
+	}{
+		"2.0.8":        {500, unknownPath, daxpay.GatewayV208, true, "check the path prefix in ServiceURL, and whether Gateway is the right version"},
+		"auto":         {500, unknownPath, daxpay.GatewayAuto, true, "check the path prefix in ServiceURL, and pin Gateway if the gateway is 2.0.6 or older"},
+		"404":          {404, "<html>", daxpay.GatewayV208, true, "there is no http://127.0.0.1:9000/unipay/"},
+		"another 500":  {500, `{"error":"x","path":"/y"}`, daxpay.GatewayV208, false, "HTTP status 500"},
+		"500 and code": {500, `{"timestamp":"x","status":500,"error":"x","path":"/y","code":1}`, daxpay.GatewayV208, false, "HTTP status 500"},
+		"500 in HTML":  {500, "<html>", daxpay.GatewayV208, false, "HTTP status 500"},
+		"502":          {502, unknownPath, daxpay.GatewayV208, false, "HTTP status 502"},
+	} {
+		for call, do := range calls {
+			kit, transport := mocked(t, daxpay.Config{Gateway: tt.gateway, Retry: daxpay.Retry{MaxAttempts: 3, BaseDelay: 1}}, page(tt.status, tt.body))
+			_, err := do(kit)
+			var refused *daxpay.HTTPError
+			require.ErrorAs(t, err, &refused, "%s %s", name, call)
+			require.Equal(t, tt.unknown, refused.UnknownPath, name)
+			require.ErrorContains(t, err, tt.hint)
+			if tt.unknown {
+				require.Equal(t, 1, transport.GetTotalCallCount(), "%s %s", name, call)
+			}
+		}
+	}
 }

@@ -238,7 +238,7 @@ func TestAuto(t *testing.T) {
 		sent = 0
 		require.EqualError(t, finish(kit), "daxpay: /unipay/allocation/finish: gateway refused every encoding; "+
 			"as printed: code 10006: no (trace T0); 2.0.8: code 20052: no (trace T1); 2.0.7: code 20051: no (trace T2); "+
-			"if it misses a member that was set, check Gateway; if it is about the time, this machine's clock; "+
+			"if it misses a member that was set, check Gateway; "+
 			"check SignSecret (no blanks, quotes or line break around it), SignType and Gateway against the gateway's settings")
 	})
 	t.Run("other refusals are not tried again", func(t *testing.T) {

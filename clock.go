@@ -38,14 +38,17 @@ type measured struct {
 	uncertain  time.Duration
 }
 
-// measure compares a time that the gateway printed, cut to the second, with the middle of the round trip in which it came: when
-// within that it was printed, nobody knows.
+// measure compares a time that the gateway printed, cut to the second, with the middle of the round trip in which it came. It can have
+// been printed at any moment of that, so clocks that could be equal have no difference.
 func (r *reply) measure(printed time.Time) measured {
+	const cut = time.Second / 2
 	middle := r.sent.Add(r.took / 2)
-	return measured{
-		difference: printed.Add(time.Second / 2).Sub(middle).Round(time.Second),
-		uncertain:  r.took/2 + time.Second,
+	m := measured{difference: printed.Add(cut).Sub(middle), uncertain: r.took/2 + time.Second}
+	if m.difference.Abs() <= r.took/2+cut {
+		m.difference = 0
 	}
+	m.difference = m.difference.Round(time.Second)
+	return m
 }
 
 // measureDate is measure for the Date header, false if there is none. Nothing proves that the gateway wrote it.

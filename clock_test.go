@@ -27,10 +27,10 @@ func TestTimeRefusalsTellTheDifference(t *testing.T) {
 		refused bool
 		text    string
 	}{
-		{11, true, "set the clocks right (NTP): the gateway's is 11s ahead of this one"},
+		{11, true, "synchronize the clocks (NTP): the gateway's is 11s ahead of this one"},
 		{10, false, ""},
 		{-60, false, ""},
-		{-61, true, "set the clocks right (NTP): the gateway's is 1m1s behind this one"},
+		{-61, true, "synchronize the clocks (NTP): the gateway's is 1m1s behind this one"},
 		{86400, true, "the gateway's is 24h0m0s ahead of this one"},
 	} {
 		var both clocks
@@ -51,7 +51,7 @@ func TestTimeRefusalsTellTheDifference(t *testing.T) {
 	}
 	for name, header := range map[string]string{"no date": "", "not a date": "yesterday"} {
 		kit, _ := mocked(t, daxpay.Config{Now: at(now)}, func(r *http.Request) (*http.Response, error) {
-			res, err := jsonAnswer(`{"code":10006,"msg":"请求时间已过期"}`)(r)
+			res, err := jsonAnswer(`{"code":10006,"msg":"验证参数错误\n请求已过期，请重新发送！"}`)(r)
 			res.Header.Set("Date", header)
 			return res, err
 		})

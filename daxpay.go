@@ -27,6 +27,7 @@ import (
 	"reflect"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -183,7 +184,7 @@ func Execute[T any](ctx context.Context, c *Client, p param.Request[T]) (*Result
 	spec := p.Call()
 	var result Result[T]
 	a, err := c.core.execute(ctx, &call{
-		path: spec.Path, effect: spec.Effect, recovery: spec.Recover,
+		path: spec.Path, effect: spec.Effect, proof: spec.Proof, refusals: spec.Refusals, recovery: spec.Recover,
 		request: reflect.Indirect(request),
 		model:   reflect.ValueOf(&result.Data).Elem(),
 	})
@@ -199,6 +200,8 @@ func Execute[T any](ctx context.Context, c *Client, p param.Request[T]) (*Result
 type call struct {
 	path     string
 	effect   param.Effect
+	proof    []string
+	refusals param.Refusals
 	recovery string
 
 	request reflect.Value // the param's struct; only read
@@ -363,6 +366,9 @@ func (call *call) misunderstood(err error) *GatewayError {
 	if !errors.As(err, &refusal) {
 		return nil
 	}
+	if refusal.proof == gateway.ProvesNothing || refusal.refusedTime() {
+		return nil // it may have run, or its signature was understood
+	}
 	namesDiffer := !call.plan.Layout(call.path, gateway.V208).SameNames(call.plan.Layout(call.path, gateway.V207))
 	if refusal.refusedSign() || refusal.refusedParam() && namesDiffer {
 		return refusal
@@ -509,6 +515,24 @@ func readAll(r io.Reader, announced, limit int64) ([]byte, error) {
 	}
 }
 
+// unknownPath tells that the gateway does not have the path: HTTP status 404, or what 2.0.x answers, status 500 with a JSON object that
+// names the path and has no code.
+func (r *reply) unknownPath(o *wire.Object) bool {
+	switch r.status {
+	case http.StatusNotFound:
+		return true
+	case http.StatusInternalServerError:
+		if o.Read(r.body) != nil {
+			return false
+		}
+		path, named := o.Get("path")
+		_, status := o.Get("status")
+		_, code := o.Get("code")
+		return named && path.Kind == wire.String && status && !code
+	}
+	return false
+}
+
 // read opens the reply with memory of its own.
 func (c *core) read(call *call, version gateway.Version, path string, r *reply, a *answer) error {
 	s := c.borrow()
@@ -524,7 +548,8 @@ func (c *core) open(s *scratch, call *call, version gateway.Version, path string
 		}
 		return &HTTPError{
 			Path: path, StatusCode: r.status, ContentType: r.contentType, TraceID: a.traceID, Err: err,
-			url: c.ServiceURL + path, pinned: c.Gateway != GatewayAuto,
+			UnknownPath: r.unknownPath(&s.envelope),
+			url:         c.ServiceURL + path, pinned: c.Gateway != GatewayAuto,
 		}
 	}
 	if r.status != http.StatusOK {
@@ -546,6 +571,7 @@ func (c *core) open(s *scratch, call *call, version gateway.Version, path string
 	if outer != 0 {
 		a.code = outer
 		refusal := &GatewayError{Path: path, Code: outer, Msg: msg(&s.envelope), TraceID: a.traceID}
+		refusal.proof = gateway.ProofOfCode(outer, refusal.Msg)
 		if refusal.refusedParam() {
 			d, dated := r.measureDate()
 			refusal.ClockDifference = d.difference
@@ -577,33 +603,62 @@ func (c *core) open(s *scratch, call *call, version gateway.Version, path string
 	}
 	a.msg = msg(&s.data)
 	if a.code != 0 {
-		return &GatewayError{Path: path, Code: a.code, Msg: a.msg, TraceID: a.traceID, Business: true, Signed: a.verified}
+		return &GatewayError{
+			Path: path, Code: a.code, Msg: a.msg, TraceID: a.traceID, Business: true, Signed: a.verified,
+			proof: call.proofOf(a.msg),
+		}
 	}
 	if err := call.answerPlan.Decode(&s.data, call.model, c.Location); err != nil {
 		return memberFault(err, refused)
 	}
 	if version.SignsAnswers() {
-		return call.proved(a.msg, refused)
+		return call.proved(&s.data, path, a)
 	}
 	return nil
 }
 
-// proved refuses a signed answer with code 0 that does not say that the call succeeded. The gateway sends such a one while
-// another call holds the order, and after some failures.
-func (call *call) proved(remark string, refused func(kind error, member, reason string) error) error {
-	reason := "is missing, so nothing proves that the call succeeded"
-	missing := call.answerPlan.Missing(call.model)
-	if repeated := call.answerPlan.Repeated(call.model, call.plan, call.request); repeated != "" && len(missing) == 0 {
-		missing, reason = []string{repeated}, "only repeats the number of the request, so nothing proves that the call succeeded"
+// proofOf tells what a signed refusal with that text proves.
+func (call *call) proofOf(text string) gateway.Proof {
+	switch {
+	case gateway.IsNoSuchOrder(text):
+		return gateway.ProvesNoSuchOrder
+	case slices.Contains(call.refusals.EarlierSend, text):
+		return gateway.ProvesEarlierSend
+	case call.refusals.Harmless:
+		return gateway.ProvesHarmless
 	}
-	if len(missing) == 0 {
-		return nil
-	}
-	if remark != "" {
-		reason += ": " + remark
-	}
-	return refused(ErrProtocol, strings.Join(missing, ", "), reason)
+	return gateway.ProvesNothing
 }
+
+// proved refuses a signed answer with code 0 that does not prove that the call succeeded. The gateway sends such an answer while another
+// call holds the order, after some failures, and when the channel answered too late.
+func (call *call) proved(data *wire.Object, path string, a *answer) error {
+	status := ""
+	if v, ok := data.Get("status"); ok && v.Kind == wire.String {
+		status = clip(string(v.Text()), maxStatus)
+	}
+	unproved := func(member, reason string) error {
+		if a.msg != "" {
+			reason += ": " + a.msg
+		}
+		return &AnswerError{
+			Path: path, TraceID: a.traceID, Member: member, Reason: reason, Status: status, Msg: a.msg, Err: ErrUnproved,
+		}
+	}
+	if missing := call.answerPlan.Missing(call.model); len(missing) > 0 {
+		return unproved(strings.Join(missing, ", "), "is missing")
+	}
+	if repeated := call.answerPlan.Repeated(call.model, call.plan, call.request); repeated != "" {
+		return unproved(repeated, "only repeats the number of the request")
+	}
+	if len(call.proof) > 0 && !slices.Contains(call.proof, status) {
+		return unproved("status", "is "+strconv.Quote(status)+", which does not prove that the channel did nothing")
+	}
+	return nil
+}
+
+// maxStatus is how many characters of a status an error holds. The gateway's have fewer.
+const maxStatus = 32
 
 // screen refuses what has a right signature and is still not the answer to this call, or not only.
 func (c *core) screen(s *scratch, call *call, r *reply, refused func(kind error, member, reason string) error) error {

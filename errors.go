@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
 	"net/textproto"
 	"slices"
 	"strconv"
@@ -41,6 +40,10 @@ var (
 	ErrNoticeType = errors.New("daxpay: not such a notice")
 	// ErrNoticeBusy: the same news is being handled for another delivery. The notice was not acknowledged and comes again.
 	ErrNoticeBusy = errors.New("daxpay: notice is being handled")
+	// ErrUnproved: the answer is the gateway's and is no refusal, but does not prove that the call succeeded. The *AnswerError holds
+	// what the gateway said instead, such as a status fail. A call that changes something is ErrOutcomeUnknown as well, because the
+	// gateway also calls failed what the channel has done but was too late to tell.
+	ErrUnproved = errors.New("daxpay: success is not proved")
 	// ErrProtocol: what answered does not speak the protocol; often not the gateway but something in front of it, or another
 	// path. An *HTTPError holds status and content type.
 	ErrProtocol = errors.New("daxpay: protocol violation")
@@ -85,13 +88,16 @@ func (e *ParamError) Unwrap() error { return ErrParam }
 // GatewayError is the gateway's refusal.
 type GatewayError struct {
 	Path string
-	// Code is the gateway's code. What the business refuses mostly has 1, whatever the reason: only Msg tells. The others:
+	// Code is the gateway's code. What the business refuses usually has 1, whatever the reason: only Msg tells. The others:
 	//
 	//	10001         the gateway's own error; see its log, by TraceID
 	//	10005         unreadable request
-	//	10006, 20051  a member is missing or invalid, or the time of the request is not now
-	//	10007         the same call is just running: wait a second
+	//	10006, 20051  a member is missing or invalid, or the time of the request is not now; also some reasons of the business
+	//	10007         another call for the same order is running: look the order up
+	//	10008         another call changed the order meanwhile
+	//	10010         no such order
 	//	20000         with 未通过签名验证: wrong signature, up to 2.0.7
+	//	20023, 20024  the call is switched off in the gateway's console
 	//	20041         no such trade
 	//	20052         wrong signature, 2.0.8
 	Code int
@@ -108,6 +114,19 @@ type GatewayError struct {
 	Business bool
 	// Signed tells that the refusal was verified. What the business refuses always is, from gateway 2.0.6 on; anything else never is.
 	Signed bool
+
+	proof gateway.Proof
+}
+
+// Is tells that the refusal is ErrNoSuchOrder or ErrEarlierSend.
+func (e *GatewayError) Is(target error) bool {
+	switch target {
+	case ErrNoSuchOrder:
+		return e.proof == gateway.ProvesNoSuchOrder
+	case ErrEarlierSend:
+		return e.proof == gateway.ProvesEarlierSend
+	}
+	return false
 }
 
 func (e *GatewayError) Error() string {
@@ -131,11 +150,12 @@ func (e *GatewayError) hint() string {
 	switch {
 	case e.refusedSign():
 		return "; check SignSecret (no blanks, quotes or line break around it), SignType and Gateway against the gateway's settings"
-	case e.refusedParam() && e.ClockDifference.Abs() > tolerable:
-		return "; if it misses a member that was set, check Gateway; if it is about the time, set the clocks right (NTP): the gateway's is " +
-			differenceText(e.ClockDifference)
+	case e.refusedTime() && e.ClockDifference != 0:
+		return "; synchronize the clocks (NTP): the gateway's is " + differenceText(e.ClockDifference)
+	case e.refusedTime():
+		return "; synchronize the clocks (NTP); if they agree, the request was more than 10 seconds on its way"
 	case e.refusedParam():
-		return "; if it misses a member that was set, check Gateway; if it is about the time, this machine's clock"
+		return "; if it misses a member that was set, check Gateway"
 	}
 	return ""
 }
@@ -150,32 +170,16 @@ func differenceText(ahead time.Duration) string {
 	return ahead.String() + " ahead of this one"
 }
 
-// The codes that a decision hangs on.
-const (
-	codeSystemError        = 10001
-	codeRepeated           = 10007
-	codeUnclassified       = 20000
-	codeInProgress         = 20043
-	codeOperating          = 20081
-	codeUnknownSystemError = 30000
-	codeUnreadable         = 10005
-	codeValidation         = 10006
-	codePayValidation      = 20051
-	codeSignatureCheck     = 20052
-)
-
-// refusedSign tells a refusal of the signature. Gateways before 2.0.8 have no code of its own for it.
+// refusedSign tells a refusal of the signature.
 func (e *GatewayError) refusedSign() bool {
-	return !e.Business && (e.Code == codeSignatureCheck || e.Code == codeUnclassified && strings.Contains(e.Msg, "未通过签名验证"))
+	return !e.Business && gateway.RefusesSignature(e.Code, e.Msg)
 }
+
+// refusedTime tells a refusal of the request's time, which comes only once its signature was found right.
+func (e *GatewayError) refusedTime() bool { return !e.Business && gateway.RefusesTime(e.Code, e.Msg) }
 
 func (e *GatewayError) refusedParam() bool {
-	return !e.Business && (e.Code == codeValidation || e.Code == codePayValidation)
-}
-
-// neverRan tells that the gateway refuses in this way only before it does anything.
-func (e *GatewayError) neverRan() bool {
-	return e.Signed || e.refusedSign() || e.refusedParam() || !e.Business && e.Code == codeUnreadable
+	return !e.Business && (e.Code == gateway.CodeValidation || e.Code == gateway.CodePayValidation)
 }
 
 // refusals are what the gateway said to every encoding of GatewayAuto. For errors.As the first one counts; all are told.
@@ -224,6 +228,9 @@ type HTTPError struct {
 	ContentType string
 	TraceID     string // if there was one all the same
 	Err         error  // why the body is no answer; nil if StatusCode says it
+	// UnknownPath tells that the gateway, or what answered for it, says that it does not have the path: HTTP status 404, or 500 with
+	// the JSON that gateways 2.0.x answer then. Check the path prefix in Config.ServiceURL and the version in Config.Gateway.
+	UnknownPath bool
 
 	url    string // what was asked for
 	pinned bool
@@ -239,9 +246,9 @@ func (e *HTTPError) Error() string {
 	}
 	s += trace(e.TraceID)
 	switch {
-	case e.StatusCode == http.StatusNotFound && e.pinned:
+	case e.UnknownPath && e.pinned:
 		s += "; there is no " + e.url + ": check the path prefix in ServiceURL, and whether Gateway is the right version"
-	case e.StatusCode == http.StatusNotFound:
+	case e.UnknownPath:
 		s += "; there is no " + e.url + ": check the path prefix in ServiceURL, and pin Gateway if the gateway is 2.0.6 or older"
 	case 300 <= e.StatusCode && e.StatusCode < 400:
 		s += "; redirects are not followed: put the final address into ServiceURL"
@@ -257,14 +264,18 @@ func (e *HTTPError) Unwrap() []error {
 	return []error{ErrProtocol, e.Err}
 }
 
-// AnswerError says why a gateway's answer or notice was refused. It is ErrProtocol, ErrAmbiguous, ErrStale, ErrEcho, ErrTooLarge
-// or ErrNoticeType.
+// AnswerError says why a gateway's answer or notice was refused. It is ErrProtocol, ErrUnproved, ErrAmbiguous, ErrStale, ErrEcho,
+// ErrTooLarge or ErrNoticeType.
 type AnswerError struct {
 	Path    string // "notice" for a notice
 	TraceID string
 	Member  string // the member that it is about, if it is about one
 	Reason  string
-	Err     error // which of the above
+	// Status and Msg are what the gateway says in an answer that is ErrUnproved, verified: the member "status", such as "fail", and
+	// data.msg, at most 256 characters. Each is empty if there is none.
+	Status string
+	Msg    string
+	Err    error // which of the above
 }
 
 func (e *AnswerError) Error() string {
@@ -342,7 +353,7 @@ func (call *call) mayHaveRun(err error, version gateway.Version) bool {
 	}
 	if refusal := (*GatewayError)(nil); errors.As(err, &refusal) {
 		// Of one that signs nothing, a refusal is as good an answer as any.
-		return version.SignsAnswers() && !refusal.neverRan()
+		return version.SignsAnswers() && refusal.proof == gateway.ProvesNothing
 	}
 	if transport := (*TransportError)(nil); errors.As(err, &transport) {
 		return !transport.NeverSent

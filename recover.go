@@ -9,9 +9,9 @@ import (
 	"github.com/daxpay-go/daxpay/param"
 )
 
-// UnprovedError says that the gateway cannot tell the outcome of an order, now or later: it proves neither that the money moved nor
+// UnresolvedError says that the gateway cannot tell the outcome of an order, now or later: it proves neither that the money moved nor
 // that it did not. It is ErrOutcomeUnknown. Do not book the order as done or as refused; Reason says what to do.
-type UnprovedError struct {
+type UnresolvedError struct {
 	Path   string // of the query
 	Reason Reason
 	Status string // what the gateway has; empty if it has no such order, or does not tell
@@ -48,8 +48,8 @@ const (
 	ReasonNoQuery = Reason(follow.NoQuery)
 )
 
-func (e *UnprovedError) Error() string {
-	s := "daxpay: " + e.Path + ": outcome unproved: " + string(e.Reason)
+func (e *UnresolvedError) Error() string {
+	s := "daxpay: " + e.Path + ": outcome unresolved: " + string(e.Reason)
 	if e.Status != "" {
 		s += ", status " + clip(e.Status, maxMsg)
 	}
@@ -60,7 +60,7 @@ func (e *UnprovedError) Error() string {
 }
 
 // Unwrap makes it ErrOutcomeUnknown and keeps Err.
-func (e *UnprovedError) Unwrap() []error {
+func (e *UnresolvedError) Unwrap() []error {
 	if e.Err == nil {
 		return []error{ErrOutcomeUnknown}
 	}
@@ -87,7 +87,7 @@ func notOurs(path, member string) error {
 //
 // The error is no longer ErrOutcomeUnknown in one case: ErrNoSuchOrder, which a 2.0.8 gateway said more than 20 seconds after
 // Wait.Made. Then nothing happened, and the same param can be sent again. Any other error is still ErrOutcomeUnknown: an
-// *UnprovedError as of WaitPay; ErrEcho if the gateway has a payment of another amount under that number.
+// *UnresolvedError as of WaitPay; ErrEcho if the gateway has a payment of another amount under that number.
 //
 // RecoverPay cannot see whether the gateway looks at the age of requests. If that check is off, a request can arrive later still.
 func (c *Client) RecoverPay(ctx context.Context, p *param.PayParam, w Wait) (*model.PayOrderModel, error) {
@@ -105,7 +105,7 @@ func (c *Client) RecoverPay(ctx context.Context, p *param.PayParam, w Wait) (*mo
 // RecoverRefund is RecoverPay for a Refund. It returns the refund if the gateway has taken it: look at its Standing, and follow one
 // that is model.Open with WaitRefund.
 //
-// A refund that the gateway calls failed, and that a sync does not find done, is an *UnprovedError with ReasonFailed. It can be sent
+// A refund that the gateway calls failed, and that a sync does not find done, is an *UnresolvedError with ReasonFailed. It can be sent
 // again, as can one that the gateway does not have, but only ever under the same BizRefundNo. The rest is as for WaitRefund.
 func (c *Client) RecoverRefund(ctx context.Context, p *param.RefundParam, w Wait) (*model.RefundOrderModel, error) {
 	if p == nil {
@@ -130,7 +130,7 @@ func (c *Client) RecoverRefund(ctx context.Context, p *param.RefundParam, w Wait
 // stillUnknown is unknownOutcome but for the one error that proves that nothing happened.
 func stillUnknown(path, advice string, err error) error {
 	cutOff := errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
-	if noSuchOrder(err) && !cutOff && !errors.Is(err, ErrOutcomeUnknown) {
+	if errors.Is(err, ErrNoSuchOrder) && !cutOff && !errors.Is(err, ErrOutcomeUnknown) {
 		return err // followOrder ends with it only when it counts
 	}
 	return unknownOutcome(path, advice, err)

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"github.com/daxpay-go/daxpay/internal/gateway"
 )
 
 // Retry says how often and when a call is sent again. The zero value is good.
@@ -92,7 +94,7 @@ func (r Retry) pause(attempt int, err error) time.Duration {
 
 func isLocked(err error) bool {
 	refusal := (*GatewayError)(nil)
-	return errors.As(err, &refusal) && !refusal.Business && refusal.Code == codeRepeated
+	return errors.As(err, &refusal) && !refusal.Business && refusal.Code == gateway.CodeRepeated
 }
 
 // maySendAgain tells whether the call may go out again after what came of an attempt.
@@ -104,7 +106,7 @@ func (call *call) maySendAgain(err error) bool {
 		return false
 	}
 	if page := (*HTTPError)(nil); errors.As(err, &page) {
-		return page.StatusCode >= http.StatusInternalServerError
+		return page.StatusCode >= http.StatusInternalServerError && !page.UnknownPath
 	}
 	return isLocked(err)
 }

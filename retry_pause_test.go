@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/daxpay-go/daxpay/internal/gateway"
 )
 
 // However large what the Config says: no pause is negative, none panics, and a large budget is one.
@@ -13,7 +15,7 @@ func TestRetryBearsTheLargestValues(t *testing.T) {
 	for _, base := range []time.Duration{1, 1 << 62, 3 << 60, math.MaxInt64} {
 		r := Retry{BaseDelay: base, MaxDelay: math.MaxInt64, Budget: math.MaxInt / 5}.withDefaults(func(field, _ string) { t.Error(field) })
 		for attempt := 2; attempt < 70; attempt++ {
-			for _, err := range []error{nil, &GatewayError{Code: codeRepeated}} {
+			for _, err := range []error{nil, &GatewayError{Code: gateway.CodeRepeated}} {
 				require.GreaterOrEqual(t, r.pause(attempt, err), time.Duration(0))
 			}
 		}

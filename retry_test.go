@@ -66,6 +66,11 @@ func flaky(t *testing.T, config daxpay.Config, script ...any) (*daxpay.Client, *
 		case int:
 			return &http.Response{StatusCode: next, Header: http.Header{}, Body: io.NopCloser(strings.NewReader("<html>"))}, nil
 		case string:
+			if next == unknownPath {
+				res, err := jsonAnswer(next)(r)
+				res.StatusCode = http.StatusInternalServerError
+				return res, err
+			}
 			if !strings.HasPrefix(next, "{") {
 				next = sealed(t, fmt.Sprintf("%s%d", next, time.Now().Unix()))
 			}
@@ -82,6 +87,9 @@ func syncP1(ctx context.Context, kit *daxpay.Client) error {
 	_, err := kit.SyncPay(ctx, &param.PaySyncParam{OrderNo: "P1"})
 	return err
 }
+
+// unknownPath is what a gateway 2.0.x answers, with HTTP status 500, at a path that it does not have.
+const unknownPath = `{"timestamp":"2026-11-28T06:00:00.000+00:00","status":500,"error":"Internal Server Error","path":"/api/unipay/sync/pay"}`
 
 func payout(ctx context.Context, kit *daxpay.Client) error {
 	_, err := daxpay.Execute(ctx, kit, &payoutParam{Amount: 1})
@@ -109,6 +117,7 @@ func TestRetry(t *testing.T) {
 		"500":                         {[]any{500, syncRun}, daxpay.Retry{}, 2, 1, nil},
 		"503":                         {[]any{503, 504, syncRun}, daxpay.Retry{}, 3, 1, nil},
 		"502 for good":                {[]any{502}, daxpay.Retry{}, 3, 1, daxpay.ErrProtocol},
+		"unknown path of 2.0.8":       {[]any{unknownPath}, daxpay.Retry{}, 1, 1, daxpay.ErrProtocol},
 		"404":                         {[]any{404}, daxpay.Retry{}, 1, 1, daxpay.ErrProtocol},
 		"429":                         {[]any{429}, daxpay.Retry{}, 1, 1, daxpay.ErrProtocol},
 		"302":                         {[]any{302}, daxpay.Retry{}, 1, 1, daxpay.ErrProtocol},
@@ -144,7 +153,10 @@ func TestRetry(t *testing.T) {
 				}
 
 				kit, seen = flaky(t, daxpay.Config{Retry: tt.retry}, tt.script...)
-				if err := payout(ctx, kit); tt.attempts != tt.others {
+				if err := payout(ctx, kit); name == "locked" {
+					require.ErrorIs(t, err, daxpay.ErrEarlierSend)
+					require.NotErrorIs(t, err, daxpay.ErrOutcomeUnknown)
+				} else if tt.attempts != tt.others {
 					require.ErrorIs(t, err, daxpay.ErrOutcomeUnknown)
 				}
 				require.Len(t, *seen, tt.others)
@@ -186,7 +198,7 @@ func TestRetryErrorTellsAll(t *testing.T) {
 		err := syncP1(context.Background(), kit)
 		require.EqualError(t, err, "daxpay: /unipay/sync/pay: 4 attempts; #1 to #2: not an answer of the gateway: HTTP status 503; "+
 			"#3: no answer: connection reset; #4: gateway refused, code 10001: 系统错误 (trace T4); the call may have taken effect: "+
-			"send the same pay sync again, it does no harm")
+			"send the same pay sync again, it does no harm, and query the payment")
 		var page *daxpay.HTTPError
 		var refusal *daxpay.GatewayError
 		require.ErrorAs(t, err, &page)

@@ -48,11 +48,11 @@ const (
 //     ExpiredTime, and only a sync after that time finds it: keep the order, call SyncPay once more a few minutes after ExpiredTime, and
 //     let what handles a payment take success after close. Package reconcile does all of that.
 //
-// A payment that will never change needs a person: the error is an *UnprovedError, with ReasonWallet at once for a wallet payment in
+// A payment that will never change needs a person: the error is an *UnresolvedError, with ReasonWallet at once for a wallet payment in
 // progress, and with ReasonGivenBack for one that the channel has paid and given back.
 //
 // Faults that can pass, such as a lost connection, are waited out. Any other ends the wait. So does ErrNoSuchOrder, more than 20
-// seconds after Wait.Made; before 2.0.8, whose gateways take a request of any age, that comes inside an *UnprovedError. When the
+// seconds after Wait.Made; before 2.0.8, whose gateways take a request of any age, that comes inside an *UnresolvedError. When the
 // context ends first, the error is the context's, joined with the latest fault.
 //
 // A sync closes a payment that has expired, or that its channel does not know. To look without that, use QueryPayOrder.
@@ -70,7 +70,7 @@ func (c *Client) WaitPay(ctx context.Context, p *param.QueryPayParam, w Wait) (*
 //     refund again, under the same BizRefundNo, or have a person look. Never use a new number.
 //
 // A refund that the gateway has closed needs a person, who looks at the channel before the money is given back under another number:
-// the error is an *UnprovedError with ReasonClosed. Gateway 2.0.6 has no working query of refunds: the error is an *UnprovedError
+// the error is an *UnresolvedError with ReasonClosed. Gateway 2.0.6 has no working query of refunds: the error is an *UnresolvedError
 // with ReasonNoQuery, at once.
 //
 // There is no sync in the first minute after Wait.Made, because it could close a refund that is still on its way to the channel. The
@@ -87,7 +87,7 @@ func (c *Client) WaitRefund(ctx context.Context, p *param.QueryRefundParam, w Wa
 // because no gateway can sync a transfer.
 //
 // Every error is ErrOutcomeUnknown: none proves that the transfer was not paid, or will not be. Never send it again for an error,
-// and do not book it as refused. Where waiting does not help, the error is an *UnprovedError, and a person has to look at the channel:
+// and do not book it as refused. Where waiting does not help, the error is an *UnresolvedError, and a person has to look at the channel:
 // ReasonFailed for one that the gateway calls failed, ReasonNoSuchOrder more than 20 seconds after Wait.Made, ReasonSeveral for a
 // number that was sent twice. Set Wait.Amount to what was to be paid out. The rest is as for WaitPay.
 func (c *Client) WaitTransfer(ctx context.Context, p *param.QueryTransferParam, w Wait) (*model.TransferOrderModel, error) {
@@ -129,8 +129,8 @@ func proved[M any](m *M, err error) (*M, error) {
 
 // repeatable is proved, and takes an order that the gateway calls failed as well: its standing says that it is unproved.
 func repeatable[M any](m *M, err error) (*M, error) {
-	unproved := (*UnprovedError)(nil)
-	if m != nil && errors.As(err, &unproved) && unproved.Reason == ReasonFailed {
+	unresolved := (*UnresolvedError)(nil)
+	if m != nil && errors.As(err, &unresolved) && unresolved.Reason == ReasonFailed {
 		return m, nil
 	}
 	return proved(m, err)
@@ -264,14 +264,14 @@ type wait[M any] struct {
 	err    error // the latest fault of a sync
 }
 
-// followOrder looks at an order until its outcome is proved, or cannot be. With an *UnprovedError it returns the order as well, if
+// followOrder looks at an order until its outcome is proved, or cannot be. With an *UnresolvedError it returns the order as well, if
 // the gateway has it.
 func followOrder[M any](ctx context.Context, c *Client, w Wait, l lookup[M]) (*M, error) {
 	if ctx == nil {
 		return nil, &ParamError{Param: l.path, Field: "the context", Reason: "must not be nil"}
 	}
 	if l.blind {
-		return nil, &UnprovedError{Path: l.path, Reason: ReasonNoQuery}
+		return nil, &UnresolvedError{Path: l.path, Reason: ReasonNoQuery}
 	}
 	now := time.Now()
 	f := wait[M]{Wait: w, lookup: l, client: c, start: w.Made}
@@ -331,7 +331,7 @@ func (f *wait[M]) look(ctx context.Context, sync bool) (m *M, end bool, err erro
 	}
 	end, why := f.order.Seen(f.age(), standing, status)
 	if end && why != "" {
-		return &res.Data, true, &UnprovedError{Path: f.path, Reason: Reason(why), Status: status}
+		return &res.Data, true, &UnresolvedError{Path: f.path, Reason: Reason(why), Status: status}
 	}
 	if end || f.begun && standing == model.Open {
 		return &res.Data, true, nil
@@ -377,30 +377,21 @@ func (f *wait[M]) synchronize(ctx context.Context) error {
 func (f *wait[M]) refused(asked time.Duration, err error) (end bool, _ error) {
 	refusal := (*GatewayError)(nil)
 	switch {
-	case noSuchOrder(err) && asked <= follow.Arrival:
+	case errors.Is(err, ErrNoSuchOrder) && asked <= follow.Arrival:
 		return false, err
-	case noSuchOrder(err) && (f.kind == follow.Transfer || !f.client.checksAge()):
-		return true, &UnprovedError{Path: f.path, Reason: ReasonNoSuchOrder, Err: err}
+	case errors.Is(err, ErrNoSuchOrder) && (f.kind == follow.Transfer || !f.client.checksAge()):
+		return true, &UnresolvedError{Path: f.path, Reason: ReasonNoSuchOrder, Err: err}
 	case f.kind == follow.Transfer && errors.As(err, &refusal) && follow.SeveralTransfers(refusal.Code, refusal.Msg, asked):
-		return true, &UnprovedError{Path: f.path, Reason: ReasonSeveral, Err: err}
+		return true, &UnresolvedError{Path: f.path, Reason: ReasonSeveral, Err: err}
 	}
 	return !passes(err), err
-}
-
-// noSuchOrder tells whether a query was refused because there is no such order.
-func noSuchOrder(err error) bool {
-	if errors.Is(err, ErrNoSuchOrder) {
-		return true
-	}
-	refusal := (*GatewayError)(nil)
-	return errors.As(err, &refusal) && refusal.Business && refusal.Signed
 }
 
 // passes tells whether a fault can pass by itself.
 func passes(err error) bool {
 	if refusal := (*GatewayError)(nil); errors.As(err, &refusal) {
 		switch refusal.Code {
-		case codeSystemError, codeRepeated, codeInProgress, codeOperating, codeUnknownSystemError:
+		case gateway.CodeSystemError, gateway.CodeRepeated, gateway.CodeInProgress, gateway.CodeOperating, gateway.CodeUnknownFailure:
 			return !refusal.Business
 		}
 		return false

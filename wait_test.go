@@ -173,7 +173,7 @@ type rule struct {
 
 	status   string // of what is returned
 	standing model.Standing
-	reason   daxpay.Reason // of an UnprovedError
+	reason   daxpay.Reason // of an UnresolvedError
 	is, not  error         // what the error is, and is not
 	after    time.Duration // how long the wait takes at least
 	before   time.Duration // and at most; 0: not more than 2 seconds longer
@@ -379,11 +379,11 @@ func (r *rule) check(t *testing.T) {
 	require.Equal(t, r.status, got.status, "%v", got.err)
 	require.Equal(t, r.standing, got.standing)
 	require.Equal(t, r.status != "", got.err == nil, "%v", got.err)
-	unproved := (*daxpay.UnprovedError)(nil)
-	require.Equal(t, r.reason != "", errors.As(got.err, &unproved), "%v", got.err)
+	unresolved := (*daxpay.UnresolvedError)(nil)
+	require.Equal(t, r.reason != "", errors.As(got.err, &unresolved), "%v", got.err)
 	if r.reason != "" {
-		require.Equal(t, r.reason, unproved.Reason)
-		require.ErrorContains(t, got.err, "outcome unproved: "+string(r.reason))
+		require.Equal(t, r.reason, unresolved.Reason)
+		require.ErrorContains(t, got.err, "outcome unresolved: "+string(r.reason))
 	}
 	if r.is != nil {
 		require.ErrorIs(t, got.err, r.is)

@@ -15,8 +15,10 @@ type AllocFinishParam struct {
 // Call implements Request.
 func (*AllocFinishParam) Call() Call[model.AllocationModel] {
 	return Call[model.AllocationModel]{
-		Path:    "/unipay/allocation/finish",
-		Recover: "query the allocation: its status is finish if it ran; from finish_failed it may be sent again",
+		Path:     "/unipay/allocation/finish",
+		Proof:    allocFinishProof,
+		Refusals: Refusals{Harmless: true, EarlierSend: allocFinishTraces},
+		Recover:  "query the allocation by its AllocationNo: its status is finish if it ran; else it may be sent again",
 	}
 }
 
@@ -55,8 +57,11 @@ type AllocReceiver struct {
 // Call implements Request.
 func (*AllocationParam) Call() Call[model.AllocationModel] {
 	return Call[model.AllocationModel]{
-		Path:    "/unipay/allocation/start",
-		Recover: "query the allocation by the same BizAllocationNo; if you send it again, only with the same BizAllocationNo and after 10 seconds",
+		Path:     "/unipay/allocation/start",
+		Proof:    allocationProof,
+		Refusals: Refusals{Harmless: true, EarlierSend: allocationTraces},
+		Recover: "sync and query the allocation by its AllocationNo; if you do not have that, send it again after 10 seconds, " +
+			"only ever with the same BizAllocationNo",
 	}
 }
 
@@ -82,8 +87,9 @@ type AllocReceiverAddParam struct {
 // Call implements Request.
 func (*AllocReceiverAddParam) Call() Call[model.AllocReceiverAddModel] {
 	return Call[model.AllocReceiverAddModel]{
-		Path:    "/unipay/allocation/receiver/add",
-		Recover: "query the receivers: it is there if it ran",
+		Path:     "/unipay/allocation/receiver/add",
+		Refusals: Refusals{Harmless: true, EarlierSend: receiverAddTraces},
+		Recover:  "query the receivers: it is there if it ran; else send it again, the channel may have it already",
 	}
 }
 
@@ -97,7 +103,8 @@ type AllocReceiverRemoveParam struct {
 // Call implements Request.
 func (*AllocReceiverRemoveParam) Call() Call[model.AllocReceiverRemoveModel] {
 	return Call[model.AllocReceiverRemoveModel]{
-		Path:    "/unipay/allocation/receiver/remove",
-		Recover: "query the receivers: it is gone if it ran",
+		Path:     "/unipay/allocation/receiver/remove",
+		Refusals: Refusals{Harmless: true, EarlierSend: receiverRemoveTraces},
+		Recover:  "query the receivers: it is gone if it ran; else send it again",
 	}
 }

@@ -53,6 +53,11 @@ type Call[T any] struct {
 	Path string
 	// Effect says what it does to the gateway to send the call again, and so when the client may. Default: EffectChanges.
 	Effect Effect
+	// Proof lists the values of the answer's member "status" that prove that the call took effect. With any other status the
+	// outcome is unknown, because the gateway also calls failed what the channel has done. Empty: the status is not looked at.
+	Proof []string
+	// Refusals says what the gateway's signed refusals prove. The zero value: nothing, so that they leave the outcome unknown.
+	Refusals Refusals
 	// Recover completes the text of daxpay.ErrOutcomeUnknown: what to do to learn the outcome. Empty with EffectReadOnly.
 	Recover string
 }

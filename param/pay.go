@@ -42,8 +42,10 @@ type PayParam struct {
 // Call implements Request.
 func (*PayParam) Call() Call[model.PayModel] {
 	return Call[model.PayModel]{
-		Path:    "/unipay/pay",
-		Recover: "query the payment by the same BizOrderNo; if there is none, send it again with the same BizOrderNo",
+		Path:     "/unipay/pay",
+		Refusals: Refusals{Harmless: true},
+		Recover: "query and sync the payment by the same BizOrderNo; send it again only with the same BizOrderNo, " +
+			"with a bar code only when a sync says that it is not paid, and never from a wallet",
 	}
 }
 
@@ -104,7 +106,11 @@ type PayCloseParam struct {
 
 // Call implements Request.
 func (*PayCloseParam) Call() Call[model.PayCloseModel] {
-	return Call[model.PayCloseModel]{Path: "/unipay/close", Recover: "query the payment: its status is close if it ran"}
+	return Call[model.PayCloseModel]{
+		Path:     "/unipay/close",
+		Refusals: Refusals{EarlierSend: closeTraces},
+		Recover:  "sync and query the payment: its status is close if it ran; one that is closed can still become paid",
+	}
 }
 
 // PayCancelParam cancels a payment by bar code, and gives back what was paid: 支付撤销. One of the two numbers is needed; if both
@@ -119,5 +125,9 @@ type PayCancelParam struct {
 
 // Call implements Request.
 func (*PayCancelParam) Call() Call[model.PayCancelModel] {
-	return Call[model.PayCancelModel]{Path: "/unipay/cancel", Recover: "query the payment: its status is close if it ran"}
+	return Call[model.PayCancelModel]{
+		Path:     "/unipay/cancel",
+		Refusals: Refusals{EarlierSend: cancelTraces},
+		Recover:  "sync and query the payment: its status is cancel if it ran, and nothing may be refunded besides",
+	}
 }

@@ -29,7 +29,9 @@ type RefundParam struct {
 // Call implements Request.
 func (*RefundParam) Call() Call[model.RefundModel] {
 	return Call[model.RefundModel]{
-		Path:    "/unipay/refund",
-		Recover: "query the refund by the same BizRefundNo; if you send it again, only ever with the same BizRefundNo",
+		Path:     "/unipay/refund",
+		Refusals: Refusals{Harmless: true, EarlierSend: refundTraces},
+		Recover: "query the refund by the same BizRefundNo; if it failed, sync it first; if you send it again, " +
+			"only ever with the same BizRefundNo",
 	}
 }

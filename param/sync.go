@@ -17,7 +17,7 @@ func (*PaySyncParam) Call() Call[model.PaySyncModel] {
 	return Call[model.PaySyncModel]{
 		Path:    "/unipay/sync/pay",
 		Effect:  EffectRepeatable,
-		Recover: "send the same pay sync again, it does no harm",
+		Recover: "send the same pay sync again, it does no harm, and query the payment",
 	}
 }
 
@@ -36,7 +36,7 @@ func (*RefundSyncParam) Call() Call[model.RefundSyncModel] {
 	return Call[model.RefundSyncModel]{
 		Path:    "/unipay/sync/refund",
 		Effect:  EffectRepeatable,
-		Recover: "send the same refund sync again, it does no harm",
+		Recover: "query the refund, and send the same refund sync again later",
 	}
 }
 
@@ -55,7 +55,7 @@ func (*AllocSyncParam) Call() Call[model.AllocSyncModel] {
 	return Call[model.AllocSyncModel]{
 		Path:    "/unipay/sync/allocation",
 		Effect:  EffectRepeatable,
-		Recover: "send the same allocation sync again, it does no harm",
+		Recover: "send the same allocation sync again, it does no harm, and query the allocation",
 	}
 }
 
@@ -73,7 +73,7 @@ func (*LegacyPaySyncParam) Call() Call[model.LegacySyncModel] {
 	return Call[model.LegacySyncModel]{
 		Path:    "/unipay/syncPay",
 		Effect:  EffectRepeatable,
-		Recover: "send the same pay sync again, it does no harm",
+		Recover: "send the same pay sync again, it does no harm, and query the payment",
 	}
 }
 
@@ -93,12 +93,12 @@ func (*LegacyRefundSyncParam) Call() Call[model.LegacySyncModel] {
 	return Call[model.LegacySyncModel]{
 		Path:    "/unipay/syncRefund",
 		Effect:  EffectRepeatable,
-		Recover: "send the same refund sync again, it does no harm",
+		Recover: "query the refund, and send the same refund sync again later",
 	}
 }
 
 // TransferSyncParam asks the gateway to compare a transfer with its channel: transfer sync, 转账同步. One of the two numbers is
-// needed; if both are set, the gateway looks at TransferNo only.
+// needed; if both are set, the gateway looks at TransferNo only. Gateway 2.0.8 has the call, does nothing and refuses with 10006.
 type TransferSyncParam struct {
 	Common
 	// TransferNo is the gateway's number of the transfer (转账号), at most 32 characters.
@@ -109,5 +109,5 @@ type TransferSyncParam struct {
 
 // Call implements Request.
 func (*TransferSyncParam) Call() Call[model.TransferSyncModel] {
-	return Call[model.TransferSyncModel]{Path: "/unipay/sync/transfer", Recover: "query the transfer"}
+	return Call[model.TransferSyncModel]{Path: "/unipay/sync/transfer", Effect: EffectReadOnly}
 }

@@ -32,8 +32,10 @@ type TransferParam struct {
 // Call implements Request.
 func (*TransferParam) Call() Call[model.TransferModel] {
 	return Call[model.TransferModel]{
-		Path:    "/unipay/transfer",
-		Effect:  EffectOnce,
-		Recover: "never send it again: query the transfer by its BizTransferNo, and if there is none, have a person look at the channel",
+		Path:     "/unipay/transfer",
+		Effect:   EffectOnce,
+		Proof:    transferProof,
+		Refusals: Refusals{Harmless: true},
+		Recover:  "never send it again: query the transfer by its BizTransferNo, and if there is none, have a person look at the channel",
 	}
 }

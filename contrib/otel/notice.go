@@ -87,6 +87,7 @@ var refusals = []struct {
 	{daxpay.ErrStale, "stale"},
 	{daxpay.ErrTooLarge, "too_large"},
 	{daxpay.ErrEcho, "echo"},
+	{daxpay.ErrUnproved, "unproved"},
 	{daxpay.ErrProtocol, "protocol"},
 }
 

@@ -273,6 +273,7 @@ func TestKindsOfRefusals(t *testing.T) {
 		"stale":       daxpay.ErrStale,
 		"too_large":   daxpay.ErrTooLarge,
 		"echo":        daxpay.ErrEcho,
+		"unproved":    daxpay.ErrUnproved,
 		"protocol":    daxpay.ErrProtocol,
 		"_OTHER":      errors.New("a kind that a later version may have"),
 	} {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/daxpay-go/daxpay/internal/gateway"
 	"github.com/daxpay-go/daxpay/model"
 )
 
@@ -68,7 +69,7 @@ const (
 	Returned                   // the channel says that the payment was paid and given back: pay_refund
 	Other                      // another verified status
 	Refused                    // signed code 1 or 10001: the channel says no, or nothing
-	Failed                     // locked (10007), or no answer: try again
+	Failed                     // locked, or no answer: try again
 )
 
 // PayAnswer and RefundAnswer read the status of a sync.
@@ -90,12 +91,15 @@ func RefundAnswer(status model.RefundSyncStatus) Answer {
 	return Other
 }
 
+// expiredData is the gateway's code when another call, such as the channel's callback, changed the order during the sync.
+const expiredData = 10008
+
 // RefusedSync reads the refusal of a sync, 0 if waiting does not help.
 func RefusedSync(code int, business bool) Answer {
 	switch {
-	case business || code == 10001:
+	case business || code == gateway.CodeSystemError:
 		return Refused
-	case code == 10007:
+	case code == gateway.CodeRepeated || code == expiredData:
 		return Failed
 	}
 	return 0
@@ -104,7 +108,7 @@ func RefusedSync(code int, business bool) Answer {
 // SeveralTransfers tells whether a refusal of the query of a transfer, asked for at that age, means that its number was sent twice.
 // Any other system error can pass in the time that a request can be under way.
 func SeveralTransfers(code int, msg string, asked time.Duration) bool {
-	return code == 10001 && (strings.Contains(msg, "multiple records") || asked > Arrival)
+	return code == gateway.CodeSystemError && (strings.Contains(msg, "multiple records") || asked > Arrival)
 }
 
 // Reason says why an order cannot be followed to a proved outcome; "" if it can.

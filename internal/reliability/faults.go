@@ -25,7 +25,7 @@ var again = map[string]struct{ repeated, readOnly bool }{
 	"PaySyncParam":             {repeated: true},
 	"RefundSyncParam":          {repeated: true},
 	"AllocSyncParam":           {repeated: true},
-	"TransferSyncParam":        {},
+	"TransferSyncParam":        {repeated: true, readOnly: true}, // no gateway does anything
 	"LegacyPaySyncParam":       {repeated: true},
 	"LegacyRefundSyncParam":    {repeated: true},
 	"PayParam":                 {},

@@ -124,7 +124,7 @@ func flipBits(t *trial, body string, try func(class string, body []byte)) {
 func isTyped(err error) bool {
 	for _, kind := range []error{
 		daxpay.ErrSignMissing, daxpay.ErrSignMismatch, daxpay.ErrAmbiguous, daxpay.ErrStale, daxpay.ErrEcho, daxpay.ErrNoticeType,
-		daxpay.ErrProtocol, daxpay.ErrTooLarge,
+		daxpay.ErrProtocol, daxpay.ErrUnproved, daxpay.ErrTooLarge,
 	} {
 		if errors.Is(err, kind) {
 			return true

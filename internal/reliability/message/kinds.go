@@ -181,7 +181,7 @@ const (
 		`"errorCode":"E0","errorMsg":"无",`
 	shares = `"details":[{"receiverNo":"V1","amount":60,%RATE%"receiverType":"wx_merchant","receiverAccount":"1900000109",` +
 		`"receiverName":"张\n三 Brown","result":"success","errorCode":"E0","errorMsg":"no: \"x\"","finishTime":%TIME%}]`
-	allocation = `,"allocNo":"A1","bizAllocNo":"BA1","status":"allocation_processing"`
+	allocation = `,"allocNo":"A1","bizAllocNo":"BA1","status":`
 )
 
 func allocShares(rate, when string) string {
@@ -204,8 +204,8 @@ func Kinds() []Kind {
 		answer(&param.PayCancelParam{OrderNo: "P1"}, ""),
 		answer(&param.RefundParam{BizRefundNo: "BR1", OrderNo: "P1", Amount: 1}, `,"refundNo":"R1","bizRefundNo":"BR1","status":"progress"`),
 		answer(&param.TransferParam{BizTransferNo: "BT1", Channel: model.ChannelAli, Amount: 1}, `,"bizTransferNo":"BT1","transferNo":"T1","status":"transferring"`),
-		answer(&param.AllocationParam{BizAllocationNo: "BA1", OrderNo: "P1"}, allocation),
-		answer(&param.AllocFinishParam{AllocationNo: "A1"}, allocation),
+		answer(&param.AllocationParam{BizAllocationNo: "BA1", OrderNo: "P1"}, allocation+`"allocation_processing"`),
+		answer(&param.AllocFinishParam{AllocationNo: "A1"}, allocation+`"finish"`),
 		answer(&receiver, ""),
 		answer(&param.AllocReceiverRemoveParam{ReceiverNo: "V1"}, ""),
 		answer(&param.QueryPayParam{BizOrderNo: "B1"}, payOrder+`,"refundableBalance":9900`),

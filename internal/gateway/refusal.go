@@ -1,0 +1,102 @@
+package gateway
+
+import "strings"
+
+// The gateway's outer codes, as far as a decision hangs on them.
+const (
+	CodeOtherMethod    = 1     // another HTTP method than POST
+	CodeSystemError    = 10001 // anything that went wrong
+	CodeUnreadable     = 10005 // the body cannot be read
+	CodeValidation     = 10006 // a member, the time, or a reason of the business
+	CodeRepeated       = 10007 // a lock is held
+	CodeNoSuchData     = 10010 // no such order, or no settings of the channel
+	CodeUnclassified   = 20000 // before 2.0.8: the signature, or that an answer could not be signed
+	CodeCallOff        = 20023 // the call is switched off
+	CodeCallUnknown    = 20024 // the console does not know the call
+	CodeInProgress     = 20043
+	CodePayValidation  = 20051
+	CodeSignature      = 20052 // the signature, from 2.0.8 on
+	CodeOperating      = 20081
+	CodeOtherChannel   = 28106 // 2.0.7: a receiver of a channel without allocation
+	CodeUnknownFailure = 30000
+)
+
+// Proof is what a refusal of the gateway proves.
+type Proof uint8
+
+// What refusals prove.
+const (
+	// ProvesNothing: the call may have taken effect.
+	ProvesNothing Proof = iota
+	// ProvesHarmless: this send did nothing.
+	ProvesHarmless
+	// ProvesEarlierSend: this send did nothing, but an earlier one of the same order may have taken effect.
+	ProvesEarlierSend
+	// ProvesNoSuchOrder: this send did nothing, because the gateway does not have the order.
+	ProvesNoSuchOrder
+)
+
+// noSuchOrder are the texts for an order that the gateway does not have, of all calls and versions. They come before anything is done.
+var noSuchOrder = map[string]bool{
+	"支付订单不存在":   true,
+	"支付单不存在":    true,
+	"未查询到支付订单":  true,
+	"退款订单不存在":   true,
+	"未查询到退款订单":  true,
+	"转账订单不存在":   true,
+	"分账单不存在":    true,
+	"未查询到分账单信息": true,
+}
+
+// IsNoSuchOrder tells whether a refusal with that text is for an order that the gateway does not have.
+func IsNoSuchOrder(text string) bool { return noSuchOrder[text] }
+
+// RefusesSignature tells whether the gateway refuses the signature of the request.
+func RefusesSignature(code int, text string) bool {
+	return code == CodeSignature || code == CodeUnclassified && strings.Contains(text, "未通过签名验证")
+}
+
+// RefusesTime tells whether the gateway refuses the request for its time. It looks at that only once the signature was right.
+func RefusesTime(code int, text string) bool {
+	return code == CodeValidation && (strings.Contains(text, "请求已过期") || strings.Contains(text, "请求时间晚于服务器接收到的时间"))
+}
+
+// unsignable are texts of refusals that come after the call has run, when its answer cannot be signed.
+var unsignable = []string{"未获取到签名方式", "支付方法返回类型"}
+
+// unclassifiedBefore are the texts with which CodeUnclassified comes before the call runs.
+var unclassifiedBefore = []string{"未通过签名验证", "签名方式错误", "该接口权限未开放"}
+
+// ProofOfCode tells what a refusal in the envelope proves, which is not signed: it is what an honest gateway means. A code that is not
+// known proves nothing.
+func ProofOfCode(code int, text string) Proof {
+	switch code {
+	case CodeOtherMethod, CodeUnreadable, CodeCallOff, CodeCallUnknown, CodePayValidation, CodeSignature, CodeOtherChannel:
+		return ProvesHarmless
+	case CodeRepeated:
+		return ProvesEarlierSend
+	case CodeNoSuchData:
+		if IsNoSuchOrder(text) {
+			return ProvesNoSuchOrder
+		}
+		return ProvesHarmless
+	case CodeValidation:
+		if !containsAny(text, unsignable) {
+			return ProvesHarmless
+		}
+	case CodeUnclassified:
+		if containsAny(text, unclassifiedBefore) {
+			return ProvesHarmless
+		}
+	}
+	return ProvesNothing
+}
+
+func containsAny(text string, parts []string) bool {
+	for _, part := range parts {
+		if strings.Contains(text, part) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,33 @@
+package param
+
+// Refusals says what the gateway's signed refusals of a call prove: the answers whose data.code is 1 and whose data.msg holds the
+// reason. The zero value says that they prove nothing, because the gateway also refuses when the channel has acted and answered
+// too late.
+//
+// In every call a refusal for an order that the gateway does not have proves that this send did nothing.
+type Refusals struct {
+	// Harmless: the gateway refuses only before it asks the channel, or passes on the channel's own refusal, so that a refused send
+	// did nothing.
+	Harmless bool
+	// EarlierSend lists the texts with which the gateway refuses a send because an earlier send of the same order may have taken
+	// effect. The refused send itself did nothing.
+	EarlierSend []string
+}
+
+// The texts of refusals for which an earlier send can be the reason.
+var (
+	closeTraces          = []string{"订单不是支付中, 无法进行关闭订单"}
+	cancelTraces         = []string{"订单不是支付中, 无法进行撤销订单"}
+	refundTraces         = []string{"只有失败状态的才可以重新发起退款"}
+	allocationTraces     = []string{"该订单已分账完成", "分账单状态错误，无法重试"}
+	allocFinishTraces    = []string{"分账单状态错误"}
+	receiverAddTraces    = []string{"该接收方已存在", "分账方处理中，请勿重复操作"}
+	receiverRemoveTraces = []string{"该接收方不存在", "分账方处理中，请勿重复操作"}
+)
+
+// The states that prove that a call succeeded.
+var (
+	transferProof    = []string{"transferring", "success"}
+	allocationProof  = []string{"allocation_processing", "ignore"}
+	allocFinishProof = []string{"finish"}
+)
