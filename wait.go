@@ -240,6 +240,14 @@ func nilParam(p any) error {
 	return &ParamError{Param: fmt.Sprintf("%T", p), Field: "the param", Reason: "must not be nil"}
 }
 
+// Gateway returns Config.Gateway: the version that is pinned, or GatewayAuto.
+func (c *Client) Gateway() GatewayVersion {
+	if c == nil || c.core == nil {
+		return GatewayAuto
+	}
+	return c.core.Config.Gateway
+}
+
 // speaks is the version that the gateway was told to be, or that it accepted last.
 func (c *Client) speaks() gateway.Version {
 	if c == nil || c.core == nil {

@@ -198,6 +198,8 @@ func (o *Order) Seen(age time.Duration, standing model.Standing, status string) 
 		return true, GivenBack
 	case fresh && o.latest == Moved: // the repair is locked, or failed
 		o.urgent, o.syncAt = true, age+RepairLock
+	case o.syncs() && o.latest == 0 && age >= syncYoung: // an earlier process may have followed it, or nobody
+		o.urgent, o.syncAt = true, age
 	}
 	return false, ""
 }
@@ -234,13 +236,21 @@ func (o *Order) Due(age, first, ceiling, last time.Duration) (at time.Duration, 
 	if isLast {
 		at = final
 	}
-	switch {
-	case o.NoSync || o.Kind == Transfer || !o.open:
-		return at, false
-	case o.urgent: // what is closed can be synchronized at any age
-		return at, at >= o.syncAt
-	case isLast && (o.latest == 0 || at-o.syncedAt > RepairLock):
+	if isLast && o.syncs() && o.open && !o.urgent && (o.latest == 0 || at-o.syncedAt > RepairLock) {
 		return at, at >= o.firstSync()
 	}
-	return at, at >= max(o.syncAt, o.firstSync())
+	return at, o.SyncDue(at)
 }
+
+// SyncDue tells whether a look at that age begins with a sync.
+func (o *Order) SyncDue(age time.Duration) bool {
+	switch {
+	case !o.syncs() || !o.open:
+		return false
+	case o.urgent: // what is closed can be synchronized at any age
+		return age >= o.syncAt
+	}
+	return age >= max(o.syncAt, o.firstSync())
+}
+
+func (o *Order) syncs() bool { return !o.NoSync && o.Kind != Transfer }
