@@ -179,7 +179,11 @@ func (r *Reconciler) look(ctx context.Context, j *job) outcome {
 	l := r.lookups[j.order.Kind]
 	if l.blind != nil {
 		if why := l.blind(j.order); why != "" {
-			return r.unresolved(ctx, j, &daxpay.UnresolvedError{Path: l.path, Reason: why}, follow.Arrival)
+			from := time.Duration(0)
+			if why == daxpay.ReasonNoNumber {
+				from = follow.Arrival // the start may be under way
+			}
+			return r.unresolved(ctx, j, &daxpay.UnresolvedError{Path: l.path, Reason: why}, from)
 		}
 	}
 	for {

@@ -174,7 +174,7 @@ func (o *Order) Synced(age time.Duration, answer Answer) {
 // Seen takes what a query found, and tells whether that ends the wait. With the reason "" the order is settled: by its standing.
 func (o *Order) Seen(age time.Duration, standing model.Standing, status string) (end bool, why Reason) {
 	fresh, waits := o.fresh, o.urgent && o.syncAt > age
-	o.fresh, o.urgent, o.open = false, false, true
+	o.fresh, o.urgent, o.open = false, false, standing != model.Succeeded
 	switch {
 	case standing == model.Succeeded:
 		return true, ""
