@@ -14,7 +14,7 @@ type Options struct {
 	// first seconds. Default: 1 second.
 	Grace time.Duration
 	// First is the shortest pause between two looks at an order. The pause grows with the age of the order, to about 6 % of it.
-	// Default: 1 second.
+	// Default: 2 seconds.
 	First time.Duration
 	// Ceiling is the longest pause between two looks at an order. Default: 5 minutes.
 	Ceiling time.Duration
@@ -34,7 +34,7 @@ type Options struct {
 	// Interval is the least time from the beginning of one call to the gateway to that of the next, of all orders together. A look is
 	// a query, and now and then a sync before it. If there are more orders than the interval allows, the young ones come first. When
 	// calls fail in a row it doubles with each, from the sixth on, up to 30 seconds, until one succeeds. Default: 20 milliseconds, 50
-	// calls a second, which is enough for 100 orders younger than 3 minutes. 400 of them, and 10,000 older ones, need 5 milliseconds.
+	// calls a second, which is enough for 100 open orders younger than 3 minutes. 400 of them and 10,000 older ones need 5 milliseconds.
 	Interval time.Duration
 
 	// ListEvery is the pause between two lists of the open orders, and so how long a new order can go unseen. When a list fails it
@@ -60,7 +60,7 @@ type Options struct {
 
 const (
 	defaultGrace        = time.Second
-	defaultFirst        = time.Second
+	defaultFirst        = 2 * time.Second
 	defaultCeiling      = 5 * time.Minute
 	defaultRetryAfter   = 5 * time.Second
 	defaultUnknownAfter = 15 * time.Minute
