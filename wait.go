@@ -15,24 +15,25 @@ import (
 
 // Wait says how WaitPay and the other functions that follow an order do that. The zero value is good.
 //
-// They query often and sync seldom. The pause between two queries is First at the beginning and grows with the age of the order, to
-// about 6 % of it. A payment is synchronized after 20 seconds at the earliest, a refund after a minute, an allocation after 10
-// seconds; then every 30 seconds, and more and more seldom once the order is 3 minutes old; also before a closed payment is
-// returned, and 5 seconds before the deadline of the context. In the first 15 minutes that makes at most 90 queries and 10 syncs.
+// They query often and sync seldom. The pause between two queries is First at the beginning and grows with the age of
+// the order, to about 6 % of it. A payment is synchronized after 20 seconds at the earliest, a refund after a minute,
+// an allocation after 10 seconds; then every 30 seconds, and more and more seldom once the order is 3 minutes old; also
+// before a closed payment is returned, and 5 seconds before the deadline of the context. In the first 15 minutes that
+// makes at most 90 queries and 10 syncs.
 type Wait struct {
-	// Made is when the order was sent the last time. The pauses follow from its age, and "no such order" counts only when the
-	// gateway says it more than 20 seconds later, because until then the request can still arrive. The zero value, or a time that is
-	// yet to come, stands for the beginning of the wait.
+	// Made is when the order was sent the last time. The pauses follow from its age, and "no such order" counts only
+	// when the gateway says it more than 20 seconds later, because until then the request can still arrive. The zero
+	// value, or a time that is yet to come, stands for the beginning of the wait.
 	Made time.Time
-	// Amount is what the order is about, in fen. An answer about another amount ends the wait with ErrEcho. 0: not compared.
-	// RecoverPay and RecoverRefund take it from their param.
+	// Amount is what the order is about, in fen. An answer about another amount ends the wait with ErrEcho. 0: not
+	// compared. RecoverPay and RecoverRefund take it from their param.
 	Amount int64
 	// First is the shortest pause. Default: 1 second.
 	First time.Duration
 	// Ceiling is the longest pause. Default: 1 minute.
 	Ceiling time.Duration
-	// Progress is called after each query that the context did not cut off, with the status that the gateway has, or with the error
-	// for which there is none.
+	// Progress is called after each query that the context did not cut off, with the status that the gateway has, or
+	// with the error for which there is none.
 	Progress func(status string, err error)
 }
 
@@ -44,16 +45,17 @@ const (
 // WaitPay follows a payment (支付) until it was paid or is over, and returns it: look at its Standing.
 //
 //   - model.Succeeded: it was paid.
-//   - model.Ended: it was closed or cancelled, and a sync did not find it paid. The customer can still pay at the channel until
-//     ExpiredTime, and only a sync after that time finds it: keep the order, call SyncPay once more a few minutes after ExpiredTime, and
-//     let what handles a payment take success after close. Package reconcile does all of that.
+//   - model.Ended: it was closed or cancelled, and a sync did not find it paid. The customer can still pay at the
+//     channel until ExpiredTime, and only a sync after that time finds it: keep the order, call SyncPay once more a few
+//     minutes after ExpiredTime, and let what handles a payment take success after close. Package reconcile does all of
+//     that.
 //
-// A payment that will never change needs a person: the error is an *UnresolvedError, with ReasonWallet at once for a wallet payment in
-// progress, and with ReasonGivenBack for one that the channel has paid and given back.
+// A payment that will never change needs a person: the error is an *UnresolvedError, with ReasonWallet at once for a
+// wallet payment in progress, and with ReasonGivenBack for one that the channel has paid and given back.
 //
-// Faults that can pass, such as a lost connection, are waited out. Any other ends the wait. So does ErrNoSuchOrder, more than 20
-// seconds after Wait.Made; before 2.0.8, whose gateways take a request of any age, that comes inside an *UnresolvedError. When the
-// context ends first, the error is the context's, joined with the latest fault.
+// Faults that can pass, such as a lost connection, are waited out. Any other ends the wait. So does ErrNoSuchOrder,
+// more than 20 seconds after Wait.Made; before 2.0.8, whose gateways take a request of any age, that comes inside an
+// *UnresolvedError. When the context ends first, the error is the context's, joined with the latest fault.
 //
 // A sync closes a payment that has expired, or that its channel does not know. To look without that, use QueryPayOrder.
 func (c *Client) WaitPay(ctx context.Context, p *param.QueryPayParam, w Wait) (*model.PayOrderModel, error) {
@@ -66,15 +68,15 @@ func (c *Client) WaitPay(ctx context.Context, p *param.QueryPayParam, w Wait) (*
 // WaitRefund follows a refund (退款) until it is done or has failed, and returns it: look at its Standing.
 //
 //   - model.Succeeded: the money was given back.
-//   - model.Unproved: its Status is model.RefundFail, and a sync did not find it done. It may have been all the same. Send the same
-//     refund again, under the same BizRefundNo, or have a person look. Never use a new number.
+//   - model.Unproved: its Status is model.RefundFail, and a sync did not find it done. It may have been all the same.
+//     Send the same refund again, under the same BizRefundNo, or have a person look. Never use a new number.
 //
-// A refund that the gateway has closed needs a person, who looks at the channel before the money is given back under another number:
-// the error is an *UnresolvedError with ReasonClosed. Gateway 2.0.6 has no working query of refunds: the error is an *UnresolvedError
-// with ReasonNoQuery, at once.
+// A refund that the gateway has closed needs a person, who looks at the channel before the money is given back under
+// another number: the error is an *UnresolvedError with ReasonClosed. Gateway 2.0.6 has no working query of refunds:
+// the error is an *UnresolvedError with ReasonNoQuery, at once.
 //
-// There is no sync in the first minute after Wait.Made, because it could close a refund that is still on its way to the channel. The
-// rest is as for WaitPay.
+// There is no sync in the first minute after Wait.Made, because it could close a refund that is still on its way to the
+// channel. The rest is as for WaitPay.
 func (c *Client) WaitRefund(ctx context.Context, p *param.QueryRefundParam, w Wait) (*model.RefundOrderModel, error) {
 	if p == nil {
 		return nil, nilParam(p)
@@ -83,14 +85,17 @@ func (c *Client) WaitRefund(ctx context.Context, p *param.QueryRefundParam, w Wa
 	return repeatable(m, err)
 }
 
-// WaitTransfer follows a transfer (转账) until it was paid out, and returns it: its Standing is model.Succeeded. It only queries,
-// because no gateway can sync a transfer.
+// WaitTransfer follows a transfer (转账) until it was paid out, and returns it: its Standing is model.Succeeded. It only
+// queries, because no gateway can sync a transfer.
 //
-// Every error is ErrOutcomeUnknown: none proves that the transfer was not paid, or will not be. Never send it again for an error,
-// and do not book it as refused. Where waiting does not help, the error is an *UnresolvedError, and a person has to look at the channel:
-// ReasonFailed for one that the gateway calls failed, ReasonNoSuchOrder more than 20 seconds after Wait.Made, ReasonSeveral for a
-// number that was sent twice. Set Wait.Amount to what was to be paid out. The rest is as for WaitPay.
-func (c *Client) WaitTransfer(ctx context.Context, p *param.QueryTransferParam, w Wait) (*model.TransferOrderModel, error) {
+// Every error is ErrOutcomeUnknown: none proves that the transfer was not paid, or will not be. Never send it again for
+// an error, and do not book it as refused. Where waiting does not help, the error is an *UnresolvedError, and a person
+// has to look at the channel: ReasonFailed for one that the gateway calls failed, ReasonNoSuchOrder more than 20
+// seconds after Wait.Made, ReasonSeveral for a number that was sent twice. Set Wait.Amount to what was to be paid out.
+// The rest is as for WaitPay.
+func (c *Client) WaitTransfer(
+	ctx context.Context, p *param.QueryTransferParam, w Wait,
+) (*model.TransferOrderModel, error) {
 	const path = "/unipay/transfer"
 	advice := (*param.TransferParam)(nil).Call().Recover
 	if p == nil {
@@ -100,20 +105,26 @@ func (c *Client) WaitTransfer(ctx context.Context, p *param.QueryTransferParam, 
 	return m, unknownOutcome(path, advice, err)
 }
 
-// WaitAllocation follows an allocation (分账) until the channel has dealt with every share, and returns it: look at its Standing. It
-// needs AllocationNo, the gateway's number, which StartAllocation returned: no gateway finds one by BizAllocationNo.
+// WaitAllocation follows an allocation (分账) until the channel has dealt with every share, and returns it: look at its
+// Standing. It needs AllocationNo, the gateway's number, which StartAllocation returned: no gateway finds one by
+// BizAllocationNo.
 //
-//   - model.Succeeded: every share has ended, some perhaps without success: read Details. FinishAllocation is up to you.
+//   - model.Succeeded: every share has ended, some perhaps without success: read Details. FinishAllocation is up to
+//     you.
 //   - model.Ended: the gateway ignored it.
 //   - model.Unproved: its Status is model.AllocFailed. Start it again with the same BizAllocationNo.
 //
 // The rest is as for WaitPay. Each sync of an allocation that has ended sends another notice.
-func (c *Client) WaitAllocation(ctx context.Context, p *param.QueryAllocOrderParam, w Wait) (*model.AllocOrderModel, error) {
+func (c *Client) WaitAllocation(
+	ctx context.Context, p *param.QueryAllocOrderParam, w Wait,
+) (*model.AllocOrderModel, error) {
 	if p == nil {
 		return nil, nilParam(p)
 	}
 	if p.AllocationNo == "" {
-		return nil, &ParamError{Param: fmt.Sprintf("%T", *p), Field: "AllocationNo", Reason: "is required: no gateway finds an allocation by another number"}
+		return nil, &ParamError{
+			Param: fmt.Sprintf("%T", *p), Field: "AllocationNo", Reason: "is required: no other number is searched",
+		}
 	}
 	m, err := followOrder(ctx, c, w, c.allocLookup(p))
 	return repeatable(m, err)
@@ -127,7 +138,8 @@ func proved[M any](m *M, err error) (*M, error) {
 	return m, nil
 }
 
-// repeatable is proved, and takes an order that the gateway calls failed as well: its standing says that it is unproved.
+// repeatable is proved, and takes an order that the gateway calls failed as well: its standing says that it is
+// unproved.
 func repeatable[M any](m *M, err error) (*M, error) {
 	unresolved := (*UnresolvedError)(nil)
 	if m != nil && errors.As(err, &unresolved) && unresolved.Reason == ReasonFailed {
@@ -155,7 +167,9 @@ func (c *Client) payLookup(p *param.QueryPayParam) lookup[model.PayOrderModel] {
 		kind: follow.Pay, no: p.OrderNo + p.BizOrderNo, path: p.Call().Path,
 		query: func(ctx context.Context) (*Result[model.PayOrderModel], error) { return c.QueryPayOrder(ctx, p) },
 		sync: func(ctx context.Context) (follow.Answer, error) {
-			res, err := c.SyncPay(ctx, &param.PaySyncParam{Common: from(p.Common), OrderNo: p.OrderNo, BizOrderNo: p.BizOrderNo})
+			res, err := c.SyncPay(
+				ctx, &param.PaySyncParam{Common: from(p.Common), OrderNo: p.OrderNo, BizOrderNo: p.BizOrderNo},
+			)
 			if err != nil {
 				return 0, err
 			}
@@ -175,7 +189,9 @@ func (c *Client) refundLookup(p *param.QueryRefundParam) lookup[model.RefundOrde
 		kind: follow.Refund, no: p.RefundNo + p.BizRefundNo, path: p.Call().Path, blind: c.speaks() == gateway.V206,
 		query: func(ctx context.Context) (*Result[model.RefundOrderModel], error) { return c.QueryRefundOrder(ctx, p) },
 		sync: func(ctx context.Context) (follow.Answer, error) {
-			res, err := c.SyncRefund(ctx, &param.RefundSyncParam{Common: from(p.Common), RefundNo: p.RefundNo, BizRefundNo: p.BizRefundNo})
+			res, err := c.SyncRefund(
+				ctx, &param.RefundSyncParam{Common: from(p.Common), RefundNo: p.RefundNo, BizRefundNo: p.BizRefundNo},
+			)
 			if err != nil {
 				return 0, err
 			}
@@ -200,7 +216,9 @@ func (c *Client) transferLookup(p *param.QueryTransferParam) lookup[model.Transf
 			return string(m.Status), m.Standing(), m.Amount
 		},
 		check: func(m *model.TransferOrderModel) string {
-			return firstThatDiffers("transferNo", p.TransferNo, m.TransferNo, "bizTransferNo", p.BizTransferNo, m.BizTransferNo)
+			return firstThatDiffers(
+				"transferNo", p.TransferNo, m.TransferNo, "bizTransferNo", p.BizTransferNo, m.BizTransferNo,
+			)
 		},
 	}
 }
@@ -217,12 +235,15 @@ func (c *Client) allocLookup(p *param.QueryAllocOrderParam) lookup[model.AllocOr
 			return string(m.Status), m.Standing(), m.Amount
 		},
 		check: func(m *model.AllocOrderModel) string {
-			return firstThatDiffers("allocNo", p.AllocationNo, m.AllocationNo, "bizAllocNo", p.BizAllocationNo, m.BizAllocationNo)
+			return firstThatDiffers(
+				"allocNo", p.AllocationNo, m.AllocationNo, "bizAllocNo", p.BizAllocationNo, m.BizAllocationNo,
+			)
 		},
 	}
 }
 
-// firstThatDiffers takes two numbers, each as name, what was asked for, and what was found. One that was not asked for may be any.
+// firstThatDiffers takes two numbers, each as name, what was asked for, and what was found. One that was not asked for
+// may be any.
 func firstThatDiffers(name1, asked1, found1, name2, asked2, found2 string) string {
 	switch {
 	case asked1 != "" && asked1 != found1:
@@ -259,7 +280,8 @@ func (c *Client) speaks() gateway.Version {
 	return c.core.preferred()
 }
 
-// checksAge tells whether the gateway refuses old requests, so that none arrives late. Only those that know nonceStr do.
+// checksAge tells whether the gateway refuses old requests, so that none arrives late. Only those that know nonceStr
+// do.
 func (c *Client) checksAge() bool { return c.speaks().KnowsNonce() }
 
 // wait is a Wait at work.
@@ -272,8 +294,8 @@ type wait[M any] struct {
 	err    error // the latest fault of a sync
 }
 
-// followOrder looks at an order until its outcome is proved, or cannot be. With an *UnresolvedError it returns the order as well, if
-// the gateway has it.
+// followOrder looks at an order until its outcome is proved, or cannot be. With an *UnresolvedError it returns the
+// order as well, if the gateway has it.
 func followOrder[M any](ctx context.Context, c *Client, w Wait, l lookup[M]) (*M, error) {
 	if ctx == nil {
 		return nil, &ParamError{Param: l.path, Field: "the context", Reason: "must not be nil"}
@@ -317,7 +339,8 @@ func followOrder[M any](ctx context.Context, c *Client, w Wait, l lookup[M]) (*M
 
 func (f *wait[M]) age() time.Duration { return time.Since(f.start) }
 
-// look makes a query, after a sync if that is due, and tells whether that ends the wait. If not, err is a fault that can pass.
+// look makes a query, after a sync if that is due, and tells whether that ends the wait. If not, err is a fault that
+// can pass.
 func (f *wait[M]) look(ctx context.Context, sync bool) (m *M, end bool, err error) {
 	if sync {
 		if err := f.synchronize(ctx); err != nil {
@@ -389,7 +412,9 @@ func (f *wait[M]) refused(asked time.Duration, err error) (end bool, _ error) {
 		return false, err
 	case errors.Is(err, ErrNoSuchOrder) && (f.kind == follow.Transfer || !f.client.checksAge()):
 		return true, &UnresolvedError{Path: f.path, Reason: ReasonNoSuchOrder, Err: err}
-	case f.kind == follow.Transfer && errors.As(err, &refusal) && follow.SeveralTransfers(refusal.Code, refusal.Msg, asked):
+	case f.kind == follow.Transfer && errors.As(err, &refusal) && follow.SeveralTransfers(
+		refusal.Code, refusal.Msg, asked,
+	):
 		return true, &UnresolvedError{Path: f.path, Reason: ReasonSeveral, Err: err}
 	}
 	return !passes(err), err
@@ -399,7 +424,8 @@ func (f *wait[M]) refused(asked time.Duration, err error) (end bool, _ error) {
 func passes(err error) bool {
 	if refusal := (*GatewayError)(nil); errors.As(err, &refusal) {
 		switch refusal.Code {
-		case gateway.CodeSystemError, gateway.CodeRepeated, gateway.CodeInProgress, gateway.CodeOperating, gateway.CodeUnknownFailure:
+		case gateway.CodeSystemError, gateway.CodeRepeated, gateway.CodeInProgress, gateway.CodeOperating,
+			gateway.CodeUnknownFailure:
 			return !refusal.Business
 		}
 		return false

@@ -31,7 +31,8 @@ type customer struct {
 	lost bool // the channel's callback
 }
 
-// customers pay after a time whose logarithm is normal: median 20 s, σ 0.8. 15 % never do; 2 % of the callbacks are lost.
+// customers pay after a time whose logarithm is normal: median 20 s, σ 0.8. 15 % never do; 2 % of the callbacks are
+// lost.
 func customers(n int, seed uint64) []customer {
 	r := rand.New(rand.NewPCG(seed, 20))
 	all := make([]customer, n)
@@ -44,8 +45,8 @@ func customers(n int, seed uint64) []customer {
 	return all
 }
 
-// payment is what the gateway has of a customer's payment: the callback makes it a success a second after the customer paid, a sync
-// at any time after.
+// payment is what the gateway has of a customer's payment: the callback makes it a success a second after the customer
+// paid, a sync at any time after.
 type payment struct {
 	customer
 	synced bool
@@ -99,7 +100,7 @@ func customerNo(i int) string { return fmt.Sprintf("C%05d", i) }
 
 // figures are those by which the cadence was chosen.
 type figures struct {
-	median, p99, p99All, p99Lost float64 // seconds from paid to known: without lost callbacks, with, and of the lost ones
+	median, p99, p99All, p99Lost float64 // seconds from paid to known, without and with lost callbacks
 	queries, syncs               int     // that an order which is never paid costs at most
 }
 
@@ -197,16 +198,20 @@ func (s *till) RoundTrip(r *http.Request) (*http.Response, error) {
 		s.Errorf("%s was called", r.URL.Path)
 	}
 	header := http.Header{"Content-Type": {"application/json"}}
-	return &http.Response{StatusCode: 200, Header: header, Body: io.NopCloser(strings.NewReader(sealed(s, members)))}, nil
+	return &http.Response{
+		StatusCode: 200, Header: header, Body: io.NopCloser(strings.NewReader(sealed(s, members))),
+	}, nil
 }
 
-// TestWaitPayKeepsTheCadence runs the real WaitPay for 300 customers and finds the very queries and syncs of the simulation.
+// TestWaitPayKeepsTheCadence runs the real WaitPay for 300 customers and finds the very queries and syncs of the
+// simulation.
 func TestWaitPayKeepsTheCadence(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		all := customers(300, 2)
 		shop := &till{T: t, start: time.Now(), payments: make(map[string]*payment), courses: make(map[string]*course)}
 		kit, err := daxpay.New(daxpay.Config{
-			ServiceURL: "http://127.0.0.1:9000", SignSecret: secret, Gateway: daxpay.GatewayV208, HTTPClient: &http.Client{Transport: shop},
+			ServiceURL: "http://127.0.0.1:9000", SignSecret: secret, Gateway: daxpay.GatewayV208,
+			HTTPClient: &http.Client{Transport: shop},
 		})
 		require.NoError(t, err)
 		for i, c := range all {
@@ -219,7 +224,9 @@ func TestWaitPayKeepsTheCadence(t *testing.T) {
 				defer waits.Done()
 				ctx, cancel := context.WithTimeout(context.Background(), patience)
 				defer cancel()
-				order, err := kit.WaitPay(ctx, &param.QueryPayParam{BizOrderNo: customerNo(i)}, daxpay.Wait{Amount: 100})
+				order, err := kit.WaitPay(
+					ctx, &param.QueryPayParam{BizOrderNo: customerNo(i)}, daxpay.Wait{Amount: 100},
+				)
 				if err == nil && order.Standing() == model.Succeeded {
 					shop.mu.Lock()
 					defer shop.mu.Unlock()

@@ -20,8 +20,8 @@ import (
 	"github.com/daxpay-go/daxpay/param"
 )
 
-// talk is a gateway that answers queries and syncs as a script says, the last line again and again. A line is the members of a
-// signed answer, a refusal, an HTTP status, an error, or a whole envelope.
+// talk is a gateway that answers queries and syncs as a script says, the last line again and again. A line is the
+// members of a signed answer, a refusal, an HTTP status, an error, or a whole envelope.
 type talk struct {
 	*testing.T
 	query, sync []any
@@ -110,7 +110,9 @@ func waits(ctx context.Context, kit *daxpay.Client, w daxpay.Wait) map[string]fu
 			return ended(kit.RecoverPay(ctx, &param.PayParam{BizOrderNo: "B1", Amount: 100}, w))
 		},
 		"RecoverRefund": func() waited {
-			return ended(kit.RecoverRefund(ctx, &param.RefundParam{BizRefundNo: "B1", BizOrderNo: "P1", Amount: 100}, w))
+			return ended(kit.RecoverRefund(
+				ctx, &param.RefundParam{BizRefundNo: "B1", BizOrderNo: "P1", Amount: 100}, w,
+			))
 		},
 	}
 }
@@ -147,7 +149,8 @@ func transferIs(status string) string {
 
 func allocIs(status, result string) string {
 	return `"allocNo":"G1","bizAllocNo":"B1","amount":100,"status":"` + status +
-		`","details":[{"receiverNo":"1","amount":60,"result":"success"},{"receiverNo":"2","amount":40,"result":"` + result + `"}]`
+		`","details":[{"receiverNo":"1","amount":60,"result":"success"},` +
+		`{"receiverNo":"2","amount":40,"result":"` + result + `"}]`
 }
 
 const (
@@ -156,8 +159,9 @@ const (
 	systemError = `{"code":10001,"msg":"系统错误"}`
 	isLocked    = `{"code":10007,"msg":"重复操作"}`
 	isDead      = `{"code":10004,"msg":"认证失败"}`
-	severalRows = `{"code":10001,"msg":"Expected one result (or null) to be returned by selectOne(), but found multiple records"}`
-	noOrder     = no("支付订单不存在")
+	severalRows = `{"code":10001,"msg":"Expected one result (or null) to be returned by selectOne(), ` +
+		`but found multiple records"}`
+	noOrder = no("支付订单不存在")
 )
 
 func syncSays(status string) string { return `"status":"` + status + `"` }
@@ -184,48 +188,58 @@ func TestWaitingRules(t *testing.T) {
 	unknown := daxpay.ErrOutcomeUnknown
 	for name, r := range map[string]rule{
 		"1: a query comes first, and no sync if it is settled": {
-			wait: "WaitPay", query: []any{payIs("success")}, status: "success", standing: model.Succeeded, syncs: []string{},
+			wait: "WaitPay", query: []any{payIs("success")}, status: "success", standing: model.Succeeded,
+			syncs: []string{},
 		},
 		"1: the request may still be on its way": {
-			wait: "WaitPay", query: []any{noOrder, noOrder, payIs("success")}, status: "success", standing: model.Succeeded, after: 2 * time.Second,
+			wait: "WaitPay", query: []any{noOrder, noOrder, payIs("success")}, status: "success",
+			standing: model.Succeeded, after: 2 * time.Second,
 		},
 		"1: no such order counts after 20 seconds": {
 			wait: "RecoverPay", query: []any{noOrder}, is: daxpay.ErrNoSuchOrder, not: unknown, after: 20 * time.Second,
 		},
 		"1: counted from when it was sent": {
-			wait: "RecoverPay", query: []any{noOrder}, made: 15 * time.Second, is: daxpay.ErrNoSuchOrder, not: unknown, after: 5 * time.Second,
+			wait: "RecoverPay", query: []any{noOrder}, made: 15 * time.Second, is: daxpay.ErrNoSuchOrder, not: unknown,
+			after: 5 * time.Second,
 		},
 		"1: a refund that arrives late is found": {
-			wait: "RecoverRefund", query: []any{noOrder, noOrder, noOrder, refundIs("progress")}, status: "progress", after: 3 * time.Second,
+			wait: "RecoverRefund", query: []any{noOrder, noOrder, noOrder, refundIs("progress")}, status: "progress",
+			after: 3 * time.Second,
 		},
 		"1: a refund is not refused before": {
 			wait: "RecoverRefund", query: []any{noOrder}, limit: 15 * time.Second, is: unknown, after: 15 * time.Second,
 		},
 		"1: no such order proves nothing of a refund before 2.0.8": {
-			wait: "RecoverRefund", version: daxpay.GatewayV207, query: []any{noOrder}, is: unknown, reason: daxpay.ReasonNoSuchOrder, after: 20 * time.Second,
+			wait: "RecoverRefund", version: daxpay.GatewayV207, query: []any{noOrder}, is: unknown,
+			reason: daxpay.ReasonNoSuchOrder, after: 20 * time.Second,
 		},
 		"1: and nothing of a payment": {
-			wait: "WaitPay", version: daxpay.GatewayV207, query: []any{noOrder}, is: unknown, reason: daxpay.ReasonNoSuchOrder, after: 20 * time.Second,
+			wait: "WaitPay", version: daxpay.GatewayV207, query: []any{noOrder}, is: unknown,
+			reason: daxpay.ReasonNoSuchOrder, after: 20 * time.Second,
 		},
 		"2: paid": {
-			wait: "WaitPay", query: []any{payIs("progress"), payIs("progress"), payIs("success")}, status: "success", standing: model.Succeeded,
-			after: 2 * time.Second, syncs: []string{},
+			wait: "WaitPay", query: []any{payIs("progress"), payIs("progress"), payIs("success")}, status: "success",
+			standing: model.Succeeded,
+			after:    2 * time.Second, syncs: []string{},
 		},
 		"2: paid and given back since, before 2.0.8": {
-			wait: "WaitPay", version: daxpay.GatewayV207, query: []any{payIs("refunded")}, status: "refunded", standing: model.Succeeded, syncs: []string{},
+			wait: "WaitPay", version: daxpay.GatewayV207, query: []any{payIs("refunded")}, status: "refunded",
+			standing: model.Succeeded, syncs: []string{},
 		},
 		"2: closed, and the sync agrees": {
-			wait: "WaitPay", query: []any{payIs("close")}, sync: []any{syncSays("pay_closed")}, status: "close", standing: model.Ended, syncs: []string{"sync 0s"},
+			wait: "WaitPay", query: []any{payIs("close")}, sync: []any{syncSays("pay_closed")}, status: "close",
+			standing: model.Ended, syncs: []string{"sync 0s"},
 		},
 		"2: cancelled, and the channel still waits": {
-			wait: "WaitPay", query: []any{payIs("cancel")}, sync: []any{systemError}, status: "cancel", standing: model.Ended, syncs: []string{"sync 0s"},
+			wait: "WaitPay", query: []any{payIs("cancel")}, sync: []any{systemError}, status: "cancel",
+			standing: model.Ended, syncs: []string{"sync 0s"},
 		},
 		"2: failed, and the channel does not know it": {
-			wait: "WaitPay", query: []any{payIs("fail")}, sync: []any{no("查询失败")}, status: "fail", standing: model.Ended, syncs: []string{"sync 0s"},
+			wait: "WaitPay", query: []any{payIs("fail")}, sync: []any{no("查询失败")}, status: "fail",
+			standing: model.Ended, syncs: []string{"sync 0s"},
 		},
 		"2: closed, but the sync says paid": {
-			wait: "WaitPay", query: []any{payIs("close"), payIs("close"), payIs("close"), payIs("close"), payIs("close"), payIs("close"), payIs("close"),
-				payIs("close"), payIs("close"), payIs("close"), payIs("close"), payIs("success")},
+			wait: "WaitPay", query: append(repeated(payIs("close"), 11), payIs("success")),
 			sync:   []any{syncSays("pay_success")},
 			status: "success", standing: model.Succeeded, after: 10 * time.Second, before: 13 * time.Second,
 		},
@@ -238,94 +252,137 @@ func TestWaitingRules(t *testing.T) {
 			status: "close", standing: model.Ended, after: 11 * time.Second, syncs: []string{"sync 0s", "sync 11s"},
 		},
 		"2: before 2.0.8 the sync opens a closed one": {
-			wait: "WaitPay", version: daxpay.GatewayV207, query: []any{payIs("close"), payIs("progress"), payIs("progress"), payIs("success")},
-			sync: []any{syncSays("pay_progress")}, status: "success", standing: model.Succeeded, after: 2 * time.Second, syncs: []string{"sync 0s"},
+			wait: "WaitPay", version: daxpay.GatewayV207,
+			query: []any{payIs("close"), payIs("progress"), payIs("progress"), payIs("success")},
+			sync:  []any{syncSays("pay_progress")}, status: "success", standing: model.Succeeded,
+			after: 2 * time.Second,
+			syncs: []string{"sync 0s"},
 		},
 		"2: a status that is not known is waited out": {
-			wait: "WaitPay", query: []any{payIs("something_new"), payIs("success")}, status: "success", standing: model.Succeeded, after: time.Second,
+			wait: "WaitPay", query: []any{payIs("something_new"), payIs("success")}, status: "success",
+			standing: model.Succeeded, after: time.Second,
 		},
 		"4: given back at the channel": {
-			wait: "WaitPay", query: []any{payIs("progress")}, sync: []any{syncSays("pay_refund")}, is: unknown, reason: daxpay.ReasonGivenBack,
-			after: 20 * time.Second, before: 23 * time.Second,
+			wait: "WaitPay", query: []any{payIs("progress")}, sync: []any{syncSays("pay_refund")}, is: unknown,
+			reason: daxpay.ReasonGivenBack,
+			after:  20 * time.Second, before: 23 * time.Second,
 		},
 		"5: what a sync is refused with is not final": {
-			wait: "WaitPay", query: append(repeated(payIs("progress"), 60), payIs("success")), sync: []any{no("查询失败"), systemError, isLocked, errReset, 502},
+			wait: "WaitPay", query: append(repeated(payIs("progress"), 60), payIs("success")),
+			sync:   []any{no("查询失败"), systemError, isLocked, errReset, 502},
 			status: "success", standing: model.Succeeded, after: 2 * time.Minute, before: 10 * time.Minute,
 		},
 		"6: no sync in the first seconds": {
-			wait: "WaitPay", query: append(repeated(payIs("progress"), 18), payIs("success")), status: "success", standing: model.Succeeded,
-			after: 17 * time.Second, before: 20 * time.Second, syncs: []string{},
+			wait: "WaitPay", query: append(repeated(payIs("progress"), 18), payIs("success")), status: "success",
+			standing: model.Succeeded,
+			after:    17 * time.Second, before: 20 * time.Second, syncs: []string{},
 		},
 		"6: the channel does not know it until the customer acts": {
-			wait: "WaitPay", query: append(repeated(payIs("progress"), 40), payIs("success")), sync: []any{syncSays("pay_not_found_unknown")},
+			wait: "WaitPay", query: append(repeated(payIs("progress"), 40), payIs("success")),
+			sync:   []any{syncSays("pay_not_found_unknown")},
 			status: "success", standing: model.Succeeded, after: 40 * time.Second, before: 90 * time.Second,
 		},
 		"6: a lost callback is found by a sync": {
-			wait: "WaitPay", made: 5 * time.Minute, query: append(repeated(payIs("progress"), 1), payIs("success")), sync: []any{syncSays("pay_success")},
+			wait: "WaitPay", made: 5 * time.Minute, query: append(repeated(payIs("progress"), 1), payIs("success")),
+			sync:   []any{syncSays("pay_success")},
 			status: "success", standing: model.Succeeded, syncs: []string{"sync 0s"},
 		},
 		"7: a wallet payment": {
-			wait: "WaitPay", query: []any{walletInProgress}, is: unknown, reason: daxpay.ReasonWallet, syncs: []string{},
+			wait: "WaitPay", query: []any{walletInProgress}, is: unknown, reason: daxpay.ReasonWallet,
+			syncs: []string{},
 		},
 		"7: a wallet payment, recovered": {
-			wait: "RecoverPay", query: []any{walletInProgress}, is: unknown, reason: daxpay.ReasonWallet, syncs: []string{},
+			wait: "RecoverPay", query: []any{walletInProgress}, is: unknown, reason: daxpay.ReasonWallet,
+			syncs: []string{},
 		},
 		"8: no sync of a refund in the first minute": {
-			wait: "WaitRefund", query: append(repeated(refundIs("progress"), 35), refundIs("success")), status: "success", standing: model.Succeeded,
+			wait: "WaitRefund", query: append(repeated(refundIs("progress"), 35), refundIs("success")),
+			status: "success", standing: model.Succeeded,
 			after: 35 * time.Second, before: time.Minute, syncs: []string{},
 		},
 		"8: a refund that failed, and is not done": {
-			wait: "WaitRefund", query: []any{refundIs("fail")}, sync: []any{no("支付宝网关退款未成功")}, status: "fail", standing: model.Unproved,
-			after: time.Minute, syncs: []string{"sync 1m0s"},
+			wait: "WaitRefund", query: []any{refundIs("fail")}, sync: []any{no("支付宝网关退款未成功")}, status: "fail",
+			standing: model.Unproved,
+			after:    time.Minute, syncs: []string{"sync 1m0s"},
 		},
 		"8: a refund that failed, but is done": {
-			wait: "WaitRefund", query: append(repeated(refundIs("fail"), 10), refundIs("success")), sync: []any{syncSays("refund_success")}, made: time.Minute,
+			wait: "WaitRefund", query: append(repeated(refundIs("fail"), 10), refundIs("success")),
+			sync: []any{syncSays("refund_success")}, made: time.Minute,
 			status: "success", standing: model.Succeeded, after: 11 * time.Second, before: time.Minute,
 		},
 		"8: a refund that failed, recovered": {
-			wait: "RecoverRefund", query: []any{refundIs("fail")}, sync: []any{no("支付宝网关退款未成功")}, is: unknown, reason: daxpay.ReasonFailed, made: time.Minute,
+			wait: "RecoverRefund", query: []any{refundIs("fail")}, sync: []any{no("支付宝网关退款未成功")}, is: unknown,
+			reason: daxpay.ReasonFailed, made: time.Minute,
 		},
 		"8: a refund that failed, which the sync closes": {
-			wait: "WaitRefund", query: []any{refundIs("fail"), refundIs("close")}, sync: []any{syncSays("pay_not_found")}, made: time.Minute,
+			wait: "WaitRefund", query: []any{refundIs("fail"), refundIs("close")},
+			sync: []any{syncSays("pay_not_found")}, made: time.Minute,
 			is: unknown, reason: daxpay.ReasonClosed,
 		},
 		"8: a refund that is closed": {
-			wait: "WaitRefund", query: []any{refundIs("close")}, is: unknown, reason: daxpay.ReasonClosed, syncs: []string{},
+			wait: "WaitRefund", query: []any{refundIs("close")}, is: unknown, reason: daxpay.ReasonClosed,
+			syncs: []string{},
 		},
 		"8: a refund of 2.0.6": {
-			wait: "WaitRefund", version: daxpay.GatewayV206, is: unknown, reason: daxpay.ReasonNoQuery, syncs: []string{},
+			wait: "WaitRefund", version: daxpay.GatewayV206, is: unknown, reason: daxpay.ReasonNoQuery,
+			syncs: []string{},
 		},
 		"9: a share is pending": {
-			wait: "WaitAllocation", query: []any{allocIs("allocation_processing", "pending"), allocIs("allocation_end", "pending"), allocIs("allocation_end", "fail")},
+			wait: "WaitAllocation",
+			query: []any{
+				allocIs("allocation_processing", "pending"), allocIs("allocation_end", "pending"),
+				allocIs("allocation_end", "fail"),
+			},
 			sync: []any{`"a":1`}, status: "allocation_end", standing: model.Succeeded, after: 2 * time.Second,
 		},
 		"9: a start that failed": {
-			wait: "WaitAllocation", query: []any{allocIs("allocation_failed", "pending")}, status: "allocation_failed", standing: model.Unproved,
+			wait: "WaitAllocation", query: []any{allocIs("allocation_failed", "pending")}, status: "allocation_failed",
+			standing: model.Unproved,
 		},
 		"9: only a sync brings it up to date": {
-			wait: "WaitAllocation", query: append(repeated(allocIs("allocation_processing", "pending"), 20), allocIs("allocation_end", "success")), sync: []any{`"a":1`},
-			status: "allocation_end", standing: model.Succeeded, after: 15 * time.Second, before: 30 * time.Second, syncs: []string{"sync 10s"},
+			wait: "WaitAllocation",
+			query: append(
+				repeated(allocIs("allocation_processing", "pending"), 20), allocIs("allocation_end", "success"),
+			),
+			sync:   []any{`"a":1`},
+			status: "allocation_end", standing: model.Succeeded, after: 15 * time.Second, before: 30 * time.Second,
+			syncs: []string{"sync 10s"},
 		},
 		"10: a transfer that was paid out": {
-			wait: "WaitTransfer", query: []any{transferIs("transferring"), transferIs("success")}, status: "success", standing: model.Succeeded, after: time.Second,
+			wait: "WaitTransfer", query: []any{transferIs("transferring"), transferIs("success")}, status: "success",
+			standing: model.Succeeded, after: time.Second,
 		},
-		"10: a transfer that failed":  {wait: "WaitTransfer", query: []any{transferIs("fail")}, is: unknown, reason: daxpay.ReasonFailed},
-		"10: a transfer sent twice":   {wait: "WaitTransfer", query: []any{severalRows}, is: unknown, reason: daxpay.ReasonSeveral},
-		"10: a system error for good": {wait: "WaitTransfer", query: []any{systemError}, is: unknown, reason: daxpay.ReasonSeveral, after: 20 * time.Second},
+		"10: a transfer that failed": {
+			wait: "WaitTransfer", query: []any{transferIs("fail")}, is: unknown, reason: daxpay.ReasonFailed,
+		},
+		"10: a transfer sent twice": {
+			wait: "WaitTransfer", query: []any{severalRows}, is: unknown, reason: daxpay.ReasonSeveral,
+		},
+		"10: a system error for good": {
+			wait: "WaitTransfer", query: []any{systemError}, is: unknown, reason: daxpay.ReasonSeveral,
+			after: 20 * time.Second,
+		},
 		"10: a system error that passes": {
-			wait: "WaitTransfer", query: []any{systemError, transferIs("success")}, status: "success", standing: model.Succeeded, after: time.Second,
+			wait: "WaitTransfer", query: []any{systemError, transferIs("success")}, status: "success",
+			standing: model.Succeeded, after: time.Second,
 		},
 		"10: no such transfer": {
-			wait: "WaitTransfer", query: []any{noOrder}, is: unknown, reason: daxpay.ReasonNoSuchOrder, after: 20 * time.Second,
+			wait: "WaitTransfer", query: []any{noOrder}, is: unknown, reason: daxpay.ReasonNoSuchOrder,
+			after: 20 * time.Second,
 		},
 		"10: a transfer before 2.0.8": {wait: "WaitTransfer", version: daxpay.GatewayV207, is: unknown},
 		"10: a transfer that nobody can ask for": {
 			wait: "WaitTransfer", query: []any{isDead}, is: unknown,
 		},
-		"11: another amount":               {wait: "WaitPay", query: []any{payIs("success")}, amount: 99, is: daxpay.ErrEcho},
-		"11: another amount of a transfer": {wait: "WaitTransfer", query: []any{transferIs("success")}, amount: 99, is: daxpay.ErrEcho},
+		"11: another amount": {
+			wait: "WaitPay", query: []any{payIs("success")}, amount: 99, is: daxpay.ErrEcho,
+		},
+		"11: another amount of a transfer": {
+			wait: "WaitTransfer", query: []any{transferIs("success")}, amount: 99, is: daxpay.ErrEcho,
+		},
 		"11: a refund of another payment": {
-			wait: "RecoverRefund", query: []any{strings.Replace(refundIs("success"), "P1", "P2", 1)}, is: daxpay.ErrEcho,
+			wait: "RecoverRefund", query: []any{strings.Replace(refundIs("success"), "P1", "P2", 1)},
+			is: daxpay.ErrEcho,
 		},
 		"11: still unknown then": {
 			wait: "RecoverRefund", query: []any{strings.Replace(refundIs("success"), "100", "99", 1)}, is: unknown,
@@ -336,15 +393,34 @@ func TestWaitingRules(t *testing.T) {
 		"an answer that does not name the order": {
 			wait: "WaitPay", query: []any{`"orderNo":"G1","amount":100,"status":"success"`}, is: daxpay.ErrEcho,
 		},
-		"RecoverPay: begun":                     {wait: "RecoverPay", query: []any{payIs("progress")}, status: "progress", syncs: []string{}},
-		"RecoverPay: nothing":                   {wait: "RecoverPay", query: []any{errReset}, is: unknown, limit: time.Minute, after: time.Minute},
-		"RecoverPay: cannot ask":                {wait: "RecoverPay", query: []any{isDead}, is: unknown},
-		"RecoverPay: paid":                      {wait: "RecoverPay", query: []any{payIs("success")}, status: "success", standing: model.Succeeded},
-		"RecoverRefund: on 2.0.6":               {wait: "RecoverRefund", version: daxpay.GatewayV206, is: unknown, reason: daxpay.ReasonNoQuery},
-		"RecoverRefund: no answer":              {wait: "RecoverRefund", query: []any{errReset}, is: unknown, limit: time.Minute, after: time.Minute},
-		"a deadline: one more sync and query":   {wait: "WaitPay", query: []any{payIs("progress")}, sync: []any{syncSays("pay_progress")}, limit: 2 * time.Minute, is: context.DeadlineExceeded, after: 2 * time.Minute},
-		"a deadline before the first sync":      {wait: "WaitPay", query: []any{payIs("progress")}, limit: 20 * time.Second, is: context.DeadlineExceeded, after: 20 * time.Second, syncs: []string{}},
-		"a sync that cannot work ends the wait": {wait: "WaitPay", query: []any{payIs("progress")}, sync: []any{404}, is: daxpay.ErrProtocol, after: 20 * time.Second},
+		"RecoverPay: begun": {
+			wait: "RecoverPay", query: []any{payIs("progress")}, status: "progress", syncs: []string{},
+		},
+		"RecoverPay: nothing": {
+			wait: "RecoverPay", query: []any{errReset}, is: unknown, limit: time.Minute, after: time.Minute,
+		},
+		"RecoverPay: cannot ask": {wait: "RecoverPay", query: []any{isDead}, is: unknown},
+		"RecoverPay: paid": {
+			wait: "RecoverPay", query: []any{payIs("success")}, status: "success", standing: model.Succeeded,
+		},
+		"RecoverRefund: on 2.0.6": {
+			wait: "RecoverRefund", version: daxpay.GatewayV206, is: unknown, reason: daxpay.ReasonNoQuery,
+		},
+		"RecoverRefund: no answer": {
+			wait: "RecoverRefund", query: []any{errReset}, is: unknown, limit: time.Minute, after: time.Minute,
+		},
+		"a deadline: one more sync and query": {
+			wait: "WaitPay", query: []any{payIs("progress")}, sync: []any{syncSays("pay_progress")},
+			limit: 2 * time.Minute, is: context.DeadlineExceeded, after: 2 * time.Minute,
+		},
+		"a deadline before the first sync": {
+			wait: "WaitPay", query: []any{payIs("progress")}, limit: 20 * time.Second, is: context.DeadlineExceeded,
+			after: 20 * time.Second, syncs: []string{},
+		},
+		"a sync that cannot work ends the wait": {
+			wait: "WaitPay", query: []any{payIs("progress")}, sync: []any{404}, is: daxpay.ErrProtocol,
+			after: 20 * time.Second,
+		},
 	} {
 		t.Run(name, func(t *testing.T) { synctest.Test(t, func(t *testing.T) { r.check(t) }) })
 	}
@@ -433,21 +509,31 @@ func TestWaitGivesUpOnWhatDoesNotPass(t *testing.T) {
 
 func TestWaitProgressAndPauses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &talk{T: t, query: []any{payIs("progress"), errReset, 502, systemError, payIs("progress"), payIs("success")}}
+		s := &talk{
+			T: t, query: []any{payIs("progress"), errReset, 502, systemError, payIs("progress"), payIs("success")},
+		}
 		var progress []string
 		w := daxpay.Wait{First: 2 * time.Second, Ceiling: 3 * time.Second, Progress: func(status string, err error) {
 			progress = append(progress, fmt.Sprintf("%s %t", status, err != nil))
 		}}
 		got := waits(context.Background(), s.kit(daxpay.GatewayV208), w)["WaitPay"]()
 		require.NoError(t, got.err)
-		require.Equal(t, []string{"progress false", " true", " true", " true", "progress false", "success false"}, progress)
+		require.Equal(
+			t, []string{"progress false", " true", " true", " true", "progress false", "success false"}, progress,
+		)
 		require.InDelta(t, 10, time.Since(s.start).Seconds(), 0.5, "five pauses of two seconds and a little")
 
-		s = &talk{T: t, query: append(repeated(payIs("progress"), 20), payIs("success")), sync: []any{syncSays("pay_progress")}}
+		s = &talk{
+			T: t, query: append(repeated(payIs("progress"), 20), payIs("success")),
+			sync: []any{syncSays("pay_progress")},
+		}
 		w = daxpay.Wait{Made: time.Now().Add(-time.Hour), Ceiling: 3 * time.Second}
 		got = waits(context.Background(), s.kit(daxpay.GatewayV208), w)["WaitPay"]()
 		require.NoError(t, got.err)
-		require.Equal(t, 57*time.Second, time.Since(s.start), "an old order is asked for at the ceiling, and synchronized at once")
+		require.Equal(
+			t, 57*time.Second, time.Since(s.start),
+			"an old order is asked for at the ceiling, and synchronized at once",
+		)
 
 		s = &talk{T: t, query: []any{payIs("progress"), payIs("success")}}
 		w = daxpay.Wait{Made: time.Now().Add(time.Hour)}
@@ -489,8 +575,11 @@ func TestWaitMisuse(t *testing.T) {
 			_, err := kit.WaitAllocation(ctx, &param.QueryAllocOrderParam{BizAllocationNo: "B1"}, daxpay.Wait{})
 			return err
 		},
-		"no context": func() error { _, err := kit.WaitPay(nil, &param.QueryPayParam{}, daxpay.Wait{}); return err }, //nolint:staticcheck // that is what is tested
-		"no number":  func() error { _, err := kit.WaitPay(ctx, &param.QueryPayParam{}, daxpay.Wait{}); return err },
+		"no context": func() error {
+			_, err := kit.WaitPay(nil, &param.QueryPayParam{}, daxpay.Wait{}) //nolint:staticcheck // that is tested
+			return err
+		},
+		"no number": func() error { _, err := kit.WaitPay(ctx, &param.QueryPayParam{}, daxpay.Wait{}); return err },
 	} {
 		require.ErrorIs(t, do(), daxpay.ErrParam, name)
 	}
@@ -504,7 +593,8 @@ func TestRecoverAsksAnewAndForTheSameOrder(t *testing.T) {
 		var body []byte
 		kit, _ := mocked(t, daxpay.Config{Gateway: daxpay.GatewayV208}, recordBody(&body, isDead))
 		_, err := kit.RecoverPay(context.Background(), &param.PayParam{
-			BizOrderNo: "B1", Amount: 1, Common: param.Common{ReqTime: time.Unix(1715500000, 0), NonceStr: "old", ClientIP: "192.0.2.9"},
+			BizOrderNo: "B1", Amount: 1,
+			Common: param.Common{ReqTime: time.Unix(1715500000, 0), NonceStr: "old", ClientIP: "192.0.2.9"},
 		}, daxpay.Wait{})
 		var refusal *daxpay.GatewayError
 		require.ErrorAs(t, err, &refusal, "that does not pass")

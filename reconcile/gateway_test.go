@@ -169,7 +169,8 @@ func (p *payment) query() any {
 	if !p.expires.IsZero() {
 		expires = fmt.Sprint(p.expires.Unix())
 	}
-	return fmt.Sprintf(`,"orderNo":"G%s","bizOrderNo":"%s","channel":"%s","amount":%d,"refundableBalance":%d,"status":"%s","expiredTime":%s`,
+	return fmt.Sprintf(`,"orderNo":"G%s","bizOrderNo":"%s","channel":"%s","amount":%d,"refundableBalance":%d,`+
+		`"status":"%s","expiredTime":%s`,
 		p.no, p.no, channel, p.amount, p.amount, p.status, expires)
 }
 
@@ -205,7 +206,8 @@ func (f *refund) query() any {
 	if f == nil {
 		return refusal("退款订单不存在")
 	}
-	return fmt.Sprintf(`,"orderNo":"GP","bizOrderNo":"P","refundNo":"G%s","bizRefundNo":"%s","orderAmount":100,"amount":%d,"status":"%s"`,
+	return fmt.Sprintf(`,"orderNo":"GP","bizOrderNo":"P","refundNo":"G%s","bizRefundNo":"%s","orderAmount":100,`+
+		`"amount":%d,"status":"%s"`,
 		f.no, f.no, f.amount, f.status)
 }
 
@@ -232,14 +234,18 @@ func (o *transfer) query() any {
 	if o == nil {
 		return refusal("转账订单不存在")
 	}
-	return fmt.Sprintf(`,"bizTransferNo":"%s","transferNo":"G%s","channel":"ali_pay","amount":%d,"status":"%s"`, o.no, o.no, o.amount, o.status)
+	return fmt.Sprintf(
+		`,"bizTransferNo":"%s","transferNo":"G%s","channel":"ali_pay","amount":%d,"status":"%s"`, o.no, o.no, o.amount,
+		o.status,
+	)
 }
 
 func (a *allocation) query() any {
 	if a == nil {
 		return refusal("分账单不存在")
 	}
-	return fmt.Sprintf(`,"allocNo":"G%s","bizAllocNo":"%s","amount":%d,"status":"%s","details":[{"receiverNo":"1","amount":1,"result":"success"},`+
+	return fmt.Sprintf(`,"allocNo":"G%s","bizAllocNo":"%s","amount":%d,"status":"%s",`+
+		`"details":[{"receiverNo":"1","amount":1,"result":"success"},`+
 		`{"receiverNo":"2","amount":2,"result":"%s"}]`, a.no, a.no, a.amount, a.status, a.result)
 }
 
@@ -263,10 +269,12 @@ func (g *gateway) notice(no string) ([]byte, bool) {
 	members := ""
 	switch p, f := g.payments[no], g.refunds[no]; {
 	case p != nil && p.status != model.PayProgress:
-		members = fmt.Sprintf(`"orderNo":"G%s","bizOrderNo":"%s","title":"t","channel":"ali_pay","method":"qrcode","amount":%d,"status":"%s","attach":null`,
+		members = fmt.Sprintf(`"orderNo":"G%s","bizOrderNo":"%s","title":"t","channel":"ali_pay","method":"qrcode",`+
+			`"amount":%d,"status":"%s","attach":null`,
 			no, no, p.amount, p.status)
 	case f != nil && f.status != model.RefundProgress && f.status != model.RefundFail:
-		members = fmt.Sprintf(`"orderNo":"GP","bizOrderNo":"P","refundNo":"G%s","bizRefundNo":"%s","orderAmount":100,"amount":%d,"status":"%s","attach":null`,
+		members = fmt.Sprintf(`"orderNo":"GP","bizOrderNo":"P","refundNo":"G%s","bizRefundNo":"%s","orderAmount":100,`+
+			`"amount":%d,"status":"%s","attach":null`,
 			no, no, f.amount, f.status)
 	default:
 		return nil, false

@@ -284,7 +284,9 @@ func (b *bench) paid(no string, age time.Duration) {
 
 // allocation is one of which the shop has the gateway's number.
 func (b *bench) allocation(no string, age time.Duration) {
-	b.shop.put(reconcile.Order{Kind: reconcile.Allocation, No: no, GatewayNo: "G" + no, Amount: 100, Made: b.now().Add(-age)})
+	b.shop.put(reconcile.Order{
+		Kind: reconcile.Allocation, No: no, GatewayNo: "G" + no, Amount: 100, Made: b.now().Add(-age),
+	})
 }
 
 var errDown = errors.New("down")

@@ -17,8 +17,8 @@ import (
 	"github.com/daxpay-go/daxpay/model"
 )
 
-// load is a shop with many open orders in virtual time: everything is the Reconciler's but the client and the pauses. A call to the
-// gateway takes 5 milliseconds, one after the other: 200 a second.
+// load is a shop with many open orders in virtual time: everything is the Reconciler's but the client and the pauses. A
+// call to the gateway takes 5 milliseconds, one after the other: 200 a second.
 type load struct {
 	testing.TB
 	r      *Reconciler
@@ -46,7 +46,10 @@ type customer struct {
 const callTakes = 5 * time.Millisecond
 
 func newLoad(tb testing.TB, options Options) *load {
-	l := &load{TB: tb, now: time.Unix(1_700_000_000, 0), rand: rand.New(rand.NewPCG(3, 400)), orders: make(map[string]*customer)}
+	l := &load{
+		TB: tb, now: time.Unix(1_700_000_000, 0), rand: rand.New(rand.NewPCG(3, 400)),
+		orders: make(map[string]*customer),
+	}
 	options.Now = func() time.Time { return l.now }
 	options.Interval = 1 // the calls take their time already
 	sink := Sink{Pay: func(context.Context, Order, *model.PayOrderModel) error { return nil }}
@@ -73,7 +76,9 @@ func (l *load) add(made time.Time, pays bool) {
 func (l *load) open(_ context.Context, _ Kind, after string, limit int) ([]Order, error) {
 	var page []Order
 	young := 0
-	for i := sort.Search(len(l.listed), func(i int) bool { return l.listed[i].No > after }); i < len(l.listed) && len(page) < limit; i++ {
+	for i := sort.Search(
+		len(l.listed), func(i int) bool { return l.listed[i].No > after },
+	); i < len(l.listed) && len(page) < limit; i++ {
 		if l.orders[l.listed[i].No] != nil {
 			page = append(page, l.listed[i])
 		}

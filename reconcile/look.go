@@ -68,7 +68,10 @@ func payLookup(c *daxpay.Client, sink Sink) lookup {
 	return lookup{
 		path: about(Order{}).Call().Path,
 		query: asking(c, sink.Pay, about, func(m *model.PayOrderModel) found {
-			return found{no: m.BizOrderNo, amount: m.Amount, status: string(m.Status), standing: m.Standing(), expires: m.ExpiredTime.Time}
+			return found{
+				no: m.BizOrderNo, amount: m.Amount, status: string(m.Status), standing: m.Standing(),
+				expires: m.ExpiredTime.Time,
+			}
 		}),
 		sync: func(ctx context.Context, o Order) (follow.Answer, error) {
 			res, err := c.SyncPay(ctx, &param.PaySyncParam{BizOrderNo: o.No})
@@ -224,7 +227,9 @@ func (r *Reconciler) ask(ctx context.Context, l lookup, j *job) outcome {
 	end, why := j.follow.Seen(r.age(j), f.standing, f.status)
 	switch {
 	case end && why != "":
-		return r.unresolved(ctx, j, &daxpay.UnresolvedError{Path: l.path, Reason: daxpay.Reason(why), Status: f.status}, 0)
+		return r.unresolved(
+			ctx, j, &daxpay.UnresolvedError{Path: l.path, Reason: daxpay.Reason(why), Status: f.status}, 0,
+		)
 	case end:
 		return r.hand(ctx, j, &f)
 	case syncErr != nil:
@@ -252,7 +257,9 @@ func (r *Reconciler) refused(ctx context.Context, l lookup, j *job, asked time.D
 		why := &daxpay.UnresolvedError{Path: l.path, Reason: daxpay.ReasonNoSuchOrder, Err: refusal}
 		return r.unresolved(ctx, j, why, max(r.options.UnknownAfter, follow.Arrival+1))
 	case j.order.Kind == Transfer && follow.SeveralTransfers(refusal.Code, refusal.Msg, asked):
-		return r.unresolved(ctx, j, &daxpay.UnresolvedError{Path: l.path, Reason: daxpay.ReasonSeveral, Err: refusal}, 0)
+		return r.unresolved(
+			ctx, j, &daxpay.UnresolvedError{Path: l.path, Reason: daxpay.ReasonSeveral, Err: refusal}, 0,
+		)
 	}
 	return r.fault(ctx, j, err)
 }
@@ -330,8 +337,8 @@ func noAnswer(err error) bool {
 	return errors.As(err, &transport) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }
 
-// hand gives an order that was settled to the sink. A payment that is over is given once as that, and looked at again when it can no
-// longer be paid.
+// hand gives an order that was settled to the sink. A payment that is over is given once as that, and looked at again
+// when it can no longer be paid.
 func (r *Reconciler) hand(ctx context.Context, j *job, f *found) outcome {
 	isOver := j.order.Kind == Pay && f.standing == model.Ended
 	if isOver && j.late {

@@ -11,8 +11,8 @@ import (
 	"github.com/daxpay-go/daxpay/internal/follow"
 )
 
-// orders are those that the source lists, and when each is to be looked at next. Payments that ended without success stay among them
-// until they can no longer be paid, listed or not.
+// orders are those that the source lists, and when each is to be looked at next. Payments that ended without success
+// stay among them until they can no longer be paid, listed or not.
 type orders struct {
 	grace, first, ceiling, retryAfter time.Duration
 	queryOnly                         bool
@@ -127,8 +127,9 @@ func latest(a, b time.Time) time.Time {
 	return b
 }
 
-// drop forgets the orders of a kind that a complete list did not have, and returns how many it had. One that is being looked at is
-// forgotten afterwards: were it listed again meanwhile, it would be looked at twice at a time. One that is late is kept.
+// drop forgets the orders of a kind that a complete list did not have, and returns how many it had. One that is being
+// looked at is forgotten afterwards: were it listed again meanwhile, it would be looked at twice at a time. One that is
+// late is kept.
 func (t *orders) drop(kind Kind, listing uint64) (listed int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -219,7 +220,8 @@ const (
 	taken                 // the sink took it, and nothing can change any more
 )
 
-// lost is how long a payment that is late, and that the source does not list, is looked at in vain once it cannot be paid any more.
+// lost is how long a payment that is late, and that the source does not list, is looked at in vain once it cannot be
+// paid any more.
 const lost = time.Hour
 
 // put takes the order back and decides when it is looked at again.
@@ -295,7 +297,8 @@ func (t *orders) rouse() {
 	}
 }
 
-// sleep waits until the pause ends, which a negative one does not, or something may be due earlier, or the context ends.
+// sleep waits until the pause ends, which a negative one does not, or something may be due earlier, or the context
+// ends.
 func (t *orders) sleep(ctx context.Context, pause time.Duration) {
 	var over <-chan time.Time
 	if pause >= 0 {

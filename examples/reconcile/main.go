@@ -1,5 +1,5 @@
-// Reconcile is a shop with its orders in SQLite, in which notices and the reconciler bring what became of them side by side. Some
-// notices are lost, one comes twice, one comes while the reconciler is at it; every order takes effect once:
+// Reconcile is a shop with its orders in SQLite, in which notices and the reconciler bring what became of them side by
+// side. Some notices are lost, one comes twice, one comes while the reconciler is at it; every order takes effect once:
 //
 //	cd examples/reconcile && go run .
 //
@@ -28,8 +28,8 @@ import (
 	"github.com/daxpay-go/daxpay/reconcile"
 )
 
-// schema has the orders, of all kinds in one table here, and what the shop did about those that ended: goods that were sent, money
-// that was booked.
+// schema has the orders, of all kinds in one table here, and what the shop did about those that ended: goods that were
+// sent, money that was booked.
 const schema = `
 create table orders (
 	kind text not null, no text not null, amount integer not null, made integer not null,
@@ -43,18 +43,19 @@ create table effects (kind text not null, no text not null, status text not null
 
 type shop struct{ db *sql.DB }
 
-// update takes any status for an order that is open. A payment that is over takes success as well, because the customer can pay at the
-// channel after it was closed; what succeeded takes nothing any more.
+// update takes any status for an order that is open. A payment that is over takes success as well, because the customer
+// can pay at the channel after it was closed; what succeeded takes nothing any more.
 const update = `
 update orders set status = ?, watched = ? where kind = ? and no = ?
 and (status = 'open' or kind = 'pay' and status in ('close', 'cancel', 'fail') and ? = 'success')`
 
-// watchedFor is how long a payment that is over stays listed. It is longer than any of this shop's payments can be paid: an hour beyond
-// the 30 minutes after which they expire.
+// watchedFor is how long a payment that is over stays listed. It is longer than any of this shop's payments can be
+// paid: an hour beyond the 30 minutes after which they expire.
 const watchedFor = 90 * time.Minute
 
-// settle stores how an order ended, and does what has to be done about it, in one transaction. Whoever comes first changes the row;
-// everybody else changes none, and does nothing. Only what is proved comes here: model.Succeeded, or a payment that is model.Ended.
+// settle stores how an order ended, and does what has to be done about it, in one transaction. Whoever comes first
+// changes the row; everybody else changes none, and does nothing. Only what is proved comes here: model.Succeeded, or a
+// payment that is model.Ended.
 func (s *shop) settle(ctx context.Context, kind reconcile.Kind, no string, amount int64, status, by string) error {
 	tx, err := s.db.BeginTx(ctx, nil)
 	if err != nil {
@@ -62,7 +63,9 @@ func (s *shop) settle(ctx context.Context, kind reconcile.Kind, no string, amoun
 	}
 	defer tx.Rollback() //nolint:errcheck // after Commit there is nothing to roll back
 	var ours int64
-	if err := tx.QueryRowContext(ctx, `select amount from orders where kind = ? and no = ?`, kind, no).Scan(&ours); err != nil {
+	if err := tx.QueryRowContext(
+		ctx, `select amount from orders where kind = ? and no = ?`, kind, no,
+	).Scan(&ours); err != nil {
 		return fmt.Errorf("%s %s is no order of ours: %w", kind, no, err)
 	}
 	if ours != amount {
@@ -131,7 +134,9 @@ func (s *shop) sink() reconcile.Sink {
 // unknown leaves the order open, for a person to decide. Nothing is sent again here, and a transfer must not be.
 func (s *shop) unknown(ctx context.Context, o reconcile.Order, why *daxpay.UnresolvedError) error {
 	fmt.Printf("%-10s  %s %s: %s; a person has to look\n", "reconciler", o.Kind, o.No, why.Reason)
-	_, err := s.db.ExecContext(ctx, `update orders set told = ? where kind = ? and no = ?`, string(why.Reason), o.Kind, o.No)
+	_, err := s.db.ExecContext(
+		ctx, `update orders set told = ? where kind = ? and no = ?`, string(why.Reason), o.Kind, o.No,
+	)
 	return err
 }
 
@@ -157,7 +162,10 @@ func (s *shop) notices(kit *daxpay.Client) http.Handler {
 
 // add stores an order, before the gateway hears of it.
 func (s *shop) add(ctx context.Context, kind reconcile.Kind, no string, amount int64, age time.Duration) error {
-	_, err := s.db.ExecContext(ctx, `insert into orders (kind, no, amount, made) values (?, ?, ?, ?)`, kind, no, amount, time.Now().Add(-age).UnixMilli())
+	_, err := s.db.ExecContext(
+		ctx, `insert into orders (kind, no, amount, made) values (?, ?, ?, ?)`, kind, no, amount,
+		time.Now().Add(-age).UnixMilli(),
+	)
 	return err
 }
 
@@ -197,9 +205,10 @@ func run() error {
 		return err
 	}
 	options := reconcile.Options{ // a real shop leaves all times at their defaults, which are for people who pay
-		Grace: 50 * time.Millisecond, First: 50 * time.Millisecond, RetryAfter: 50 * time.Millisecond, ListEvery: 50 * time.Millisecond,
-		Interval: time.Millisecond,
-		OnError:  func(o reconcile.Order, err error) { fmt.Println(o.Kind, o.No, err) },
+		Grace: 50 * time.Millisecond, First: 50 * time.Millisecond, RetryAfter: 50 * time.Millisecond,
+		ListEvery: 50 * time.Millisecond,
+		Interval:  time.Millisecond,
+		OnError:   func(o reconcile.Order, err error) { fmt.Println(o.Kind, o.No, err) },
 	}
 	r, err := reconcile.New(kit, s, s.sink(), options)
 	if err != nil {
@@ -227,9 +236,11 @@ func run() error {
 	}
 	fmt.Printf("stopped: %+v\n", r.Stats())
 
-	// The customer pays ORDER-8 after it was closed, which only a sync after its expiry finds. A process that starts an hour later has
-	// the table: what succeeded does not come again; what is unknown does, because nobody decided.
-	gw.SetPayment(daxpaytest.Payment{BizOrderNo: "ORDER-8", Amount: 8000, Status: model.PaySyncSuccess, Order: model.PayClose})
+	// The customer pays ORDER-8 after it was closed, which only a sync after its expiry finds. A process that starts an
+	// hour later has the table: what succeeded does not come again; what is unknown does, because nobody decided.
+	gw.SetPayment(daxpaytest.Payment{
+		BizOrderNo: "ORDER-8", Amount: 8000, Status: model.PaySyncSuccess, Order: model.PayClose,
+	})
 	options.Now = func() time.Time { return time.Now().Add(time.Hour) }
 	again, err := reconcile.New(kit, s, s.sink(), options)
 	if err != nil {
@@ -246,7 +257,9 @@ func run() error {
 
 // trade makes the orders and lets the gateway's side of them happen.
 func trade(ctx context.Context, s *shop, kit *daxpay.Client, gw *daxpaytest.Gateway, notifyURL string) error {
-	for i, no := range []string{"ORDER-1", "ORDER-2", "ORDER-3", "ORDER-4", "ORDER-5", "ORDER-6", "ORDER-7", "ORDER-8"} {
+	for i, no := range []string{
+		"ORDER-1", "ORDER-2", "ORDER-3", "ORDER-4", "ORDER-5", "ORDER-6", "ORDER-7", "ORDER-8",
+	} {
 		amount := int64(1000 * (i + 1))
 		age := time.Duration(0)
 		if no == "ORDER-7" {
@@ -258,7 +271,13 @@ func trade(ctx context.Context, s *shop, kit *daxpay.Client, gw *daxpaytest.Gate
 		if age > 0 {
 			continue
 		}
-		_, err := kit.Pay(ctx, &param.PayParam{BizOrderNo: no, Title: "tea", Channel: model.ChannelAli, Method: model.MethodQRCode, Amount: amount, NotifyURL: notifyURL})
+		_, err := kit.Pay(
+			ctx,
+			&param.PayParam{
+				BizOrderNo: no, Title: "tea", Channel: model.ChannelAli, Method: model.MethodQRCode, Amount: amount,
+				NotifyURL: notifyURL,
+			},
+		)
 		if err != nil {
 			return err
 		}
@@ -286,7 +305,9 @@ func trade(ctx context.Context, s *shop, kit *daxpay.Client, gw *daxpaytest.Gate
 	if err := s.add(ctx, reconcile.Refund, "REFUND-1", 400, 0); err != nil {
 		return err
 	}
-	if _, err := kit.Refund(ctx, &param.RefundParam{BizRefundNo: "REFUND-1", BizOrderNo: "ORDER-1", Amount: 400, NotifyURL: notifyURL}); err != nil {
+	if _, err := kit.Refund(
+		ctx, &param.RefundParam{BizRefundNo: "REFUND-1", BizOrderNo: "ORDER-1", Amount: 400, NotifyURL: notifyURL},
+	); err != nil {
 		return err
 	}
 	gw.MarkRefunded("REFUND-1") // and its notice is lost
@@ -294,7 +315,13 @@ func trade(ctx context.Context, s *shop, kit *daxpay.Client, gw *daxpaytest.Gate
 	if err := s.add(ctx, reconcile.Transfer, "TRANSFER-1", 500, 0); err != nil {
 		return err
 	}
-	_, err := kit.Transfer(ctx, &param.TransferParam{BizTransferNo: "TRANSFER-1", Channel: model.ChannelAli, Amount: 500, PayeeType: model.PayeeAliLoginName, PayeeAccount: "wang@example.com", PayeeName: "王小明"})
+	_, err := kit.Transfer(
+		ctx,
+		&param.TransferParam{
+			BizTransferNo: "TRANSFER-1", Channel: model.ChannelAli, Amount: 500, PayeeType: model.PayeeAliLoginName,
+			PayeeAccount: "wang@example.com", PayeeName: "王小明",
+		},
+	)
 	gw.MarkTransferred("TRANSFER-1")
 	return err
 }
@@ -303,7 +330,9 @@ func trade(ctx context.Context, s *shop, kit *daxpay.Client, gw *daxpaytest.Gate
 func (s *shop) wait(ctx context.Context) error {
 	for {
 		var open, told int
-		if err := s.db.QueryRowContext(ctx, `select count(*), sum(told <> '') from orders where status = 'open'`).Scan(&open, &told); err != nil {
+		if err := s.db.QueryRowContext(
+			ctx, `select count(*), sum(told <> '') from orders where status = 'open'`,
+		).Scan(&open, &told); err != nil {
 			return err
 		}
 		if open == 2 && told == 1 {

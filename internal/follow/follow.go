@@ -1,6 +1,6 @@
-// Package follow holds the rules by which an order is followed until its outcome is proved: when it is queried, when it is
-// synchronized, and what ends it. The Wait and Recover functions of package daxpay and package reconcile obey it. It makes no call
-// and reads no clock: times are ages of the order, counted from when it was sent.
+// Package follow holds the rules by which an order is followed until its outcome is proved: when it is queried, when it
+// is synchronized, and what ends it. The Wait and Recover functions of package daxpay and package reconcile obey it. It
+// makes no call and reads no clock: times are ages of the order, counted from when it was sent.
 package follow
 
 import (
@@ -24,13 +24,14 @@ const (
 )
 
 const (
-	// Arrival is how long a request can be under way: the gateway refuses one that is older than 10 seconds, and a call lasts up to
-	// about 10 more. "No such order" counts only when asked for after that.
+	// Arrival is how long a request can be under way: the gateway refuses one that is older than 10 seconds, and a call
+	// lasts up to about 10 more. "No such order" counts only when asked for after that.
 	Arrival = 20 * time.Second
-	// RepairLock is longer than the lock that a sync leaves behind when it has changed a payment. Until it is over, a further sync
-	// tells what the channel says and changes nothing.
+	// RepairLock is longer than the lock that a sync leaves behind when it has changed a payment. Until it is over, a
+	// further sync tells what the channel says and changes nothing.
 	RepairLock = 11 * time.Second
-	// LateMargin is how long after its expiry a closed payment is synchronized once more: nothing else finds a late payment.
+	// LateMargin is how long after its expiry a closed payment is synchronized once more: nothing else finds a late
+	// payment.
 	LateMargin = 5 * time.Minute
 	// LateWindow stands for the expiry where the gateway does not tell it.
 	LateWindow = 24 * time.Hour
@@ -52,8 +53,8 @@ const (
 	lastLook = 5 * time.Second
 )
 
-// Pause is the pause after a look at an order of that age: first, or a share of the age, at most ceiling. It differs a little
-// from one look and one order to the next, by seed, so that orders do not stay in step.
+// Pause is the pause after a look at an order of that age: first, or a share of the age, at most ceiling. It differs a
+// little from one look and one order to the next, by seed, so that orders do not stay in step.
 func Pause(age, first, ceiling time.Duration, seed uint32) time.Duration {
 	pause := max(first, time.Duration(pauseShare*float64(age)))
 	pause += time.Duration(pauseJitter * float64(pause) * float64(seed%1024) / 1024)
@@ -91,7 +92,8 @@ func RefundAnswer(status model.RefundSyncStatus) Answer {
 	return Other
 }
 
-// expiredData is the gateway's code when another call, such as the channel's callback, changed the order during the sync.
+// expiredData is the gateway's code when another call, such as the channel's callback, changed the order during the
+// sync.
 const expiredData = 10008
 
 // RefusedSync reads the refusal of a sync, 0 if waiting does not help.
@@ -105,8 +107,8 @@ func RefusedSync(code int, business bool) Answer {
 	return 0
 }
 
-// SeveralTransfers tells whether a refusal of the query of a transfer, asked for at that age, means that its number was sent twice.
-// Any other system error can pass in the time that a request can be under way.
+// SeveralTransfers tells whether a refusal of the query of a transfer, asked for at that age, means that its number was
+// sent twice. Any other system error can pass in the time that a request can be under way.
 func SeveralTransfers(code int, msg string, asked time.Duration) bool {
 	return code == gateway.CodeSystemError && (strings.Contains(msg, "multiple records") || asked > Arrival)
 }
@@ -171,7 +173,8 @@ func (o *Order) Synced(age time.Duration, answer Answer) {
 	}
 }
 
-// Seen takes what a query found, and tells whether that ends the wait. With the reason "" the order is settled: by its standing.
+// Seen takes what a query found, and tells whether that ends the wait. With the reason "" the order is settled: by its
+// standing.
 func (o *Order) Seen(age time.Duration, standing model.Standing, status string) (end bool, why Reason) {
 	fresh, waits := o.fresh, o.urgent && o.syncAt > age
 	o.fresh, o.urgent, o.open = false, false, standing != model.Succeeded
@@ -204,7 +207,8 @@ func (o *Order) Seen(age time.Duration, standing model.Standing, status string) 
 	return false, ""
 }
 
-// over tells whether a payment that is closed, or a refund that failed, is that after all: the sync has to say so first.
+// over tells whether a payment that is closed, or a refund that failed, is that after all: the sync has to say so
+// first.
 func (o *Order) over(age time.Duration, fresh, waits bool) bool {
 	switch {
 	case o.NoSync:
@@ -223,8 +227,8 @@ func (o *Order) over(age time.Duration, fresh, waits bool) bool {
 	return false
 }
 
-// Due is when to look again, at that age at the earliest, and whether the look begins with a sync. last is the age at which a wait
-// ends, 0 for never: a look with a sync is made shortly before.
+// Due is when to look again, at that age at the earliest, and whether the look begins with a sync. last is the age at
+// which a wait ends, 0 for never: a look with a sync is made shortly before.
 func (o *Order) Due(age, first, ceiling, last time.Duration) (at time.Duration, sync bool) {
 	at = age + Pause(age, first, ceiling, o.Seed+o.looks*2654435761)
 	o.looks++
