@@ -46,7 +46,7 @@ func TestSignerAllocations(t *testing.T) {
 func TestNoticeAllocations(t *testing.T) {
 	kit, err := daxpay.New(daxpay.Config{ServiceURL: "http://127.0.0.1", SignSecret: secret})
 	require.NoError(t, err)
-	notice := []byte(signedObject(t, daxpay.HMACSHA256, `"code":0,"msg":null,"resTime":1715500234,"orderNo":"P1","bizOrderNo":"SDK_1","title":"测试","channel":"ali_pay","amount":100,"status":"success"`))
+	notice := []byte(signedObject(t, daxpay.HMACSHA256, `"code":0,"msg":null,"resTime":1715500234,"orderNo":"P1","bizOrderNo":"SDK_1","title":"测试","channel":"ali_pay","amount":100,"status":"success","attach":null`))
 	require.InDelta(t, 2, allocations(t, func() error { _, err := kit.ParseNotice(notice); return err }), 0)
 }
 

@@ -129,7 +129,9 @@ var conclusions = map[said]conclusion{
 	{call: "/unipay/refund", sign: withMsg, text: anyText}:           succeeded, // taken, and msg is the last error there was
 	{call: "/unipay/refund", sign: withMsg, text: "退款处理中，请勿重复操作"}:    unknown,   // a lock, with the merchant's number for the gateway's
 
-	{call: "/unipay/transfer", sign: inData, text: anyText}:            didNothing,
+	{call: "/unipay/transfer", sign: inData, text: anyText}:            unknown, // no recording has it
+	{call: "/unipay/transfer", sign: inData, text: "不支持的能力"}:           didNothing,
+	{call: "/unipay/transfer", sign: inData, text: "支付宝支付未启用"}:         didNothing,
 	{call: "/unipay/transfer", sign: withStatus, text: "success"}:      succeeded,
 	{call: "/unipay/transfer", sign: withStatus, text: "transferring"}: succeeded,
 	{call: "/unipay/transfer", sign: withStatus, text: "fail"}:         unknown,

@@ -54,6 +54,8 @@ type core struct {
 	Config    // without the secret, which only the signer has
 	signer    *Signer
 	resty     *resty.Client
+	trusted   bool          // nobody is on the line
+	fresh     *resty.Client // for calls that must go out once: it keeps connections for a moment only
 	observers []Observer
 	budget    budget
 	clock     clock
@@ -100,7 +102,13 @@ func New(config Config) (*Client, error) {
 		return nil, err
 	}
 	c.returns = append(c.returns, c.notices...)
-	c.resty = resty.NewWithClient(config.httpClient()).
+	c.resty, c.fresh = newResty(config, config.IdleConnTimeout), newResty(config, min(config.IdleConnTimeout, freshIdle))
+	c.trusted = config.lineIsTrusted()
+	return &Client{core: c}, nil
+}
+
+func newResty(config Config, idle time.Duration) *resty.Client {
+	return resty.NewWithClient(config.httpClient(idle)).
 		SetBaseURL(config.ServiceURL).
 		SetHeader("Content-Type", "application/json").
 		SetHeader("Accept", "application/json").
@@ -108,7 +116,6 @@ func New(config Config) (*Client, error) {
 		SetLogger(silent{}).
 		SetDoNotParseResponse(true). // resty would decode by the answer's Content-Type, and before it is verified
 		SetPreRequestHook(sendOnce)
-	return &Client{core: c}, nil
 }
 
 // CloseIdleConnections closes the connections that no call is using, of a transport that can do that. The client can be used
@@ -116,6 +123,7 @@ func New(config Config) (*Client, error) {
 func (c *Client) CloseIdleConnections() {
 	if c != nil && c.core != nil {
 		c.core.resty.GetClient().CloseIdleConnections()
+		c.core.fresh.GetClient().CloseIdleConnections()
 	}
 }
 
@@ -249,7 +257,7 @@ func (c *core) attempts(ctx context.Context, call *call, versions []gateway.Vers
 		path, _ := version.Path(call.path)
 		start := time.Now()
 		a, err := c.roundTrip(ctx, call, version, path)
-		unknown := err != nil && call.mayHaveRun(err, version)
+		unknown := err != nil && call.mayHaveRun(err, version, c.trusted)
 		if watch != nil {
 			watch.attempt(ctx, start, c.ServiceURL+path, version, &a, err, unknown)
 		}
@@ -385,7 +393,7 @@ func (c *core) roundTrip(ctx context.Context, call *call, version gateway.Versio
 	case err != nil: // no random numbers
 		return answer{}, &TransportError{Path: path, NeverSent: true, Err: err}
 	}
-	reply, err := c.post(ctx, path, body)
+	reply, err := c.post(ctx, path, body, call.effect)
 	a := answer{status: reply.status}
 	if err == nil {
 		err = c.read(call, version, path, &reply, &a)
@@ -444,7 +452,7 @@ type reply struct {
 	took        time.Duration
 }
 
-func (c *core) post(ctx context.Context, path string, body []byte) (reply, error) {
+func (c *core) post(ctx context.Context, path string, body []byte, effect param.Effect) (reply, error) {
 	if err := ctx.Err(); err != nil {
 		return reply{}, &TransportError{Path: path, NeverSent: true, Err: err}
 	}
@@ -452,16 +460,50 @@ func (c *core) post(ctx context.Context, path string, body []byte) (reply, error
 	start := time.Now()
 	trail := new(trail)
 	trail.body.Reset(body)
-	res, err := c.resty.R().SetContext(trail.follow(ctx)).SetBody(&trail.body).Post(c.ServiceURL + path)
+	attempt, cancel := c.attemptContext(ctx, effect)
+	defer cancel()
+	if !effect.Repeatable() {
+		trail.stop = cancel
+	}
+	client := c.resty
+	if effect == param.EffectOnce {
+		client = c.fresh
+	}
+	res, err := client.R().SetContext(trail.follow(attempt)).SetBody(&trail.body).Post(c.ServiceURL + path)
 	r.took = time.Since(start)
 	if err == nil {
 		err = r.receive(res, path, c.MaxAnswerSize)
 	}
-	if err != nil {
+	switch {
+	case trail.wasRepeated():
+		err = &TransportError{Path: path, Err: errRepeats}
+	case err != nil && attempt.Err() != nil && ctx.Err() == nil:
+		err = trail.failed(path, &attemptTimeoutError{after: c.AttemptTimeout})
+	case err != nil:
 		err = trail.failed(path, err)
 	}
 	return r, err
 }
+
+// attemptContext limits one attempt: by Config.AttemptTimeout if there may be another one.
+func (c *core) attemptContext(ctx context.Context, effect param.Effect) (context.Context, context.CancelFunc) {
+	if effect.Repeatable() {
+		return context.WithTimeout(ctx, c.AttemptTimeout)
+	}
+	return context.WithCancel(ctx)
+}
+
+var errRepeats = errors.New("the transport of Config.HTTPClient sends requests again by itself, which was stopped: switch that off")
+
+// attemptTimeoutError says that an attempt took too long, while the call had time left.
+type attemptTimeoutError struct{ after time.Duration }
+
+func (e *attemptTimeoutError) Error() string {
+	return "nothing within " + e.after.String() + ", see Config.AttemptTimeout"
+}
+
+// Timeout makes it a timeout as net.Error tells one.
+func (*attemptTimeoutError) Timeout() bool { return true }
 
 // failed is the error of a request that did not bring an answer, or not all of it.
 func (t *trail) failed(path string, err error) error {
@@ -471,7 +513,7 @@ func (t *trail) failed(path string, err error) error {
 	if outer := (*url.Error)(nil); errors.As(err, &outer) {
 		err = outer.Err // without the URL
 	}
-	return &TransportError{Path: path, NeverSent: t.neverSent(), Err: err}
+	return &TransportError{Path: path, NeverSent: t.neverSent(), Err: &quotesNothing{err}}
 }
 
 // receive reads the whole answer.
@@ -624,7 +666,7 @@ func (call *call) proofOf(text string) gateway.Proof {
 		return gateway.ProvesNoSuchOrder
 	case slices.Contains(call.refusals.EarlierSend, text):
 		return gateway.ProvesEarlierSend
-	case call.refusals.Harmless:
+	case call.refusals.Harmless, slices.Contains(call.refusals.HarmlessTexts, text):
 		return gateway.ProvesHarmless
 	}
 	return gateway.ProvesNothing

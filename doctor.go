@@ -153,8 +153,12 @@ func (d *doctor) transport() {
 		d.report.add(FindingOK, "transport", "https", "")
 		return
 	}
-	d.report.add(FindingWarning, "transport", "http: whoever is on the line can read everything, and swap answers of the same kind",
-		"use https, unless the line is your own")
+	const detail = "http: whoever is on the line can read everything, and swap answers of the same kind"
+	if d.core.trusted {
+		d.report.add(FindingWarning, "transport", detail+"; Config or a loopback address says that nobody is", "use https, unless the line is your own")
+		return
+	}
+	d.report.add(FindingWarning, "transport", detail+"; so the refusal of a transfer is ErrOutcomeUnknown", "use https, or set Config.TrustedNetwork if the line is your own")
 }
 
 // ask sends one query as a version has it; spoil makes its signature wrong.
@@ -181,7 +185,7 @@ func (d *doctor) ask(ctx context.Context, version gateway.Version, spoil bool) p
 		*digit = "10"[*digit&1]
 	}
 	path, _ := version.Path(call.path)
-	p.reply, p.err = d.core.post(ctx, path, body)
+	p.reply, p.err = d.core.post(ctx, path, body, call.effect)
 	if p.err == nil {
 		var a answer
 		p.err = d.core.read(call, version, path, &p.reply, &a)
@@ -211,6 +215,8 @@ func (d *doctor) reach(ctx context.Context) bool {
 		return true
 	}
 	switch status := page.StatusCode; {
+	case page.UnknownPath: // a matter of the prefix or the version
+		return true
 	case status >= 500:
 		d.report.add(FindingFault, "gateway", fmt.Sprintf("something answers for it with HTTP status %d", status), "look why the gateway behind the proxy does not answer")
 	case status == http.StatusUnauthorized || status == http.StatusForbidden:
@@ -299,6 +305,9 @@ func (d *doctor) recognized(ctx context.Context, p *probe) {
 		}
 		d.report.add(FindingOK, "version", "is "+version.String(), advice)
 	}
+	if told {
+		d.notices(version)
+	}
 	switch {
 	case checks:
 		d.report.add(FindingOK, "request signatures", "are checked", "")
@@ -306,6 +315,18 @@ func (d *doctor) recognized(ctx context.Context, p *probe) {
 		d.report.add(FindingWarning, "request signatures", "nobody knows whether they are checked: "+spoiled.fault(), "try again")
 	default:
 		d.report.add(FindingFault, "request signatures", "are not checked: whoever reaches the gateway can pay out money in your name", "switch the check on in the gateway's settings (平台配置, 验签)")
+	}
+}
+
+// notices says what a version does about notices that a merchant would not expect.
+func (d *doctor) notices(version gateway.Version) {
+	switch version {
+	case gateway.V208:
+		d.report.add(FindingWarning, "notices", "2.0.8 sends none when a customer pays and the channel tells the gateway, as with a QR code",
+			"learn of payments by WaitPay or package reconcile, and take notices as a shortcut")
+	case gateway.V206, gateway.V207:
+		d.report.add(FindingWarning, "notices", "orders without NotifyURL are announced to the address in the gateway's console, which is the "+
+			"vendor's demo server as installed", "set NotifyURL in every order, or have the operator clear that address")
 	}
 }
 
@@ -320,7 +341,7 @@ func (d *doctor) diagnose(probes []probe) {
 			if refused++; refused == 1 {
 				p = probes[i]
 			}
-		case !errors.As(probes[i].err, &page) || page.StatusCode != http.StatusNotFound:
+		case !errors.As(probes[i].err, &page) || !page.UnknownPath:
 			other++
 		}
 	}
@@ -350,9 +371,13 @@ func (d *doctor) diagnose(probes []probe) {
 	case errors.As(p.err, &page):
 		d.report.add(FindingFault, "path prefix", fmt.Sprintf("what answers at %s is no gateway of 2.0.6 or later: HTTP status %d %s", page.url, page.StatusCode, page.ContentType),
 			"check ServiceURL and its path prefix; a gateway up to 2.0.5 is not recognized (Gateway: GatewayV205)")
+	case refusal != nil && refusal.refusedTime():
+		d.report.add(FindingOK, "path prefix", "is right", "")
+		d.report.add(FindingOK, "secret", "the gateway looks at the time of a request, which it does once the signature is right", "")
+		d.report.add(FindingFault, "request", "the gateway refuses its time: "+refusal.said(), "synchronize the clocks (NTP)")
 	case refusal != nil && refusal.refusedParam():
 		d.report.add(FindingOK, "path prefix", "is right", "")
-		d.report.add(FindingFault, "request", "the gateway refuses it: "+refusal.said(), "if it is about the time, synchronize the clocks (NTP)")
+		d.report.add(FindingFault, "request", "the gateway refuses it: "+refusal.said(), "check Gateway against the version that the console shows")
 	default:
 		d.report.add(FindingFault, "answer", p.fault(), "")
 	}

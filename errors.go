@@ -38,7 +38,7 @@ var (
 	ErrEcho = errors.New("daxpay: answer to something else")
 	// ErrNoticeType: a signed message that came as a notice is not one, or not one of a kind that is handled. It was refused.
 	ErrNoticeType = errors.New("daxpay: not such a notice")
-	// ErrNoticeBusy: the same news is being handled for another delivery. The notice was not acknowledged and comes again.
+	// ErrNoticeBusy: the same event is being handled for another delivery. The notice was not acknowledged.
 	ErrNoticeBusy = errors.New("daxpay: notice is being handled")
 	// ErrUnproved: the answer is the gateway's and is no refusal, but does not prove that the call succeeded. The *AnswerError holds
 	// what the gateway said instead, such as a status fail. A call that changes something is ErrOutcomeUnknown as well, because the
@@ -294,7 +294,8 @@ type TransportError struct {
 	Path string
 	// NeverSent tells that the connection failed before a byte of the request was written.
 	NeverSent bool
-	Err       error
+	// Err is the transport's error. errors.Is and errors.As see what is inside; its text holds nothing that the other side sent.
+	Err error
 }
 
 func (e *TransportError) Error() string {
@@ -313,17 +314,31 @@ func (e *TransportError) MarshalJSON() ([]byte, error) {
 	return json.Marshal(map[string]any{"Path": e.Path, "NeverSent": e.NeverSent, "Err": e.reason()})
 }
 
-// reason is what Err says, without what the other side sent: net/http quotes that, and net/textproto appends it.
-func (e *TransportError) reason() string {
-	if malformed := textproto.ProtocolError(""); errors.As(e.Err, &malformed) {
+func (e *TransportError) reason() string { return (&quotesNothing{e.Err}).Error() }
+
+// quotesNothing is an error of the transport without what the other side sent: net/http quotes that, and net/textproto appends it.
+type quotesNothing struct{ err error }
+
+func (e *quotesNothing) Error() string {
+	var malformed textproto.ProtocolError
+	if errors.As(e.err, &malformed) {
 		return "malformed HTTP header"
 	}
-	reason, _, quoted := strings.Cut(e.Err.Error(), `"`)
+	reason, _, quoted := strings.Cut(e.err.Error(), `"`)
 	if quoted {
 		reason = strings.TrimRight(reason, " :,(")
 	}
 	return clip(reason, maxMsg)
 }
+
+// Format prints the text whatever the verb.
+func (e *quotesNothing) Format(f fmt.State, _ rune) { fmt.Fprint(f, e.Error()) }
+
+// Is and As find what is inside without a way to print it by mistake, as Unwrap would give.
+func (e *quotesNothing) Is(target error) bool { return errors.Is(e.err, target) }
+
+// As finds what is inside, see Is.
+func (e *quotesNothing) As(target any) bool { return errors.As(e.err, target) }
 
 // Unwrap returns Err.
 func (e *TransportError) Unwrap() error { return e.Err }
@@ -347,13 +362,15 @@ func (e *OutcomeError) Error() string {
 func (e *OutcomeError) Unwrap() []error { return []error{ErrOutcomeUnknown, e.Err} }
 
 // mayHaveRun tells whether the call may have taken effect although err came back.
-func (call *call) mayHaveRun(err error, version gateway.Version) bool {
+// A refusal names no order, so whoever is on the line could put a recorded one in the place of a payout's answer: of a call that must go
+// out once, it is believed only where nobody is.
+func (call *call) mayHaveRun(err error, version gateway.Version, trusted bool) bool {
 	if call.effect == param.EffectReadOnly || errors.Is(err, ErrParam) { // the latter could not be written
 		return false
 	}
 	if refusal := (*GatewayError)(nil); errors.As(err, &refusal) {
 		// Of one that signs nothing, a refusal is as good an answer as any.
-		return version.SignsAnswers() && refusal.proof == gateway.ProvesNothing
+		return version.SignsAnswers() && (refusal.proof == gateway.ProvesNothing || call.effect == param.EffectOnce && !trusted)
 	}
 	if transport := (*TransportError)(nil); errors.As(err, &transport) {
 		return !transport.NeverSent

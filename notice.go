@@ -1,7 +1,10 @@
 package daxpay
 
 import (
+	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -29,14 +32,15 @@ func (c *Client) ParseNotice(body []byte) (model.Notice, error) {
 	if c == nil || c.core == nil {
 		return nil, &ConfigError{Field: "SignSecret", Reason: "is unknown: make the Client with New"}
 	}
-	return c.core.parseNotice(body)
+	return c.core.parseNotice(body, nil)
 }
 
 func refusedNotice(kind error, member, reason string) error {
 	return &AnswerError{Path: "notice", Member: member, Reason: reason, Err: kind}
 }
 
-func (c *core) parseNotice(body []byte) (model.Notice, error) {
+// parseNotice returns the notice, and puts its digest, by which the same event is known again, into d unless that is nil.
+func (c *core) parseNotice(body []byte, d *digest) (model.Notice, error) {
 	o := c.signer.keys.borrow()
 	defer c.signer.keys.giveBack(o)
 	o.Expect(c.notices[payNotice]) // most are
@@ -47,19 +51,8 @@ func (c *core) parseNotice(body []byte) (model.Notice, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, ok := o.At(wire.ReqTime); ok {
-		return nil, refusedNotice(ErrNoticeType, "reqTime", "is there, so this is a request and not a notice")
-	}
-	code, _ := o.At(wire.Code)
-	switch n, err := code.Int(); {
-	case err != nil:
-		return nil, refusedNotice(ErrNoticeType, "code", err.Error())
-	case n != 0:
-		return nil, refusedNotice(ErrProtocol, "code", "is "+strconv.FormatInt(n, 10)+": that is a failure, not the end of an order")
-	}
-	resTime, _ := o.At(wire.ResTime)
-	if _, err := resTime.Int(); err != nil {
-		return nil, refusedNotice(ErrNoticeType, "resTime", err.Error())
+	if err := isNotice(o); err != nil {
+		return nil, err
 	}
 	notice, common, plan := c.kindOf(o)
 	if notice == nil {
@@ -77,11 +70,81 @@ func (c *core) parseNotice(body []byte) (model.Notice, error) {
 	if missing := plan.Missing(value); len(missing) > 0 {
 		return nil, refusedNotice(ErrNoticeType, strings.Join(missing, ", "), "is missing")
 	}
-	switch notice.State() {
-	case string(model.PayProgress), string(model.AllocProcessing): // refunds say progress too
-		return nil, refusedNotice(ErrNoticeType, "status", "is not final, so this is the answer to a call and not a notice")
+	if member := ofQuery(o, notice); member != "" {
+		return nil, refusedNotice(ErrNoticeType, member, "shows that this is the answer to a query and not a notice")
+	}
+	if d == nil {
+		return notice, nil
+	}
+	if *d, err = c.digestOf(o); err != nil {
+		return nil, refusedNotice(ErrProtocol, "", err.Error())
 	}
 	return notice, nil
+}
+
+// isNotice refuses what cannot be a notice, whatever it is about.
+func isNotice(o *wire.Object) error {
+	if _, ok := o.At(wire.ReqTime); ok {
+		return refusedNotice(ErrNoticeType, "reqTime", "is there, so this is a request and not a notice")
+	}
+	code, _ := o.At(wire.Code)
+	switch n, err := code.Int(); {
+	case err != nil:
+		return refusedNotice(ErrNoticeType, "code", err.Error())
+	case n != 0:
+		return refusedNotice(ErrProtocol, "code", "is "+strconv.FormatInt(n, 10)+": that is a failure, not the state of an order")
+	}
+	resTime, _ := o.At(wire.ResTime)
+	if _, err := resTime.Int(); err != nil {
+		return refusedNotice(ErrNoticeType, "resTime", err.Error())
+	}
+	return nil
+}
+
+// ofQuery finds the member by which the answer to a query shows, "" if there is none. Such an answer has the signature of a notice and
+// nearly its members, but no attach; whoever posts it here can add that as a null, which is not signed, but cannot take away the others.
+func ofQuery(o *wire.Object, notice model.Notice) string {
+	if _, ok := o.Get("attach"); !ok {
+		return "attach"
+	}
+	given := func(name string) bool {
+		v, ok := o.Get(name)
+		return ok && v.Kind != wire.Null
+	}
+	switch n := notice.(type) {
+	case *model.PayNotice:
+		if given("refundableBalance") {
+			return "refundableBalance"
+		}
+	case *model.AllocNotice:
+		if given("outOrderNo") {
+			return "outOrderNo"
+		}
+		if when, _ := o.Get("finishTime"); when.Kind == wire.String {
+			return "finishTime"
+		}
+		if slices.ContainsFunc(n.Details, func(d model.AllocDetail) bool { return d.Rate != 0 }) {
+			return "rate"
+		}
+	}
+	return ""
+}
+
+// digest tells whether two notices say the same: it is of what is signed of a notice, but for the time at which it was made.
+type digest [sha256.Size]byte
+
+func (c *core) digestOf(o *wire.Object) (digest, error) {
+	text, err := o.AppendCanonical(nil, c.Location)
+	if err != nil {
+		return digest{}, err
+	}
+	made, _ := o.At(wire.ResTime)
+	seconds := made.Raw
+	if made.Kind == wire.String {
+		seconds = made.Text()
+	}
+	before, after, _ := bytes.Cut(text, append([]byte("resTime="), seconds...))
+	return sha256.Sum256(append(before[:len(before):len(before)], after...)), nil
 }
 
 // kindNames are the members by which kinds are told apart.
@@ -126,13 +189,16 @@ type NoticeHandlers struct {
 	// Pay, Refund and Alloc are called with a notice of their kind that was verified. They must store durably what it says before
 	// they return nil, because then the gateway is told not to send it again; after an error or a panic it is. They must compare
 	// it with the merchant's own order: see Expect. The context ends 4 seconds after the notice came, for the gateway waits 5.
-	// A kind without a callback is refused, so that it comes again once there is one.
+	// A kind without a callback is refused.
+	//
+	// A notice tells a state, and not always a good one: look at Paid, Refunded, Settled or Standing. The order of notices is not that of
+	// events, and after close or cancel a payment can still become success: the callback must take that.
 	Pay    func(context.Context, *model.PayNotice) error
 	Refund func(context.Context, *model.RefundNotice) error
 	Alloc  func(context.Context, *model.AllocNotice) error
-	// Store sees to it that the same news, that is, kind, number, status, and time of the end, is handled by one callback at a time,
-	// and by none once one succeeded. If it fails, news can be handled again: the callback should bear that. Default:
-	// NewMemoryStore(0), which is enough for one process; merchants with several need one that they share, such as
+	// Store deduplicates events: at most one callback runs for an event at a time, and none after one has succeeded. Two notices tell of
+	// the same event if they say the same, whenever they were made. If the store fails, an event can be handled again, so callbacks must
+	// be idempotent. Default: NewMemoryStore(0), which is enough for one process; several processes need one that they share, such as
 	// contrib/redisstore.
 	Store NoticeStore
 	// MaxAge refuses notices that were made longer ago. The gateway goes on sending for 24 hours, and signs only once, so less
@@ -226,14 +292,18 @@ func (h *noticeHandler) serve(r *http.Request) (int, error) {
 	if len(body) == 0 {
 		return http.StatusBadRequest, refusedNotice(ErrProtocol, "", "the body is empty: did something read it before this handler?")
 	}
-	notice, err := h.client.ParseNotice(body)
+	if h.client == nil || h.client.core == nil {
+		return http.StatusInternalServerError, &ConfigError{Field: "SignSecret", Reason: "is unknown: make the Client with New"}
+	}
+	var said digest
+	notice, err := h.client.core.parseNotice(body, &said)
 	if err != nil {
 		return http.StatusBadRequest, err
 	}
 	if err := h.fresh(notice); err != nil {
 		return http.StatusBadRequest, err
 	}
-	return h.once(r.Context(), notice)
+	return h.once(r.Context(), notice, eventKey(notice, said))
 }
 
 func (h *noticeHandler) fresh(notice model.Notice) error {
@@ -256,7 +326,7 @@ func (h *noticeHandler) fresh(notice model.Notice) error {
 }
 
 // once has the callback handle the notice unless that was done, or is being done elsewhere.
-func (h *noticeHandler) once(ctx context.Context, notice model.Notice) (int, error) {
+func (h *noticeHandler) once(ctx context.Context, notice model.Notice, key string) (int, error) {
 	call := h.callback(notice)
 	if call == nil {
 		return http.StatusNotImplemented, refusedNotice(ErrNoticeType, "", "there is no callback for "+string(notice.Kind())+" notices")
@@ -265,7 +335,6 @@ func (h *noticeHandler) once(ctx context.Context, notice model.Notice) (int, err
 	if err != nil {
 		return http.StatusInternalServerError, err
 	}
-	key := newsKey(notice)
 	// What the store is told must reach it even if the gateway hung up meanwhile.
 	tell := func(do func(ctx context.Context, key, owner string) error) error {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
@@ -298,31 +367,17 @@ func (h *noticeHandler) once(ctx context.Context, notice model.Notice) (int, err
 	if err != nil {
 		return http.StatusInternalServerError, errors.Join(err, tell(h.Store.Release))
 	}
-	// The callback has stored the news: the notice is received, even if the store does not learn of it.
+	// The callback has stored the event: the notice is received, even if the store does not learn of it.
 	if err = tell(h.Store.Done); err != nil {
 		err = tell(h.Store.Done)
 	}
 	return http.StatusOK, err
 }
 
-// newsKey tells news apart: kind, number and status, and when it happened, because a refund can fail twice and an allocation can
-// end better than before. A notice that is sent again is the same to the byte.
-func newsKey(notice model.Notice) string {
-	key := string(notice.Kind()) + ":" + notice.Number() + ":" + notice.State()
-	switch n := notice.(type) {
-	case *model.RefundNotice:
-		key += ":" + when(n.FinishTime)
-	case *model.AllocNotice:
-		key += ":" + when(n.FinishTime) + ":" + string(n.Result)
-	}
-	return key
-}
-
-func when(t model.Time) string {
-	if t.IsZero() {
-		return ""
-	}
-	return strconv.FormatInt(t.Unix(), 10)
+// eventKey tells events apart: kind, number, and all that the notice says. Status and times do not suffice: shares of an allocation end
+// one after the other under one status, and a refund can fail twice.
+func eventKey(notice model.Notice, d digest) string {
+	return string(notice.Kind()) + ":" + notice.Number() + ":" + hex.EncodeToString(d[:16])
 }
 
 // callback returns the call of the callback for a notice, nil if there is none.
@@ -373,21 +428,24 @@ func (e *PanicError) MarshalJSON() ([]byte, error) { return json.Marshal(e.Error
 
 // Expect is the merchant's own order, to compare a notice with before it is believed:
 //
-//	if err := (daxpay.Expect{BizOrderNo: order.No, Amount: order.Fen}).Check(n); err != nil {
+//	if err := (daxpay.Expect{BizOrderNo: order.No, Amount: order.Fen, Paid: true}).Check(n); err != nil {
 //		return err
 //	}
 //
-// Then look at the status: a notice also tells that an order was closed or failed.
+// Without Paid, look at n.Paid() yourself: a notice also tells that a payment was closed or cancelled.
 type Expect struct {
 	// BizOrderNo is the merchant's number: of the payment for a pay notice, of the refund for a refund notice, of the allocation for
 	// an allocation notice. Required.
 	BizOrderNo string
 	// Amount is that of the payment, the refund or the allocation, in fen. Required.
 	Amount int64
+	// Paid demands that the money moved: that the payment was paid, the refund given back, every share of the allocation dealt with.
+	// Default: any state will do.
+	Paid bool
 }
 
-// Check returns ErrEcho if the notice is about another order or another amount, and ErrParam if a field of e is not set. It does
-// not look at the status.
+// Check returns ErrEcho if the notice is about another order or another amount, ErrUnproved if Paid is set and the notice does not prove
+// it, and ErrParam if BizOrderNo or Amount is not set.
 func (e Expect) Check(n model.Notice) error {
 	var faults []error
 	if e.BizOrderNo == "" {
@@ -406,6 +464,10 @@ func (e Expect) Check(n model.Notice) error {
 		return refusedNotice(ErrEcho, "", "it is about another order than the one expected")
 	case n.Total() != e.Amount:
 		return refusedNotice(ErrEcho, "amount", "is not the one expected")
+	case e.Paid && n.Standing() != model.Succeeded:
+		return &AnswerError{
+			Path: "notice", Member: "status", Reason: "does not say that the money moved", Status: clip(n.State(), maxStatus), Err: ErrUnproved,
+		}
 	}
 	return nil
 }

@@ -518,24 +518,106 @@ func TestNoticeOfAnotherKindByCutting(t *testing.T) {
 	}
 }
 
-// A refund can fail, be tried again under the same number, and fail again: that is other news.
-func TestTheSameEndTwiceIsTwoPiecesOfNews(t *testing.T) {
-	signer, err := daxpay.NewSigner(daxpay.HMACSHA256, secret)
-	require.NoError(t, err)
-	notice := func(finished int) string {
-		members := fmt.Sprintf(`"amount":40,"code":0,"finishTime":%d,"refundNo":"R1","resTime":1715500234,"status":"fail"`, finished)
-		sign, err := signer.Sign([]byte("{" + members + "}"))
-		require.NoError(t, err)
-		return "{" + members + `,"sign":"` + sign + `"}`
+// What a notice says makes the event, not when it was made: shares end one after the other under one status, and a refund fails twice.
+func TestEvents(t *testing.T) {
+	sign := func(members string) string { return signedObject(t, daxpay.HMACSHA256, members) }
+	refund := func(at int, reason string) string {
+		return sign(fmt.Sprintf(`"amount":40,"attach":null,"code":0,"errorMsg":%q,"finishTime":null,"refundNo":"R1","resTime":%d,"status":"fail"`, reason, at))
 	}
+	alloc := func(at int, second, third string) string {
+		return sign(fmt.Sprintf(`"allocNo":"F1","amount":60,"attach":"x","code":0,"details":[{"receiverNo":"V1","result":"success"},`+
+			`{"receiverNo":"V2","result":%q},{"receiverNo":"V3","result":%q}],"resTime":%d,"result":"part_success","status":"allocation_end"`, second, third, at))
+	}
+	pay := func(at int, status, out string) string {
+		return sign(fmt.Sprintf(`"amount":100,"attach":"x","code":0,"orderNo":"P1","outOrderNo":%s,"resTime":%d,"status":%q`, out, at, status))
+	}
+	sent := pay(1715500234, "success", `"T1"`)
+	for name, tt := range map[string]struct {
+		notices []string
+		events  int32
+	}{
+		"a re-send":                          {[]string{sent, sent}, 1},
+		"the two notices of a synced refund": {[]string{refund(1, "x"), refund(2, "x")}, 1},
+		"a refund fails twice":               {[]string{refund(1, "x"), refund(2, "y")}, 2},
+		"shares end one after the other":     {[]string{alloc(1, "pending", "pending"), alloc(2, "success", "pending"), alloc(3, "success", "fail")}, 3},
+		"a sync of what has ended":           {[]string{alloc(1, "success", "fail"), alloc(9, "success", "fail")}, 1},
+		"close, and again with a number":     {[]string{pay(1, "close", "null"), pay(2, "close", `"T1"`)}, 2},
+		"success after close":                {[]string{pay(1, "close", "null"), pay(2, "success", `"T1"`)}, 2},
+		"nulls, blanks, order and escapes": {[]string{
+			sent, strings.Replace(sent, "{", `{ "z":null,`, 1), strings.Replace(sent, `"attach":"x"`, `"attach":"\u0078"`, 1),
+			`{"orderNo":"P1",` + strings.Replace(sent[1:], `"orderNo":"P1",`, "", 1),
+		}, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			kit, _ := mocked(t, daxpay.Config{}, jsonAnswer("{}"))
+			var h heard
+			handler := kit.NoticeHandler(h.handlers())
+			for _, body := range tt.notices {
+				_, reply := deliver(handler, body)
+				require.Equal(t, "SUCCESS", reply)
+			}
+			counts := h.counts()
+			require.Equal(t, tt.events, counts[0]+counts[1]+counts[2])
+		})
+	}
+}
+
+// The answer to a query has the signature and nearly the members of a notice. Posted as one it must not take the place of the genuine one.
+func TestQueryAnswersAreNoNotices(t *testing.T) {
+	const (
+		pay    = `"code":0,"resTime":1715500234,"orderNo":"P1","amount":100,"status":"success"`
+		refund = `"code":0,"resTime":1715500234,"refundNo":"R1","amount":100,"status":"success"`
+		alloc  = `"code":0,"resTime":1715500234,"allocNo":"F1","amount":100,"status":"allocation_end"`
+	)
+	for name, tt := range map[string]struct{ members, member string }{
+		"payment":               {pay + `,"refundableBalance":100`, "attach"},
+		"payment, null added":   {pay + `,"refundableBalance":0,"attach":null`, "refundableBalance"},
+		"refund":                {refund, "attach"},
+		"allocation":            {alloc + `,"outOrderNo":"T1"`, "attach"},
+		"allocation, its order": {alloc + `,"outOrderNo":"T1","attach":null`, "outOrderNo"},
+		"allocation, its times": {alloc + `,"finishTime":"2024-05-12 15:50:34","attach":null`, "finishTime"},
+		"allocation, its rates": {alloc + `,"details":[{"receiverNo":"V1","rate":500}],"attach":null`, "rate"},
+	} {
+		kit, _ := mocked(t, daxpay.Config{}, jsonAnswer("{}"))
+		_, err := kit.ParseNotice([]byte(signedObject(t, daxpay.HMACSHA256, tt.members)))
+		require.ErrorIs(t, err, daxpay.ErrNoticeType, name)
+		var refused *daxpay.AnswerError
+		require.ErrorAs(t, err, &refused)
+		require.Equal(t, tt.member, refused.Member, name)
+	}
+	// Known, and harmless: a refund's query answer has no member that a notice lacks. It says what is so.
 	kit, _ := mocked(t, daxpay.Config{}, jsonAnswer("{}"))
-	var h heard
-	handler := kit.NoticeHandler(h.handlers())
-	for _, finished := range []int{1715500000, 1715500000, 1715500100, 1715500100} {
-		_, reply := deliver(handler, notice(finished))
-		require.Equal(t, "SUCCESS", reply)
+	_, err := kit.ParseNotice([]byte(signedObject(t, daxpay.HMACSHA256, refund+`,"attach":null`)))
+	require.NoError(t, err)
+}
+
+// 2.0.6 and 2.0.7 send a notice when a sync finds that a payment is open again.
+func TestNoticeOfAnOpenPayment(t *testing.T) {
+	kit, _ := mocked(t, daxpay.Config{}, jsonAnswer("{}"))
+	n, err := kit.ParseNotice([]byte(signedObject(t, daxpay.HMACSHA256,
+		`"code":0,"resTime":1715500234,"orderNo":"P1","bizOrderNo":"B1","amount":100,"status":"progress","attach":"x"`)))
+	require.NoError(t, err)
+	require.Equal(t, model.Open, n.Standing())
+	require.NoError(t, daxpay.Expect{BizOrderNo: "B1", Amount: 100}.Check(n))
+	err = daxpay.Expect{BizOrderNo: "B1", Amount: 100, Paid: true}.Check(n)
+	require.ErrorIs(t, err, daxpay.ErrUnproved)
+	var refused *daxpay.AnswerError
+	require.ErrorAs(t, err, &refused)
+	require.Equal(t, "progress", refused.Status)
+}
+
+// Expect.Paid demands that the money moved.
+func TestExpectPaid(t *testing.T) {
+	paid := daxpay.Expect{BizOrderNo: "B1", Amount: 100, Paid: true}
+	require.NoError(t, paid.Check(&model.PayNotice{BizOrderNo: "B1", Amount: 100, Status: model.PaySuccess}))
+	require.NoError(t, paid.Check(&model.RefundNotice{BizRefundNo: "B1", Amount: 100, Status: model.RefundSuccess}))
+	require.NoError(t, paid.Check(&model.AllocNotice{BizAllocationNo: "B1", Amount: 100, Status: model.AllocFinish}))
+	for _, status := range []model.PayStatus{model.PayClose, model.PayCancel, model.PayFail, model.PayProgress, "whatever"} {
+		n := &model.PayNotice{BizOrderNo: "B1", Amount: 100, Status: status}
+		require.ErrorIs(t, paid.Check(n), daxpay.ErrUnproved)
+		require.NoError(t, daxpay.Expect{BizOrderNo: "B1", Amount: 100}.Check(n))
 	}
-	require.Equal(t, [3]int32{0, 2, 0}, h.counts())
+	require.ErrorIs(t, paid.Check(&model.RefundNotice{BizRefundNo: "B1", Amount: 100, Status: model.RefundClose}), daxpay.ErrUnproved)
 }
 
 // A claim whose reply is lost must not keep the news from the next delivery.

@@ -25,7 +25,7 @@ func signedWith(t *testing.T, secret, members string) string {
 }
 
 func TestPreviousSecrets(t *testing.T) {
-	const notice = `"code":0,"resTime":1715500234,"orderNo":"P1","bizOrderNo":"B1","amount":1,"status":"success"`
+	const notice = `"code":0,"resTime":1715500234,"orderNo":"P1","bizOrderNo":"B1","amount":1,"status":"success","attach":null`
 	current, err := daxpay.NewSigner(daxpay.HMACSHA256, secret)
 	require.NoError(t, err)
 	for used, want := range map[string]int{secret: 0, "older": 1, "oldest": 2, "unknown": -1, "OLDER": -1} {

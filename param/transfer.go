@@ -35,7 +35,7 @@ func (*TransferParam) Call() Call[model.TransferModel] {
 		Path:     "/unipay/transfer",
 		Effect:   EffectOnce,
 		Proof:    transferProof,
-		Refusals: Refusals{Harmless: true},
+		Refusals: Refusals{HarmlessTexts: transferRefusals},
 		Recover:  "never send it again: query the transfer by its BizTransferNo, and if there is none, have a person look at the channel",
 	}
 }
