@@ -238,9 +238,7 @@ func run() error {
 
 	// The customer pays ORDER-8 after it was closed, which only a sync after its expiry finds. A process that starts an
 	// hour later has the table: what succeeded does not come again; what is unknown does, because nobody decided.
-	gw.SetPayment(daxpaytest.Payment{
-		BizOrderNo: "ORDER-8", Amount: 8000, Status: model.PaySyncSuccess, Order: model.PayClose,
-	})
+	gw.Channel().Pays("ORDER-8")
 	options.Now = func() time.Time { return time.Now().Add(time.Hour) }
 	again, err := reconcile.New(kit, s, s.sink(), options)
 	if err != nil {
