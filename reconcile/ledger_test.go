@@ -195,7 +195,7 @@ func (w *world) live(until time.Time) (processes int, wrong []string, sum reconc
 				w.rows[orderKey{o.Kind, o.No}].told++
 				return nil
 			},
-		}, reconcile.Options{Concurrency: 8, First: 5 * time.Second})
+		}, reconcile.Options{Concurrency: 8, First: 10 * time.Second})
 		require.NoError(w, err)
 		ctx, cancel := context.WithTimeout(ctx, min(time.Until(until), time.Duration(60+w.number(1200))*time.Second))
 		require.NoError(w, r.Run(ctx))

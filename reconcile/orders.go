@@ -88,6 +88,9 @@ func (t *orders) add(kind Kind, listing uint64, page []Order, now time.Time) boo
 			return false
 		default:
 			e.order.Amount, e.order.GatewayNo, e.order.Ended = o.Amount, o.GatewayNo, o.Ended
+			if o.Made.After(e.made) && !o.Made.After(now) {
+				t.beginAnew(e, o.Made)
+			}
 			e.unlisted = false
 			if e.gone {
 				e.gone = false
@@ -113,6 +116,17 @@ func (t *orders) newEntry(o Order, now time.Time) *entry {
 	pause := follow.Pause(now.Sub(e.made), t.first, t.ceiling, 0)
 	e.pressing = latest(e.due, now).Add(pause)
 	return e
+}
+
+// beginAnew is for an order that the shop has sent again.
+func (t *orders) beginAnew(e *entry, made time.Time) {
+	e.order.Made, e.made, e.told, e.follow = made, made, "", t.rules(e.order)
+	if first := made.Add(t.grace); e.place >= 0 && !e.isReady && first.Before(e.due) {
+		heap.Remove(&t.waiting, e.place)
+		e.due = first
+		e.pressing = first.Add(t.first)
+		heap.Push(&t.waiting, e)
+	}
 }
 
 // rules are those of an order that was not looked at yet.
@@ -231,7 +245,10 @@ func (t *orders) put(j *job, what outcome, now time.Time) {
 	defer t.rouse()
 	t.running--
 	e := j.entry
-	e.told, e.follow = j.told, j.follow
+	sentAgain := !e.made.Equal(j.made)
+	if !sentAgain {
+		e.told, e.follow = j.told, j.follow
+	}
 	if e.gone {
 		t.leaving--
 		e.gone, e.unlisted = false, true
@@ -258,7 +275,9 @@ func (t *orders) put(j *job, what outcome, now time.Time) {
 		e.failures++
 		pause = jitter(doubled(t.retryAfter, e.failures-1, t.ceiling))
 	case open:
-		e.failures, pause = 0, e.made.Add(j.next).Sub(now)
+		if e.failures, pause = 0, j.made.Add(j.next).Sub(now); sentAgain {
+			pause = min(pause, t.first)
+		}
 	case cutOff: // due as before
 		heap.Push(&t.waiting, e)
 		return

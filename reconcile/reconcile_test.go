@@ -432,16 +432,71 @@ func TestWhatOnlyUnknownGets(t *testing.T) {
 	}
 }
 
-// A refund that failed and was sent again, under the same number, is handed on when it is done.
-func TestAFailedRefundThatIsDoneLater(t *testing.T) {
+// What goes to Unknown is still queried, and synchronized no more often than what is open.
+func TestUnresolvedOrdersAreSynchronizedSeldom(t *testing.T) {
+	for name, test := range map[string]struct {
+		put  func(b *bench)
+		most int
+	}{
+		"a refund that failed": {func(b *bench) {
+			b.order(reconcile.Refund, "X", 100, time.Minute)
+			b.gw.put(refund{no: "X", amount: 100, status: model.RefundFail, channel: model.RefundSyncFail})
+		}, 9},
+		"a refund that is closed": {func(b *bench) {
+			b.order(reconcile.Refund, "X", 100, time.Minute)
+			b.gw.put(refund{no: "X", amount: 100, status: model.RefundClose})
+		}, 0},
+		"a wallet payment": {func(b *bench) {
+			b.order(reconcile.Pay, "X", 100, time.Minute)
+			b.gw.put(payment{no: "X", amount: 100, status: model.PayProgress, wallet: true})
+		}, 0},
+		"a payment given back": {func(b *bench) { b.payment("X", model.PaySyncRefund, time.Minute) }, 9},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t)
+			test.put(b)
+			r := b.reconciler(nil)
+			for range 15 * 60 {
+				b.clock.pass(time.Second)
+				require.NoError(t, r.Once(ctx))
+			}
+			require.Greater(t, r.Stats().Looks, uint64(30))
+			require.LessOrEqual(t, b.wires.syncs(), test.most)
+			require.Empty(t, b.shop.taken())
+		})
+	}
+}
+
+// A refund that failed and was sent again, under the same number, is young again. It is handed on when it is done.
+func TestAFailedRefundThatIsSentAgain(t *testing.T) {
 	b := newBench(t)
 	b.order(reconcile.Refund, "R", 100, time.Hour)
 	b.gw.put(refund{no: "R", amount: 100, status: model.RefundFail, channel: model.RefundSyncFail})
-	r := b.reconciler(nil)
+	told := 0
+	r := b.reconciler(func(s *reconcile.Sink, _ *reconcile.Options) {
+		s.Unknown = func(context.Context, reconcile.Order, *daxpay.UnresolvedError) error { told++; return nil }
+	})
 	require.NoError(t, r.Once(ctx))
-	require.Empty(t, b.shop.taken())
+	require.Equal(t, 1, told)
+	b.clock.pass(time.Minute)
+	b.wires.seen()
+
+	b.order(reconcile.Refund, "R", 100, 0)
+	for range 59 {
+		require.NoError(t, r.Once(ctx))
+		b.clock.pass(time.Second)
+	}
+	require.Zero(t, b.wires.syncs(), "the second one may be on its way to the channel")
+	require.Equal(t, 1, told)
+	b.clock.pass(5 * time.Second)
+	require.NoError(t, r.Once(ctx))
+	require.Equal(t, 1, b.wires.syncs())
+	require.Equal(t, 2, told, "it failed again")
+
+	b.order(reconcile.Refund, "R", 100, 0)
+	require.NoError(t, r.Once(ctx))
 	b.gw.put(refund{no: "R", amount: 100, status: model.RefundSuccess})
-	b.clock.pass(10 * time.Minute)
+	b.clock.pass(10 * time.Second)
 	require.NoError(t, r.Once(ctx))
 	require.Equal(t, []string{"refund R success"}, b.shop.taken())
 }

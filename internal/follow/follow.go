@@ -136,7 +136,8 @@ type Order struct {
 
 	looks    uint32
 	latest   Answer        // of the latest sync, 0 for none
-	open     bool          // the latest query that was answered showed an order that has not ended
+	open     bool          // the latest query that was answered showed an order that a sync can change
+	over     bool          // it is closed, or failed, and a sync did not change that
 	fresh    bool          // no query was answered since the latest sync
 	urgent   bool          // the sync does not wait for the next regular look
 	syncedAt time.Duration // of the latest sync
@@ -177,14 +178,15 @@ func (o *Order) Synced(age time.Duration, answer Answer) {
 // standing.
 func (o *Order) Seen(age time.Duration, standing model.Standing, status string) (end bool, why Reason) {
 	fresh, waits := o.fresh, o.urgent && o.syncAt > age
-	o.fresh, o.urgent, o.open = false, false, standing != model.Succeeded
+	isOver := o.Kind == Pay && standing == model.Ended || o.Kind == Refund && status == string(model.RefundFail)
+	o.fresh, o.urgent, o.open, o.over = false, false, standing == model.Open || isOver, o.over && isOver
 	switch {
 	case standing == model.Succeeded:
 		return true, ""
 	case o.Kind == Pay && standing == model.Unproved:
 		return true, Wallet
-	case o.Kind == Pay && standing == model.Ended, o.Kind == Refund && status == string(model.RefundFail):
-		if !o.over(age, fresh, waits) {
+	case isOver:
+		if o.over = o.isOver(age, fresh, waits); !o.over {
 			return false, ""
 		}
 		if standing == model.Unproved {
@@ -207,11 +209,11 @@ func (o *Order) Seen(age time.Duration, standing model.Standing, status string) 
 	return false, ""
 }
 
-// over tells whether a payment that is closed, or a refund that failed, is that after all: the sync has to say so
+// isOver tells whether a payment that is closed, or a refund that failed, is that after all: the sync has to say so
 // first.
-func (o *Order) over(age time.Duration, fresh, waits bool) bool {
+func (o *Order) isOver(age time.Duration, fresh, waits bool) bool {
 	switch {
-	case o.NoSync:
+	case o.NoSync, !fresh && o.over: // a sync said so before, and the next one comes in its turn
 		return true
 	case !fresh && waits:
 		o.urgent = true
