@@ -2,8 +2,10 @@ package daxpaytest_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
+	"github.com/daxpay-go/daxpay"
 	"github.com/daxpay-go/daxpay/daxpaytest"
 	"github.com/daxpay-go/daxpay/model"
 	"github.com/daxpay-go/daxpay/param"
@@ -41,13 +43,15 @@ func ExampleChannel_TimesOut() {
 	defer gw.Close()
 
 	gw.Channel().TimesOut(daxpaytest.OpTransfer)
-	res, err := gw.Client().Transfer(context.Background(), &param.TransferParam{
+	_, err := gw.Client().Transfer(context.Background(), &param.TransferParam{
 		BizTransferNo: "T1", Channel: model.ChannelAli, Amount: 500, PayeeType: "ali_user_id", PayeeAccount: "2088",
 	})
-	if err != nil {
-		fmt.Println(err)
-		return
+	var answer *daxpay.AnswerError
+	if errors.As(err, &answer) && errors.Is(err, daxpay.ErrOutcomeUnknown) {
+		fmt.Println(answer.Status, "proves nothing")
 	}
-	fmt.Println(res.Data.Status)
-	// Output: fail
+	fmt.Println("paid out:", len(gw.Transfers()))
+	// Output:
+	// fail proves nothing
+	// paid out: 1
 }
