@@ -59,7 +59,8 @@ func run() error {
 	}
 
 	gw.MarkAllocated("ALLOC-1") // the channel pays the receivers
-	ended, err := kit.WaitAllocation(ctx, &param.QueryAllocOrderParam{AllocationNo: allocationNo}, daxpay.Wait{Amount: 6000})
+	query := &param.QueryAllocOrderParam{AllocationNo: allocationNo}
+	ended, err := kit.WaitAllocation(ctx, query, daxpay.Wait{Amount: 6000})
 	if err != nil {
 		return err
 	}

@@ -18,7 +18,7 @@ import (
 // RiskParam asks how risky an order is.
 type RiskParam struct {
 	param.Common
-	BizOrderNo string `json:"bizOrderNo" daxpay:"no,required,max=100"` // no: an order's number; an answer that names it must repeat it
+	BizOrderNo string `json:"bizOrderNo" daxpay:"no,required,max=100"` // no: an answer about another one is refused
 	Amount     int64  `json:"amount" daxpay:"required,min=1"`          // fen
 	Remark     string `json:"remark" daxpay:"text,max=50"`             // text: free text
 }

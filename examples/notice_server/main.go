@@ -1,13 +1,13 @@
-// Notice_server receives the gateway's notices (异步通知). They are a shortcut: gateway 2.0.8 sends none when a customer pays a QR
-// code, and others get lost, so follow every order by WaitPay or package reconcile as well: see examples/pay_qrcode and
-// examples/reconcile. The handler is an http.Handler, so it mounts in any router:
+// Notice_server receives the gateway's notices (异步通知). They are a shortcut: gateway 2.0.8 sends none when a customer
+// pays a QR code, and others get lost, so follow every order by WaitPay or package reconcile as well: see
+// examples/pay_qrcode and examples/reconcile. The handler is an http.Handler, so it mounts in any router:
 //
 //	http.Handle("/notify", handler)              // net/http
 //	router.POST("/notify", gin.WrapH(handler))   // gin
 //	e.POST("/notify", echo.WrapHandler(handler)) // echo
 //
-// Mount it before any middleware that reads the body or changes the reply. Several processes need a Store that they share, such as
-// contrib/redisstore.
+// Mount it before any middleware that reads the body or changes the reply. Several processes need a Store that they
+// share, such as contrib/redisstore.
 package main
 
 import (

@@ -1,5 +1,5 @@
-// Pay_qrcode starts a payment by QR code (扫码支付), waits until the customer has paid, and goes on where the answer to Pay was
-// lost.
+// Pay_qrcode starts a payment by QR code (扫码支付), waits until the customer has paid, and goes on where the answer to Pay
+// was lost.
 package main
 
 import (
@@ -67,8 +67,8 @@ func run() error {
 	return nil
 }
 
-// pay starts the payment and returns what the QR code shows. Where the outcome of Pay is unknown, it looks the payment up under
-// the same number. If the payment is over already, there is no code.
+// pay starts the payment and returns what the QR code shows. Where the outcome of Pay is unknown, it looks the payment
+// up under the same number. If the payment is over already, there is no code.
 func pay(ctx context.Context, kit *daxpay.Client, order *param.PayParam) (code string, err error) {
 	res, err := kit.Pay(ctx, order)
 	if errors.Is(err, daxpay.ErrOutcomeUnknown) {

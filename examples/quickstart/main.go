@@ -1,7 +1,8 @@
-// Quickstart makes the first calls to a gateway. With nothing set up it talks to a gateway inside the program, where a customer
-// also pays a QR code. With DAXPAY_URL and DAXPAY_SECRET it talks to that one, and starts no payment: it syncs a payment and a refund
-// and finishes an allocation, by the numbers in DAXPAY_BIZ_ORDER_NO, DAXPAY_REFUND_NO and DAXPAY_ALLOCATION_NO, or by numbers that
-// do not exist. DAXPAY_SIGN_TYPE (HMAC_SHA256 or MD5) and DAXPAY_GATEWAY (2.0.6, 2.0.7 or 2.0.8) are optional.
+// Quickstart makes the first calls to a gateway. With nothing set up it talks to a gateway inside the program, where a
+// customer also pays a QR code. With DAXPAY_URL and DAXPAY_SECRET it talks to that one, and starts no payment: it syncs
+// a payment and a refund and finishes an allocation, by the numbers in DAXPAY_BIZ_ORDER_NO, DAXPAY_REFUND_NO and
+// DAXPAY_ALLOCATION_NO, or by numbers that do not exist. DAXPAY_SIGN_TYPE (HMAC_SHA256 or MD5) and DAXPAY_GATEWAY
+// (2.0.6, 2.0.7 or 2.0.8) are optional.
 package main
 
 import (
@@ -45,7 +46,7 @@ func run() error {
 		}
 		gw.SetPayment(daxpaytest.Payment{BizOrderNo: order, Status: model.PaySyncSuccess})
 		gw.SetRefund(daxpaytest.Refund{RefundNo: refund, Status: model.RefundSyncProgress})
-		gw.SetAllocation(daxpaytest.Allocation{AllocationNo: allocation, BizAllocationNo: "A60434", Status: model.AllocEnd})
+		gw.SetAllocation(daxpaytest.Allocation{AllocationNo: allocation, Status: model.AllocEnd})
 		config = gw.Config()
 	}
 	kit, err := daxpay.New(config)
@@ -87,8 +88,8 @@ func sell(ctx context.Context, gw *daxpaytest.Gateway) error {
 	return nil
 }
 
-// show prints what came back. A refusal is an answer like any other, except one of the signature, which means a wrong secret or
-// algorithm. Any other error ends the program.
+// show prints what came back. A refusal is an answer like any other, except one of the signature, which means a wrong
+// secret or algorithm. Any other error ends the program.
 func show[T any](call string, res *daxpay.Result[T], err error, status func(T) any) error {
 	const wrongSignature, wrongSignatureBefore208 = 20052, 20000
 	var refusal *daxpay.GatewayError

@@ -1,5 +1,5 @@
-// Sync_pay has the gateway ask the channel about a payment (支付同步), and shows every way in which that can end. To wait for a
-// payment use WaitPay, which syncs when it is time: see examples/wait.
+// Sync_pay has the gateway ask the channel about a payment (支付同步), and shows every way in which that can end. To wait
+// for a payment use WaitPay, which syncs when it is time: see examples/wait.
 package main
 
 import (

@@ -1,6 +1,6 @@
-// Sync_refund has the gateway ask the channel about a refund (退款同步), and shows every way in which that can end. Do not sync a
-// refund in its first minute: a channel that does not know it yet lets the gateway close it. To wait for a refund use WaitRefund,
-// which keeps to that: see examples/refund.
+// Sync_refund has the gateway ask the channel about a refund (退款同步), and shows every way in which that can end. Do not
+// sync a refund in its first minute: a channel that does not know it yet lets the gateway close it. To wait for a
+// refund use WaitRefund, which keeps to that: see examples/refund.
 package main
 
 import (

@@ -1,5 +1,5 @@
-// Transfer pays out money (转账). The gateway pays a transfer twice if it gets it twice, so one whose answer was lost is looked up
-// and never sent again.
+// Transfer pays out money (转账). The gateway pays a transfer twice if it gets it twice, so one whose answer was lost is
+// looked up and never sent again.
 package main
 
 import (

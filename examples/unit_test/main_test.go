@@ -57,8 +57,8 @@ func TestCloseTimesOut(t *testing.T) {
 	require.ErrorIs(t, err, daxpay.ErrOutcomeUnknown)
 }
 
-// mocked is a shop whose calls go to an httpmock transport. Pin Gateway, so that the first attempt is the only one, and switch
-// retries off, so that each responder is called once.
+// mocked is a shop whose calls go to an httpmock transport. Pin Gateway, so that the first attempt is the only one, and
+// switch retries off, so that each responder is called once.
 func mocked(t *testing.T, answered time.Time) (*Shop, *httpmock.MockTransport) {
 	t.Helper()
 	transport := httpmock.NewMockTransport()
@@ -74,8 +74,8 @@ func mocked(t *testing.T, answered time.Time) (*Shop, *httpmock.MockTransport) {
 
 const queryURL = "http://gateway/unipay/query/payOrder"
 
-// An answer that an httpmock responder makes up must be signed, which a Signer does. It must also name the order, have the members
-// that prove success, and be fresh.
+// An answer that an httpmock responder makes up must be signed, which a Signer does. It must also name the order, have
+// the members that prove success, and be fresh.
 func TestMayShipMadeUp(t *testing.T) {
 	const members = `"code":0,"msg":null,"resTime":1715500234,` +
 		`"orderNo":"DEVP1","bizOrderNo":"ORDER-1","amount":100,"status":"success"`
