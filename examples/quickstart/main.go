@@ -36,12 +36,11 @@ func run() error {
 		SignType:   daxpay.SignType(os.Getenv("DAXPAY_SIGN_TYPE")),
 		Gateway:    daxpay.GatewayVersion(os.Getenv("DAXPAY_GATEWAY")),
 	}
-	ctx := context.Background()
 	if config.ServiceURL == "" {
 		gw := daxpaytest.New()
 		defer gw.Close()
 		fmt.Println("DAXPAY_URL is not set: this is the gateway inside the program")
-		if err := sell(ctx, gw); err != nil {
+		if err := sell(gw); err != nil {
 			return err
 		}
 		gw.SetPayment(daxpaytest.Payment{BizOrderNo: order, Status: model.PaySyncSuccess})
@@ -53,6 +52,8 @@ func run() error {
 	if err != nil {
 		return err
 	}
+	ctx := context.Background()
+
 	pay, err := kit.SyncPay(ctx, &param.PaySyncParam{BizOrderNo: order})
 	if err := show("pay sync", pay, err, func(m model.PaySyncModel) any { return m.Status }); err != nil {
 		return err
@@ -70,7 +71,8 @@ func run() error {
 }
 
 // sell starts a payment by QR code, which the customer pays, and waits for it.
-func sell(ctx context.Context, gw *daxpaytest.Gateway) error {
+func sell(gw *daxpaytest.Gateway) error {
+	ctx := context.Background()
 	kit := gw.Client()
 	res, err := kit.Pay(ctx, &param.PayParam{
 		BizOrderNo: "A1", Title: "tea", Channel: model.ChannelAli, Method: model.MethodQRCode, Amount: 1200,
