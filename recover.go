@@ -95,9 +95,9 @@ func notOurs(path, member string) error {
 // sync.
 //
 // The error is no longer ErrOutcomeUnknown in one case: ErrNoSuchOrder, which a 2.0.8 gateway said more than 20 seconds
-// after Wait.Made. Then nothing happened, and the same param can be sent again. Any other error is still
-// ErrOutcomeUnknown: an *UnresolvedError as of WaitPay; ErrEcho if the gateway has a payment of another amount under
-// that number.
+// after Wait.Made, over https or a trusted network (Config.TrustedNetwork). Then nothing happened, and the same param
+// can be sent again. Any other error is still ErrOutcomeUnknown: an *UnresolvedError as of WaitPay; ErrEcho if the
+// gateway has a payment of another amount under that number.
 //
 // RecoverPay cannot see whether the gateway looks at the age of requests. If that check is off, a request can arrive
 // later still.

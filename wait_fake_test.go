@@ -69,7 +69,7 @@ func (s *stage) paid(ctx context.Context, no string) {
 
 func (s *stage) unresolved(err error, want daxpay.Reason) {
 	s.Helper()
-	unresolved := (*daxpay.UnresolvedError)(nil)
+	var unresolved *daxpay.UnresolvedError
 	require.ErrorAs(s, err, &unresolved)
 	require.Equal(s, want, unresolved.Reason)
 	require.ErrorIs(s, err, daxpay.ErrOutcomeUnknown)
