@@ -37,8 +37,8 @@ const (
 	// the channel before the money is given back under another number.
 	ReasonClosed = Reason(follow.Closed)
 	// ReasonNoSuchOrder: the gateway has no order of that number, but the request can still arrive, or has left no
-	// trace. A payment, a refund and an allocation can be sent again under the same number. A transfer must not be: a
-	// person looks at the channel.
+	// trace. A payment, other than from a wallet, a refund and an allocation can be sent again under the same number. A
+	// transfer must not be: a person looks at the channel.
 	ReasonNoSuchOrder = Reason(follow.NoSuchOrder)
 	// ReasonSeveral: the gateway has several transfers of that number, and paid each of them. A person looks at the
 	// channel.
