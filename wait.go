@@ -54,8 +54,9 @@ const (
 // wallet payment in progress, and with ReasonGivenBack for one that the channel has paid and given back.
 //
 // Faults that can pass, such as a lost connection, are waited out. Any other ends the wait. So does ErrNoSuchOrder,
-// more than 20 seconds after Wait.Made. It comes inside an *UnresolvedError where it proves nothing: before 2.0.8, whose
-// gateways take a request of any age, and over http unless Config.TrustedNetwork is set. When the context ends first, the error is the context's, joined with the latest fault.
+// more than 20 seconds after Wait.Made. It comes inside an *UnresolvedError where it proves nothing: before 2.0.8,
+// whose gateways take a request of any age, and over http unless Config.TrustedNetwork is set. When the context ends
+// first, the error is the context's, joined with the latest fault.
 //
 // A sync closes a payment that has expired, or that its channel does not know. To look without that, use QueryPayOrder.
 func (c *Client) WaitPay(ctx context.Context, p *param.QueryPayParam, w Wait) (*model.PayOrderModel, error) {
@@ -281,8 +282,9 @@ func (c *Client) speaks() gateway.Version {
 }
 
 // provesAbsence tells whether "no such order", said long enough after the last send, proves that nothing happened. The
-// gateway has to refuse old requests, so that none arrives late; only those that know nonceStr do. The refusal has to be
-// signed, and nobody must be on the line: it names no order, so that one about another order could stand in its place.
+// gateway has to refuse old requests, so that none arrives late; only those that know nonceStr do. The refusal has to
+// be signed, and nobody must be on the line: it names no order, so that one about another order could stand in its
+// place.
 func (c *Client) provesAbsence(err error) bool {
 	var refusal *GatewayError
 	return c.speaks().KnowsNonce() && c.core.trusted && errors.As(err, &refusal) && refusal.Signed

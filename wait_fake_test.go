@@ -37,7 +37,9 @@ type stage struct {
 
 func onStage(t *testing.T, version daxpay.GatewayVersion, play func(ctx context.Context, s *stage)) {
 	t.Helper()
-	gw := daxpaytest.Start(t, daxpaytest.WithVersion(version), daxpaytest.WithClock(time.Now), daxpaytest.WithoutNotices())
+	gw := daxpaytest.Start(
+		t, daxpaytest.WithVersion(version), daxpaytest.WithClock(time.Now), daxpaytest.WithoutNotices(),
+	)
 	synctest.Test(t, func(t *testing.T) {
 		config := gw.Config()
 		config.Gateway, config.HTTPClient = version, &http.Client{Transport: inProcess{gw}}

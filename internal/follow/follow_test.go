@@ -30,11 +30,14 @@ func TestPause(t *testing.T) {
 
 // An order is synchronized only when a query has shown it open, and never early.
 func TestSyncDue(t *testing.T) {
-	for _, kind := range []Kind{Pay, Refund, Transfer, Allocation} {
+	firsts := map[Kind]time.Duration{
+		Pay: firstPaySync, Refund: firstRefundSync, Transfer: 0, Allocation: firstAllocSync,
+	}
+	for kind, first := range firsts {
 		o := Order{Kind: kind}
 		require.False(t, o.SyncDue(time.Hour), "no query has shown it")
 		o.Seen(0, model.Open, "progress")
-		first, never := map[Kind]time.Duration{Pay: firstPaySync, Refund: firstRefundSync, Allocation: firstAllocSync}[kind], kind == Transfer
+		never := kind == Transfer
 		require.False(t, o.SyncDue(first-1))
 		require.Equal(t, !never, o.SyncDue(first))
 		o.NoSync = true
