@@ -47,7 +47,7 @@ func run() error {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	order, err := kit.WaitPay(ctx, &param.QueryPayParam{BizOrderNo: "ORDER-1"}, wait)
-	unresolved := (*daxpay.UnresolvedError)(nil)
+	var unresolved *daxpay.UnresolvedError
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
 		return fmt.Errorf("still open, look again later: %w", err)
