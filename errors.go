@@ -371,11 +371,13 @@ func (call *call) mayHaveRun(err error, version gateway.Version, trusted bool) b
 	if call.effect == param.EffectReadOnly || errors.Is(err, ErrParam) { // the latter could not be written
 		return false
 	}
-	if refusal := (*GatewayError)(nil); errors.As(err, &refusal) {
+	var refusal *GatewayError
+	if errors.As(err, &refusal) {
 		// Of one that signs nothing, a refusal is as good an answer as any.
 		return version.SignsAnswers() && (refusal.proof == gateway.ProvesNothing || call.effect == param.EffectOnce && !trusted)
 	}
-	if transport := (*TransportError)(nil); errors.As(err, &transport) {
+	var transport *TransportError
+	if errors.As(err, &transport) {
 		return !transport.NeverSent
 	}
 	return true

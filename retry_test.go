@@ -143,7 +143,7 @@ func TestRetry(t *testing.T) {
 				default:
 					require.ErrorIs(t, err, tt.want)
 				}
-				retry := (*daxpay.RetryError)(nil)
+				var retry *daxpay.RetryError
 				if errors.As(err, &retry) {
 					require.Len(t, retry.Errs, tt.attempts)
 					require.NoError(t, retry.Stopped)
