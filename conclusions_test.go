@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -353,7 +354,7 @@ func recordings(t *testing.T) []recorded {
 				path, ok := version.Path(call)
 				return ok && path == step.Call
 			})
-			if step.Status != 200 || i < 0 || step.Method == "HEAD" || !strings.HasPrefix(string(step.Answer), "{") {
+			if step.Status != http.StatusOK || i < 0 || step.Method == http.MethodHead || !strings.HasPrefix(string(step.Answer), "{") {
 				continue
 			}
 			r := recorded{scenario: filepath.Base(file), version: daxpay.GatewayVersion(scenario.Version)}

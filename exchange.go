@@ -13,9 +13,10 @@ import (
 	"slices"
 	"time"
 
+	"github.com/go-resty/resty/v2"
+
 	"github.com/daxpay-go/daxpay/internal/gateway"
 	"github.com/daxpay-go/daxpay/param"
-	"github.com/go-resty/resty/v2"
 )
 
 // seal writes and signs the request. Each attempt has a time and a nonce of its own: the gateway takes ten seconds for old.
@@ -118,7 +119,7 @@ func (t *trail) failed(path string, err error) error {
 	if errors.As(err, &outer) {
 		err = outer.Err // without the URL
 	}
-	return &TransportError{Path: path, NeverSent: t.neverSent(), Err: &quotesNothing{err}}
+	return &TransportError{Path: path, NeverSent: t.neverSent(), Err: &scrubbedError{err}}
 }
 
 // receive reads the whole answer.

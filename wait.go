@@ -267,7 +267,7 @@ func (c *Client) Gateway() GatewayVersion {
 	if c == nil || c.core == nil {
 		return GatewayAuto
 	}
-	return c.core.Config.Gateway
+	return c.core.Gateway
 }
 
 // speaks is the version that the gateway was told to be, or that it accepted last.

@@ -296,7 +296,7 @@ func (r *Reconciler) sync(ctx context.Context, l lookup, j *job) error {
 	}
 	j.follow.Synced(r.age(j), answer)
 	if refusedByBusiness(err) != nil {
-		return nil
+		return nil //nolint:nilerr // what the business refuses, the query explains
 	}
 	return err
 }
