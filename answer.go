@@ -12,6 +12,7 @@ import (
 
 	"github.com/daxpay-go/daxpay/internal/gateway"
 	"github.com/daxpay-go/daxpay/internal/wire"
+	"github.com/daxpay-go/daxpay/param"
 )
 
 // read opens the reply with memory of its own.
@@ -183,7 +184,7 @@ func (o *opening) notRefusedByBusiness() error {
 // proofOf tells what a signed refusal with that text proves.
 func (call *call) proofOf(text string) gateway.Proof {
 	switch {
-	case gateway.IsNoSuchOrder(text):
+	case gateway.IsNoSuchOrder(text) && call.effect != param.EffectOnce: // which the refusal of another call must not end
 		return gateway.ProvesNoSuchOrder
 	case slices.Contains(call.refusals.EarlierSend, text):
 		return gateway.ProvesEarlierSend
