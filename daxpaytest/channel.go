@@ -3,6 +3,7 @@ package daxpaytest
 import (
 	"context"
 	"slices"
+	"sync"
 	"time"
 )
 
@@ -187,11 +188,14 @@ func (c *Channel) set(op Operation, m mode) {
 }
 
 // Held is an answer that the channel keeps back.
-type Held struct{ reached, released chan struct{} }
+type Held struct {
+	reached, released chan struct{}
+	release           sync.Once
+}
 
 // Holds makes the channel do the next operation of a kind, but keep its answer back until Release.
 func (c *Channel) Holds(op Operation) *Held {
-	h := &Held{make(chan struct{}), make(chan struct{})}
+	h := &Held{reached: make(chan struct{}), released: make(chan struct{})}
 	c.g.mu.Lock()
 	defer c.g.mu.Unlock()
 	c.g.holds[op] = append(c.g.holds[op], h)
@@ -208,8 +212,8 @@ func (h *Held) Reached(ctx context.Context) error {
 	}
 }
 
-// Release lets the channel answer. Call it once.
-func (h *Held) Release() { close(h.released) }
+// Release lets the channel answer.
+func (h *Held) Release() { h.release.Do(func() { close(h.released) }) }
 
 // trade is what the channel knows of a payment; it begins to know it if it is to be in a state.
 func (g *Gateway) trade(p *payment) *trade {

@@ -26,8 +26,10 @@ const (
 	// resendAfter is when the job sends a notice once more that was not received, and resendAfter206 when that of 2.0.6 does.
 	resendAfter    = 15 * time.Second
 	resendAfter206 = 25 * time.Second
-	// longestURL is the length of the column for the address of a notice: one with a longer address is lost.
-	longestURL = 150
+	// longestURL is the length of the column for the address of a notice, and longestURL207 that of the releases before
+	// 2.0.8: a notice with a longer address is lost.
+	longestURL    = 150
+	longestURL207 = 255
 	// received is the reply that counts.
 	received = "SUCCESS"
 )
@@ -82,7 +84,7 @@ func (g *Gateway) noticeAllocation(a *allocation) {
 // send puts a notice into the queue. It is made and signed when the thread gets to it.
 func (g *Gateway) send(no, bizNo string, to *string, members func() object) {
 	s := &g.sender
-	if s.off || s.mute || to == nil || isBlank(*to) || lengthOf(*to) > longestURL || g.oldest() {
+	if s.off || s.mute || to == nil || isBlank(*to) || lengthOf(*to) > byVersion(g, longestURL, longestURL207) || g.oldest() {
 		return
 	}
 	secret, signType := g.currentSecret(), g.settings.SignType

@@ -130,7 +130,7 @@ func (g *Gateway) Change(change func(*Settings)) {
 	g.resends.Store(s.Resends)
 }
 
-// SwitchOff switches a call off, and SwitchOn on again.
+// SwitchOff switches the call of a path off.
 func (g *Gateway) SwitchOff(path string) {
 	g.Change(func(s *Settings) {
 		if s.Disabled == nil {
@@ -140,7 +140,7 @@ func (g *Gateway) SwitchOff(path string) {
 	})
 }
 
-// SwitchOn switches a call on that was switched off.
+// SwitchOn switches the call of a path on again.
 func (g *Gateway) SwitchOn(path string) { g.Change(func(s *Settings) { delete(s.Disabled, path) }) }
 
 // SetChannel changes the settings of a channel.
