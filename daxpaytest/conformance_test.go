@@ -11,8 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// exceptions are steps of testdata/conformance in which the gateway here differs from the recording, each with its reason. One that no
-// longer differs fails the test.
+// exceptions are steps of testdata/conformance in which the gateway here differs from the recording, each with its
+// reason. One that no longer differs fails the test.
 var exceptions = map[string]string{
 	"208/late-alloc-finish 11": tooClose,
 	"207/life-refunds 7":       clockMoved,
@@ -47,7 +47,8 @@ var exceptions = map[string]string{
 }
 
 const (
-	// tooClose: the step says that a share was paid after a call of 15 s, and an earlier step of the same scenario that it was before.
+	// tooClose: the step says that a share was paid after a call of 15 s, and an earlier step of the same scenario that
+	// it was before.
 	tooClose = "the recorder took what happened up to 1.2 s before a slow call for what happened after it"
 	// clockMoved: the order has the expiredTime of its first pay, as the step before the second pay says.
 	clockMoved = "the recording's clock moved between the steps, but the scenario has no waits"
@@ -55,7 +56,8 @@ const (
 	dayOfRecording = "createTime is that of the day of the recording"
 )
 
-// TestConformance plays recordings of real gateways. The environment variable DAXPAY_CONFORMANCE names one more folder of them.
+// TestConformance plays recordings of real gateways. The environment variable DAXPAY_CONFORMANCE names one more folder
+// of them.
 func TestConformance(t *testing.T) {
 	own := filepath.Join("..", "testdata", "conformance")
 	for _, version := range []string{"208", "207", "206"} {
