@@ -135,7 +135,7 @@ func accepted(headers []string) media {
 	return m
 }
 
-// notAcceptable is the answer to a client that does not accept JSON. The call has run.
+// notAcceptable answers a client that does not accept JSON. The call has run.
 func notAcceptable(w http.ResponseWriter, _ *http.Request, now time.Time, accepts media) {
 	if accepts.html {
 		page(w, now, http.StatusNotAcceptable)

@@ -82,7 +82,7 @@ type arrival struct {
 	body   []byte
 }
 
-// reply answer of the gateway.
+// response is an answer of the gateway.
 type response struct {
 	status int
 	header http.Header

@@ -304,11 +304,11 @@ func toProperties(v value) (any, error) {
 		e := noInstance(class, v)
 		return nil, e
 	}
-	return properties0(members), nil
+	return withoutDuplicates(members), nil
 }
 
-// properties0 is an object without the duplicates of its members.
-func properties0(members []member) object {
+// withoutDuplicates makes an object in which of each name the last value counts.
+func withoutDuplicates(members []member) object {
 	o := make(object, 0, len(members))
 	for _, m := range members {
 		v := plainValue(m.any)
@@ -324,7 +324,7 @@ func properties0(members []member) object {
 func plainValue(v any) any {
 	switch v := v.(type) {
 	case []member:
-		return properties0(v)
+		return withoutDuplicates(v)
 	case []value:
 		list := make([]any, len(v))
 		for i, item := range v {
@@ -478,7 +478,7 @@ func isIP(s string) bool {
 	return err == nil && a.Is6() && (a.Zone() == "" || strings.HasPrefix(strings.ToLower(s), "fe80:"))
 }
 
-// signedText is what the gateway signs, and has the client sign, of a request: the members that it knows, with the
+// signedObject is what the gateway signs, and has the client sign, of a request: the members that it knows, with the
 // values that it read.
 func (c *call) signedObject(p params) object {
 	o := make(object, 0, len(p.fields))
