@@ -348,7 +348,7 @@ func (g *Gateway) notice(no string) ([]byte, string, error) {
 		}
 		return *url
 	}
-	if p := g.findPayment(no); p != nil && model.PayStatus(p.Status).Final() {
+	if p := g.findPayment(no); p != nil && p.Status != string(model.PayProgress) {
 		return g.remembered("pay:"+p.OrderNo+p.Status, func() object { return g.paymentNotice(p) }),
 			target(p.NotifyURL), nil
 	}

@@ -592,7 +592,29 @@ func (p *player) inline(s string) (string, error) {
 
 // sign signs a request. It is done by another way than the SDK's, which refuses some of what was sent.
 func (p *player) sign(o peer.Object) string {
-	return peer.Sign(o, string(p.signType), scenarioSecret, shanghai)
+	signed, _ := asSigned(o).(peer.Object)
+	return peer.Sign(signed, string(p.signType), scenarioSecret, shanghai)
+}
+
+// asSigned writes the nulls in lists out. The recorder signed them, which a gateway does not.
+func asSigned(v any) any {
+	switch v := v.(type) {
+	case peer.Object:
+		o := slices.Clone(v)
+		for i := range o {
+			o[i].Value = asSigned(o[i].Value)
+		}
+		return o
+	case []any:
+		list := slices.Clone(v)
+		for i, item := range list {
+			if list[i] = asSigned(item); item == nil {
+				list[i] = json.Number("null")
+			}
+		}
+		return list
+	}
+	return v
 }
 
 // body makes the bytes of a request.
