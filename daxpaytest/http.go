@@ -218,6 +218,14 @@ func contentTypeOf(r *http.Request) contentType {
 // the signature, the time. Then the call runs.
 func (g *Gateway) answer(c *call, old legacyCall, kind contentType, body []byte) (int, object) {
 	trace := g.traceID()
+	if g.version == "2.0.6" { // it looks at the switches before it reads the request
+		switch set := g.Settings(); {
+		case c.unregistered && !set.FinishRegistered:
+			return failed(fault(codeNotThere, textNoInterface), trace)
+		case set.Disabled[c.path]:
+			return failed(fault(codeUnclassified, textNotEnabled), trace)
+		}
+	}
 	switch {
 	case kind.complaint != "":
 		return failed(fault(codeSystem, kind.complaint), trace)
@@ -227,9 +235,6 @@ func (g *Gateway) answer(c *call, old legacyCall, kind contentType, body []byte)
 		return g.answerLegacy(old, body, trace)
 	}
 	began := g.now()
-	if c.unregistered && !g.Settings().FinishRegistered {
-		return failed(fault(codeNotThere, textNoInterface), trace)
-	}
 	p, err := c.decode(body)
 	if err != nil {
 		return failed(err, trace)

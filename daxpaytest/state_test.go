@@ -267,3 +267,20 @@ func BenchmarkServeHTTP(b *testing.B) {
 	}
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "calls/s")
 }
+
+// 2.0.6 looks at its switches before it reads a request, and later releases after that.
+func TestSwitchedOff(t *testing.T) {
+	for version, want := range map[daxpay.GatewayVersion]int{
+		daxpay.GatewayV208: 10005, daxpay.GatewayV207: 10005, daxpay.GatewayV206: 20000,
+	} {
+		gw := daxpaytest.Start(t, daxpaytest.WithVersion(version))
+		gw.SwitchOff("/unipay/pay")
+		req := httptest.NewRequest(http.MethodPost, "/unipay/pay", strings.NewReader("{"))
+		req.Header.Set("Content-Type", "application/json")
+		gw.ServeHTTP(httptest.NewRecorder(), req)
+		gw.SwitchOn("/unipay/pay")
+		gw.ServeHTTP(httptest.NewRecorder(), req)
+		require.Equal(t, want, gw.Requests()[0].Code, version)
+		require.Equal(t, 10005, gw.Requests()[1].Code, version)
+	}
+}
