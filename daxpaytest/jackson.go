@@ -348,7 +348,7 @@ func plain(s []byte) bool {
 // badUTF8 tells which of the bytes at pos is the wrong one.
 func (r *reader) badUTF8() error {
 	c := r.data[r.pos]
-	length := 0
+	var length int
 	switch {
 	case c&0xE0 == 0xC0:
 		length = 2
@@ -393,7 +393,7 @@ func (r *reader) escape() (uint16, error) {
 		if err != nil {
 			return 0, r.unexpected("expected a hex-digit for character escape sequence")
 		}
-		unit = unit<<4 | uint16(digit) //nolint:gosec // one hexadecimal digit
+		unit = unit<<4 | uint16(digit)
 		r.pos++
 	}
 	return unit, nil

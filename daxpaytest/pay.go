@@ -149,7 +149,7 @@ func (g *Gateway) preparePay(p params) (*Wallet, error) {
 		switch {
 		case w.Balance < *p.number("amount"):
 			return nil, refuse(codeUnclassified, textConfigError)
-		case p.flag("allocation"):
+		case p.mayAllocate():
 			return nil, refuse(codeUnsupported, texts.noAllocation)
 		}
 		return w, nil
@@ -166,7 +166,7 @@ func (g *Gateway) preparePay(p params) (*Wallet, error) {
 	if err := overLimit(); err != nil {
 		return nil, err
 	}
-	if p.flag("allocation") && (!c.Allocation || name == channelUnion) {
+	if p.mayAllocate() && (!c.Allocation || name == channelUnion) {
 		return nil, refuse(codeUnclassified, texts.noAllocation)
 	}
 	return nil, nil //nolint:nilnil // no wallet is needed
@@ -191,7 +191,7 @@ func (g *Gateway) createPayment(p params) (*payment, error) {
 	order := payment{
 		OrderNo: g.number("P"), BizOrderNo: p.known("bizOrderNo"), Title: p.known("title"),
 		Description: p.text("description"),
-		Allocation:  p.flag("allocation"), Channel: p.known("channel"), Method: p.known("method"),
+		Allocation:  p.mayAllocate(), Channel: p.known("channel"), Method: p.known("method"),
 		Amount: *p.number("amount"), Balance: *p.number("amount"), Status: payProgress, RefundStatus: refundNone,
 		NotifyURL: g.notifyURL(p, "/unipay/pay"), Attach: p.text("attach"), Created: g.now().Unix(),
 	}
@@ -231,7 +231,7 @@ func oldColumns(p params, columns ...string) error {
 
 // renewPayment takes over what may change when a payment is sent again: not the amount, the texts, and the time.
 func (g *Gateway) renewPayment(p params, order *payment) error {
-	order.Allocation = p.flag("allocation")
+	order.Allocation = p.mayAllocate()
 	order.NotifyURL, order.Attach = g.notifyURL(p, "/unipay/pay"), p.text("attach")
 	order.Channel, order.Method = p.known("channel"), p.known("method")
 	if !order.Allocation {

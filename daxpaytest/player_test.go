@@ -257,7 +257,7 @@ func (p *player) step(step peer.Object) (differences []string, compared bool, er
 		}
 		body, err := p.body(step)
 		if err != nil {
-			return append(differences, "the request: "+err.Error()), true, nil
+			return append(differences, "the request: "+err.Error()), true, nil //nolint:nilerr // it is a difference
 		}
 		res := p.post(step, body)
 		p.settle()
@@ -859,13 +859,13 @@ func (c *comparison) text(path, want string, got any) {
 		}
 		return
 	}
-	switch {
-	case want == "$any":
+	switch want {
+	case "$any":
 		if s == "" {
 			bad()
 		}
 		return
-	case want == "$trace":
+	case "$trace":
 		if !traceForm.MatchString(s) {
 			bad()
 		}

@@ -112,7 +112,7 @@ func TestRequestLog(t *testing.T) {
 
 func TestShapeOfAnswers(t *testing.T) {
 	gw := daxpaytest.Start(t, daxpaytest.WithTestClock(daxpaytest.NewClock(start)))
-	post := func(path, accept string) *http.Response {
+	post := func(path, accept string) http.Response {
 		req, err := http.NewRequestWithContext(context.Background(), http.MethodPost, gw.URL()+path,
 			strings.NewReader("{}"))
 		require.NoError(t, err)
@@ -121,7 +121,7 @@ func TestShapeOfAnswers(t *testing.T) {
 		res, err := http.DefaultClient.Do(req)
 		require.NoError(t, err)
 		require.NoError(t, res.Body.Close())
-		return res
+		return *res
 	}
 	res := post("/unipay/sync/pay", "application/json")
 	require.Equal(t, []string{"chunked"}, res.TransferEncoding)
@@ -160,7 +160,7 @@ func TestNothingMakesItPanic(t *testing.T) {
 		"allocationGroupId", "orderId",
 		"url", "code", "notNotify", "reqTime", "paymentId", "businessNo", "refundId",
 	}
-	random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // a test
+	random := rand.New(rand.NewPCG(1, 2))
 	values := []any{
 		nil, "A1", "a1", "", "ali_pay", "wallet_pay", "qrcode", "barcode", "ali_user_id", "PARTNER", json.Number("1"),
 		json.Number("100"),
@@ -190,7 +190,7 @@ func TestNothingMakesItPanic(t *testing.T) {
 				body[random.IntN(len(body))] = byte(random.IntN(256))
 			}
 			for _, prefix := range []string{"/unipay/", "/uni/"} {
-				req := httptest.NewRequest(http.MethodPost, prefix+path, bytes.NewReader(body))
+				req := httptest.NewRequestWithContext(context.Background(), http.MethodPost, prefix+path, bytes.NewReader(body))
 				req.Header.Set("Content-Type", "application/json")
 				gw.ServeHTTP(httptest.NewRecorder(), req)
 			}
@@ -244,7 +244,7 @@ func BenchmarkServeHTTP(b *testing.B) {
 		sign := peer.Sign(members, peer.HMACSHA256, daxpaytest.Secret, shanghai)
 		body := peer.Encode(append(members, peer.Pair{Name: "sign", Value: sign}))
 		b.StartTimer()
-		req := httptest.NewRequest(http.MethodPost, path, bytes.NewReader(body))
+		req := httptest.NewRequestWithContext(context.Background(), http.MethodPost, path, bytes.NewReader(body))
 		req.Header.Set("Content-Type", "application/json")
 		recorder := httptest.NewRecorder()
 		gw.ServeHTTP(recorder, req)
@@ -275,7 +275,7 @@ func TestSwitchedOff(t *testing.T) {
 	} {
 		gw := daxpaytest.Start(t, daxpaytest.WithVersion(version))
 		gw.SwitchOff("/unipay/pay")
-		req := httptest.NewRequest(http.MethodPost, "/unipay/pay", strings.NewReader("{"))
+		req := httptest.NewRequestWithContext(context.Background(), http.MethodPost, "/unipay/pay", strings.NewReader("{"))
 		req.Header.Set("Content-Type", "application/json")
 		gw.ServeHTTP(httptest.NewRecorder(), req)
 		gw.SwitchOn("/unipay/pay")

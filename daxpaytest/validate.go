@@ -102,8 +102,8 @@ func (p params) number(name string) *int64 {
 	return nil
 }
 
-func (p params) flag(name string) bool {
-	b, _ := p.fields[name].(bool)
+func (p params) mayAllocate() bool {
+	b, _ := p.fields["allocation"].(bool)
 	return b
 }
 
