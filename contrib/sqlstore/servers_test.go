@@ -46,6 +46,7 @@ func (d *database) open(t *testing.T, dsn string) *sql.DB {
 	db, err := sql.Open(d.driver, dsn)
 	require.NoError(t, err)
 	db.SetMaxOpenConns(16)
+	db.SetMaxIdleConns(16)
 	t.Cleanup(func() { _ = db.Close() })
 	return db
 }
@@ -178,6 +179,6 @@ func startSQLite(t *testing.T) func(...string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "once.db")
 	return func(options ...string) string {
-		return "file:" + path + "?" + strings.Join(append(options, "_pragma=busy_timeout(5000)", "_pragma=journal_mode(wal)"), "&")
+		return "file:" + path + "?" + strings.Join(append(options, "_pragma=busy_timeout(5000)", "_pragma=journal_mode(wal)", "_pragma=synchronous(off)"), "&")
 	}
 }
