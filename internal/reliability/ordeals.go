@@ -367,9 +367,11 @@ type failingStore struct{}
 func (failingStore) Claim(context.Context, string, string, time.Duration) (daxpay.ClaimState, error) {
 	return 0, errCallbackDown
 }
-func (failingStore) Done(context.Context, string, string, time.Duration) error { return errCallbackDown }
-func (failingStore) Release(context.Context, string, string) error             { return errCallbackDown }
-func (failingStore) Forget(context.Context, string) error                      { return errCallbackDown }
+func (failingStore) Done(context.Context, string, string, time.Duration) error {
+	return errCallbackDown
+}
+func (failingStore) Release(context.Context, string, string) error { return errCallbackDown }
+func (failingStore) Forget(context.Context, string) error          { return errCallbackDown }
 
 // doctorOrdeals are what Doctor can find.
 func doctorOrdeals() []ordeal {
