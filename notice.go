@@ -236,7 +236,8 @@ const (
 	// Of a store's methods.
 	claimTimeout = 2 * time.Second
 	storeTimeout = 400 * time.Millisecond // twice, between noticeTimeout and replyTimeout
-	lateTimeout  = 4 * time.Second        // after that, when nobody waits
+	patience     = 2 * time.Second        // if there is time until then
+	lateTimeout  = 4 * time.Second        // after that
 	// The gateway sends a notice again after 15 seconds, and then no more: the claim of a process that died must have ended.
 	noticeLease    = 12 * time.Second
 	renewalPause   = noticeLease / 3
@@ -518,8 +519,8 @@ func (d *delivery) handle(ctx context.Context) (int, error) {
 		return http.StatusInternalServerError, errors.Join(err, d.release(ctx))
 	}
 	// The callback has stored the event: the notice is received, even if the store does not learn of it.
-	if err = d.done(ctx); err != nil && !errors.Is(err, ErrClaimLost) {
-		err = d.done(ctx)
+	if err = d.done(ctx, storeTimeout); err != nil && !errors.Is(err, ErrClaimLost) {
+		err = d.done(ctx, min(patience, time.Until(d.start.Add(replyTimeout))))
 	}
 	return http.StatusOK, err
 }
@@ -563,18 +564,18 @@ func (d *delivery) claim(ctx context.Context, limit time.Duration) (state ClaimS
 	return state, err
 }
 
-func (d *delivery) done(ctx context.Context) error {
-	return d.tell(ctx, func(ctx context.Context) error { return d.store.Done(ctx, d.key, d.owner, noticeMemory) })
+func (d *delivery) done(ctx context.Context, limit time.Duration) error {
+	return d.tell(ctx, limit, func(ctx context.Context) error { return d.store.Done(ctx, d.key, d.owner, noticeMemory) })
 }
 
 func (d *delivery) release(ctx context.Context) error {
-	return d.tell(ctx, func(ctx context.Context) error { return d.store.Release(ctx, d.key, d.owner) })
+	return d.tell(ctx, storeTimeout, func(ctx context.Context) error { return d.store.Release(ctx, d.key, d.owner) })
 }
 
-// tell asks with a context of its own: the store must learn how it ended even if the gateway hung up meanwhile.
-func (d *delivery) tell(ctx context.Context, do func(context.Context) error) error {
-	limit := storeTimeout
-	if time.Since(d.start) > replyTimeout {
+// tell asks with a context of its own: the store must learn how it ended even if the gateway hung up meanwhile. When
+// nobody waits for the reply any more, there is more time.
+func (d *delivery) tell(ctx context.Context, limit time.Duration, do func(context.Context) error) error {
+	if time.Since(d.start) > noticeTimeout+storeTimeout {
 		limit = lateTimeout
 	}
 	return d.ask(context.WithoutCancel(ctx), limit, do)

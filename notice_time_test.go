@@ -150,6 +150,7 @@ func TestNoticeReplyTime(t *testing.T) {
 				_, reply = deliver(h, payNotice(t))
 				require.Equal(t, tt.next, reply)
 				time.Sleep(time.Minute)
+				synctest.Wait()
 				require.Equal(t, tt.callbacks, callbacks)
 			})
 		})
@@ -216,6 +217,7 @@ func TestLateReportThatPanics(t *testing.T) {
 		})
 		deliver(h, payNotice(t))
 		time.Sleep(time.Hour)
+		synctest.Wait()
 		require.Equal(t, 1, late)
 	})
 }

@@ -33,8 +33,9 @@
 //
 // The database's clock decides when a lease ends, so the clocks of the processes do not matter.
 //
-// With SQLite give the DSN a busy timeout, such as "file:once.db?_pragma=busy_timeout(2000)&_pragma=journal_mode(wal)":
-// the processes write one after another.
+// With SQLite give the DSN a busy timeout, such as "file:once.db?_pragma=busy_timeout(2000)&_pragma=journal_mode(wal)", and
+// call db.SetMaxOpenConns(1): connections write one after another, and a process's own would take turns by waiting at
+// random.
 //
 // The store must see its own writes: the *sql.DB must lead to the primary server. A failover to a replica that lags behind
 // loses the last claims, and what they stand for can then happen twice. Commit synchronously where that matters.

@@ -74,7 +74,13 @@ func TestDatabases(t *testing.T) {
 			t.Run("expired rows are removed, others never", func(t *testing.T) { testSweep(t, db, s) })
 			t.Run("claims do not wait for one another in a circle", func(t *testing.T) { testContention(t, db, s) })
 			t.Run("several processes", func(t *testing.T) {
-				testProcesses(t, func() daxpay.OnceStore { return store(t, d.open(t, dsn()), d.dialect) })
+				testProcesses(t, func() daxpay.OnceStore {
+					db := d.open(t, dsn())
+					if d.dialect == sqlstore.SQLite {
+						db.SetMaxOpenConns(1)
+					}
+					return store(t, db, d.dialect)
+				})
 			})
 			t.Run("limits", func(t *testing.T) { testLimits(t, db, d.dialect) })
 		})
@@ -141,7 +147,7 @@ func testContention(t *testing.T, db *sql.DB, s *sqlstore.Store) {
 	require.NoError(t, err)
 }
 
-// Four processes, 50 notices, each delivered to all of them at once: each takes effect once.
+// Four processes, 50 notices, each delivered to all of them at once, and eight notices at a time: each takes effect once.
 func testProcesses(t *testing.T, open func() daxpay.OnceStore) {
 	gw := daxpaytest.Start(t)
 	var effects [50]atomic.Int32
@@ -155,22 +161,30 @@ func testProcesses(t *testing.T, open func() daxpay.OnceStore) {
 			},
 		}))
 	}
-	var wg sync.WaitGroup
+	var all sync.WaitGroup
+	turns := make(chan struct{}, 8)
 	for i := range effects {
 		number := fmt.Sprintf("P%d", i)
 		gw.SetPayment(daxpaytest.Payment{OrderNo: number, Amount: int64(i) + 1, Status: model.PaySyncSuccess})
 		body, err := gw.Notice(number)
 		require.NoError(t, err)
-		for _, h := range handlers {
-			wg.Add(1)
-			go func() {
-				defer wg.Done()
-				for deliver(h, body) != "SUCCESS" { //nolint:revive // it is sent again until it is received
-				}
-			}()
-		}
+		turns <- struct{}{}
+		all.Add(1)
+		go func() {
+			defer func() { <-turns; all.Done() }()
+			var wg sync.WaitGroup
+			for _, h := range handlers {
+				wg.Add(1)
+				go func() {
+					defer wg.Done()
+					for deliver(h, body) != "SUCCESS" { //nolint:revive // it is sent again until it is received
+					}
+				}()
+			}
+			wg.Wait()
+		}()
 	}
-	wg.Wait()
+	all.Wait()
 	for i := range effects {
 		require.EqualValues(t, 1, effects[i].Load(), i)
 	}
