@@ -52,7 +52,7 @@ var calls = map[string]func(kit *daxpay.Client) (any, error){
 		return result(kit.SyncRefund(context.Background(), &param.RefundSyncParam{RefundNo: "R1"}))
 	},
 	"SyncAllocation": func(kit *daxpay.Client) (any, error) {
-		return result(kit.SyncAllocation(context.Background(), &param.AllocSyncParam{BizAllocationNo: "A1"}))
+		return result(kit.SyncAllocation(context.Background(), &param.AllocSyncParam{AllocationNo: "A1"}))
 	},
 	"FinishAllocation": func(kit *daxpay.Client) (any, error) {
 		return result(kit.FinishAllocation(context.Background(), &param.AllocFinishParam{AllocationNo: "A1"}))

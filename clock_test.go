@@ -3,8 +3,10 @@ package daxpay_test
 import (
 	"context"
 	"encoding/json"
+	"io"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -59,7 +61,7 @@ func TestTimeRefusalsTellTheDifference(t *testing.T) {
 		var refusal *daxpay.GatewayError
 		require.ErrorAs(t, err, &refusal, name)
 		require.Zero(t, refusal.ClockDifference)
-		require.ErrorContains(t, err, "this machine's clock")
+		require.ErrorContains(t, err, "synchronize the clocks (NTP); if they agree")
 	}
 }
 
@@ -211,4 +213,45 @@ func TestCorrectClockNeedsMaxAge(t *testing.T) {
 	_, err := daxpay.New(daxpay.Config{ServiceURL: "http://127.0.0.1:9000", SignSecret: secret, CorrectClock: true, MaxAge: -1})
 	require.ErrorIs(t, err, daxpay.ErrConfig)
 	require.ErrorContains(t, err, "CorrectClock needs MaxAge")
+}
+
+// A gateway that looks at the time has found the signature right, so GatewayAuto reports the clock and tries no other encoding.
+func TestAutoReportsTheClock(t *testing.T) {
+	var sent []string
+	kit, _ := mocked(t, daxpay.Config{Now: at(now)}, func(r *http.Request) (*http.Response, error) {
+		body, err := io.ReadAll(r.Body)
+		require.NoError(t, err)
+		sent = append(sent, string(body))
+		answer := `{"code":20052,"msg":"验签失败","data":null,"traceId":"T1"}`
+		if strings.Contains(string(body), `"allocNo"`) && strings.Contains(string(body), `"nonceStr"`) { // as 2.0.8 has it
+			answer = `{"code":10006,"msg":"验证参数错误\n请求已过期，请重新发送！","data":null,"traceId":"T2"}`
+		}
+		res, err := jsonAnswer(answer)(r)
+		res.Header.Set("Date", time.Unix(now+3600, 0).UTC().Format(http.TimeFormat))
+		return res, err
+	})
+	_, err := kit.FinishAllocation(context.Background(), &param.AllocFinishParam{AllocationNo: "A1"})
+	var refusal *daxpay.GatewayError
+	require.ErrorAs(t, err, &refusal)
+	require.Equal(t, 10006, refusal.Code)
+	require.Equal(t, time.Hour, refusal.ClockDifference)
+	require.ErrorContains(t, err, "synchronize the clocks (NTP): the gateway's is 1h0m0s ahead of this one")
+	require.NotContains(t, err.Error(), "20052")
+	require.Len(t, sent, 2)
+}
+
+// The Date header is cut to the second, so it is up to a second behind a clock that agrees.
+func TestEqualClocksHaveNoDifference(t *testing.T) {
+	for _, fraction := range []time.Duration{0, 1, 300 * time.Millisecond, 500 * time.Millisecond, 999 * time.Millisecond} {
+		mine := time.Unix(now, 0).Add(fraction)
+		kit, _ := mocked(t, daxpay.Config{Now: func() time.Time { return mine }}, func(r *http.Request) (*http.Response, error) {
+			res, err := jsonAnswer(`{"code":10006,"msg":"验证参数错误\n请求已过期，请重新发送！"}`)(r)
+			res.Header.Set("Date", mine.UTC().Format(http.TimeFormat))
+			return res, err
+		})
+		_, err := calls["SyncPay"](kit)
+		var refusal *daxpay.GatewayError
+		require.ErrorAs(t, err, &refusal)
+		require.Zero(t, refusal.ClockDifference, fraction)
+	}
 }

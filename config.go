@@ -56,15 +56,23 @@ type Config struct {
 	MaxAnswerSize int64
 	// MaxDepth limits how many objects and lists stand inside one another in an answer or a notice. Default: 32.
 	MaxDepth int
+	// AttemptTimeout limits one attempt of a call that may be sent again, so that there is time for another. A call that may not waits
+	// for the whole of Timeout: the gateway gives its channel 15 seconds and answers then, so a shorter wait would leave the outcome
+	// unknown. Default: 20 seconds. What is left of Timeout limits it.
+	AttemptTimeout time.Duration
 	// MaxHeaderSize limits the header of an answer in bytes; a larger one is a *TransportError. Default: 64 KiB. It is a matter of
 	// the transport, and so are the next two: they have no effect on one of your own.
 	MaxHeaderSize int64
-	// MaxIdleConns is how many connections are kept for the next calls; each is closed after 90 seconds of idleness. Default: as
-	// many as there were calls at once.
+	// MaxIdleConns is how many connections are kept for the next calls. Default: as many as there were calls at once.
 	MaxIdleConns int
-	// ResponseHeaderTimeout is how long one attempt waits for the beginning of its answer. Default: half of Timeout, so that what
-	// hangs can be tried again, if Timeout leaves room for the pause.
-	ResponseHeaderTimeout time.Duration
+	// IdleConnTimeout is how long an idle connection is kept. It must be less than what the server or a proxy before it allows, which is
+	// 60 seconds or more as a rule: a connection that they close at the moment of a send leaves the outcome of the call unknown. A call
+	// that must go out once (param.EffectOnce) uses no connection that was idle for more than 3 seconds. Default: 45 seconds.
+	IdleConnTimeout time.Duration
+	// TrustedNetwork says that nobody is on the line to a gateway that ServiceURL names with http. A refusal names no order, so that
+	// somebody on the line could put a recorded one in the place of the answer to a transfer, which was paid. Without HTTPS, a loopback
+	// address or TrustedNetwork, a refused transfer is therefore ErrOutcomeUnknown. Default: false.
+	TrustedNetwork bool
 	// AllowAmbiguousText accepts texts in which "&", the name of a member and "=" follow one another. Someone could cut such a
 	// text so that it becomes a member without breaking the signature; set it only to read orders that have such texts
 	// already. Default: they are refused, with ErrAmbiguous or ErrParam.
@@ -72,9 +80,11 @@ type Config struct {
 	// Now is the clock, for tests. Default: time.Now.
 	Now func() time.Time
 	// HTTPClient is copied, and the copy follows no redirects. Its Transport is used as it is: set it for a proxy, for own
-	// certificates, or to httpmock's in a test. Of one that is no http.Transport, and does not report through httptrace as that does,
-	// nobody knows what it wrote, so that every failure counts as sent. Default, also for a nil Transport: one that keeps enough connections for
-	// concurrent calls.
+	// certificates, or to httpmock's in a test. It must not send a request again by itself, as retryablehttp does: a call that may not be
+	// sent again is stopped at the second send, and its outcome is unknown. A Transport that does not support httptrace hides whether a
+	// request was written; every failure then counts as sent, and a second send is not noticed. HTTP/2, if it has that, leaves more
+	// outcomes unknown: net/http cannot tell what the server has seen when it goes away, and one dead connection fails many calls.
+	// Default, also for a nil Transport: one of HTTP/1.1 that keeps enough connections for concurrent calls.
 	HTTPClient *http.Client
 	// StoreName stands for the gateway in the keys of a store, so that one store can serve several gateways. All processes
 	// that share a store must agree on it, and what a store holds is not found under another name. So set it if they
@@ -89,11 +99,13 @@ type Config struct {
 
 // The defaults of Config.
 const (
-	defaultTimeout       = 30 * time.Second
-	defaultMaxAge        = 5 * time.Minute
-	defaultMaxAnswerSize = 1 << 20
-	defaultMaxHeaderSize = 64 << 10
-	maxMaxDepth          = 1000 // deeper than any message, and far from where recursion hurts
+	defaultTimeout         = 30 * time.Second
+	defaultAttemptTimeout  = 20 * time.Second
+	defaultIdleConnTimeout = 45 * time.Second
+	defaultMaxAge          = 5 * time.Minute
+	defaultMaxAnswerSize   = 1 << 20
+	defaultMaxHeaderSize   = 64 << 10
+	maxMaxDepth            = 1000 // deeper than any message, and far from where recursion hurts
 )
 
 // GatewayVersion is a release of the gateway.
@@ -147,8 +159,13 @@ func (cfg Config) withDefaults() (Config, error) {
 	if _, err := NewSigner(cfg.SignType, cfg.SignSecret); err != nil {
 		faults = append(faults, err)
 	}
-	if !utf8.ValidString(cfg.SignSecret) {
+	switch trimmed := strings.TrimSpace(cfg.SignSecret); {
+	case !utf8.ValidString(cfg.SignSecret):
 		fault("SignSecret", "must be valid UTF-8")
+	case trimmed != "" && trimmed != cfg.SignSecret:
+		fault("SignSecret", "must not have white space or a line break around it")
+	case cfg.SignSecret == masked:
+		fault("SignSecret", "is what this package prints instead of a secret: a Config was printed and read again")
 	}
 	for i, secret := range cfg.PreviousSecrets {
 		field := fmt.Sprintf("PreviousSecrets[%d]", i)
@@ -174,7 +191,7 @@ func (cfg Config) withDefaults() (Config, error) {
 	for _, t := range []struct {
 		field string
 		value time.Duration
-	}{{"Timeout", cfg.Timeout}, {"ResponseHeaderTimeout", cfg.ResponseHeaderTimeout}} {
+	}{{"Timeout", cfg.Timeout}, {"AttemptTimeout", cfg.AttemptTimeout}, {"IdleConnTimeout", cfg.IdleConnTimeout}} {
 		switch {
 		case t.value < 0:
 			fault(t.field, "must not be negative")
@@ -216,8 +233,11 @@ func (cfg Config) withDefaults() (Config, error) {
 	if cfg.MaxIdleConns == 0 {
 		cfg.MaxIdleConns = math.MaxInt32
 	}
-	if cfg.ResponseHeaderTimeout == 0 {
-		cfg.ResponseHeaderTimeout = cfg.Timeout / 2
+	if cfg.AttemptTimeout == 0 {
+		cfg.AttemptTimeout = defaultAttemptTimeout
+	}
+	if cfg.IdleConnTimeout == 0 {
+		cfg.IdleConnTimeout = defaultIdleConnTimeout
 	}
 	if cfg.StoreName == "" {
 		cfg.StoreName = cfg.ServiceURL
@@ -229,6 +249,32 @@ func (cfg Config) withDefaults() (Config, error) {
 		cfg.Now = time.Now
 	}
 	return cfg, errors.Join(faults...)
+}
+
+// lineIsTrusted tells whether nobody can be on the line: it is encrypted, within this machine, or the user says so.
+func (cfg Config) lineIsTrusted() bool {
+	u, err := url.Parse(cfg.ServiceURL)
+	if err != nil {
+		return false
+	}
+	if cfg.TrustedNetwork || u.Scheme == "https" {
+		return true
+	}
+	ip, err := netip.ParseAddr(u.Hostname())
+	return (u.Hostname() == "localhost" || err == nil && ip.IsLoopback()) && !cfg.usesProxy(u)
+}
+
+// usesProxy tells whether requests to the URL go through a proxy. net/http's own choice has none for loopback addresses.
+func (cfg Config) usesProxy(u *url.URL) bool {
+	if cfg.HTTPClient == nil {
+		return false
+	}
+	transport, ok := cfg.HTTPClient.Transport.(*http.Transport)
+	if !ok || transport.Proxy == nil {
+		return false
+	}
+	proxy, err := transport.Proxy(&http.Request{Method: http.MethodPost, URL: u, Header: http.Header{}})
+	return err != nil || proxy != nil
 }
 
 func checkURL(s string) string {
@@ -265,8 +311,8 @@ func (cfg Config) attrs() []slog.Attr {
 	}
 	address := "(not a URL)"
 	if u, err := url.Parse(cfg.ServiceURL); err == nil {
-		u.RawQuery, u.Fragment = "", ""
-		address = u.Redacted()
+		u.User, u.RawQuery, u.Fragment = nil, "", ""
+		address = u.String()
 	}
 	return []slog.Attr{
 		slog.String("ServiceURL", address),

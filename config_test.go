@@ -156,3 +156,27 @@ func everyPrint(t *testing.T, v any) string {
 	slog.New(slog.NewJSONHandler(&printed, nil)).Info("x", "v", v)
 	return printed.String()
 }
+
+// What people paste for a secret, and what cannot be one.
+func TestSecretsThatCannotBe(t *testing.T) {
+	for _, tt := range []struct{ secret, reason string }{
+		{" 123456", "white space"}, {"123456\n", "white space"}, {"123456\r\n", "white space"}, {"\t123456", "white space"},
+		{"***", "is what this package prints"},
+	} {
+		_, err := daxpay.New(daxpay.Config{ServiceURL: "http://127.0.0.1:9000", SignSecret: tt.secret})
+		require.ErrorIs(t, err, daxpay.ErrConfig)
+		require.ErrorContains(t, err, tt.reason)
+	}
+}
+
+// A user name in a URL can be a token.
+func TestNothingOfAUserIsPrinted(t *testing.T) {
+	for _, address := range []string{"https://token@pay.example.com", "https://u:token@pay.example.com/x", "https://pay.example.com/?t=token"} {
+		config := daxpay.Config{ServiceURL: address, SignSecret: "123456"}
+		_, err := daxpay.New(config)
+		for _, text := range []string{fmt.Sprint(err), fmt.Sprintf("%+v", config), fmt.Sprintf("%#v", config)} {
+			require.NotContains(t, text, "token")
+		}
+		require.Contains(t, fmt.Sprint(config), "pay.example.com")
+	}
+}

@@ -126,7 +126,7 @@ type probe struct {
 
 // refusal is the gateway's refusal, nil if there was none.
 func (p *probe) refusal() *GatewayError {
-	refusal := (*GatewayError)(nil)
+	var refusal *GatewayError
 	errors.As(p.err, &refusal)
 	return refusal
 }
@@ -153,8 +153,12 @@ func (d *doctor) transport() {
 		d.report.add(FindingOK, "transport", "https", "")
 		return
 	}
-	d.report.add(FindingWarning, "transport", "http: whoever is on the line can read everything, and swap answers of the same kind",
-		"use https, unless the line is your own")
+	const detail = "http: whoever is on the line can read everything, and swap answers of the same kind"
+	if d.core.trusted {
+		d.report.add(FindingWarning, "transport", detail+"; Config or a loopback address says that nobody is", "use https, unless the line is your own")
+		return
+	}
+	d.report.add(FindingWarning, "transport", detail+"; so the refusal of a transfer is ErrOutcomeUnknown", "use https, or set Config.TrustedNetwork if the line is your own")
 }
 
 // ask sends one query as a version has it; spoil makes its signature wrong.
@@ -165,9 +169,7 @@ func (d *doctor) ask(ctx context.Context, version gateway.Version, spoil bool) p
 		p.err = err
 		return p
 	}
-	question := &param.QueryPayParam{BizOrderNo: "daxpay-doctor-" + nonce}
-	var order model.PayOrderModel
-	call := &call{path: question.Call().Path, effect: param.EffectReadOnly, request: reflect.ValueOf(question).Elem(), model: reflect.ValueOf(&order).Elem()}
+	call := question(version, "daxpay-doctor-"+nonce)
 	if p.err = d.core.check(call); p.err != nil {
 		return p
 	}
@@ -181,7 +183,7 @@ func (d *doctor) ask(ctx context.Context, version gateway.Version, spoil bool) p
 		*digit = "10"[*digit&1]
 	}
 	path, _ := version.Path(call.path)
-	p.reply, p.err = d.core.post(ctx, path, body)
+	p.reply, p.err = d.core.post(ctx, path, body, call.effect)
 	if p.err == nil {
 		var a answer
 		p.err = d.core.read(call, version, path, &p.reply, &a)
@@ -192,6 +194,17 @@ func (d *doctor) ask(ctx context.Context, version gateway.Version, spoil bool) p
 	return p
 }
 
+// question asks for a payment that does not exist, by a call whose refusal is signed: by query, and of 2.0.6 by sync, which its answer to a
+// query is not.
+func question(version gateway.Version, bizOrderNo string) *call {
+	if version == gateway.V206 {
+		p := &param.PaySyncParam{BizOrderNo: bizOrderNo}
+		return &call{path: p.Call().Path, effect: param.EffectReadOnly, request: reflect.ValueOf(p).Elem(), model: reflect.ValueOf(new(model.PaySyncModel)).Elem()}
+	}
+	p := &param.QueryPayParam{BizOrderNo: bizOrderNo}
+	return &call{path: p.Call().Path, effect: param.EffectReadOnly, request: reflect.ValueOf(p).Elem(), model: reflect.ValueOf(new(model.PayOrderModel)).Elem()}
+}
+
 // reach tells whether anything answers.
 func (d *doctor) reach(ctx context.Context) bool {
 	version := gateway.V208
@@ -199,18 +212,20 @@ func (d *doctor) reach(ctx context.Context) bool {
 		version = pinned
 	}
 	d.first = d.ask(ctx, version, false)
-	transport := (*TransportError)(nil)
+	var transport *TransportError
 	if errors.As(d.first.err, &transport) {
 		d.report.Latency = 0
 		d.report.add(FindingFault, "reachable", transport.reason(), "check ServiceURL, DNS, firewall, proxy and certificates between here and the gateway")
 		return false
 	}
 	d.report.add(FindingOK, "reachable", fmt.Sprintf("in %v", d.first.reply.took.Round(100*time.Microsecond)), "")
-	page := (*HTTPError)(nil)
+	var page *HTTPError
 	if !errors.As(d.first.err, &page) {
 		return true
 	}
 	switch status := page.StatusCode; {
+	case page.UnknownPath: // a matter of the prefix or the version
+		return true
 	case status >= 500:
 		d.report.add(FindingFault, "gateway", fmt.Sprintf("something answers for it with HTTP status %d", status), "look why the gateway behind the proxy does not answer")
 	case status == http.StatusUnauthorized || status == http.StatusForbidden:
@@ -299,6 +314,9 @@ func (d *doctor) recognized(ctx context.Context, p *probe) {
 		}
 		d.report.add(FindingOK, "version", "is "+version.String(), advice)
 	}
+	if told {
+		d.notices(version)
+	}
 	switch {
 	case checks:
 		d.report.add(FindingOK, "request signatures", "are checked", "")
@@ -309,35 +327,51 @@ func (d *doctor) recognized(ctx context.Context, p *probe) {
 	}
 }
 
+// notices says what a version does about notices that a merchant would not expect.
+func (d *doctor) notices(version gateway.Version) {
+	switch version {
+	case gateway.V208:
+		d.report.add(FindingWarning, "notices", "2.0.8 sends none when a customer pays and the channel tells the gateway, as with a QR code",
+			"learn of payments by WaitPay or package reconcile, and take notices as a shortcut")
+	case gateway.V206, gateway.V207:
+		d.report.add(FindingWarning, "notices", "orders without NotifyURL are announced to the address in the gateway's console, which is the "+
+			"vendor's demo server as installed", "set NotifyURL in every order, or have the operator clear that address")
+	}
+}
+
 // diagnose says why no version was understood.
 func (d *doctor) diagnose(probes []probe) {
 	// A signature that only some encodings have wrong says nothing of the secret.
 	p, refused, other := probes[0], 0, 0
 	for i := range probes {
-		page := (*HTTPError)(nil)
+		var page *HTTPError
 		switch {
 		case probes[i].refusedSign():
 			if refused++; refused == 1 {
 				p = probes[i]
 			}
-		case !errors.As(probes[i].err, &page) || page.StatusCode != http.StatusNotFound:
+		case !errors.As(probes[i].err, &page) || !page.UnknownPath:
 			other++
 		}
 	}
 	if refused > 0 && other == 0 {
 		d.report.add(FindingOK, "path prefix", "is right", "")
-		d.report.add(FindingFault, "secret", "the gateway refuses the signature: "+p.refusal().said(), "compare SignSecret and SignType with the gateway's settings; look for blanks, quotes and line breaks around the secret")
+		advice := "compare SignSecret and SignType with the gateway's settings; look for blanks, quotes and line breaks around the secret"
+		if p.version == gateway.V206 { // whose path 2.0.5 has as well
+			advice += "; if the gateway is 2.0.5 or older, set Gateway to GatewayV205"
+		}
+		d.report.add(FindingFault, "secret", "the gateway refuses the signature: "+p.refusal().said(), advice)
 		return
 	}
 	for i := range probes { // the one that says most: not a refusal of the signature, not a path that is not there
-		page := (*HTTPError)(nil)
+		var page *HTTPError
 		if !probes[i].refusedSign() && !errors.As(probes[i].err, &page) {
 			p = probes[i]
 			break
 		}
 	}
-	sign := (*SignError)(nil)
-	page := (*HTTPError)(nil)
+	var sign *SignError
+	var page *HTTPError
 	refusal := p.refusal()
 	switch {
 	case errors.As(p.err, &sign):
@@ -350,9 +384,13 @@ func (d *doctor) diagnose(probes []probe) {
 	case errors.As(p.err, &page):
 		d.report.add(FindingFault, "path prefix", fmt.Sprintf("what answers at %s is no gateway of 2.0.6 or later: HTTP status %d %s", page.url, page.StatusCode, page.ContentType),
 			"check ServiceURL and its path prefix; a gateway up to 2.0.5 is not recognized (Gateway: GatewayV205)")
+	case refusal != nil && refusal.refusedTime():
+		d.report.add(FindingOK, "path prefix", "is right", "")
+		d.report.add(FindingOK, "secret", "the gateway looks at the time of a request, which it does once the signature is right", "")
+		d.report.add(FindingFault, "request", "the gateway refuses its time: "+refusal.said(), "synchronize the clocks (NTP)")
 	case refusal != nil && refusal.refusedParam():
 		d.report.add(FindingOK, "path prefix", "is right", "")
-		d.report.add(FindingFault, "request", "the gateway refuses it: "+refusal.said(), "if it is about the time, synchronize the clocks (NTP)")
+		d.report.add(FindingFault, "request", "the gateway refuses it: "+refusal.said(), "check Gateway against the version that the console shows")
 	default:
 		d.report.add(FindingFault, "answer", p.fault(), "")
 	}

@@ -182,6 +182,9 @@ func (e *GatewayError) refusedParam() bool {
 	return !e.Business && (e.Code == gateway.CodeValidation || e.Code == gateway.CodePayValidation)
 }
 
+// refusedBody tells a refusal of a body in which a member has another form than the gateway expects.
+func (e *GatewayError) refusedBody() bool { return !e.Business && e.Code == gateway.CodeUnreadable }
+
 // refusals are what the gateway said to every encoding of GatewayAuto. For errors.As the first one counts; all are told.
 type refusals struct {
 	path     string
@@ -294,7 +297,8 @@ type TransportError struct {
 	Path string
 	// NeverSent tells that the connection failed before a byte of the request was written.
 	NeverSent bool
-	Err       error
+	// Err is the transport's error. errors.Is and errors.As see what is inside; its text holds nothing that the other side sent.
+	Err error
 }
 
 func (e *TransportError) Error() string {
@@ -313,17 +317,31 @@ func (e *TransportError) MarshalJSON() ([]byte, error) {
 	return json.Marshal(map[string]any{"Path": e.Path, "NeverSent": e.NeverSent, "Err": e.reason()})
 }
 
-// reason is what Err says, without what the other side sent: net/http quotes that, and net/textproto appends it.
-func (e *TransportError) reason() string {
-	if malformed := textproto.ProtocolError(""); errors.As(e.Err, &malformed) {
+func (e *TransportError) reason() string { return (&scrubbedError{e.Err}).Error() }
+
+// scrubbedError is an error of the transport without what the other side sent: net/http quotes that, and net/textproto appends it.
+type scrubbedError struct{ err error }
+
+func (e *scrubbedError) Error() string {
+	var malformed textproto.ProtocolError
+	if errors.As(e.err, &malformed) {
 		return "malformed HTTP header"
 	}
-	reason, _, quoted := strings.Cut(e.Err.Error(), `"`)
+	reason, _, quoted := strings.Cut(e.err.Error(), `"`)
 	if quoted {
 		reason = strings.TrimRight(reason, " :,(")
 	}
 	return clip(reason, maxMsg)
 }
+
+// Format prints the text whatever the verb.
+func (e *scrubbedError) Format(f fmt.State, _ rune) { fmt.Fprint(f, e.Error()) }
+
+// Is and As find what is inside without a way to print it by mistake, as Unwrap would give.
+func (e *scrubbedError) Is(target error) bool { return errors.Is(e.err, target) }
+
+// As finds what is inside, see Is.
+func (e *scrubbedError) As(target any) bool { return errors.As(e.err, target) }
 
 // Unwrap returns Err.
 func (e *TransportError) Unwrap() error { return e.Err }
@@ -347,15 +365,19 @@ func (e *OutcomeError) Error() string {
 func (e *OutcomeError) Unwrap() []error { return []error{ErrOutcomeUnknown, e.Err} }
 
 // mayHaveRun tells whether the call may have taken effect although err came back.
-func (call *call) mayHaveRun(err error, version gateway.Version) bool {
+// A refusal names no order, so whoever is on the line could put a recorded one in the place of a payout's answer: of a call that must go
+// out once, it is believed only where nobody is.
+func (call *call) mayHaveRun(err error, version gateway.Version, trusted bool) bool {
 	if call.effect == param.EffectReadOnly || errors.Is(err, ErrParam) { // the latter could not be written
 		return false
 	}
-	if refusal := (*GatewayError)(nil); errors.As(err, &refusal) {
+	var refusal *GatewayError
+	if errors.As(err, &refusal) {
 		// Of one that signs nothing, a refusal is as good an answer as any.
-		return version.SignsAnswers() && refusal.proof == gateway.ProvesNothing
+		return version.SignsAnswers() && (refusal.proof == gateway.ProvesNothing || call.effect == param.EffectOnce && !trusted)
 	}
-	if transport := (*TransportError)(nil); errors.As(err, &transport) {
+	var transport *TransportError
+	if errors.As(err, &transport) {
 		return !transport.NeverSent
 	}
 	return true

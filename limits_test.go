@@ -102,7 +102,7 @@ func TestMaxHeaderSize(t *testing.T) {
 	}
 }
 
-func TestResponseHeaderTimeout(t *testing.T) {
+func TestAttemptTimeout(t *testing.T) {
 	answer := sealed(t, good)
 	release := make(chan struct{})
 	var got atomic.Int64
@@ -114,7 +114,7 @@ func TestResponseHeaderTimeout(t *testing.T) {
 	}))
 	defer server.Close()
 	defer close(release)
-	kit, err := daxpay.New(daxpay.Config{ServiceURL: server.URL, SignSecret: secret, Now: at(now), ResponseHeaderTimeout: 50 * time.Millisecond})
+	kit, err := daxpay.New(daxpay.Config{ServiceURL: server.URL, SignSecret: secret, Now: at(now), AttemptTimeout: 50 * time.Millisecond})
 	require.NoError(t, err)
 	_, err = calls["SyncPay"](kit)
 	require.NoError(t, err, "the second attempt is answered")
@@ -158,17 +158,17 @@ func signedDeep(t *testing.T, members string) string {
 func TestLimitMistakes(t *testing.T) {
 	_, err := daxpay.New(daxpay.Config{
 		ServiceURL: "http://127.0.0.1:9000", SignSecret: secret,
-		MaxDepth: 1001, MaxHeaderSize: -1, MaxIdleConns: -1, ResponseHeaderTimeout: -1,
+		MaxDepth: 1001, MaxHeaderSize: -1, MaxIdleConns: -1, AttemptTimeout: -1, IdleConnTimeout: -1,
 		Retry: daxpay.Retry{MaxAttempts: -1, BaseDelay: -1, MaxDelay: -1},
 	})
 	for _, field := range []string{
-		"MaxDepth", "MaxHeaderSize", "MaxIdleConns", "ResponseHeaderTimeout", "Retry.MaxAttempts", "Retry.BaseDelay", "Retry.MaxDelay",
+		"MaxDepth", "MaxHeaderSize", "MaxIdleConns", "AttemptTimeout", "IdleConnTimeout", "Retry.MaxAttempts", "Retry.BaseDelay", "Retry.MaxDelay",
 	} {
 		require.ErrorContains(t, err, "Config."+field+" must")
 	}
-	_, err = daxpay.New(daxpay.Config{ServiceURL: "http://127.0.0.1:9000", SignSecret: secret, Timeout: 30, ResponseHeaderTimeout: 5})
+	_, err = daxpay.New(daxpay.Config{ServiceURL: "http://127.0.0.1:9000", SignSecret: secret, Timeout: 30, AttemptTimeout: 5})
 	require.ErrorContains(t, err, "Config.Timeout is 30ns: give it a unit")
-	require.ErrorContains(t, err, "Config.ResponseHeaderTimeout is 5ns")
+	require.ErrorContains(t, err, "Config.AttemptTimeout is 5ns")
 	_, err = daxpay.New(daxpay.Config{ServiceURL: "http://127.0.0.1:9000", SignSecret: secret, MaxDepth: -1})
 	require.ErrorIs(t, err, daxpay.ErrConfig)
 }

@@ -61,7 +61,7 @@ func TestOneStoreForTwoGateways(t *testing.T) {
 // A number that is no plain text does not get into a key, where a store may not expect it.
 func TestKeysArePlain(t *testing.T) {
 	for number, want := range map[string]string{"P-1_a.B": "P-1_a.B", "订单": "", strings.Repeat("9", 65): "", "P 1": ""} {
-		store := &keys{OnceStore: daxpay.NewMemoryStore(0)}
+		store := &keyed{OnceStore: daxpay.NewMemoryStore(0)}
 		kit, _ := mocked(t, daxpay.Config{}, jsonAnswer("{}"))
 		var h heard
 		handlers := h.handlers()
@@ -73,12 +73,12 @@ func TestKeysArePlain(t *testing.T) {
 	}
 }
 
-type keys struct {
+type keyed struct {
 	daxpay.OnceStore
 	last string
 }
 
-func (s *keys) Claim(ctx context.Context, key, owner string, lease time.Duration) (daxpay.ClaimState, error) {
+func (s *keyed) Claim(ctx context.Context, key, owner string, lease time.Duration) (daxpay.ClaimState, error) {
 	s.last = key
 	return s.OnceStore.Claim(ctx, key, owner, lease)
 }
@@ -88,7 +88,7 @@ func TestStoreThatPanics(t *testing.T) {
 	gw := settled(t)
 	var got error
 	h := gw.Client().NoticeHandler(daxpay.NoticeHandlers{
-		Store:   panicking{},
+		Store:   panickingStore{},
 		Pay:     func(context.Context, *model.PayNotice) error { return nil },
 		OnError: func(_ context.Context, err error) { got = err },
 	})
@@ -98,7 +98,7 @@ func TestStoreThatPanics(t *testing.T) {
 	require.ErrorAs(t, got, &panicked)
 }
 
-type panicking struct{ daxpay.OnceStore }
+type panickingStore struct{ daxpay.OnceStore }
 
 func TestNoticeLimits(t *testing.T) {
 	members := func(n int) string {

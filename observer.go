@@ -12,7 +12,7 @@ import (
 )
 
 // Observer is told what becomes of calls, for traces and metrics. Its methods run within the call, so they must be quick, and must
-// be safe for concurrent use. contrib/otel is one.
+// be safe for concurrent use. A panic in one is caught and dropped. contrib/otel is one.
 //
 // A call that cannot be sent at all (ErrParam, ErrConfig, ErrUnsupported) is not observed.
 type Observer interface {
@@ -106,6 +106,12 @@ type watch struct {
 	seen      Observation // of the latest attempt
 }
 
+// shielded keeps a panic of an observer from taking the answer of a call with it.
+func shielded(tell func()) {
+	defer func() { _ = recover() }()
+	tell()
+}
+
 // watch begins a call. It returns nil if nobody watches.
 func (c *core) watch(ctx context.Context, call *call) (context.Context, *watch) {
 	if len(c.observers) == 0 {
@@ -115,9 +121,12 @@ func (c *core) watch(ctx context.Context, call *call) (context.Context, *watch) 
 	w.start = time.Now()
 	w.seen = Observation{Call: call.name(), Path: call.path}
 	for _, o := range w.observers {
-		if inner := o.CallStarted(ctx, w.seen); inner != nil {
-			ctx = inner
-		}
+		outer := ctx
+		shielded(func() {
+			if inner := o.CallStarted(outer, w.seen); inner != nil {
+				ctx = inner
+			}
+		})
 	}
 	return ctx, w
 }
@@ -128,10 +137,10 @@ func (w *watch) attempt(ctx context.Context, start time.Time, url string, versio
 	o.URL, o.Gateway, o.Attempt, o.Duration = url, version.String(), o.Attempt+1, time.Since(start)
 	o.Status, o.Code, o.TraceID, o.Verified, o.SecretIndex = a.status, a.code, a.traceID, a.verified, a.secretIndex
 	o.Failure, o.OutcomeUnknown = failureOf(err), unknown
-	transport := (*TransportError)(nil)
+	var transport *TransportError
 	o.NeverSent = errors.As(err, &transport) && transport.NeverSent
 	for _, observer := range w.observers {
-		observer.AttemptDone(ctx, *o)
+		shielded(func() { observer.AttemptDone(ctx, *o) })
 	}
 }
 
@@ -143,7 +152,7 @@ func (w *watch) done(ctx context.Context, err error) {
 	w.seen.Duration = time.Since(w.start)
 	w.seen.OutcomeUnknown = errors.Is(err, ErrOutcomeUnknown)
 	for _, observer := range w.observers {
-		observer.CallDone(ctx, w.seen)
+		shielded(func() { observer.CallDone(ctx, w.seen) })
 	}
 }
 

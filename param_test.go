@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/daxpay-go/daxpay"
+	"github.com/daxpay-go/daxpay/model"
 	"github.com/daxpay-go/daxpay/param"
 )
 
@@ -39,7 +40,7 @@ func TestParams(t *testing.T) {
 	}{
 		"no number":                {pay(&param.PaySyncParam{}), faults("param.PaySyncParam", "OrderNo, BizOrderNo", "must not all be empty")},
 		"no refund number":         {refund(&param.RefundSyncParam{}), faults("param.RefundSyncParam", "RefundNo, BizRefundNo", "must not all be empty")},
-		"no allocation number":     {alloc(&param.AllocSyncParam{}), faults("param.AllocSyncParam", "AllocationNo, BizAllocationNo", "must not all be empty")},
+		"no allocation number":     {alloc(&param.AllocSyncParam{}), faults("param.AllocSyncParam", "AllocationNo", "must be set")},
 		"no number to finish":      {finish(&param.AllocFinishParam{}), faults("param.AllocFinishParam", "AllocationNo, BizAllocationNo", "must not all be empty")},
 		"longest order":            {pay(&param.PaySyncParam{OrderNo: n(32), BizOrderNo: n(100)}), nil},
 		"order too long":           {pay(&param.PaySyncParam{OrderNo: n(33)}), faults("param.PaySyncParam", "OrderNo", "must have at most 32 characters, not 33")},
@@ -47,7 +48,7 @@ func TestParams(t *testing.T) {
 		"longest refund":           {refund(&param.RefundSyncParam{RefundNo: n(100), BizRefundNo: n(100)}), nil},
 		"refund too long":          {refund(&param.RefundSyncParam{RefundNo: n(101)}), faults("param.RefundSyncParam", "RefundNo", "at most 100")},
 		"allocation too long":      {finish(&param.AllocFinishParam{AllocationNo: n(33)}), faults("param.AllocFinishParam", "AllocationNo", "at most 32")},
-		"sync allocation too long": {alloc(&param.AllocSyncParam{BizAllocationNo: n(101)}), faults("param.AllocSyncParam", "BizAllocationNo", "at most 100")},
+		"sync allocation too long": {alloc(&param.AllocSyncParam{AllocationNo: "A1", BizAllocationNo: n(101)}), faults("param.AllocSyncParam", "BizAllocationNo", "at most 100")},
 		"characters, not bytes":    {pay(&param.PaySyncParam{OrderNo: strings.Repeat("单", 32)}), nil},
 		"an emoji is two":          {pay(&param.PaySyncParam{OrderNo: strings.Repeat("😀", 17)}), faults("param.PaySyncParam", "OrderNo", "at most 32 characters, not 34")},
 		"numbers with signs":       {pay(&param.PaySyncParam{BizOrderNo: "a-b_c.d/e:f#g h=i%,{}[]单"}), nil},
@@ -144,4 +145,145 @@ func TestLegacyParams(t *testing.T) {
 	_, err = kit.SyncRefundLegacy(ctx, &param.LegacyRefundSyncParam{RefundID: 5})
 	require.NoError(t, err)
 	require.Contains(t, string(sent), `"refundId":5`)
+}
+
+// ExtraJSON is screened as the text of other params is, and for what the gateway would not sign as it was sent.
+func TestExtraJSON(t *testing.T) {
+	for text, fault := range map[string]string{
+		`{}`: "", `{"openId":"o","b":{"C":[1,-5,12345678901234567890]},"n":null}`: "", `{"note":"a, b: c; {x}","at":"10:30,11:45"}`: "",
+		`{"url":"https://x/?a=1&b=2"}`: "", `{"a":1.50,"b":[2.0,1e-7,0.0]}`: "", `{"a":1e7}`: "", `{"a":"1e23"}`: "",
+
+		`{"openId":"x}&method=jsapi&notifyUrl=https://evil/n?"}`: "could be cut into another member",
+		`{"openId":"x,authCode:28"}`:                             "could be cut into another member",
+		`{"a":["{authCode:28"]}`:                                 "could be cut into another member",
+		`{"a":{"b":["x,c\u003a1"]}}`:                             "could be cut into another member",
+		`{"openId":"x&sta\"tus=success"}`:                        "could be cut into another member",
+		`{"a,b":1}`:                                              "under another name",
+		`{"a\"":1}`:                                              "under another name",
+		`{"a":"\u0000"}`:                                         "NUL",
+		`{"a":1e23}`:                                             "holds a number",
+		`{"a":10000000.5}`:                                       "holds a number",
+		`{"a":[{"b":1e400}]}`:                                    "holds a number",
+		`{"a":[null,1]}`:                                         "holds a null in a list",
+		`{"a":{"b":[[null]]}}`:                                   "holds a null in a list",
+		`{"openId":1,"OPENID":2}`:                                "must be valid JSON",
+		`{"a":{"b":[{"x":1,"X":2}]}}`:                            "must be valid JSON",
+		`{"a":1,"a":1}`:                                          "must be valid JSON",
+		`{"a":1`:                                                 "must be valid JSON",
+		`[1]`:                                                    "must be one JSON object",
+		`"x"`:                                                    "must be one JSON object",
+		`5`:                                                      "must be one JSON object",
+		`null`:                                                   "must be one JSON object",
+	} {
+		for _, version := range []daxpay.GatewayVersion{daxpay.GatewayV206, daxpay.GatewayV207, daxpay.GatewayV208, daxpay.GatewayAuto} {
+			extra := pay(func(p *param.PayParam) { p.ExtraParam = param.ExtraJSON(text) })
+			sent, err := sentBy(t, version, extra)
+			if fault == "" {
+				require.NoError(t, err, text)
+				require.NotEmpty(t, sent)
+				continue
+			}
+			require.ErrorIs(t, err, daxpay.ErrParam, text)
+			require.ErrorContains(t, err, "ExtraParam", text)
+			require.ErrorContains(t, err, fault, text)
+			require.Empty(t, sent)
+		}
+		if fault != "" && text[0] == '{' {
+			_, err := sentBy(t, daxpay.GatewayV207, refund(func(p *param.RefundParam) { p.ExtraParam = text }))
+			require.ErrorIs(t, err, daxpay.ErrParam, text)
+		}
+	}
+	kit, transport := mocked(t, daxpay.Config{Gateway: daxpay.GatewayV208, AllowAmbiguousText: true, Now: at(now)}, jsonAnswer(`{"code":1}`))
+	require.NotErrorIs(t, pay(func(p *param.PayParam) { p.ExtraParam = param.ExtraJSON(`{"a":"x,b:1"}`) })(kit), daxpay.ErrParam)
+	require.Equal(t, 1, transport.GetTotalCallCount())
+	require.ErrorIs(t, pay(func(p *param.PayParam) { p.ExtraParam = param.ExtraJSON(`{"a":[null]}`) })(kit), daxpay.ErrParam)
+}
+
+type ownParam struct {
+	param.Common
+	Raw  json.RawMessage   `json:"raw"`
+	Raws []json.RawMessage `json:"raws"`
+	List []*int64          `json:"list"`
+	N    int64             `json:"n" daxpay:"max=5"`
+}
+
+type ownModel struct{ model.Common }
+
+func (*ownParam) Call() param.Call[ownModel] { return param.Call[ownModel]{Path: "/unipay/ext/own"} }
+
+// What goes for ExtraJSON goes for JSON in a merchant's own params, where a direct member is no double but what the gateway declares.
+func TestJSONInOwnParams(t *testing.T) {
+	one := int64(1)
+	for _, tt := range []struct {
+		p     ownParam
+		fault string
+	}{
+		{ownParam{Raw: json.RawMessage(`{"a":[1,2.50]}`), Raws: []json.RawMessage{json.RawMessage(`2.5`)}, List: []*int64{&one}, N: 5}, ""},
+		{ownParam{Raw: json.RawMessage(`-0`)}, ""},
+		{ownParam{Raw: json.RawMessage(`1.5`)}, "Raw holds a number"},
+		{ownParam{Raw: json.RawMessage(`1e2`)}, "Raw holds a number"},
+		{ownParam{Raw: json.RawMessage(`[null]`)}, "Raw holds a null in a list"},
+		{ownParam{Raw: json.RawMessage(`"x&code=1"`)}, "Raw holds text that could be cut"},
+		{ownParam{Raws: []json.RawMessage{json.RawMessage(`null`)}}, "Raws[0] must not be null or empty"},
+		{ownParam{Raws: []json.RawMessage{json.RawMessage(`1e30`)}}, "Raws[0] holds a number"},
+		{ownParam{List: []*int64{nil}}, "List[0] must not be nil"},
+		{ownParam{N: 6}, "N must be at most 5"},
+	} {
+		sent, err := sentBy(t, daxpay.GatewayV208, do(&tt.p))
+		if tt.fault == "" {
+			require.NoError(t, err)
+			require.NotEmpty(t, sent)
+			continue
+		}
+		require.ErrorContains(t, err, tt.fault)
+		require.Empty(t, sent)
+	}
+}
+
+// What the gateway cannot read as it was meant is refused before it is sent.
+func TestRefusedBeforeSending(t *testing.T) {
+	const most = 2147483647
+	for name, tt := range map[string]struct {
+		call  func(kit *daxpay.Client) error
+		fault string
+	}{
+		"greatest payment":   {pay(func(p *param.PayParam) { p.Amount = most }), ""},
+		"payment too great":  {pay(func(p *param.PayParam) { p.Amount = most + 1 }), "Amount must be at most 2147483647"},
+		"refund too great":   {refund(func(p *param.RefundParam) { p.Amount = most + 1 }), "Amount must be at most 2147483647"},
+		"greatest refund":    {refund(func(p *param.RefundParam) { p.Amount = most }), ""},
+		"transfer too great": {do(&param.TransferParam{BizTransferNo: "T", Channel: model.ChannelAli, Amount: most + 1}), "Amount must be at most 2147483647"},
+		"share too great": {allocate(func(p *param.AllocationParam) {
+			p.Receivers = []param.AllocReceiver{{ReceiverNo: "V", Amount: most + 1}}
+		}), "Receivers[0].Amount must be at most 2147483647"},
+		"greatest share":      {allocate(func(p *param.AllocationParam) { p.Receivers = []param.AllocReceiver{{ReceiverNo: "V", Amount: most}} }), ""},
+		"no amount":           {pay(func(p *param.PayParam) { p.Amount = 0 }), "Amount must be set"},
+		"negative amount":     {pay(func(p *param.PayParam) { p.Amount = -1 }), "Amount must be at least 1"},
+		"blank title":         {pay(func(p *param.PayParam) { p.Title = " \t\n" }), "Title must not be blank"},
+		"wide blank title":    {pay(func(p *param.PayParam) { p.Title = "\u3000" }), ""},
+		"blank description":   {pay(func(p *param.PayParam) { p.Description = " " }), ""},
+		"blank number":        {pay(func(p *param.PayParam) { p.BizOrderNo = " " }), "BizOrderNo must not be blank"},
+		"blank transfer":      {do(&param.TransferParam{BizTransferNo: " ", Channel: model.ChannelAli, Amount: 1}), "BizTransferNo must not be blank"},
+		"blank title of one":  {do(&param.TransferParam{BizTransferNo: "T", Channel: model.ChannelAli, Amount: 1, Title: " "}), ""},
+		"blank URL":           {do(&param.WxAuthURLParam{URL: " "}), "URL must not be blank"},
+		"blank receiver":      {do(&param.AllocReceiverRemoveParam{ReceiverNo: " "}), "ReceiverNo must not be blank"},
+		"code of 65":          {do(&param.WxAccessTokenParam{Code: strings.Repeat("1", 65)}), "Code must have at most 64"},
+		"notifyUrl of 151":    {pay(func(p *param.PayParam) { p.NotifyURL = "https://" + strings.Repeat("x", 143) }), "NotifyURL must have at most 150"},
+		"IPv4 in IPv6":        {pay(func(p *param.PayParam) { p.ClientIP = "::ffff:192.0.2.1" }), ""},
+		"IPv4 behind ::":      {pay(func(p *param.PayParam) { p.ClientIP = "64:ff9b::192.0.2.1" }), ""},
+		"IPv4 behind a group": {pay(func(p *param.PayParam) { p.ClientIP = "::1:192.0.2.1" }), "ClientIP must be an IPv4 or IPv6"},
+		"IPv4 behind six":     {pay(func(p *param.PayParam) { p.ClientIP = "1:2:3:4:5:6:192.0.2.1" }), "ClientIP must be an IPv4 or IPv6"},
+		"digits":              {pay(func(p *param.PayParam) { p.ClientIP = strings.Repeat("1", 64) }), "ClientIP must be an IPv4 or IPv6"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			sent, err := sentBy(t, daxpay.GatewayV208, tt.call)
+			if tt.fault == "" {
+				require.NoError(t, err)
+				require.NotEmpty(t, sent)
+				return
+			}
+			require.ErrorIs(t, err, daxpay.ErrParam)
+			require.ErrorContains(t, err, tt.fault)
+			require.Empty(t, sent)
+		})
+	}
 }

@@ -74,7 +74,7 @@ func mixedCalls(t *testing.T, gw *daxpaytest.Gateway, kit *daxpay.Client, id str
 	}
 
 	payee := "payee " + id
-	sent, err := kit.Transfer(ctx, &param.TransferParam{BizTransferNo: "T" + id, Channel: model.ChannelAli, Amount: amount, PayeeName: payee})
+	sent, err := kit.Transfer(ctx, &param.TransferParam{BizTransferNo: "T" + id, Channel: model.ChannelAli, Amount: amount, PayeeType: model.PayeeAliUserID, PayeeAccount: "2088", PayeeName: payee})
 	if assert.NoError(t, err) {
 		transfer, err := kit.QueryTransferOrder(ctx, &param.QueryTransferParam{TransferNo: sent.Data.TransferNo})
 		assert.NoError(t, err)

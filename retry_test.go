@@ -143,7 +143,7 @@ func TestRetry(t *testing.T) {
 				default:
 					require.ErrorIs(t, err, tt.want)
 				}
-				retry := (*daxpay.RetryError)(nil)
+				var retry *daxpay.RetryError
 				if errors.As(err, &retry) {
 					require.Len(t, retry.Errs, tt.attempts)
 					require.NoError(t, retry.Stopped)
@@ -369,4 +369,61 @@ func TestOwnCallsAreRepeatedOnlyIfTheySaySo(t *testing.T) {
 		require.ErrorIs(t, err, daxpay.ErrOutcomeUnknown)
 		require.Len(t, *seen, 4)
 	})
+}
+
+// The gateway gives its channel 15 seconds and answers a moment later. That answer is worth waiting for, also where an attempt is cut
+// off earlier; what hangs is tried again where it may be.
+func TestSlowAnswers(t *testing.T) {
+	for name, tt := range map[string]struct {
+		call    string
+		takes   time.Duration // each attempt
+		config  daxpay.Config
+		sends   int
+		lasted  time.Duration // 0: it was answered
+		message string
+	}{
+		"a transfer, slow channel":     {"/unipay/transfer", 15060 * time.Millisecond, daxpay.Config{}, 1, 0, ""},
+		"a payment, slow channel":      {"/unipay/pay", 15060 * time.Millisecond, daxpay.Config{}, 1, 0, ""},
+		"a sync, slow channel":         {"/unipay/sync/pay", 15060 * time.Millisecond, daxpay.Config{}, 1, 0, ""},
+		"a transfer, attempts are cut": {"/unipay/transfer", 29 * time.Second, daxpay.Config{AttemptTimeout: time.Second}, 1, 0, ""},
+		"a transfer hangs":             {"/unipay/transfer", time.Hour, daxpay.Config{}, 1, 30 * time.Second, "context deadline exceeded"},
+		"a sync hangs":                 {"/unipay/sync/pay", time.Hour, daxpay.Config{}, 2, 30 * time.Second, "nothing within 20s, see Config.AttemptTimeout"},
+		"a sync hangs, short attempts": {"/unipay/sync/pay", time.Hour, daxpay.Config{AttemptTimeout: time.Second}, 3, 0, "nothing within 1s"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				sends := 0
+				config := tt.config
+				config.ServiceURL, config.SignSecret, config.Gateway = "http://127.0.0.1:9000", secret, daxpay.GatewayV208
+				config.HTTPClient = &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+					sends++
+					select {
+					case <-time.After(tt.takes):
+					case <-r.Context().Done():
+						return nil, r.Context().Err()
+					}
+					answers := map[string]string{
+						"/unipay/transfer": `"bizTransferNo":"B1","transferNo":"G1","status":"success"`,
+						"/unipay/pay":      `"bizOrderNo":"B1","orderNo":"G1","status":"progress"`,
+						"/unipay/sync/pay": `"status":"pay_success"`,
+					}
+					return jsonAnswer(sealed(t, fmt.Sprintf(`"code":0,"resTime":%d,%s`, time.Now().Unix(), answers[tt.call])))(r)
+				})}
+				kit, err := daxpay.New(config)
+				require.NoError(t, err)
+				start := time.Now()
+				err = asked[tt.call](context.Background(), kit)
+				require.Equal(t, tt.sends, sends)
+				if tt.message == "" {
+					require.NoError(t, err)
+					return
+				}
+				require.ErrorIs(t, err, daxpay.ErrOutcomeUnknown)
+				require.ErrorContains(t, err, tt.message)
+				if tt.lasted > 0 {
+					require.Equal(t, tt.lasted, time.Since(start))
+				}
+			})
+		})
+	}
 }

@@ -143,3 +143,24 @@ func TestExplainMissing(t *testing.T) {
 	}
 	require.Equal(t, "nothing was compared", (&daxpay.SignError{}).Explain())
 }
+
+// Within other values numbers are signed as the gateway's Java prints them, or refused, and nulls in lists are dropped.
+func TestSignerNumbers(t *testing.T) {
+	s, err := daxpay.NewSigner(daxpay.HMACSHA256, secret)
+	require.NoError(t, err)
+	text, err := s.Canonical([]byte(`{"extraParam":{"b":1e7,"a":[null,-0.0,2.0e-3,{"c":null}],"C":12345678.9,"d":-0},"x":[null]}`))
+	require.NoError(t, err)
+	require.Equal(t, "extraParam={a:[-0,0.002,{}],b:1.0E7,C:1.23456789E7,d:0}&x=[]", text)
+	for _, object := range []string{`{"a":{"b":1e23}}`, `{"a":[2e23]}`, `{"a":[1e400]}`, `{"a":{"b":[1e-13]}}`, `{"a":{"b":{"c":20000000.5}}}`} {
+		_, err := s.Canonical([]byte(object))
+		require.ErrorIs(t, err, daxpay.ErrProtocol, object)
+		require.ErrorContains(t, err, "no certain form")
+		sign, err := s.Sign([]byte(object))
+		require.ErrorIs(t, err, daxpay.ErrProtocol)
+		require.Empty(t, sign)
+		require.ErrorIs(t, s.Verify([]byte(object[:len(object)-1]+`,"sign":"0"}`)), daxpay.ErrProtocol)
+	}
+	signed, err := s.Sign([]byte(`{"a":[1,2]}`))
+	require.NoError(t, err)
+	require.NoError(t, s.Verify([]byte(`{"a":[null,1,2,null],"sign":"`+signed+`"}`)))
+}

@@ -3,6 +3,7 @@ package daxpay
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"net"
 	"net/http"
 	"net/http/httptrace"
@@ -11,14 +12,15 @@ import (
 	"time"
 )
 
-// httpClient returns the copy of the caller's client that does what this protocol can bear, and no more.
-func (cfg Config) httpClient() *http.Client {
+// httpClient returns the copy of the caller's client that does what this protocol can bear, and no more. Its own transport, if the caller
+// has none, closes connections that were idle for that long.
+func (cfg Config) httpClient(idle time.Duration) *http.Client {
 	var hc http.Client
 	if cfg.HTTPClient != nil {
 		hc = *cfg.HTTPClient
 	}
 	if hc.Transport == nil {
-		hc.Transport = cfg.newTransport()
+		hc.Transport = cfg.newTransport(idle)
 	}
 	hc.Jar = nil
 	// A redirect would post the signed body to somewhere else.
@@ -26,20 +28,24 @@ func (cfg Config) httpClient() *http.Client {
 	return &hc
 }
 
-// newTransport is net/http's default transport but for the number of connections it keeps, which is two a host there, so that
-// most concurrent calls would open one of their own; and for the limits to headers.
-func (cfg Config) newTransport() *http.Transport {
+// freshIdle is how long a connection may have been idle for a call that must go out once. The server closes idle connections too, later
+// than that; the two must not meet.
+const freshIdle = 3 * time.Second
+
+// newTransport is net/http's default transport but for the number of connections it keeps, which is two a host there, so that most
+// concurrent calls would open one of their own; for the limits to headers; and for HTTP/2, which it does not speak: see
+// Config.HTTPClient.
+func (cfg Config) newTransport(idle time.Duration) *http.Transport {
 	dialer := &net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}
 	return &http.Transport{
 		Proxy:                  http.ProxyFromEnvironment,
 		DialContext:            watched(dialer.DialContext),
-		ForceAttemptHTTP2:      true,
+		TLSNextProto:           map[string]func(string, *tls.Conn) http.RoundTripper{}, // HTTP/1.1 alone
 		MaxIdleConns:           cfg.MaxIdleConns,
 		MaxIdleConnsPerHost:    cfg.MaxIdleConns,
-		IdleConnTimeout:        90 * time.Second,
+		IdleConnTimeout:        idle,
 		TLSHandshakeTimeout:    10 * time.Second,
 		ExpectContinueTimeout:  time.Second,
-		ResponseHeaderTimeout:  cfg.ResponseHeaderTimeout,
 		MaxResponseHeaderBytes: cfg.MaxHeaderSize,
 	}
 }
@@ -74,12 +80,15 @@ func (c *watchedConn) Write(b []byte) (int, error) {
 // trail is what one request did on the wire. Its body is a bytes.Reader and nothing around one: for any other, net/http would write
 // the header by itself first, which costs a tenth of a call.
 type trail struct {
-	mu      sync.Mutex
-	dialing bool         // the transport reports what it does
-	taken   bool         // it took a connection
-	written bool         // something was written, or may have been to a connection that nobody watches
-	conn    *watchedConn // that was taken last
-	before  int64        // its writes until then
+	mu       sync.Mutex
+	dialing  bool         // the transport reports what it does
+	taken    bool         // it took a connection
+	written  bool         // something was written, or may have been to a connection that nobody watches
+	flushed  bool         // net/http says that all of it was written
+	conn     *watchedConn // that was taken last
+	before   int64        // its writes until then
+	stop     func()       // ends the request when it is sent a second time; nil: it may be
+	repeated bool         // it was, or was about to be
 
 	body  bytes.Reader
 	trace httptrace.ClientTrace
@@ -87,7 +96,7 @@ type trail struct {
 
 // follow returns the context of the request.
 func (t *trail) follow(ctx context.Context) context.Context {
-	t.trace = httptrace.ClientTrace{GetConn: t.getConn, GotConn: t.gotConn}
+	t.trace = httptrace.ClientTrace{GetConn: t.getConn, GotConn: t.gotConn, WroteRequest: t.wroteRequest}
 	return httptrace.WithClientTrace(ctx, &t.trace)
 }
 
@@ -99,15 +108,27 @@ func (t *trail) lookAtBody() {
 	}
 }
 
+// getConn ends a request for which the transport wants another connection after it has written to one: it is about to send it again.
 func (t *trail) getConn(string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.dialing = true
+	t.look()
+	if t.taken && t.stop != nil && t.sent() {
+		t.repeated = true
+		t.stop()
+	}
 }
+
+// sent tells that the request was written, to a connection that is watched or by what net/http says.
+func (t *trail) sent() bool { return t.flushed || t.conn != nil && t.written }
 
 func (t *trail) gotConn(info httptrace.GotConnInfo) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if t.repeated && !isHTTP2(info.Conn) {
+		_ = info.Conn.Close() // net/http would write before it looks at the context
+	}
 	t.look()
 	t.lookAtBody()
 	t.taken = true
@@ -122,6 +143,18 @@ func (t *trail) gotConn(info httptrace.GotConnInfo) {
 	t.before = t.conn.writes.Load()
 }
 
+// isHTTP2 tells whether other requests use the connection as well.
+func isHTTP2(conn net.Conn) bool {
+	secure, ok := conn.(*tls.Conn)
+	return ok && secure.ConnectionState().NegotiatedProtocol == "h2"
+}
+
+func (t *trail) wroteRequest(info httptrace.WroteRequestInfo) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.flushed = t.flushed || info.Err == nil
+}
+
 // look takes over what happened on the connection that was taken last. A connection that other requests write to as well, of
 // HTTP/2, counts as written to.
 func (t *trail) look() {
@@ -130,8 +163,15 @@ func (t *trail) look() {
 	}
 }
 
+// wasRepeated tells whether the transport sent the request again by itself, or was about to.
+func (t *trail) wasRepeated() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.repeated
+}
+
 // neverSent tells, when the request has failed, that not a byte of it was written, nor will be: the transport has closed the
-// connection by then. Of a transport that does not report what it does, nobody knows.
+// connection by then. A transport that does not report what it does hides that.
 func (t *trail) neverSent() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()

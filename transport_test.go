@@ -12,7 +12,9 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/go-resty/resty/v2"
 	"github.com/stretchr/testify/require"
 
 	"github.com/daxpay-go/daxpay/param"
@@ -108,7 +110,7 @@ func TestTrail(t *testing.T) {
 func TestTrailOfARealRequest(t *testing.T) {
 	for _, start := range []func(http.Handler) *httptest.Server{httptest.NewServer, httptest.NewTLSServer} {
 		server := start(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }))
-		transport := Config{MaxIdleConns: 1}.newTransport()
+		transport := Config{MaxIdleConns: 1}.newTransport(time.Minute)
 		if server.TLS != nil {
 			transport.TLSClientConfig = server.Client().Transport.(*http.Transport).TLSClientConfig
 		}
@@ -136,10 +138,11 @@ func TestTrailOverHTTP2(t *testing.T) {
 	server.EnableHTTP2 = true
 	server.StartTLS()
 	defer server.Close()
-	transport := Config{MaxIdleConns: 1}.newTransport()
+	transport := Config{MaxIdleConns: 1}.newTransport(time.Minute)
 	defer transport.CloseIdleConnections()
 	transport.TLSClientConfig = server.Client().Transport.(*http.Transport).TLSClientConfig.Clone()
 	transport.TLSClientConfig.NextProtos = nil
+	transport.TLSNextProto, transport.ForceAttemptHTTP2 = nil, true // as a transport of the caller's own may have it
 	for range 2 {
 		var trail trail
 		req, err := http.NewRequestWithContext(trail.follow(context.Background()), http.MethodPost, server.URL, strings.NewReader("{}"))
@@ -153,11 +156,37 @@ func TestTrailOverHTTP2(t *testing.T) {
 	}
 }
 
+// The default transport speaks HTTP/1.1 alone, and closes idle connections before a server or proxy does.
+func TestDefaultTransport(t *testing.T) {
+	server := httptest.NewUnstartedServer(http.NotFoundHandler())
+	server.EnableHTTP2 = true
+	server.StartTLS()
+	defer server.Close()
+	kit, err := New(Config{ServiceURL: server.URL, SignSecret: "123456"})
+	require.NoError(t, err)
+	for client, idle := range map[*resty.Client]time.Duration{kit.core.resty: 45 * time.Second, kit.core.fresh: 3 * time.Second} {
+		transport := client.GetClient().Transport.(*http.Transport)
+		defer transport.CloseIdleConnections()
+		require.Equal(t, idle, transport.IdleConnTimeout)
+		transport.TLSClientConfig = server.Client().Transport.(*http.Transport).TLSClientConfig.Clone()
+		transport.TLSClientConfig.NextProtos = nil
+		req, err := http.NewRequestWithContext(context.Background(), http.MethodPost, server.URL, http.NoBody)
+		require.NoError(t, err)
+		res, err := transport.RoundTrip(req)
+		require.NoError(t, err)
+		require.NoError(t, res.Body.Close())
+		require.Equal(t, 1, res.ProtoMajor)
+	}
+	kit, err = New(Config{ServiceURL: server.URL, SignSecret: "123456", IdleConnTimeout: time.Second})
+	require.NoError(t, err)
+	require.Equal(t, time.Second, kit.core.fresh.GetClient().Transport.(*http.Transport).IdleConnTimeout)
+}
+
 // Header and body go out in one piece: a request in two costs a tenth more.
 func TestRequestsAreOneWrite(t *testing.T) {
 	server := httptest.NewServer(http.NotFoundHandler())
 	defer server.Close()
-	transport := Config{MaxIdleConns: 1}.newTransport()
+	transport := Config{MaxIdleConns: 1}.newTransport(time.Minute)
 	defer transport.CloseIdleConnections()
 	dial := transport.DialContext
 	var conn *watchedConn

@@ -4,127 +4,255 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"net/http"
 	"time"
 
+	"github.com/daxpay-go/daxpay/internal/follow"
 	"github.com/daxpay-go/daxpay/internal/gateway"
 	"github.com/daxpay-go/daxpay/model"
 	"github.com/daxpay-go/daxpay/param"
 )
 
-// Wait says how WaitPay and its like wait. The zero value is good.
+// Wait says how WaitPay and the other functions that follow an order do that. The zero value is good.
+//
+// They query often and sync seldom. The pause between two queries is First at the beginning and grows with the age of
+// the order, to about 6 % of it. A payment is synchronized after 20 seconds at the earliest, a refund after a minute,
+// an allocation after 10 seconds; then every 30 seconds, and more and more seldom once the order is 3 minutes old; also
+// before a closed payment is returned, and 5 seconds before the deadline of the context. In the first 15 minutes that
+// makes at most 90 queries and 10 syncs.
 type Wait struct {
-	// First is the pause after the first look. Each pause is up to twice as long as the one before. Default: 1 second.
+	// Made is when the order was sent the last time. The pauses follow from its age, and "no such order" counts only
+	// when the gateway says it more than 20 seconds later, because until then the request can still arrive. The zero
+	// value, or a time that is yet to come, stands for the beginning of the wait.
+	Made time.Time
+	// Amount is what the order is about, in fen. An answer about another amount ends the wait with ErrEcho. 0: not
+	// compared. RecoverPay and RecoverRefund take it from their param.
+	Amount int64
+	// First is the shortest pause. Default: 1 second.
 	First time.Duration
-	// Ceiling is the longest pause. Default: 30 seconds.
+	// Ceiling is the longest pause. Default: 1 minute.
 	Ceiling time.Duration
-	// Progress is called after each look, but for one that the context cut off, with the status that the gateway has, or with the
-	// error for which there is none.
+	// Progress is called after each query that the context did not cut off, with the status that the gateway has, or
+	// with the error for which there is none.
 	Progress func(status string, err error)
 }
 
 const (
 	defaultFirstPause   = time.Second
-	defaultPauseCeiling = 30 * time.Second
+	defaultPauseCeiling = time.Minute
 )
 
-// WaitPay looks at a payment, by sync and query, until its status is final or the context ends. It returns the payment, however it
-// ended: look at its Status.
+// WaitPay follows a payment (支付) until it was paid or is over, and returns it: look at its Standing.
 //
-// Faults that can pass, such as a lost connection, are waited out. Any other ends the wait, as does a refusal of the query, which
-// mostly means that the gateway has no such payment. When the context ends first, the error is the context's, joined with the
-// latest fault.
+//   - model.Succeeded: it was paid.
+//   - model.Ended: it was closed or cancelled, and a sync did not find it paid. The customer can still pay at the
+//     channel until ExpiredTime, and only a sync after that time finds it: keep the order, call SyncPay once more a few
+//     minutes after ExpiredTime, and let what handles a payment take success after close. Package reconcile does all of
+//     that.
 //
-// A sync can close a payment that the channel does not know, or no longer: that is its purpose. To look without that, use
-// QueryPayOrder.
+// A payment that will never change needs a person: the error is an *UnresolvedError, with ReasonWallet at once for a
+// wallet payment in progress, and with ReasonGivenBack for one that the channel has paid and given back.
+//
+// Faults that can pass, such as a lost connection, are waited out. Any other ends the wait. So does ErrNoSuchOrder,
+// more than 20 seconds after Wait.Made. It comes inside an *UnresolvedError where it proves nothing: before 2.0.8,
+// whose gateways take a request of any age, and over http unless Config.TrustedNetwork is set. When the context ends
+// first, the error is the context's, joined with the latest fault.
+//
+// A sync closes a payment that has expired, or that its channel does not know. To look without that, use QueryPayOrder.
 func (c *Client) WaitPay(ctx context.Context, p *param.QueryPayParam, w Wait) (*model.PayOrderModel, error) {
 	if p == nil {
 		return nil, nilParam(p)
 	}
-	return waitFor(ctx, w, p, (*Client).QueryPayOrder, c, func(ctx context.Context) error {
-		_, err := c.SyncPay(ctx, &param.PaySyncParam{Common: from(p.Common), OrderNo: p.OrderNo, BizOrderNo: p.BizOrderNo})
-		return err
-	}, func(m *model.PayOrderModel) (string, bool) { return string(m.Status), m.Status.Final() })
+	return proved(followOrder(ctx, c, w, c.payLookup(p)))
 }
 
-// WaitRefund is WaitPay for a refund: a sync settles it, but cannot harm it.
+// WaitRefund follows a refund (退款) until it is done or has failed, and returns it: look at its Standing.
+//
+//   - model.Succeeded: the money was given back.
+//   - model.Unproved: its Status is model.RefundFail, and a sync did not find it done. It may have been all the same.
+//     Send the same refund again, under the same BizRefundNo, or have a person look. Never use a new number.
+//
+// A refund that the gateway has closed needs a person, who looks at the channel before the money is given back under
+// another number: the error is an *UnresolvedError with ReasonClosed. Gateway 2.0.6 has no working query of refunds:
+// the error is an *UnresolvedError with ReasonNoQuery, at once.
+//
+// There is no sync in the first minute after Wait.Made, because it could close a refund that is still on its way to the
+// channel. The rest is as for WaitPay.
 func (c *Client) WaitRefund(ctx context.Context, p *param.QueryRefundParam, w Wait) (*model.RefundOrderModel, error) {
 	if p == nil {
 		return nil, nilParam(p)
 	}
-	return waitFor(ctx, w, p, (*Client).QueryRefundOrder, c, func(ctx context.Context) error {
-		_, err := c.SyncRefund(ctx, &param.RefundSyncParam{Common: from(p.Common), RefundNo: p.RefundNo, BizRefundNo: p.BizRefundNo})
-		return err
-	}, func(m *model.RefundOrderModel) (string, bool) { return string(m.Status), m.Status.Final() })
+	m, err := followOrder(ctx, c, w, c.refundLookup(p))
+	return repeatable(m, err)
 }
 
-// WaitTransfer is WaitPay for a transfer, by query alone: no gateway can sync one. A refusal of the query does not prove that the
-// transfer was not paid, and will not be: the request may still be on its way. Never send it again for that reason; have a person
-// look at the channel.
-func (c *Client) WaitTransfer(ctx context.Context, p *param.QueryTransferParam, w Wait) (*model.TransferOrderModel, error) {
+// WaitTransfer follows a transfer (转账) until it was paid out, and returns it: its Standing is model.Succeeded. It only
+// queries, because no gateway can sync a transfer.
+//
+// Every error is ErrOutcomeUnknown: none proves that the transfer was not paid, or will not be. Never send it again for
+// an error, and do not book it as refused. Where waiting does not help, the error is an *UnresolvedError, and a person
+// has to look at the channel: ReasonFailed for one that the gateway calls failed, ReasonNoSuchOrder more than 20
+// seconds after Wait.Made, ReasonSeveral for a number that was sent twice. Set Wait.Amount to what was to be paid out.
+// The rest is as for WaitPay.
+func (c *Client) WaitTransfer(
+	ctx context.Context, p *param.QueryTransferParam, w Wait,
+) (*model.TransferOrderModel, error) {
+	const path = "/unipay/transfer"
+	advice := (*param.TransferParam)(nil).Call().Recover
+	if p == nil {
+		return nil, unknownOutcome(path, advice, nilParam(p))
+	}
+	m, err := proved(followOrder(ctx, c, w, c.transferLookup(p)))
+	return m, unknownOutcome(path, advice, err)
+}
+
+// WaitAllocation follows an allocation (分账) until the channel has dealt with every share, and returns it: look at its
+// Standing. It needs AllocationNo, the gateway's number, which StartAllocation returned: no gateway finds one by
+// BizAllocationNo.
+//
+//   - model.Succeeded: every share has ended, some perhaps without success: read Details. FinishAllocation is up to
+//     you.
+//   - model.Ended: the gateway ignored it.
+//   - model.Unproved: its Status is model.AllocFailed. Start it again with the same BizAllocationNo.
+//
+// The rest is as for WaitPay. Each sync of an allocation that has ended sends another notice.
+func (c *Client) WaitAllocation(
+	ctx context.Context, p *param.QueryAllocOrderParam, w Wait,
+) (*model.AllocOrderModel, error) {
 	if p == nil {
 		return nil, nilParam(p)
 	}
-	return waitFor(ctx, w, p, (*Client).QueryTransferOrder, c, nil,
-		func(m *model.TransferOrderModel) (string, bool) { return string(m.Status), m.Status.Final() })
-}
-
-// WaitAllocation is WaitPay for an allocation. It ends when the channel has dealt with every share, which is before
-// FinishAllocation.
-func (c *Client) WaitAllocation(ctx context.Context, p *param.QueryAllocOrderParam, w Wait) (*model.AllocOrderModel, error) {
-	if p == nil {
-		return nil, nilParam(p)
-	}
-	sync := func(ctx context.Context) error {
-		_, err := c.SyncAllocation(ctx, &param.AllocSyncParam{Common: from(p.Common), AllocationNo: p.AllocationNo, BizAllocationNo: p.BizAllocationNo})
-		if errors.Is(err, ErrUnsupported) {
-			return nil // 2.0.6 has no such sync: the query has to do
+	if p.AllocationNo == "" {
+		return nil, &ParamError{
+			Param: fmt.Sprintf("%T", *p), Field: "AllocationNo", Reason: "is required: no other number is searched",
 		}
-		return err
 	}
-	return waitFor(ctx, w, p, (*Client).QueryAllocOrder, c, sync,
-		func(m *model.AllocOrderModel) (string, bool) { return string(m.Status), m.Status.Final() })
+	m, err := followOrder(ctx, c, w, c.allocLookup(p))
+	return repeatable(m, err)
 }
 
-// RecoverPay finds out what became of a Pay that ended in ErrOutcomeUnknown: it queries the payment under the same BizOrderNo,
-// until there is an answer or the context ends. It returns the payment if the gateway has it. A *GatewayError of the business
-// mostly says that it has none (look at Msg); then the same param can be sent again, after a minute in which the lost request
-// could still arrive. Of a payment that is open, Pay with the same param brings the PayBody. ErrEcho says that the gateway has another payment, of another amount, under that number.
-func (c *Client) RecoverPay(ctx context.Context, p *param.PayParam, w Wait) (*model.PayOrderModel, error) {
-	if p == nil {
-		return nil, nilParam(p)
-	}
-	m, err := waitFor(ctx, w, &param.QueryPayParam{Common: from(p.Common), BizOrderNo: p.BizOrderNo}, (*Client).QueryPayOrder, c, nil,
-		func(m *model.PayOrderModel) (string, bool) { return string(m.Status), true })
-	if err == nil && m.Amount != p.Amount {
-		return nil, notOurs("/unipay/query/payOrder", "amount")
-	}
-	return m, err
-}
-
-// RecoverRefund is RecoverPay for a Refund. One that failed, or that the gateway does not have, can be sent again, but only ever
-// under the same BizRefundNo.
-func (c *Client) RecoverRefund(ctx context.Context, p *param.RefundParam, w Wait) (*model.RefundOrderModel, error) {
-	if p == nil {
-		return nil, nilParam(p)
-	}
-	m, err := waitFor(ctx, w, &param.QueryRefundParam{Common: from(p.Common), BizRefundNo: p.BizRefundNo}, (*Client).QueryRefundOrder, c, nil,
-		func(m *model.RefundOrderModel) (string, bool) { return string(m.Status), true })
-	differs := func(ours, theirs string) bool { return ours != "" && theirs != "" && ours != theirs }
-	switch {
-	case err != nil:
+// proved returns the order if its outcome is proved.
+func proved[M any](m *M, err error) (*M, error) {
+	if err != nil {
 		return nil, err
-	case m.Amount != p.Amount:
-		return nil, notOurs("/unipay/query/refundOrder", "amount")
-	case differs(p.OrderNo, m.OrderNo) || p.OrderNo == "" && differs(p.BizOrderNo, m.BizOrderNo):
-		return nil, notOurs("/unipay/query/refundOrder", "orderNo")
 	}
 	return m, nil
 }
 
-func notOurs(path, member string) error {
-	return &AnswerError{Path: path, Member: member, Reason: "is not the one of the param: the number is used for something else", Err: ErrEcho}
+// repeatable is proved, and takes an order that the gateway calls failed as well: its standing says that it is
+// unproved.
+func repeatable[M any](m *M, err error) (*M, error) {
+	var unresolved *UnresolvedError
+	if m != nil && errors.As(err, &unresolved) && unresolved.Reason == ReasonFailed {
+		return m, nil
+	}
+	return proved(m, err)
+}
+
+// lookup is how an order of one kind is looked at.
+type lookup[M any] struct {
+	kind  follow.Kind
+	no    string
+	query func(context.Context) (*Result[M], error)
+	path  string                                       // of the query
+	sync  func(context.Context) (follow.Answer, error) // nil if there is none
+	see   func(*M) (status string, standing model.Standing, amount int64)
+	check func(*M) (member string) // that is not what was asked for, "" if all is
+
+	begun bool // an order that is open is enough
+	blind bool // the gateway never answers the query
+}
+
+func (c *Client) payLookup(p *param.QueryPayParam) lookup[model.PayOrderModel] {
+	return lookup[model.PayOrderModel]{
+		kind: follow.Pay, no: p.OrderNo + p.BizOrderNo, path: p.Call().Path,
+		query: func(ctx context.Context) (*Result[model.PayOrderModel], error) { return c.QueryPayOrder(ctx, p) },
+		sync: func(ctx context.Context) (follow.Answer, error) {
+			res, err := c.SyncPay(
+				ctx, &param.PaySyncParam{Common: from(p.Common), OrderNo: p.OrderNo, BizOrderNo: p.BizOrderNo},
+			)
+			if err != nil {
+				return 0, err
+			}
+			return follow.PayAnswer(res.Data.Status), nil
+		},
+		see: func(m *model.PayOrderModel) (string, model.Standing, int64) {
+			return string(m.Status), m.Standing(), m.Amount
+		},
+		check: func(m *model.PayOrderModel) string {
+			return firstThatDiffers("orderNo", p.OrderNo, m.OrderNo, "bizOrderNo", p.BizOrderNo, m.BizOrderNo)
+		},
+	}
+}
+
+func (c *Client) refundLookup(p *param.QueryRefundParam) lookup[model.RefundOrderModel] {
+	return lookup[model.RefundOrderModel]{
+		kind: follow.Refund, no: p.RefundNo + p.BizRefundNo, path: p.Call().Path, blind: c.speaks() == gateway.V206,
+		query: func(ctx context.Context) (*Result[model.RefundOrderModel], error) { return c.QueryRefundOrder(ctx, p) },
+		sync: func(ctx context.Context) (follow.Answer, error) {
+			res, err := c.SyncRefund(
+				ctx, &param.RefundSyncParam{Common: from(p.Common), RefundNo: p.RefundNo, BizRefundNo: p.BizRefundNo},
+			)
+			if err != nil {
+				return 0, err
+			}
+			return follow.RefundAnswer(res.Data.Status), nil
+		},
+		see: func(m *model.RefundOrderModel) (string, model.Standing, int64) {
+			return string(m.Status), m.Standing(), m.Amount
+		},
+		check: func(m *model.RefundOrderModel) string {
+			return firstThatDiffers("refundNo", p.RefundNo, m.RefundNo, "bizRefundNo", p.BizRefundNo, m.BizRefundNo)
+		},
+	}
+}
+
+func (c *Client) transferLookup(p *param.QueryTransferParam) lookup[model.TransferOrderModel] {
+	return lookup[model.TransferOrderModel]{
+		kind: follow.Transfer, no: p.TransferNo + p.BizTransferNo, path: p.Call().Path,
+		query: func(ctx context.Context) (*Result[model.TransferOrderModel], error) {
+			return c.QueryTransferOrder(ctx, p)
+		},
+		see: func(m *model.TransferOrderModel) (string, model.Standing, int64) {
+			return string(m.Status), m.Standing(), m.Amount
+		},
+		check: func(m *model.TransferOrderModel) string {
+			return firstThatDiffers(
+				"transferNo", p.TransferNo, m.TransferNo, "bizTransferNo", p.BizTransferNo, m.BizTransferNo,
+			)
+		},
+	}
+}
+
+func (c *Client) allocLookup(p *param.QueryAllocOrderParam) lookup[model.AllocOrderModel] {
+	return lookup[model.AllocOrderModel]{
+		kind: follow.Allocation, no: p.AllocationNo, path: p.Call().Path,
+		query: func(ctx context.Context) (*Result[model.AllocOrderModel], error) { return c.QueryAllocOrder(ctx, p) },
+		sync: func(ctx context.Context) (follow.Answer, error) {
+			_, err := c.SyncAllocation(ctx, &param.AllocSyncParam{Common: from(p.Common), AllocationNo: p.AllocationNo})
+			return follow.Other, err
+		},
+		see: func(m *model.AllocOrderModel) (string, model.Standing, int64) {
+			return string(m.Status), m.Standing(), m.Amount
+		},
+		check: func(m *model.AllocOrderModel) string {
+			return firstThatDiffers(
+				"allocNo", p.AllocationNo, m.AllocationNo, "bizAllocNo", p.BizAllocationNo, m.BizAllocationNo,
+			)
+		},
+	}
+}
+
+// firstThatDiffers takes two numbers, each as name, what was asked for, and what was found. One that was not asked for
+// may be any.
+func firstThatDiffers(name1, asked1, found1, name2, asked2, found2 string) string {
+	switch {
+	case asked1 != "" && asked1 != found1:
+		return name1
+	case asked2 != "" && asked2 != found2:
+		return name2
+	}
+	return ""
 }
 
 // from is what of a param's common members can stand in another request: not its time and nonce.
@@ -134,73 +262,185 @@ func nilParam(p any) error {
 	return &ParamError{Param: fmt.Sprintf("%T", p), Field: "the param", Reason: "must not be nil"}
 }
 
-// waitFor looks until settled says so: sync, if there is one, brings the gateway up to date, query asks it.
-func waitFor[P, M any](
-	ctx context.Context, w Wait, p P, query func(*Client, context.Context, P) (*Result[M], error), c *Client,
-	sync func(context.Context) error, settled func(*M) (string, bool),
-) (*M, error) {
+// Gateway returns Config.Gateway: the version that is pinned, or GatewayAuto.
+func (c *Client) Gateway() GatewayVersion {
+	if c == nil || c.core == nil {
+		return GatewayAuto
+	}
+	return c.core.Gateway
+}
+
+// speaks is the version that the gateway was told to be, or that it accepted last.
+func (c *Client) speaks() gateway.Version {
+	if c == nil || c.core == nil {
+		return gateway.V208
+	}
+	if pinned, ok := c.core.Gateway.pinned(); ok {
+		return pinned
+	}
+	return c.core.preferred()
+}
+
+// provesAbsence tells whether "no such order", said long enough after the last send, proves that nothing happened. The
+// gateway has to refuse old requests, so that none arrives late; only those that know nonceStr do. The refusal has to
+// be signed, and nobody must be on the line: it names no order, so that one about another order could stand in its
+// place.
+func (c *Client) provesAbsence(err error) bool {
+	var refusal *GatewayError
+	return c.speaks().KnowsNonce() && c.core.trusted && errors.As(err, &refusal) && refusal.Signed
+}
+
+// wait is a Wait at work.
+type wait[M any] struct {
+	Wait
+	lookup[M]
+	client *Client
+	order  follow.Order
+	start  time.Time
+	err    error // the latest fault of a sync
+}
+
+// followOrder looks at an order until its outcome is proved, or cannot be. With an *UnresolvedError it returns the
+// order as well, if the gateway has it.
+func followOrder[M any](ctx context.Context, c *Client, w Wait, l lookup[M]) (*M, error) {
 	if ctx == nil {
-		return nil, &ParamError{Param: fmt.Sprintf("%T", p), Field: "the context", Reason: "must not be nil"}
+		return nil, &ParamError{Param: l.path, Field: "the context", Reason: "must not be nil"}
 	}
-	pause, ceiling := w.First, w.Ceiling
-	if pause <= 0 {
-		pause = defaultFirstPause
+	if l.blind {
+		return nil, &UnresolvedError{Path: l.path, Reason: ReasonNoQuery}
 	}
-	if ceiling <= 0 {
-		ceiling = defaultPauseCeiling
+	now := time.Now()
+	f := wait[M]{Wait: w, lookup: l, client: c, start: w.Made}
+	f.order = follow.Order{Kind: l.kind, NoSync: l.sync == nil, Seed: follow.SeedOf(l.no)}
+	if f.First <= 0 {
+		f.First = defaultFirstPause
 	}
-	var syncErr error // of the latest round; what the business refuses, the query explains
+	if f.Ceiling <= 0 {
+		f.Ceiling = defaultPauseCeiling
+	}
+	if f.start.IsZero() || f.start.After(now) {
+		f.start = now
+	}
+	last := time.Duration(0)
+	if deadline, ok := ctx.Deadline(); ok {
+		last = deadline.Sub(f.start)
+	}
+	sync := false
 	for {
-		if sync != nil {
-			syncErr = sync(ctx)
-			if syncErr != nil && !passes(syncErr) && !refusedByBusiness(syncErr) {
-				return nil, syncErr
-			}
+		m, end, err := f.look(ctx, sync)
+		if end {
+			return m, err
 		}
-		res, err := query(c, ctx, p)
-		status, done := "", false
-		if err == nil {
-			status, done = settled(&res.Data)
-		}
-		if w.Progress != nil && ctx.Err() == nil {
-			w.Progress(status, err)
-		}
-		switch {
-		case done:
-			return &res.Data, nil
-		case err != nil && !passes(err):
-			return nil, err
-		}
-		pause = min(pause, ceiling)
-		// A random part keeps clients that started together from asking together.
-		timer := time.NewTimer(pause/2 + rand.N(pause/2+1)) //nolint:gosec // nothing secret
+		var at time.Duration
+		at, sync = f.order.Due(f.age(), f.First, f.Ceiling, last)
+		timer := time.NewTimer(at - f.age())
 		select {
 		case <-timer.C:
 		case <-ctx.Done():
 			timer.Stop()
-			return nil, errors.Join(ctx.Err(), err, syncErr)
+			return nil, errors.Join(ctx.Err(), err, f.err)
 		}
-		pause *= 2
 	}
 }
 
-func refusedByBusiness(err error) bool {
-	refusal := (*GatewayError)(nil)
-	return errors.As(err, &refusal) && refusal.Business
+func (f *wait[M]) age() time.Duration { return time.Since(f.start) }
+
+// look makes a query, after a sync if that is due, and tells whether that ends the wait. If not, err is a fault that
+// can pass.
+func (f *wait[M]) look(ctx context.Context, sync bool) (m *M, end bool, err error) {
+	if sync {
+		if err := f.synchronize(ctx); err != nil {
+			return nil, true, err
+		}
+	}
+	asked := f.age()
+	res, err := f.query(ctx)
+	status, standing := "", model.Open
+	if err == nil {
+		status, standing, err = f.read(&res.Data)
+	}
+	if f.Progress != nil && ctx.Err() == nil {
+		f.Progress(status, err)
+	}
+	if err != nil {
+		end, err = f.refused(asked, err)
+		return nil, end, err
+	}
+	end, why := f.order.Seen(f.age(), standing, status)
+	if end && why != "" {
+		return &res.Data, true, &UnresolvedError{Path: f.path, Reason: Reason(why), Status: status}
+	}
+	if end || f.begun && standing == model.Open {
+		return &res.Data, true, nil
+	}
+	return nil, false, nil
+}
+
+// read compares what was found with what was meant.
+func (f *wait[M]) read(m *M) (status string, standing model.Standing, err error) {
+	status, standing, amount := f.see(m)
+	member := f.check(m)
+	if member == "" && f.Amount != 0 && amount != f.Amount {
+		member = "amount"
+	}
+	if member != "" {
+		return "", model.Open, notOurs(f.path, member)
+	}
+	return status, standing, nil
+}
+
+// synchronize makes a sync. Its error ends the wait.
+func (f *wait[M]) synchronize(ctx context.Context) error {
+	answer, err := f.sync(ctx)
+	f.err = err
+	var refusal *GatewayError
+	switch {
+	case err == nil:
+	case errors.Is(err, ErrUnsupported):
+		f.order.NoSync, f.err = true, nil
+		return nil
+	case errors.As(err, &refusal) && follow.RefusedSync(refusal.Code, refusal.Business) != 0:
+		answer = follow.RefusedSync(refusal.Code, refusal.Business)
+	case passes(err):
+		answer = follow.Failed
+	default:
+		return err
+	}
+	f.order.Synced(f.age(), answer)
+	return nil
+}
+
+// refused tells whether an error of the query, made at the age of asked, ends the wait.
+func (f *wait[M]) refused(asked time.Duration, err error) (end bool, _ error) {
+	var refusal *GatewayError
+	switch {
+	case errors.Is(err, ErrNoSuchOrder) && asked <= follow.Arrival:
+		return false, err
+	case errors.Is(err, ErrNoSuchOrder) && (f.kind == follow.Transfer || !f.client.provesAbsence(err)):
+		return true, &UnresolvedError{Path: f.path, Reason: ReasonNoSuchOrder, Err: err}
+	case f.kind == follow.Transfer && errors.As(err, &refusal) &&
+		follow.SeveralTransfers(refusal.Code, refusal.Msg, asked):
+		return true, &UnresolvedError{Path: f.path, Reason: ReasonSeveral, Err: err}
+	}
+	return !passes(err), err
 }
 
 // passes tells whether a fault can pass by itself.
 func passes(err error) bool {
-	if refusal := (*GatewayError)(nil); errors.As(err, &refusal) {
+	var refusal *GatewayError
+	if errors.As(err, &refusal) {
 		switch refusal.Code {
-		case gateway.CodeSystemError, gateway.CodeRepeated, gateway.CodeInProgress, gateway.CodeOperating, gateway.CodeUnknownFailure:
+		case gateway.CodeSystemError, gateway.CodeRepeated, gateway.CodeInProgress, gateway.CodeOperating,
+			gateway.CodeUnknownFailure:
 			return !refusal.Business
 		}
 		return false
 	}
-	if reply := (*HTTPError)(nil); errors.As(err, &reply) {
-		return reply.StatusCode >= http.StatusInternalServerError || reply.StatusCode == http.StatusTooManyRequests
+	var page *HTTPError
+	if errors.As(err, &page) {
+		return !page.UnknownPath &&
+			(page.StatusCode >= http.StatusInternalServerError || page.StatusCode == http.StatusTooManyRequests)
 	}
-	transport := (*TransportError)(nil)
+	var transport *TransportError
 	return errors.As(err, &transport)
 }

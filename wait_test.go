@@ -20,203 +20,596 @@ import (
 	"github.com/daxpay-go/daxpay/param"
 )
 
-// scripted answers syncs as the gateway does and queries as the script says, one line a query: members of a signed answer, or an
-// error.
-func scripted(t *testing.T, script ...any) (*daxpay.Client, *[]string) {
-	t.Helper()
-	var seen []string
-	kit, _ := mocked(t, daxpay.Config{Gateway: daxpay.GatewayV208}, func(r *http.Request) (*http.Response, error) {
-		seen = append(seen, r.URL.Path)
-		answer := func(members string) (*http.Response, error) {
-			return jsonAnswer(sealed(t, fmt.Sprintf(`"code":0,"resTime":%d,%s`, time.Now().Unix(), members)))(r)
+// talk is a gateway that answers queries and syncs as a script says, the last line again and again. A line is the
+// members of a signed answer, a refusal, an HTTP status, an error, or a whole envelope.
+type talk struct {
+	*testing.T
+	query, sync []any
+	url         string
+	start       time.Time
+	seen        []string // what was asked for and when, such as "query 0s"
+}
+
+// no is a refusal of the business, signed.
+type no string
+
+func (s *talk) RoundTrip(r *http.Request) (*http.Response, error) {
+	lines, what := &s.query, "query"
+	switch {
+	case strings.Contains(r.URL.Path, "/sync"):
+		lines, what = &s.sync, "sync"
+	case !strings.Contains(r.URL.Path, "/query/"):
+		s.Errorf("%s was called", r.URL.Path)
+	}
+	s.seen = append(s.seen, fmt.Sprintf("%s %v", what, time.Since(s.start).Round(time.Second)))
+	if len(*lines) == 0 {
+		s.Errorf("no line for a %s", what)
+		return nil, errReset
+	}
+	line := (*lines)[0]
+	if len(*lines) > 1 {
+		*lines = (*lines)[1:]
+	}
+	now := time.Now().Unix()
+	switch line := line.(type) {
+	case error:
+		return nil, line
+	case int:
+		return &http.Response{StatusCode: line, Body: io.NopCloser(strings.NewReader("")), Header: http.Header{}}, nil
+	case no:
+		return jsonAnswer(sealed(s, fmt.Sprintf(`"code":1,"msg":"%s","resTime":%d`, line, now)))(r)
+	case string:
+		if strings.HasPrefix(line, "{") {
+			return jsonAnswer(line)(r)
 		}
-		if strings.Contains(r.URL.Path, "/sync/") {
-			return answer(`"status":"pay_progress"`)
+		return jsonAnswer(sealed(s, fmt.Sprintf(`"code":0,"resTime":%d,%s`, now, line)))(r)
+	}
+	return nil, errors.New("a mistake in the script")
+}
+
+func (s *talk) kit(version daxpay.GatewayVersion) *daxpay.Client {
+	s.start = time.Now()
+	kit, _ := mocked(s, daxpay.Config{Gateway: version, ServiceURL: s.url}, s.RoundTrip)
+	return kit
+}
+
+// syncs are those of what was seen.
+func (s *talk) syncs() []string {
+	var syncs []string
+	for _, what := range s.seen {
+		if strings.HasPrefix(what, "sync") {
+			syncs = append(syncs, what)
 		}
-		next := script[0]
-		if len(script) > 1 {
-			script = script[1:]
-		}
-		switch next := next.(type) {
-		case error:
-			return nil, next
-		case int:
-			return &http.Response{StatusCode: next, Body: io.NopCloser(strings.NewReader("")), Header: http.Header{}}, nil
-		case string:
-			if strings.HasPrefix(next, "{") {
-				return jsonAnswer(next)(r)
-			}
-			return answer(next)
-		}
-		return nil, errors.New("a mistake in the script")
-	})
-	return kit, &seen
+	}
+	return syncs
+}
+
+// waited is what came of a wait: the status of what was returned, and the error.
+type waited struct {
+	status   string
+	standing model.Standing
+	err      error
+	took     time.Duration
+}
+
+// the four waits and two recoveries, with a number that all of their scripts have.
+func waits(ctx context.Context, kit *daxpay.Client, w daxpay.Wait) map[string]func() waited {
+	return map[string]func() waited{
+		"WaitPay": func() waited {
+			return ended(kit.WaitPay(ctx, &param.QueryPayParam{BizOrderNo: "B1"}, w))
+		},
+		"WaitRefund": func() waited {
+			return ended(kit.WaitRefund(ctx, &param.QueryRefundParam{BizRefundNo: "B1"}, w))
+		},
+		"WaitTransfer": func() waited {
+			return ended(kit.WaitTransfer(ctx, &param.QueryTransferParam{BizTransferNo: "B1"}, w))
+		},
+		"WaitAllocation": func() waited {
+			return ended(kit.WaitAllocation(ctx, &param.QueryAllocOrderParam{AllocationNo: "G1"}, w))
+		},
+		"RecoverPay": func() waited {
+			return ended(kit.RecoverPay(ctx, &param.PayParam{BizOrderNo: "B1", Amount: 100}, w))
+		},
+		"RecoverRefund": func() waited {
+			return ended(kit.RecoverRefund(
+				ctx, &param.RefundParam{BizRefundNo: "B1", BizOrderNo: "P1", Amount: 100}, w,
+			))
+		},
+	}
+}
+
+func ended(m any, err error) waited {
+	got := waited{err: err}
+	if err != nil {
+		return got
+	}
+	switch m := m.(type) {
+	case *model.PayOrderModel:
+		got.status, got.standing = string(m.Status), m.Standing()
+	case *model.RefundOrderModel:
+		got.status, got.standing = string(m.Status), m.Standing()
+	case *model.TransferOrderModel:
+		got.status, got.standing = string(m.Status), m.Standing()
+	case *model.AllocOrderModel:
+		got.status, got.standing = string(m.Status), m.Standing()
+	}
+	return got
+}
+
+func payIs(status string) string {
+	return `"orderNo":"G1","bizOrderNo":"B1","channel":"ali_pay","amount":100,"status":"` + status + `"`
+}
+
+func refundIs(status string) string {
+	return `"refundNo":"G1","bizRefundNo":"B1","bizOrderNo":"P1","amount":100,"status":"` + status + `"`
+}
+
+func transferIs(status string) string {
+	return `"transferNo":"G1","bizTransferNo":"B1","amount":100,"status":"` + status + `"`
+}
+
+func allocIs(status, result string) string {
+	return `"allocNo":"G1","bizAllocNo":"B1","amount":100,"status":"` + status +
+		`","details":[{"receiverNo":"1","amount":60,"result":"success"},` +
+		`{"receiverNo":"2","amount":40,"result":"` + result + `"}]`
 }
 
 const (
-	payInProgress = `"orderNo":"P1","amount":100,"status":"progress"`
-	payDone       = `"orderNo":"P1","status":"success","amount":100`
+	walletInProgress = `"orderNo":"G1","bizOrderNo":"B1","channel":"wallet_pay","amount":100,"status":"progress"`
+
+	systemError = `{"code":10001,"msg":"系统错误"}`
+	isLocked    = `{"code":10007,"msg":"重复操作"}`
+	isDead      = `{"code":10004,"msg":"认证失败"}`
+	severalRows = `{"code":10001,"msg":"Expected one result (or null) to be returned by selectOne(), ` +
+		`but found multiple records"}`
+	noOrder = no("支付订单不存在")
 )
 
-func TestWaitPay(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		kit, seen := scripted(t, payInProgress, errors.New("reset"), 502, `{"code":10001,"msg":"系统错误"}`, payInProgress, payDone)
-		var progress []string
-		start := time.Now()
-		order, err := kit.WaitPay(context.Background(), &param.QueryPayParam{OrderNo: "P1"}, daxpay.Wait{Ceiling: 4 * time.Second, Progress: func(status string, err error) {
-			progress = append(progress, fmt.Sprintf("%s %t", status, err != nil))
-		}})
-		require.NoError(t, err)
-		require.Equal(t, model.PaySuccess, order.Status)
-		require.Equal(t, []string{"progress false", " true", " true", " true", "progress false", "success false"}, progress)
-		require.Len(t, *seen, 12)
-		require.Equal(t, "/unipay/sync/pay", (*seen)[0])
-		require.Equal(t, "/unipay/query/payOrder", (*seen)[1])
-		// Pauses of up to 1, 2, 4, 4 and 4 seconds, each at least half of that.
-		require.GreaterOrEqual(t, time.Since(start), 7500*time.Millisecond)
-		require.LessOrEqual(t, time.Since(start), 15*time.Second)
-	})
+func syncSays(status string) string { return `"status":"` + status + `"` }
+
+// rule is one row of the table that holds the waits to reliability rules 1 to 11.
+type rule struct {
+	wait        string
+	version     daxpay.GatewayVersion // default: 2.0.8
+	url         string                // default: a loopback address
+	query, sync []any
+	made        time.Duration // before the wait; 0: not told
+	amount      int64
+	limit       time.Duration // of the context; default: 20 minutes
+
+	status   string // of what is returned
+	standing model.Standing
+	reason   daxpay.Reason // of an UnresolvedError
+	is, not  error         // what the error is, and is not
+	after    time.Duration // how long the wait takes at least
+	before   time.Duration // and at most; 0: not more than 2 seconds longer
+	syncs    []string      // all of them; nil: not compared
 }
 
-func TestWaitEndsWithTheContext(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		broken := errors.New("reset")
-		kit, seen := scripted(t, broken)
-		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-		defer cancel()
-		start := time.Now()
-		order, err := kit.WaitRefund(ctx, &param.QueryRefundParam{BizRefundNo: "BR1"}, daxpay.Wait{})
-		require.Nil(t, order)
-		require.ErrorIs(t, err, context.DeadlineExceeded)
-		require.ErrorIs(t, err, broken)
-		require.Equal(t, time.Minute, time.Since(start))
-		require.LessOrEqual(t, len(*seen), 20)
-	})
+func TestWaitingRules(t *testing.T) {
+	unknown := daxpay.ErrOutcomeUnknown
+	for name, r := range map[string]rule{
+		"1: a query comes first, and no sync if it is settled": {
+			wait: "WaitPay", query: []any{payIs("success")}, status: "success", standing: model.Succeeded,
+			syncs: []string{},
+		},
+		"1: the request may still be on its way": {
+			wait: "WaitPay", query: []any{noOrder, noOrder, payIs("success")}, status: "success",
+			standing: model.Succeeded, after: 2 * time.Second,
+		},
+		"1: no such order counts after 20 seconds": {
+			wait: "RecoverPay", query: []any{noOrder}, is: daxpay.ErrNoSuchOrder, not: unknown, after: 20 * time.Second,
+		},
+		"1: counted from when it was sent": {
+			wait: "RecoverPay", query: []any{noOrder}, made: 15 * time.Second, is: daxpay.ErrNoSuchOrder, not: unknown,
+			after: 5 * time.Second,
+		},
+		"1: a refund that arrives late is found": {
+			wait: "RecoverRefund", query: []any{noOrder, noOrder, noOrder, refundIs("progress")}, status: "progress",
+			after: 3 * time.Second,
+		},
+		"1: a refund is not refused before": {
+			wait: "RecoverRefund", query: []any{noOrder}, limit: 15 * time.Second, is: unknown, after: 15 * time.Second,
+		},
+		"1: no such order proves nothing of a refund before 2.0.8": {
+			wait: "RecoverRefund", version: daxpay.GatewayV207, query: []any{noOrder}, is: unknown,
+			reason: daxpay.ReasonNoSuchOrder, after: 20 * time.Second,
+		},
+		"1: and nothing of a payment": {
+			wait: "WaitPay", version: daxpay.GatewayV207, query: []any{noOrder}, is: unknown,
+			reason: daxpay.ReasonNoSuchOrder, after: 20 * time.Second,
+		},
+		"1: a refusal that is not signed is no proof": {
+			wait: "RecoverRefund", query: []any{`{"code":10010,"msg":"退款订单不存在"}`}, is: unknown,
+			reason: daxpay.ReasonNoSuchOrder, after: 20 * time.Second,
+		},
+		"1: nor is one that somebody on the line can have put there": {
+			wait: "RecoverRefund", query: []any{noOrder}, url: "http://gateway.example.com", is: unknown,
+			reason: daxpay.ReasonNoSuchOrder, after: 20 * time.Second,
+		},
+		"2: paid": {
+			wait: "WaitPay", query: []any{payIs("progress"), payIs("progress"), payIs("success")}, status: "success",
+			standing: model.Succeeded,
+			after:    2 * time.Second, syncs: []string{},
+		},
+		"2: paid and given back since, before 2.0.8": {
+			wait: "WaitPay", version: daxpay.GatewayV207, query: []any{payIs("refunded")}, status: "refunded",
+			standing: model.Succeeded, syncs: []string{},
+		},
+		"2: closed, and the sync agrees": {
+			wait: "WaitPay", query: []any{payIs("close")}, sync: []any{syncSays("pay_closed")}, status: "close",
+			standing: model.Ended, syncs: []string{"sync 0s"},
+		},
+		"2: cancelled, and the channel still waits": {
+			wait: "WaitPay", query: []any{payIs("cancel")}, sync: []any{systemError}, status: "cancel",
+			standing: model.Ended, syncs: []string{"sync 0s"},
+		},
+		"2: failed, and the channel does not know it": {
+			wait: "WaitPay", query: []any{payIs("fail")}, sync: []any{no("查询失败")}, status: "fail",
+			standing: model.Ended, syncs: []string{"sync 0s"},
+		},
+		"2: closed, but the sync says paid": {
+			wait: "WaitPay", query: append(repeated(payIs("close"), 11), payIs("success")),
+			sync:   []any{syncSays("pay_success")},
+			status: "success", standing: model.Succeeded, after: 10 * time.Second, before: 13 * time.Second,
+		},
+		"2: cancelled, and the sync says paid for ever": {
+			wait: "WaitPay", query: []any{payIs("cancel")}, sync: []any{syncSays("pay_success")}, limit: time.Minute,
+			is: context.DeadlineExceeded, after: time.Minute,
+		},
+		"2: the sync of a closed one is locked": {
+			wait: "WaitPay", query: []any{payIs("close")}, sync: []any{isLocked, syncSays("pay_closed")},
+			status: "close", standing: model.Ended, after: 11 * time.Second, syncs: []string{"sync 0s", "sync 11s"},
+		},
+		"2: before 2.0.8 the sync opens a closed one": {
+			wait: "WaitPay", version: daxpay.GatewayV207,
+			query: []any{payIs("close"), payIs("progress"), payIs("progress"), payIs("success")},
+			sync:  []any{syncSays("pay_progress")}, status: "success", standing: model.Succeeded,
+			after: 2 * time.Second,
+			syncs: []string{"sync 0s"},
+		},
+		"2: a status that is not known is waited out": {
+			wait: "WaitPay", query: []any{payIs("something_new"), payIs("success")}, status: "success",
+			standing: model.Succeeded, after: time.Second,
+		},
+		"4: given back at the channel": {
+			wait: "WaitPay", query: []any{payIs("progress")}, sync: []any{syncSays("pay_refund")}, is: unknown,
+			reason: daxpay.ReasonGivenBack,
+			after:  20 * time.Second, before: 23 * time.Second,
+		},
+		"5: what a sync is refused with is not final": {
+			wait: "WaitPay", query: append(repeated(payIs("progress"), 60), payIs("success")),
+			sync:   []any{no("查询失败"), systemError, isLocked, errReset, 502},
+			status: "success", standing: model.Succeeded, after: 2 * time.Minute, before: 10 * time.Minute,
+		},
+		"6: no sync in the first seconds": {
+			wait: "WaitPay", query: append(repeated(payIs("progress"), 18), payIs("success")), status: "success",
+			standing: model.Succeeded,
+			after:    17 * time.Second, before: 20 * time.Second, syncs: []string{},
+		},
+		"6: the channel does not know it until the customer acts": {
+			wait: "WaitPay", query: append(repeated(payIs("progress"), 40), payIs("success")),
+			sync:   []any{syncSays("pay_not_found_unknown")},
+			status: "success", standing: model.Succeeded, after: 40 * time.Second, before: 90 * time.Second,
+		},
+		"6: a lost callback is found by a sync": {
+			wait: "WaitPay", made: 5 * time.Minute, query: append(repeated(payIs("progress"), 1), payIs("success")),
+			sync:   []any{syncSays("pay_success")},
+			status: "success", standing: model.Succeeded, syncs: []string{"sync 0s"},
+		},
+		"7: a wallet payment": {
+			wait: "WaitPay", query: []any{walletInProgress}, is: unknown, reason: daxpay.ReasonWallet,
+			syncs: []string{},
+		},
+		"7: a wallet payment, recovered": {
+			wait: "RecoverPay", query: []any{walletInProgress}, is: unknown, reason: daxpay.ReasonWallet,
+			syncs: []string{},
+		},
+		"8: no sync of a refund in the first minute": {
+			wait: "WaitRefund", query: append(repeated(refundIs("progress"), 35), refundIs("success")),
+			status: "success", standing: model.Succeeded,
+			after: 35 * time.Second, before: time.Minute, syncs: []string{},
+		},
+		"8: a refund that failed, and is not done": {
+			wait: "WaitRefund", query: []any{refundIs("fail")}, sync: []any{no("支付宝网关退款未成功")}, status: "fail",
+			standing: model.Unproved,
+			after:    time.Minute, syncs: []string{"sync 1m0s"},
+		},
+		"8: a refund that failed, but is done": {
+			wait: "WaitRefund", query: append(repeated(refundIs("fail"), 10), refundIs("success")),
+			sync: []any{syncSays("refund_success")}, made: time.Minute,
+			status: "success", standing: model.Succeeded, after: 11 * time.Second, before: time.Minute,
+		},
+		"8: a refund that failed, recovered": {
+			wait: "RecoverRefund", query: []any{refundIs("fail")}, sync: []any{no("支付宝网关退款未成功")}, is: unknown,
+			reason: daxpay.ReasonFailed, made: time.Minute,
+		},
+		"8: a refund that failed, which the sync closes": {
+			wait: "WaitRefund", query: []any{refundIs("fail"), refundIs("close")},
+			sync: []any{syncSays("pay_not_found")}, made: time.Minute,
+			is: unknown, reason: daxpay.ReasonClosed,
+		},
+		"8: a refund that is closed": {
+			wait: "WaitRefund", query: []any{refundIs("close")}, is: unknown, reason: daxpay.ReasonClosed,
+			syncs: []string{},
+		},
+		"8: a refund of 2.0.6": {
+			wait: "WaitRefund", version: daxpay.GatewayV206, is: unknown, reason: daxpay.ReasonNoQuery,
+			syncs: []string{},
+		},
+		"9: a share is pending": {
+			wait: "WaitAllocation",
+			query: []any{
+				allocIs("allocation_processing", "pending"), allocIs("allocation_end", "pending"),
+				allocIs("allocation_end", "fail"),
+			},
+			sync: []any{`"a":1`}, status: "allocation_end", standing: model.Succeeded, after: 2 * time.Second,
+		},
+		"9: a start that failed": {
+			wait: "WaitAllocation", query: []any{allocIs("allocation_failed", "pending")}, status: "allocation_failed",
+			standing: model.Unproved,
+		},
+		"9: only a sync brings it up to date": {
+			wait: "WaitAllocation",
+			query: append(
+				repeated(allocIs("allocation_processing", "pending"), 20), allocIs("allocation_end", "success"),
+			),
+			sync:   []any{`"a":1`},
+			status: "allocation_end", standing: model.Succeeded, after: 15 * time.Second, before: 30 * time.Second,
+			syncs: []string{"sync 10s"},
+		},
+		"10: a transfer that was paid out": {
+			wait: "WaitTransfer", query: []any{transferIs("transferring"), transferIs("success")}, status: "success",
+			standing: model.Succeeded, after: time.Second,
+		},
+		"10: a transfer that failed": {
+			wait: "WaitTransfer", query: []any{transferIs("fail")}, is: unknown, reason: daxpay.ReasonFailed,
+		},
+		"10: a transfer sent twice": {
+			wait: "WaitTransfer", query: []any{severalRows}, is: unknown, reason: daxpay.ReasonSeveral,
+		},
+		"10: a system error for good": {
+			wait: "WaitTransfer", query: []any{systemError}, is: unknown, reason: daxpay.ReasonSeveral,
+			after: 20 * time.Second,
+		},
+		"10: a system error that passes": {
+			wait: "WaitTransfer", query: []any{systemError, transferIs("success")}, status: "success",
+			standing: model.Succeeded, after: time.Second,
+		},
+		"10: no such transfer": {
+			wait: "WaitTransfer", query: []any{noOrder}, is: unknown, reason: daxpay.ReasonNoSuchOrder,
+			after: 20 * time.Second,
+		},
+		"10: a transfer before 2.0.8": {wait: "WaitTransfer", version: daxpay.GatewayV207, is: unknown},
+		"10: a transfer that nobody can ask for": {
+			wait: "WaitTransfer", query: []any{isDead}, is: unknown,
+		},
+		"11: another amount": {
+			wait: "WaitPay", query: []any{payIs("success")}, amount: 99, is: daxpay.ErrEcho,
+		},
+		"11: another amount of a transfer": {
+			wait: "WaitTransfer", query: []any{transferIs("success")}, amount: 99, is: daxpay.ErrEcho,
+		},
+		"11: a refund of another payment": {
+			wait: "RecoverRefund", query: []any{strings.Replace(refundIs("success"), "P1", "P2", 1)},
+			is: daxpay.ErrEcho,
+		},
+		"11: still unknown then": {
+			wait: "RecoverRefund", query: []any{strings.Replace(refundIs("success"), "100", "99", 1)}, is: unknown,
+		},
+		"11: another payment recovered": {
+			wait: "RecoverPay", query: []any{strings.Replace(payIs("success"), "100", "99", 1)}, is: daxpay.ErrEcho,
+		},
+		"an answer that does not name the order": {
+			wait: "WaitPay", query: []any{`"orderNo":"G1","amount":100,"status":"success"`}, is: daxpay.ErrEcho,
+		},
+		"RecoverPay: begun": {
+			wait: "RecoverPay", query: []any{payIs("progress")}, status: "progress", syncs: []string{},
+		},
+		"RecoverPay: nothing": {
+			wait: "RecoverPay", query: []any{errReset}, is: unknown, limit: time.Minute, after: time.Minute,
+		},
+		"RecoverPay: cannot ask": {wait: "RecoverPay", query: []any{isDead}, is: unknown},
+		"RecoverPay: paid": {
+			wait: "RecoverPay", query: []any{payIs("success")}, status: "success", standing: model.Succeeded,
+		},
+		"RecoverRefund: on 2.0.6": {
+			wait: "RecoverRefund", version: daxpay.GatewayV206, is: unknown, reason: daxpay.ReasonNoQuery,
+		},
+		"RecoverRefund: no answer": {
+			wait: "RecoverRefund", query: []any{errReset}, is: unknown, limit: time.Minute, after: time.Minute,
+		},
+		"a deadline: one more sync and query": {
+			wait: "WaitPay", query: []any{payIs("progress")}, sync: []any{syncSays("pay_progress")},
+			limit: 2 * time.Minute, is: context.DeadlineExceeded, after: 2 * time.Minute,
+		},
+		"a deadline before the first sync": {
+			wait: "WaitPay", query: []any{payIs("progress")}, limit: 20 * time.Second, is: context.DeadlineExceeded,
+			after: 20 * time.Second, syncs: []string{},
+		},
+		"a sync that cannot work ends the wait": {
+			wait: "WaitPay", query: []any{payIs("progress")}, sync: []any{404}, is: daxpay.ErrProtocol,
+			after: 20 * time.Second,
+		},
+	} {
+		t.Run(name, func(t *testing.T) { synctest.Test(t, func(t *testing.T) { r.check(t) }) })
+	}
 }
 
+func repeated(line any, n int) []any {
+	lines := make([]any, n)
+	for i := range lines {
+		lines[i] = line
+	}
+	return lines
+}
+
+func (r *rule) check(t *testing.T) {
+	if r.version == "" {
+		r.version = daxpay.GatewayV208
+	}
+	if r.limit == 0 {
+		r.limit = 20 * time.Minute
+	}
+	s := &talk{T: t, query: r.query, sync: r.sync, url: r.url}
+	kit := s.kit(r.version)
+	ctx, cancel := context.WithTimeout(context.Background(), r.limit)
+	defer cancel()
+	w := daxpay.Wait{Amount: r.amount}
+	if r.made != 0 {
+		w.Made = time.Now().Add(-r.made)
+	}
+	got := waits(ctx, kit, w)[r.wait]()
+	got.took = time.Since(s.start)
+
+	require.Equal(t, r.status, got.status, "%v", got.err)
+	require.Equal(t, r.standing, got.standing)
+	require.Equal(t, r.status != "", got.err == nil, "%v", got.err)
+	var unresolved *daxpay.UnresolvedError
+	require.Equal(t, r.reason != "", errors.As(got.err, &unresolved), "%v", got.err)
+	if r.reason != "" {
+		require.Equal(t, r.reason, unresolved.Reason)
+		require.ErrorContains(t, got.err, "outcome unresolved: "+string(r.reason))
+	}
+	if r.is != nil {
+		require.ErrorIs(t, got.err, r.is)
+	}
+	if r.not != nil {
+		require.NotErrorIs(t, got.err, r.not)
+	}
+	if r.before == 0 {
+		r.before = r.after + 2*time.Second
+	}
+	require.GreaterOrEqual(t, got.took, r.after)
+	require.LessOrEqual(t, got.took, r.before)
+	if r.syncs != nil {
+		require.Equal(t, r.syncs, append([]string{}, s.syncs()...))
+	}
+	require.True(t, len(s.seen) == 0 || strings.HasPrefix(s.seen[0], "query"), "a query comes first")
+}
+
+// What is refused for a reason that does not pass ends each of them at once.
 func TestWaitGivesUpOnWhatDoesNotPass(t *testing.T) {
 	for name, tt := range map[string]struct {
 		answer any
 		want   error
 	}{
-		"no such order":   {`"code":0`, nil},
 		"wrong signature": {`{"code":0,"data":{"code":0,"resTime":1,"sign":"x"}}`, daxpay.ErrSignMismatch},
 		"wrong secret":    {`{"code":20052,"msg":"验签失败"}`, nil},
 		"wrong path":      {404, daxpay.ErrProtocol},
-		"other order":     {`"orderNo":"P2","status":"success"`, daxpay.ErrEcho},
+		"other order":     {strings.Replace(payIs("success"), "B1", "B2", 1), daxpay.ErrEcho},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				if name == "no such order" {
-					tt.answer = envelope(signedObject(t, daxpay.HMACSHA256, fmt.Sprintf(`"code":1,"msg":"未查询到支付订单","resTime":%d`, time.Now().Unix())))
-				}
-				kit, seen := scripted(t, tt.answer)
-				start := time.Now()
-				_, err := kit.WaitPay(context.Background(), &param.QueryPayParam{OrderNo: "P1"}, daxpay.Wait{})
-				require.Error(t, err)
+				s := &talk{T: t, query: []any{tt.answer}}
+				got := waits(context.Background(), s.kit(daxpay.GatewayV208), daxpay.Wait{})["WaitPay"]()
+				require.Error(t, got.err)
 				if tt.want != nil {
-					require.ErrorIs(t, err, tt.want)
+					require.ErrorIs(t, got.err, tt.want)
 				} else {
 					var refusal *daxpay.GatewayError
-					require.ErrorAs(t, err, &refusal)
+					require.ErrorAs(t, got.err, &refusal)
 				}
-				require.Len(t, *seen, 2)
-				require.Zero(t, time.Since(start))
+				require.Len(t, s.seen, 1)
+				require.Zero(t, time.Since(s.start))
 			})
 		})
 	}
 }
 
-func TestWaitForTheOthers(t *testing.T) {
+func TestWaitProgressAndPauses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		ctx := context.Background()
-		kit, seen := scripted(t, `"transferNo":"T1","amount":1,"status":"transferring"`, `"transferNo":"T1","amount":1,"status":"fail"`)
-		transfer, err := kit.WaitTransfer(ctx, &param.QueryTransferParam{TransferNo: "T1"}, daxpay.Wait{})
-		require.NoError(t, err)
-		require.Equal(t, model.TransferFail, transfer.Status)
-		require.Equal(t, []string{"/unipay/query/transferOrder", "/unipay/query/transferOrder"}, *seen, "no sync, and above all no transfer")
+		s := &talk{
+			T: t, query: []any{payIs("progress"), errReset, 502, systemError, payIs("progress"), payIs("success")},
+		}
+		var progress []string
+		w := daxpay.Wait{First: 2 * time.Second, Ceiling: 3 * time.Second, Progress: func(status string, err error) {
+			progress = append(progress, fmt.Sprintf("%s %t", status, err != nil))
+		}}
+		got := waits(context.Background(), s.kit(daxpay.GatewayV208), w)["WaitPay"]()
+		require.NoError(t, got.err)
+		require.Equal(
+			t, []string{"progress false", " true", " true", " true", "progress false", "success false"}, progress,
+		)
+		require.InDelta(t, 10, time.Since(s.start).Seconds(), 0.5, "five pauses of two seconds and a little")
 
-		kit, seen = scripted(t, `"allocNo":"A1","status":"allocation_processing"`, `"allocNo":"A1","status":"a_new_status"`, `"allocNo":"A1","status":"allocation_end"`)
-		alloc, err := kit.WaitAllocation(ctx, &param.QueryAllocOrderParam{AllocationNo: "A1"}, daxpay.Wait{First: time.Hour, Ceiling: time.Millisecond})
-		require.NoError(t, err)
-		require.Equal(t, model.AllocEnd, alloc.Status)
-		require.Len(t, *seen, 6)
+		s = &talk{
+			T: t, query: append(repeated(payIs("progress"), 20), payIs("success")),
+			sync: []any{syncSays("pay_progress")},
+		}
+		w = daxpay.Wait{Made: time.Now().Add(-time.Hour), Ceiling: 3 * time.Second}
+		got = waits(context.Background(), s.kit(daxpay.GatewayV208), w)["WaitPay"]()
+		require.NoError(t, got.err)
+		require.Equal(
+			t, 57*time.Second, time.Since(s.start),
+			"an old order is asked for at the ceiling, and synchronized at once",
+		)
 
-		kit, _ = scripted(t, `"refundNo":"R1","amount":1,"status":"progress"`, `"refundNo":"R1","amount":1,"status":"success"`)
-		refund, err := kit.WaitRefund(ctx, &param.QueryRefundParam{RefundNo: "R1"}, daxpay.Wait{})
-		require.NoError(t, err)
-		require.Equal(t, model.RefundSuccess, refund.Status)
+		s = &talk{T: t, query: []any{payIs("progress"), payIs("success")}}
+		w = daxpay.Wait{Made: time.Now().Add(time.Hour)}
+		got = waits(context.Background(), s.kit(daxpay.GatewayV208), w)["WaitPay"]()
+		require.NoError(t, got.err)
+		require.InDelta(t, 1, time.Since(s.start).Seconds(), 0.1, "a time that is yet to come counts as now")
 	})
 }
 
-func TestRecover(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		ctx := context.Background()
-		pay := &param.PayParam{BizOrderNo: "B1", Amount: 100}
-		kit, seen := scripted(t, errors.New("reset"), payInProgress+`,"bizOrderNo":"B1"`)
-		order, err := kit.RecoverPay(ctx, pay, daxpay.Wait{})
-		require.NoError(t, err)
-		require.Equal(t, model.PayProgress, order.Status)
-		require.Equal(t, []string{"/unipay/query/payOrder", "/unipay/query/payOrder"}, *seen)
-		kit, _ = scripted(t, payDone+`,"bizOrderNo":"B1"`)
-		_, err = kit.RecoverPay(ctx, &param.PayParam{BizOrderNo: "B1", Amount: 99}, daxpay.Wait{})
-		require.ErrorIs(t, err, daxpay.ErrEcho)
-
-		kit, _ = scripted(t, `"refundNo":"R1","bizRefundNo":"BR1","amount":5,"status":"progress"`)
-		refund, err := kit.RecoverRefund(ctx, &param.RefundParam{BizRefundNo: "BR1", Amount: 5}, daxpay.Wait{})
-		require.NoError(t, err)
-		require.Equal(t, "R1", refund.RefundNo)
-		_, err = kit.RecoverRefund(ctx, &param.RefundParam{BizRefundNo: "BR1", Amount: 6}, daxpay.Wait{})
-		require.ErrorIs(t, err, daxpay.ErrEcho)
-	})
+func TestWaitEndsWithTheContext(t *testing.T) {
+	for name := range waits(context.Background(), nil, daxpay.Wait{}) {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := &talk{T: t, query: []any{errReset}, sync: []any{errReset}}
+				ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+				defer cancel()
+				got := waits(ctx, s.kit(daxpay.GatewayV208), daxpay.Wait{})[name]()
+				require.ErrorIs(t, got.err, context.DeadlineExceeded)
+				require.ErrorIs(t, got.err, errReset)
+				require.Equal(t, time.Minute, time.Since(s.start))
+				require.Contains(t, s.seen, "query 55s", "a last look before the deadline")
+			})
+		})
+	}
 }
 
 func TestWaitMisuse(t *testing.T) {
-	kit, _ := scripted(t, payDone)
+	s := &talk{T: t}
+	kit := s.kit(daxpay.GatewayV208)
 	ctx := context.Background()
-	for _, do := range []func() error{
-		func() error { _, err := kit.WaitPay(ctx, nil, daxpay.Wait{}); return err },
-		func() error { _, err := kit.WaitRefund(ctx, nil, daxpay.Wait{}); return err },
-		func() error { _, err := kit.WaitTransfer(ctx, nil, daxpay.Wait{}); return err },
-		func() error { _, err := kit.WaitAllocation(ctx, nil, daxpay.Wait{}); return err },
-		func() error { _, err := kit.RecoverPay(ctx, nil, daxpay.Wait{}); return err },
-		func() error { _, err := kit.RecoverRefund(ctx, nil, daxpay.Wait{}); return err },
-		func() error { _, err := kit.WaitPay(nil, &param.QueryPayParam{}, daxpay.Wait{}); return err }, //nolint:staticcheck // that is what is tested
-		func() error { _, err := kit.WaitPay(ctx, &param.QueryPayParam{}, daxpay.Wait{}); return err },
+	for name, do := range map[string]func() error{
+		"WaitPay":       func() error { _, err := kit.WaitPay(ctx, nil, daxpay.Wait{}); return err },
+		"WaitRefund":    func() error { _, err := kit.WaitRefund(ctx, nil, daxpay.Wait{}); return err },
+		"WaitTransfer":  func() error { _, err := kit.WaitTransfer(ctx, nil, daxpay.Wait{}); return err },
+		"allocation":    func() error { _, err := kit.WaitAllocation(ctx, nil, daxpay.Wait{}); return err },
+		"RecoverPay":    func() error { _, err := kit.RecoverPay(ctx, nil, daxpay.Wait{}); return err },
+		"RecoverRefund": func() error { _, err := kit.RecoverRefund(ctx, nil, daxpay.Wait{}); return err },
+		"9: by the merchant's number": func() error {
+			_, err := kit.WaitAllocation(ctx, &param.QueryAllocOrderParam{BizAllocationNo: "B1"}, daxpay.Wait{})
+			return err
+		},
+		"no context": func() error {
+			_, err := kit.WaitPay(nil, &param.QueryPayParam{}, daxpay.Wait{}) //nolint:staticcheck // that is tested
+			return err
+		},
+		"no number": func() error { _, err := kit.WaitPay(ctx, &param.QueryPayParam{}, daxpay.Wait{}); return err },
 	} {
-		require.ErrorIs(t, do(), daxpay.ErrParam)
+		require.ErrorIs(t, do(), daxpay.ErrParam, name)
 	}
 	_, err := (*daxpay.Client)(nil).WaitPay(ctx, &param.QueryPayParam{OrderNo: "P1"}, daxpay.Wait{})
 	require.ErrorIs(t, err, daxpay.ErrConfig)
-}
-
-func TestWaitSeesWhatIsWrongWithTheSync(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		kit, _ := mocked(t, daxpay.Config{Gateway: daxpay.GatewayV208}, func(r *http.Request) (*http.Response, error) {
-			if strings.Contains(r.URL.Path, "/sync/") {
-				return &http.Response{StatusCode: http.StatusNotFound, Body: io.NopCloser(strings.NewReader("{}")), Header: http.Header{}}, nil
-			}
-			return jsonAnswer(sealed(t, fmt.Sprintf(`"code":0,"resTime":%d,%s`, time.Now().Unix(), payInProgress)))(r)
-		})
-		_, err := kit.WaitPay(context.Background(), &param.QueryPayParam{OrderNo: "P1"}, daxpay.Wait{})
-		require.ErrorIs(t, err, daxpay.ErrProtocol)
-	})
+	require.Empty(t, s.seen)
 }
 
 func TestRecoverAsksAnewAndForTheSameOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		ctx := context.Background()
 		var body []byte
-		kit, _ := mocked(t, daxpay.Config{Gateway: daxpay.GatewayV208}, recordBody(&body, `{"code":10004,"msg":"认证失败"}`))
-		_, err := kit.RecoverPay(ctx, &param.PayParam{BizOrderNo: "B1", Amount: 1, Common: param.Common{ReqTime: time.Unix(1715500000, 0), NonceStr: "old", ClientIP: "192.0.2.9"}}, daxpay.Wait{})
+		kit, _ := mocked(t, daxpay.Config{Gateway: daxpay.GatewayV208}, recordBody(&body, isDead))
+		_, err := kit.RecoverPay(context.Background(), &param.PayParam{
+			BizOrderNo: "B1", Amount: 1,
+			Common: param.Common{ReqTime: time.Unix(1715500000, 0), NonceStr: "old", ClientIP: "192.0.2.9"},
+		}, daxpay.Wait{})
 		var refusal *daxpay.GatewayError
 		require.ErrorAs(t, err, &refusal, "that does not pass")
 		require.NotContains(t, string(body), "1715500000")
 		require.NotContains(t, string(body), "old")
 		require.Contains(t, string(body), "192.0.2.9")
-
-		kit, _ = scripted(t, `"refundNo":"R1","bizRefundNo":"BR1","bizOrderNo":"OTHER","amount":5,"status":"progress"`)
-		_, err = kit.RecoverRefund(ctx, &param.RefundParam{BizRefundNo: "BR1", BizOrderNo: "B1", Amount: 5}, daxpay.Wait{})
-		require.ErrorIs(t, err, daxpay.ErrEcho)
 	})
 }

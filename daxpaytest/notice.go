@@ -2,32 +2,330 @@ package daxpaytest
 
 import (
 	"bytes"
+	"compress/gzip"
+	"compress/zlib"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
 	"time"
 
-	"github.com/daxpay-go/daxpay"
 	"github.com/daxpay-go/daxpay/internal/peer"
+	"github.com/daxpay-go/daxpay/model"
 )
 
-// pauses lie between the sends of a notice that is not received, 24 hours and 4 minutes in all.
-var pauses = []time.Duration{
-	15 * time.Second, 15 * time.Second, 30 * time.Second,
-	3 * time.Minute, 10 * time.Minute, 20 * time.Minute, 30 * time.Minute, 30 * time.Minute, 30 * time.Minute, time.Hour,
-	3 * time.Hour, 3 * time.Hour, 3 * time.Hour, 6 * time.Hour, 6 * time.Hour,
-}
-
-// noticeTimeout is how long the gateway waits for the reply to a notice.
-const noticeTimeout = 5 * time.Second
+const (
+	// noticeTimeout is how long the gateway waits for the reply to a notice.
+	noticeTimeout = 5 * time.Second
+	// resendAfter is when the job sends a notice once more that was not received, and resendAfter206 when that of 2.0.6 does.
+	resendAfter    = 15 * time.Second
+	resendAfter206 = 25 * time.Second
+	// longestURL is the length of the column for the address of a notice: one with a longer address is lost.
+	longestURL = 150
+	// received is the reply that counts.
+	received = "SUCCESS"
+)
 
 // ErrNoNotice says that the gateway has no notice to send: it does not know the number, or the order has not ended.
 var ErrNoNotice = errors.New("daxpaytest: no notice for this number")
 
-// Notice is the body of the notice about the payment, refund or allocation with that number, the gateway's or the merchant's. It is
-// made and signed when it is first asked for, and then stays the same, whatever becomes of the order's status.
+// notice is one that the gateway has sent, or is about to.
+type notice struct {
+	No, BizNo string // of the order
+	URL       string
+	Body      []byte
+	Sends     int
+	Received  bool
+	Due       time.Time // of the send by the job, zero for none
+
+	build func() []byte // makes Body when it is sent
+}
+
+// sender is the one thread that sends notices.
+type sender struct {
+	off      bool // it sends nothing by itself
+	mute     bool // while the gateway is where it cannot sign
+	anywhere bool
+
+	mu      sync.Mutex
+	queue   []*notice
+	sent    []*notice // all there were, the newest last
+	running bool
+	idle    []chan struct{} // waiting for the queue to be empty
+	began   time.Time       // of the send under way
+	cancel  context.CancelFunc
+	timer   *time.Timer
+}
+
+// noticePayment sends a notice about a payment as it is.
+func (g *Gateway) noticePayment(p *payment) {
+	order := *p
+	g.send(order.OrderNo, order.BizOrderNo, order.NotifyURL, func() object { return g.paymentNotice(&order) })
+}
+
+func (g *Gateway) noticeRefund(f *refund) {
+	order := *f
+	g.send(order.RefundNo, order.BizRefundNo, order.NotifyURL, func() object { return g.refundNotice(&order) })
+}
+
+func (g *Gateway) noticeAllocation(a *allocation) {
+	order := a.copyOf()
+	g.send(order.AllocNo, order.BizAllocNo, order.NotifyURL, func() object { return g.allocationNotice(order) })
+}
+
+// send puts a notice into the queue. It is made and signed when the thread gets to it.
+func (g *Gateway) send(no, bizNo string, to *string, members func() object) {
+	s := &g.sender
+	if s.off || s.mute || to == nil || isBlank(*to) || lengthOf(*to) > longestURL || g.oldest() {
+		return
+	}
+	secret, signType := g.currentSecret(), g.settings.SignType
+	s.enqueue(g, &notice{No: no, BizNo: bizNo, URL: *to, build: func() []byte {
+		return g.signNotice(members(), string(signType), secret)
+	}})
+}
+
+func (g *Gateway) signNotice(members object, signType, secret string) []byte {
+	all := append(object{{"code", number(codeOK)}, {"msg", nil}, {"resTime", number(g.now().Unix())}}, members...)
+	sign := peer.Sign(all, signType, secret, g.zone)
+	return encode(slices.Insert(all, 3, pair{"sign", sign}), false)
+}
+
+func (s *sender) enqueue(g *Gateway, n *notice) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if g.isClosed() {
+		return
+	}
+	s.queue = append(s.queue, n)
+	if !s.running {
+		s.running = true
+		go s.run(g)
+	}
+}
+
+// run sends what is in the queue, one after the other, and ends when it is empty.
+func (s *sender) run(g *Gateway) {
+	for {
+		s.mu.Lock()
+		if len(s.queue) == 0 || g.isClosed() {
+			s.queue, s.running = nil, false
+			for _, waiting := range s.idle {
+				close(waiting)
+			}
+			s.idle = nil
+			s.mu.Unlock()
+			return
+		}
+		n := s.queue[0]
+		s.queue = s.queue[1:]
+		first := n.Sends == 0
+		if first {
+			s.sent = append(s.sent, n)
+		}
+		ctx, cancel := context.WithCancel(context.Background())
+		s.began, s.cancel = g.now(), cancel
+		began := s.began
+		if n.Body == nil {
+			n.Body = n.build()
+		}
+		to, body := n.URL, n.Body
+		s.mu.Unlock()
+		ok := s.post(ctx, to, body) && g.now().Sub(began) <= noticeTimeout
+		cancel()
+		s.mu.Lock()
+		s.cancel = nil
+		n.Sends++
+		n.Received = n.Received || ok
+		s.plan(g, n, first && !ok, began)
+		s.mu.Unlock()
+	}
+}
+
+// plan has the job send a notice again that was not received. After its second failure the gateway forgets it.
+func (s *sender) plan(g *Gateway, n *notice, failed bool, began time.Time) {
+	n.Due = time.Time{}
+	again := g.version == "2.0.6" && n.Sends > 1 && n.Sends < 4 && !n.Received
+	switch {
+	case again: // the job of 2.0.6 sends three times in a row
+		s.queue = append(s.queue, n)
+	case failed && g.resends.Load():
+		n.Due = began.Add(byRelease(g, resendAfter206, resendAfter))
+		switch now := g.now(); {
+		case !n.Due.After(now):
+			n.Due = time.Time{}
+			s.queue = append(s.queue, n)
+		case !g.manual:
+			s.timer = time.AfterFunc(time.Until(n.Due), g.TimeMoved)
+		}
+	}
+}
+
+func byRelease(g *Gateway, of206, later time.Duration) time.Duration {
+	if g.version == "2.0.6" {
+		return of206
+	}
+	return later
+}
+
+// TimeMoved tells the gateway that its clock has moved, so that it sends the notices that are due again, and gives up on one that has
+// waited too long for its reply. A Clock calls it by itself.
+func (g *Gateway) TimeMoved() {
+	s := &g.sender
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := g.now()
+	if s.cancel != nil && now.Sub(s.began) > noticeTimeout {
+		s.cancel()
+	}
+	if g.isClosed() {
+		return
+	}
+	for _, n := range s.sent {
+		if n.Due.IsZero() || n.Due.After(now) {
+			continue
+		}
+		if n.Due = (time.Time{}); !n.Received {
+			s.queue = append(s.queue, n)
+		}
+	}
+	if len(s.queue) > 0 && !s.running {
+		s.running = true
+		go s.run(g)
+	}
+}
+
+// WaitNotices waits until every notice that the gateway has to send now is sent, and its reply is there or too late.
+func (g *Gateway) WaitNotices(ctx context.Context) error {
+	s := &g.sender
+	s.mu.Lock()
+	if !s.running {
+		s.mu.Unlock()
+		return nil
+	}
+	done := make(chan struct{})
+	s.idle = append(s.idle, done)
+	s.mu.Unlock()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// stop ends the thread.
+func (s *sender) stop() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.queue = nil
+	if s.cancel != nil {
+		s.cancel()
+	}
+	if s.timer != nil {
+		s.timer.Stop()
+	}
+}
+
+// Resend sends the newest notice about a number once more, as the button in the gateway's console does, and tells whether it was
+// received. The error is ErrNoNotice if there was none.
+func (g *Gateway) Resend(ctx context.Context, no string) (bool, error) {
+	s := &g.sender
+	s.mu.Lock()
+	var newest *notice
+	for _, n := range s.sent {
+		if sameText(n.No, no) || sameText(n.BizNo, no) {
+			newest = n
+		}
+	}
+	if newest == nil {
+		s.mu.Unlock()
+		return false, ErrNoNotice
+	}
+	to, body := newest.URL, newest.Body
+	s.mu.Unlock()
+	ok := s.post(ctx, to, body)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	newest.Received = newest.Received || ok
+	return ok, nil
+}
+
+// noticeClient sends notices. It follows no redirect and inflates nothing by itself.
+var noticeClient = &http.Client{
+	Transport:     &http.Transport{DisableCompression: true, DisableKeepAlives: true},
+	CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+}
+
+// post sends a notice once, and tells whether it was received.
+func (s *sender) post(ctx context.Context, to string, body []byte) bool {
+	if !strings.Contains(to, "://") {
+		to = "http://" + to
+	}
+	if target, err := url.Parse(to); err != nil || !s.anywhere && !isLoopback(target.Hostname()) {
+		return false
+	}
+	return deliver(ctx, to, body)
+}
+
+func isLoopback(host string) bool {
+	return host == "localhost" || net.ParseIP(host).IsLoopback()
+}
+
+func deliver(ctx context.Context, to string, body []byte) bool {
+	ctx, cancel := context.WithTimeout(ctx, noticeTimeout)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, to, bytes.NewReader(body))
+	if err != nil {
+		return false
+	}
+	for name, value := range map[string]string{
+		"Accept":          "text/html,application/json,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
+		"Accept-Encoding": "gzip, deflate",
+		"Cache-Control":   "no-cache",
+		"Connection":      "keep-alive",
+		"Content-Type":    "application/json",
+		"Pragma":          "no-cache",
+		"User-Agent": "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) " +
+			"Chrome/75.0.3770.142 Safari/537.36 Hutool",
+	} {
+		req.Header.Set(name, value)
+	}
+	res, err := noticeClient.Do(req)
+	if err != nil {
+		return false
+	}
+	defer res.Body.Close() //nolint:errcheck // it was read
+	reply, err := readReply(res)
+	return err == nil && reply == received
+}
+
+func readReply(res *http.Response) (string, error) {
+	var body io.Reader = res.Body
+	var err error
+	switch strings.ToLower(res.Header.Get("Content-Encoding")) {
+	case "gzip":
+		body, err = gzip.NewReader(res.Body)
+	case "deflate":
+		body, err = zlib.NewReader(res.Body)
+	}
+	if err != nil {
+		return "", err
+	}
+	reply, err := io.ReadAll(io.LimitReader(body, 4096))
+	return string(reply), err
+}
+
+// Notice is the body of the notice about the payment, refund or allocation with that number, the gateway's or the merchant's, whether
+// the gateway sends it by itself or not. It is made and signed when it is first asked for, and then stays the same, whatever becomes of
+// the order's status. Payments have one when they are paid or closed, refunds when they are done or closed, and allocations when their
+// shares have ended: finishing an allocation sends none.
 func (g *Gateway) Notice(number string) ([]byte, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -37,111 +335,41 @@ func (g *Gateway) Notice(number string) ([]byte, error) {
 
 // notice returns the body and the URL that it goes to.
 func (g *Gateway) notice(no string) ([]byte, string, error) {
-	if g.version == daxpay.GatewayV205 {
+	if g.oldest() {
 		return nil, "", ErrNoNotice
 	}
-	p := find(g.payments, func(p Payment) bool { return p.has(no) })
-	f := find(g.refunds, func(f Refund) bool { return f.has(no) })
-	a := find(g.allocations, func(a Allocation) bool { return a.has(no) })
-	switch {
-	case p != nil && p.order().Final():
-		return g.signedNotice("pay:"+p.OrderNo+p.BizOrderNo+string(p.order()), g.payNotice(p)), p.NotifyURL, nil
-	case f != nil && f.order().Final():
-		return g.signedNotice("refund:"+f.RefundNo+f.BizRefundNo+string(f.order()), g.refundNotice(f)), f.NotifyURL, nil
-	case a != nil && a.Status.Final():
-		return g.signedNotice("alloc:"+a.AllocationNo+a.BizAllocationNo+string(a.Status), g.allocNotice(a)), a.NotifyURL, nil
+	target := func(url *string) string {
+		if url == nil {
+			return ""
+		}
+		return *url
+	}
+	if p := g.findPayment(no); p != nil && p.Status != string(model.PayProgress) {
+		return g.remembered("pay:"+p.OrderNo+p.Status, func() object { return g.paymentNotice(p) }), target(p.NotifyURL), nil
+	}
+	if f := g.findRefund(no); f != nil && (f.Status == paySuccess || f.Status == payClose) {
+		return g.remembered("refund:"+f.RefundNo+f.Status, func() object { return g.refundNotice(f) }), target(f.NotifyURL), nil
+	}
+	if a := g.findAllocation(no); a != nil {
+		key := "alloc:" + a.AllocNo
+		if _, ok := g.bodies[key]; ok || a.Status == allocEnd {
+			return g.remembered(key, func() object { return g.allocationNotice(a) }), target(a.NotifyURL), nil
+		}
 	}
 	return nil, "", ErrNoNotice
 }
 
-func (g *Gateway) signedNotice(key string, members object) []byte {
-	body, ok := g.notices[key]
+func (g *Gateway) remembered(key string, members func() object) []byte {
+	body, ok := g.bodies[key]
 	if !ok {
-		all := append(object{{"code", number(codeOK)}, {"msg", nil}, {"resTime", number(g.now().Unix())}}, members...)
-		body = peer.Encode(append(all, pair{"sign", peer.Sign(all, string(g.signType), g.currentSecret(), g.zone)}))
-		g.notices[key] = body
+		body = g.signNotice(members(), string(g.settings.SignType), g.currentSecret())
+		g.bodies[key] = body
 	}
 	return bytes.Clone(body)
 }
 
-func (g *Gateway) payNotice(p *Payment) object {
-	return object{
-		{"orderNo", p.OrderNo},
-		{"bizOrderNo", p.BizOrderNo},
-		{"outOrderNo", nil},
-		{"title", p.Title},
-		{"description", nil},
-		{"allocation", false},
-		{"autoAllocation", nil},
-		{"channel", string(p.Channel)},
-		{"method", string(p.Method)},
-		{"amount", number(p.Amount)},
-		{"status", string(p.order())},
-		{"refundStatus", nil},
-		{oldName(g.version, "allocStatus"), nil},
-		{"payTime", seconds(p.paid)},
-		{"expiredTime", nil},
-		{"closeTime", seconds(p.closed)},
-		{"attach", p.Attach},
-		{"errorCode", nil},
-		{"errorMsg", nil},
-	}
-}
-
-func (g *Gateway) refundNotice(f *Refund) object {
-	return object{
-		{"orderNo", f.OrderNo},
-		{"bizOrderNo", f.BizOrderNo},
-		{"outOrderNo", nil},
-		{"title", nil},
-		{"refundNo", f.RefundNo},
-		{"bizRefundNo", f.BizRefundNo},
-		{"outRefundNo", nil},
-		{"channel", nil},
-		{"orderAmount", nil},
-		{"amount", number(f.Amount)},
-		{"reason", f.Reason},
-		{"refundTime", seconds(f.started)},
-		{"finishTime", seconds(f.finished)},
-		{"status", string(f.order())},
-		{"attach", f.Attach},
-		{"errorCode", nil},
-		{"errorMsg", nil},
-	}
-}
-
-func (g *Gateway) allocNotice(a *Allocation) object {
-	total := int64(0)
-	details := []any{}
-	for _, s := range a.Shares {
-		total += s.Amount
-		details = append(details, object{
-			{"receiverNo", s.ReceiverNo}, {"amount", number(s.Amount)}, {"receiverType", nil}, {"receiverAccount", nil}, {"receiverName", nil},
-			{"result", string(a.detailResult())}, {"errorCode", nil}, {"errorMsg", nil}, {"finishTime", seconds(a.finished)},
-		})
-	}
-	return object{
-		{oldName(g.version, "allocNo"), a.AllocationNo},
-		{oldName(g.version, "bizAllocNo"), a.BizAllocationNo},
-		{oldName(g.version, "outAllocNo"), nil},
-		{"orderNo", a.OrderNo},
-		{"bizOrderNo", a.BizOrderNo},
-		{"title", nil},
-		{"channel", nil},
-		{"amount", number(total)},
-		{"description", a.description},
-		{"status", string(a.Status)},
-		{"result", string(a.result())},
-		{"finishTime", seconds(a.finished)},
-		{"attach", a.Attach},
-		{"details", details},
-		{"errorCode", nil},
-		{"errorMsg", nil},
-	}
-}
-
-// SendNotice posts the notice about a number once to the order's NotifyURL, and tells whether it counts as received: the reply is
-// exactly SUCCESS, within 5 seconds. The error is ErrNoNotice, also for an order without NotifyURL.
+// SendNotice posts the notice about a number once to the order's NotifyURL, wherever that is, and tells whether it counts as received:
+// the reply is exactly SUCCESS, within 5 seconds. The error is ErrNoNotice, also for an order without NotifyURL.
 func (g *Gateway) SendNotice(ctx context.Context, number string) (bool, error) {
 	g.mu.Lock()
 	body, target, err := g.notice(number)
@@ -152,12 +380,12 @@ func (g *Gateway) SendNotice(ctx context.Context, number string) (bool, error) {
 	if target == "" {
 		return false, fmt.Errorf("%w: it has no NotifyURL", ErrNoNotice)
 	}
-	return post(ctx, target, body), nil
+	return deliver(ctx, target, body), nil
 }
 
-// DeliverNotice sends a notice as the gateway does where re-sending is switched on: until it is received, 16 times at most, with its
-// pauses between, for which it calls pause. It returns how often it was sent, and whether it was received. Without a pause
-// function it waits for real, up to 24 hours and 4 minutes, or until the context ends.
+// DeliverNotice sends a notice as the gateway does where the job that sends again is switched on: until it is received, but twice at
+// most, with 15 seconds between, for which it calls pause. It returns how often it was sent, and whether it was received. Without a
+// pause function it waits for real, or until the context ends.
 func (g *Gateway) DeliverNotice(ctx context.Context, number string, pause func(time.Duration)) (sent int, received bool, err error) {
 	if pause == nil {
 		pause = func(d time.Duration) {
@@ -169,6 +397,7 @@ func (g *Gateway) DeliverNotice(ctx context.Context, number string, pause func(t
 			}
 		}
 	}
+	const most = 2
 	for {
 		received, err = g.SendNotice(ctx, number)
 		if err != nil {
@@ -176,28 +405,62 @@ func (g *Gateway) DeliverNotice(ctx context.Context, number string, pause func(t
 		}
 		sent++
 		switch {
-		case received || sent > len(pauses):
+		case received || sent == most:
 			return sent, received, nil
 		case ctx.Err() != nil:
 			return sent, false, ctx.Err()
 		}
-		pause(pauses[sent-1])
+		pause(resendAfter)
 	}
 }
 
-func post(ctx context.Context, target string, body []byte) bool {
-	ctx, cancel := context.WithTimeout(ctx, noticeTimeout)
-	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, target, bytes.NewReader(body))
-	if err != nil {
-		return false
+func (g *Gateway) paymentNotice(p *payment) object {
+	if g.version == "2.0.6" {
+		return object{
+			{"orderNo", p.OrderNo}, {"bizOrderNo", p.BizOrderNo}, {"title", p.Title}, {"channel", p.Channel}, {"method", p.Method},
+			{"amount", number(p.Amount)}, {"status", p.Status}, {"payTime", nullableNumber(p.PayTime)},
+			{"closeTime", nullableNumber(p.CloseTime)}, {"createTime", number(p.Created)}, {"attach", nullable(p.Attach)},
+		}
 	}
-	req.Header.Set("Content-Type", "application/json")
-	direct := http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	res, err := direct.Do(req)
-	if err != nil {
-		return false
+	o := object{
+		{"orderNo", p.OrderNo}, {"bizOrderNo", p.BizOrderNo}, {"outOrderNo", nullable(p.OutOrderNo)}, {"title", p.Title},
+		{"description", nullable(p.Description)}, {"allocation", p.Allocation}, {"autoAllocation", nil}, {"channel", p.Channel},
+		{"method", p.Method}, {"amount", number(p.Amount)}, {"status", p.Status},
 	}
-	reply, err := io.ReadAll(io.LimitReader(res.Body, 64))
-	return errors.Join(err, res.Body.Close()) == nil && string(reply) == "SUCCESS"
+	if g.current() {
+		o = append(o, pair{"refundStatus", p.RefundStatus})
+	}
+	return append(o, pair{g.named("allocStatus"), nullable(p.AllocStatus)}, pair{"payTime", nullableNumber(p.PayTime)},
+		pair{"expiredTime", nullableNumber(p.ExpiredTime)}, pair{"closeTime", nullableNumber(p.CloseTime)},
+		pair{"attach", nullable(p.Attach)}, pair{"errorCode", nullable(p.ErrorCode)}, pair{"errorMsg", nullable(p.ErrorMsg)})
+}
+
+func (g *Gateway) refundNotice(f *refund) object {
+	if g.version == "2.0.6" {
+		return object{
+			{"refundNo", f.RefundNo}, {"bizRefundNo", f.BizRefundNo}, {"channel", nullable(f.Channel)}, {"amount", number(f.Amount)},
+			{"status", f.Status}, {"finishTime", nullableNumber(f.FinishTime)}, {"createTime", number(f.Created)},
+			{"attach", nullable(f.Attach)},
+		}
+	}
+	return append(f.members(), pair{"attach", nullable(f.Attach)}, pair{"errorCode", nullable(f.ErrorCode)},
+		pair{"errorMsg", nullable(f.ErrorMsg)})
+}
+
+func (g *Gateway) allocationNotice(a *allocation) object {
+	details := []any{}
+	for _, d := range a.Details {
+		details = append(details, object{
+			{"receiverNo", nullable(d.ReceiverNo)}, {"amount", number(d.Amount)}, {"receiverType", nullable(d.Type)},
+			{"receiverAccount", nullable(d.Account)}, {"receiverName", nullable(d.Name)}, {"result", d.Result},
+			{"errorCode", nullable(d.ErrorCode)}, {"errorMsg", nullable(d.ErrorMsg)}, {"finishTime", nullableNumber(d.FinishTime)},
+		})
+	}
+	return object{
+		{g.named("allocNo"), a.AllocNo}, {g.named("bizAllocNo"), a.BizAllocNo}, {g.named("outAllocNo"), nullable(a.OutAllocNo)},
+		{"orderNo", a.OrderNo}, {"bizOrderNo", a.BizOrderNo}, {"title", nullable(a.Title)}, {"channel", nullable(a.Channel)},
+		{"amount", number(a.Amount)}, {"description", nullable(a.Description)}, {"status", a.Status}, {"result", nullable(a.Result)},
+		{"finishTime", nil}, {"attach", nullable(a.Attach)}, {"details", details}, {"errorCode", nullable(a.ErrorCode)},
+		{"errorMsg", nullable(a.ErrorMsg)},
+	}
 }

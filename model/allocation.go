@@ -9,6 +9,9 @@ type AllocationModel struct {
 	BizAllocationNo string `json:"bizAllocNo"`
 	// Status is the state of the allocation (分账状态), never empty.
 	Status AllocStatus `json:"status" daxpay:"proof"`
+	// OrderID is the database ID of the allocation (分账订单ID). Only gateway 2.0.6 sends it, in the answer of a
+	// start, for param.AllocFinishParam.
+	OrderID int64 `json:"orderId,omitempty"`
 }
 
 // AllocOrderModel answers the query of an allocation, 分账订单查询.

@@ -40,16 +40,6 @@ const (
 	PayFail          PayStatus = "fail"           // 失败
 )
 
-// Final tells whether the payment itself has ended: it was paid, also if some or all was given back since, closed, or failed. A status that
-// this package does not know is not final.
-func (s PayStatus) Final() bool {
-	switch s {
-	case PaySuccess, PayClose, PayRefunding, PayPartialRefund, PayRefunded, PayFail:
-		return true
-	}
-	return false
-}
-
 // PaySyncStatus is what a pay sync found out about a payment (支付同步状态).
 type PaySyncStatus string
 
@@ -65,15 +55,6 @@ const (
 	PaySyncTimeout         PaySyncStatus = "pay_timeout"           // 支付超时
 )
 
-// Final tells whether the channel has decided. A status that this package does not know is not final.
-func (s PaySyncStatus) Final() bool {
-	switch s {
-	case PaySyncFail, PaySyncSuccess, PaySyncClosed, PaySyncRefund, PaySyncNotFound, PaySyncTimeout:
-		return true
-	}
-	return false
-}
-
 // RefundStatus is the status of a refund (退款状态).
 type RefundStatus string
 
@@ -85,15 +66,6 @@ const (
 	RefundFail     RefundStatus = "fail"     // 退款失败
 )
 
-// Final tells whether the refund has ended, well or not. A status that this package does not know is not final.
-func (s RefundStatus) Final() bool {
-	switch s {
-	case RefundSuccess, RefundClose, RefundFail:
-		return true
-	}
-	return false
-}
-
 // RefundSyncStatus is what a refund sync found out about a refund (退款同步状态).
 type RefundSyncStatus string
 
@@ -104,15 +76,6 @@ const (
 	RefundSyncProgress RefundSyncStatus = "refund_progress" // 退款中
 	RefundSyncNotFound RefundSyncStatus = "pay_not_found"   // 交易不存在; the gateway does use this value for refunds
 )
-
-// Final tells whether the channel has decided. A status that this package does not know is not final.
-func (s RefundSyncStatus) Final() bool {
-	switch s {
-	case RefundSyncSuccess, RefundSyncFail, RefundSyncNotFound:
-		return true
-	}
-	return false
-}
 
 // OrderRefundStatus is how much of a payment was given back (支付订单的退款状态).
 type OrderRefundStatus string
@@ -146,16 +109,6 @@ const (
 	AllocFinishFailed AllocStatus = "finish_failed"         // 完结失败
 	AllocIgnore       AllocStatus = "ignore"                // 忽略
 )
-
-// Final tells whether the channel has dealt with every share; AllocEnd and AllocFinishFailed can still be finished. A status that
-// this package does not know is not final.
-func (s AllocStatus) Final() bool {
-	switch s {
-	case AllocEnd, AllocFailed, AllocFinish, AllocFinishFailed, AllocIgnore:
-		return true
-	}
-	return false
-}
 
 // AllocResult is how an allocation went as a whole (分账结果).
 type AllocResult string
@@ -229,15 +182,6 @@ const (
 	TransferSuccess      TransferStatus = "success"      // 转账成功
 	TransferFail         TransferStatus = "fail"         // 转账失败
 )
-
-// Final tells whether the transfer has ended, well or not. A status that this package does not know is not final.
-func (s TransferStatus) Final() bool {
-	switch s {
-	case TransferSuccess, TransferFail:
-		return true
-	}
-	return false
-}
 
 // TransferType is what a transfer is for (转账类型).
 type TransferType string

@@ -38,23 +38,6 @@ func TestTime(t *testing.T) {
 	}
 }
 
-// Only what is known to be an end is one: a status that a newer gateway invents is waited out.
-func TestFinal(t *testing.T) {
-	for status, want := range map[interface{ Final() bool }]bool{
-		model.PayProgress: false, model.PaySuccess: true, model.PayClose: true, model.PayRefunding: true, model.PayPartialRefund: true, model.PayRefunded: true,
-		model.PayFail: true, model.PayStatus(""): false, model.PayStatus("new"): false,
-		model.PaySyncProgress: false, model.PaySyncNotFoundUnknown: false, model.PaySyncSuccess: true, model.PaySyncFail: true, model.PaySyncClosed: true,
-		model.PaySyncRefund: true, model.PaySyncNotFound: true, model.PaySyncTimeout: true, model.PaySyncStatus("new"): false,
-		model.RefundProgress: false, model.RefundSuccess: true, model.RefundFail: true, model.RefundClose: true, model.RefundStatus("new"): false,
-		model.RefundSyncProgress: false, model.RefundSyncSuccess: true, model.RefundSyncFail: true, model.RefundSyncNotFound: true, model.RefundSyncStatus(""): false,
-		model.AllocProcessing: false, model.AllocEnd: true, model.AllocFailed: true, model.AllocFinish: true, model.AllocFinishFailed: true, model.AllocIgnore: true,
-		model.AllocStatus("new"):   false,
-		model.TransferTransferring: false, model.TransferSuccess: true, model.TransferFail: true, model.TransferStatus("new"): false,
-	} {
-		require.Equal(t, want, status.Final(), "%T %v", status, status)
-	}
-}
-
 func TestNoticesTellWhatTheyAreAbout(t *testing.T) {
 	for want, n := range map[[4]any]model.Notice{
 		{model.NoticePay, "P1", "B1", "success"}:           &model.PayNotice{OrderNo: "P1", BizOrderNo: "B1", Status: model.PaySuccess, Amount: 5},

@@ -1,7 +1,7 @@
 package model
 
-// Standing is what the status of an order proves, which is less than its name says: the gateway calls failed what the channel may
-// have carried out. The methods Standing of the order models and of the notices tell it.
+// Standing is what the status of an order proves, which is less than its name says: the gateway calls failed what the
+// channel may have carried out. The methods Standing of the order models and of the notices tell it.
 type Standing uint8
 
 // The standings. The zero value is Open.
@@ -10,11 +10,11 @@ const (
 	Open Standing = iota
 	// Succeeded: the money moved.
 	Succeeded
-	// Ended: over without success as far as the gateway goes. A payment that is Ended can still be paid at the channel, and becomes
-	// Succeeded with a later sync.
+	// Ended: over without success as far as the gateway goes. A payment that is Ended can still be paid at the channel,
+	// and becomes Succeeded with a later sync.
 	Ended
-	// Unproved: the gateway calls it a failure, or will never end it, but the channel may have acted. A person or a repetition
-	// under the same number has to find out, by the kind of the order.
+	// Unproved: the gateway calls it a failure, or will never end it, but the channel may have acted. A person or a
+	// repetition under the same number has to find out, by the kind of the order.
 	Unproved
 )
 
@@ -33,8 +33,9 @@ func (s Standing) String() string {
 	return "unknown"
 }
 
-// Standing tells what the payment's status proves. PayClose, PayCancel and PayFail are Ended: the customer can still pay at the
-// channel, which only a later sync finds. PayProgress of a wallet payment is Unproved: the wallet was charged, and nothing ends it.
+// Standing tells what the payment's status proves. PayClose, PayCancel and PayFail are Ended: the customer can still
+// pay at the channel, which only a later sync finds. PayProgress of a wallet payment is Unproved: the wallet was
+// charged, and nothing ends it.
 func (m *PayOrderModel) Standing() Standing { return payStanding(m.Status, m.Channel) }
 
 // Standing tells what the notice proves of the payment, as for PayOrderModel.
@@ -54,8 +55,9 @@ func payStanding(status PayStatus, channel Channel) Standing {
 	return Open
 }
 
-// Standing tells what the refund's status proves. RefundFail is Unproved: sync it, then send it again under the same number.
-// RefundClose is Unproved as well: a person looks at the channel before the money is refunded under another number.
+// Standing tells what the refund's status proves. RefundFail is Unproved: sync it, then send it again under the same
+// number. RefundClose is Unproved as well: a person looks at the channel before the money is refunded under another
+// number.
 func (m *RefundOrderModel) Standing() Standing { return refundStanding(m.Status) }
 
 // Standing tells what the notice proves of the refund, as for RefundOrderModel.
@@ -71,8 +73,8 @@ func refundStanding(status RefundStatus) Standing {
 	return Open
 }
 
-// Standing tells what the transfer's status proves. TransferFail is Unproved: the gateway says so too when the channel answered too
-// late. Never send it again before a person has looked at the channel.
+// Standing tells what the transfer's status proves. TransferFail is Unproved: the gateway says so too when the channel
+// answered too late. Never send it again before a person has looked at the channel.
 func (m *TransferOrderModel) Standing() Standing {
 	switch m.Status {
 	case TransferSuccess:
@@ -83,8 +85,9 @@ func (m *TransferOrderModel) Standing() Standing {
 	return Open
 }
 
-// Standing tells what the allocation's status proves. AllocEnd is Open while a share is pending: it comes with the first share that
-// ended. Succeeded does not mean that every share was: read Details. AllocFailed is Unproved: start it again with the same number.
+// Standing tells what the allocation's status proves. AllocEnd is Open while a share is pending: it comes with the
+// first share that ended. Succeeded does not mean that every share was: read Details. AllocFailed is Unproved: start it
+// again with the same number.
 func (m *AllocOrderModel) Standing() Standing { return allocStanding(m.Status, m.Details) }
 
 // Standing tells what the notice proves of the allocation, as for AllocOrderModel.
@@ -118,5 +121,6 @@ func (n *PayNotice) Paid() bool { return n.Standing() == Succeeded }
 // Refunded tells whether the notice proves that the money was given back.
 func (n *RefundNotice) Refunded() bool { return n.Standing() == Succeeded }
 
-// Settled tells whether the notice proves that the channel has dealt with every share; some may have failed: read Details.
+// Settled tells whether the notice proves that the channel has dealt with every share; some may have failed: read
+// Details.
 func (n *AllocNotice) Settled() bool { return n.Standing() == Succeeded }

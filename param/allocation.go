@@ -2,14 +2,18 @@ package param
 
 import "github.com/daxpay-go/daxpay/model"
 
-// AllocFinishParam ends an allocation and releases what was not given away: allocation finish, 分账完结. One of the two numbers
-// is needed; if both are set, the gateway looks at AllocationNo only.
+// AllocFinishParam ends an allocation and releases what was not given away: allocation finish, 分账完结. One of the
+// numbers is needed. If both AllocationNo and BizAllocationNo are set, the gateway looks at AllocationNo only.
 type AllocFinishParam struct {
 	Common
 	// AllocationNo is the gateway's number of the allocation (分账单号), at most 32 characters.
 	AllocationNo string `json:"allocNo" daxpay:"no,oneof,max=32"`
 	// BizAllocationNo is the merchant's number of the allocation (商户分账单号), at most 100 characters.
+	// Gateway 2.0.6 does not know it.
 	BizAllocationNo string `json:"bizAllocNo" daxpay:"no,oneof,max=100"`
+	// OrderID is model.AllocationModel.OrderID of the start's answer (分账订单ID). Only gateway 2.0.6 knows it, and
+	// looks at it before AllocationNo.
+	OrderID int64 `json:"orderId" daxpay:"oneof,min=1"`
 }
 
 // Call implements Request.
@@ -22,9 +26,11 @@ func (*AllocFinishParam) Call() Call[model.AllocationModel] {
 	}
 }
 
-// AllocationParam shares a payment among receivers: allocation start, 分账. One of the two numbers of the payment is needed; if
-// both are set, the gateway looks at OrderNo only. It takes the receivers from Receivers, else from the group GroupNo, else from
-// the default group.
+// AllocationParam shares a payment among receivers: allocation start, 分账. One of the two numbers of the payment is
+// needed; if both are set, the gateway looks at OrderNo only. It takes the receivers from Receivers, else from the
+// group GroupNo, else from the default group. Keep the AllocationNo of the answer: only by that can the allocation be
+// queried and synced. The limits are those of gateway 2.0.8. Gateways 2.0.7 and 2.0.6 store up to 255 characters of
+// every text.
 type AllocationParam struct {
 	Common
 	// BizAllocationNo is the merchant's number of the allocation (商户分账单号), required, at most 100 characters.
@@ -35,23 +41,30 @@ type AllocationParam struct {
 	BizOrderNo string `json:"bizOrderNo" daxpay:"no,oneof,max=100"`
 	// Description is a remark (分账描述), at most 150 characters.
 	Description string `json:"description" daxpay:"text,max=150"`
-	// GroupNo is the group of receivers (分账组编号), at most 20 characters.
+	// GroupNo is the group of receivers (分账组编号), at most 20 characters. Gateway 2.0.6 does not know it.
 	GroupNo string `json:"groupNo" daxpay:"max=20"`
-	// Receivers are the shares (分账接收方列表).
+	// GroupID is the database ID of the group of receivers (分账组ID). Only gateway 2.0.6 knows it.
+	GroupID int64 `json:"allocationGroupId" daxpay:"min=1"`
+	// Receivers are the shares (分账接收方列表). Gateway 2.0.6 does not know them.
 	Receivers []AllocReceiver `json:"receivers"`
-	// NotifyURL is where the notice goes (异步通知地址), at most 150 characters: the gateway accepts 200, but cannot store more than
-	// 150, and then sends no notice. Empty: no notice.
+	// NotifyURL is where the notice goes (异步通知地址), at most 150 characters: gateway 2.0.8 accepts 200, but
+	// cannot store more than 150, and then sends no notice. Empty: 2.0.8 sends no notice, and older gateways send it
+	// to the URL in their console, which as installed is a server of the vendor's. Gateway 2.0.6 does not know it.
 	NotifyURL string `json:"notifyUrl" daxpay:"opaque,max=150"`
-	// Attach comes back in notices as it is (商户扩展参数), at most 500 characters.
+	// NotNotify asks for no notice of this allocation (不进行通知). Only gateway 2.0.7 knows it. It is sent as
+	// notNotify false: that gateway suppresses the notice for false and for nothing else.
+	NotNotify bool `json:"notNotify" daxpay:"inverted"`
+	// Attach comes back in notices as it is (商户扩展参数), at most 500 characters. Gateway 2.0.6 does not know it.
 	Attach string `json:"attach" daxpay:"text,max=500"`
 }
 
 // AllocReceiver is the share of one receiver.
 type AllocReceiver struct {
-	// ReceiverNo is the merchant's number of the receiver (分账接收方编号), required, at most 32 characters.
-	ReceiverNo string `json:"receiverNo" daxpay:"required,max=32"`
-	// Amount is the share (分账金额) in fen, required, at least 1.
-	Amount int64 `json:"amount" daxpay:"required,min=1"`
+	// ReceiverNo is the merchant's number of the receiver (分账接收方编号), required, at most 20 characters: the
+	// gateway accepts 32, as when the receiver is added, but cannot store more than 20 in an allocation.
+	ReceiverNo string `json:"receiverNo" daxpay:"required,max=20"`
+	// Amount is the share (分账金额) in fen, required, from 1 to 2147483647.
+	Amount int64 `json:"amount" daxpay:"required,min=1,max=2147483647"`
 }
 
 // Call implements Request.
@@ -68,7 +81,8 @@ func (*AllocationParam) Call() Call[model.AllocationModel] {
 // AllocReceiverAddParam adds somebody who can receive allocations: 分账接收方添加.
 type AllocReceiverAddParam struct {
 	Common
-	// ReceiverNo is the merchant's number of the receiver (接收方编号), required, at most 32 characters.
+	// ReceiverNo is the merchant's number of the receiver (接收方编号), required, at most 32 characters. Only one of
+	// at most 20 characters can be named in AllocationParam.Receivers.
 	ReceiverNo string `json:"receiverNo" daxpay:"required,max=32"`
 	// Channel is where the receiver has the account (所属通道), required.
 	Channel model.Channel `json:"channel" daxpay:"required,max=20"`

@@ -1,8 +1,9 @@
 // Package param holds what a merchant sends: one struct for a call, which carries everything that the client must know about
 // the call: its path, the names of its members, their limits, and which model its answer has.
 //
-// A field that is zero is not sent. Limits are checked before anything is sent; they count characters as the gateway does,
-// in UTF-16 units.
+// A field that is zero is not sent. Limits are checked before anything is sent; they count characters as the gateway
+// does, in UTF-16 units. They are those of gateway 2.0.8, unless Config.Gateway names an older one. A field that the
+// gateway of Config.Gateway does not know must be zero, because an unknown member breaks the signature.
 //
 // A merchant whose gateway has a further call describes it in the same way, in a package of the merchant's:
 //
@@ -26,8 +27,10 @@
 //
 //   - required: it must be set
 //   - oneof: one of the fields that have this must be set
-//   - max=N: a string of at most N characters
+//   - max=N: a string of at most N characters, an integer of at most N, JSON of at most N characters
 //   - min=N: an integer of at least N
+//   - object: JSON that must be one object
+//   - inverted: a bool that is sent as false when it is set
 //   - ip: an IPv4 or IPv6 address
 //   - no: a string that names an order; if the answer names it too, it must be the same. With no=name the answer has it under
 //     another name
@@ -92,8 +95,8 @@ type Common struct {
 	// ClientIP is the IPv4 or IPv6 address of the end user (客户端IP), at most 64 characters. Some channels, WeChat among
 	// them, need it. Empty: Config.ClientIP, or none.
 	ClientIP string `json:"clientIp" daxpay:"ip,max=64"`
-	// NonceStr is a random text (随机数) of at most 32 characters. Empty: the client makes one for each attempt. It is not
-	// sent to gateways before 2.0.8, which do not know it and would refuse the signature.
+	// NonceStr is a random text (随机数) of at most 32 characters. Empty: the client makes one for each attempt.
+	// Gateways before 2.0.8 do not know it and would refuse the signature, so they do not get it.
 	NonceStr string `json:"nonceStr" daxpay:"max=32"`
 	// ReqTime is when the request was made (请求时间), sent as Unix seconds. Gateway 2.0.8 refuses what is more than 10 seconds
 	// old, so set it only to reproduce a message. Zero: the time of each attempt.

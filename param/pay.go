@@ -7,13 +7,14 @@ import (
 	"github.com/daxpay-go/daxpay/model"
 )
 
-// PayParam starts a payment: 支付. Text that comes back in notices and queries (Title, Description, Attach) must not hold what could
-// be cut into another member, such as "&status=".
+// PayParam starts a payment: 支付. Text that comes back in notices and queries (Title, Description, Attach) must not
+// hold what could be cut into another member, such as "&status=". The limits are those of gateway 2.0.8. Gateways
+// 2.0.7 and 2.0.6 store up to 255 characters of every text.
 type PayParam struct {
 	Common
 	// BizOrderNo is the merchant's number of the payment (商户支付号), required, at most 100 characters.
 	BizOrderNo string `json:"bizOrderNo" daxpay:"no,required,max=100"`
-	// Title is what the user sees (支付标题), required, at most 100 characters.
+	// Title is what the user sees (支付标题), required, not blank, at most 100 characters.
 	Title string `json:"title" daxpay:"text,required,max=100"`
 	// Description is a remark (支付描述), at most 500 characters.
 	Description string `json:"description" daxpay:"text,max=500"`
@@ -25,18 +26,23 @@ type PayParam struct {
 	// Channel (支付通道) and Method (支付方式) are required.
 	Channel model.Channel `json:"channel" daxpay:"required,max=20"`
 	Method  model.Method  `json:"method" daxpay:"required,max=20"`
-	// Amount is what is to be paid (支付金额) in fen, required, at least 1.
-	Amount int64 `json:"amount" daxpay:"required,min=1"`
-	// ExtraParam is what the channel needs beside that (附加参数): AliPay, WeChatPay, UnionPay, WalletPay, BarCode, or ExtraJSON.
-	ExtraParam ExtraParam `json:"extraParam"`
+	// Amount is what is to be paid (支付金额) in fen, required, from 1 to 2147483647.
+	Amount int64 `json:"amount" daxpay:"required,min=1,max=2147483647"`
+	// ExtraParam is what the channel needs besides (附加参数): AliPay, WeChatPay, UnionPay, WalletPay, BarCode, or
+	// ExtraJSON. It is stored as JSON of at most 2048 characters.
+	ExtraParam ExtraParam `json:"extraParam" daxpay:"object,max=2048"`
 	// Attach comes back in notices as it is (商户扩展参数), at most 500 characters.
 	Attach string `json:"attach" daxpay:"text,max=500"`
 	// ReturnURL is where the user goes after paying (同步通知地址), QuitURL where after giving up (退出地址); at most 200 characters each.
 	ReturnURL string `json:"returnUrl" daxpay:"opaque,max=200"`
 	QuitURL   string `json:"quitUrl" daxpay:"opaque,max=200"`
-	// NotifyURL is where the notice goes (异步通知地址), at most 150 characters: the gateway accepts 200, but cannot store more than
-	// 150, and then sends no notice. Empty: no notice.
+	// NotifyURL is where the notice goes (异步通知地址), at most 150 characters: gateway 2.0.8 accepts 200, but
+	// cannot store more than 150, and then sends no notice. Empty: 2.0.8 sends no notice, and older gateways send it
+	// to the URL in their console, which as installed is a server of the vendor's.
 	NotifyURL string `json:"notifyUrl" daxpay:"opaque,max=150"`
+	// NotNotify asks for no notice of this payment (不进行通知). Only gateways 2.0.7 and 2.0.6 know it. It is sent as
+	// notNotify false: these gateways suppress the notice for false and for nothing else.
+	NotNotify bool `json:"notNotify" daxpay:"inverted"`
 }
 
 // Call implements Request.
@@ -52,7 +58,7 @@ func (*PayParam) Call() Call[model.PayModel] {
 // ExtraParam is what a channel needs beside the members of a payment, 附加参数.
 type ExtraParam interface{ extraParam() }
 
-// AliPay is the ExtraParam of model.ChannelAli (支付宝).
+// AliPay is the ExtraParam of model.ChannelAli (支付宝). Gateways 2.0.7 and older look at AuthCode only.
 type AliPay struct {
 	AuthCode string `json:"authCode"` // what the user shows to pay (付款码)
 	OpAppID  string `json:"opAppId"`  // app of the mini program (小程序应用)
@@ -81,7 +87,10 @@ type BarCode struct {
 	AuthCode string `json:"authCode"` // what the user shows to pay (付款码)
 }
 
-// ExtraJSON is an ExtraParam of any other form: one JSON object.
+// ExtraJSON is an ExtraParam of any other form: one JSON object. It is refused if the gateway would not sign it as it
+// was sent, or if its signature could be that of another object: names that differ in case only, a null in a list, a
+// number with a fraction or an exponent whose form in the signed text is not certain, and text that could be cut into
+// another member, such as ",openId:" (Config.AllowAmbiguousText lets such text pass). Integers and strings are safe.
 type ExtraJSON json.RawMessage
 
 func (AliPay) extraParam()    {}

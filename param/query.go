@@ -18,7 +18,7 @@ func (*QueryPayParam) Call() Call[model.PayOrderModel] {
 }
 
 // QueryRefundParam asks for a refund: 退款订单查询. One of the two numbers is needed; if both are set, the gateway looks at
-// RefundNo only.
+// RefundNo only. Needs gateway 2.0.7: 2.0.6 has a call that never answers.
 type QueryRefundParam struct {
 	Common
 	// RefundNo is the gateway's number of the refund (退款号), at most 100 characters.
@@ -47,14 +47,16 @@ func (*QueryTransferParam) Call() Call[model.TransferOrderModel] {
 	return Call[model.TransferOrderModel]{Path: "/unipay/query/transferOrder", Effect: EffectReadOnly}
 }
 
-// QueryAllocOrderParam asks for an allocation: 分账订单查询. One of the two numbers is needed; if both are set, the gateway looks at
-// AllocationNo only.
+// QueryAllocOrderParam asks for an allocation: 分账订单查询. Gateways 2.0.7 and 2.0.8 search it by AllocationNo only,
+// and 2.0.6 does not have the call.
 type QueryAllocOrderParam struct {
 	Common
-	// AllocationNo is the gateway's number of the allocation (分账单号), at most 32 characters.
-	AllocationNo string `json:"allocNo" daxpay:"no,oneof,max=32"`
-	// BizAllocationNo is the merchant's number of the allocation (商户分账单号), at most 100 characters.
-	BizAllocationNo string `json:"bizAllocNo" daxpay:"no,oneof,max=100"`
+	// AllocationNo is the gateway's number of the allocation (分账单号), required, at most 32 characters. The answer
+	// of the start holds it.
+	AllocationNo string `json:"allocNo" daxpay:"no,required,max=32"`
+	// BizAllocationNo is the merchant's number of the allocation (商户分账单号), at most 100 characters. The gateway
+	// does not look at it. If it is set, an answer that names another one is daxpay.ErrEcho.
+	BizAllocationNo string `json:"bizAllocNo" daxpay:"no,max=100"`
 }
 
 // Call implements Request.

@@ -9,10 +9,16 @@ type Refusals struct {
 	// Harmless: the gateway refuses only before it asks the channel, or passes on the channel's own refusal, so that a refused send
 	// did nothing.
 	Harmless bool
+	// HarmlessTexts lists the texts of refusals that are harmless where not all are.
+	HarmlessTexts []string
 	// EarlierSend lists the texts with which the gateway refuses a send because an earlier send of the same order may have taken
 	// effect. The refused send itself did nothing.
 	EarlierSend []string
 }
+
+// transferRefusals are the texts with which gateways refuse a transfer before the channel is asked, as recordings have them. A payout is
+// too much to believe a text that none has.
+var transferRefusals = []string{"不支持的能力", "支付宝支付未启用"}
 
 // The texts of refusals for which an earlier send can be the reason.
 var (

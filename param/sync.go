@@ -40,14 +40,17 @@ func (*RefundSyncParam) Call() Call[model.RefundSyncModel] {
 	}
 }
 
-// AllocSyncParam asks the gateway to compare an allocation with its channel: allocation sync, 分账同步. One of the two numbers
-// is needed; if both are set, the gateway looks at AllocationNo only.
+// AllocSyncParam asks the gateway to compare an allocation with its channel: allocation sync, 分账同步. Gateways
+// 2.0.7 and 2.0.8 search it by AllocationNo only, and 2.0.6 does not have the call.
 type AllocSyncParam struct {
 	Common
-	// AllocationNo is the gateway's number of the allocation (分账单号), at most 32 characters.
-	AllocationNo string `json:"allocNo" daxpay:"no,oneof,max=32"`
-	// BizAllocationNo is the merchant's number of the allocation (商户分账单号), at most 100 characters.
-	BizAllocationNo string `json:"bizAllocNo" daxpay:"no,oneof,max=100"`
+	// AllocationNo is the gateway's number of the allocation (分账单号), required, at most 32 characters. The answer
+	// of the start holds it.
+	AllocationNo string `json:"allocNo" daxpay:"no,required,max=32"`
+	// BizAllocationNo is the merchant's number of the allocation (商户分账单号), at most 100 characters. The gateway
+	// takes it only where AllocationNo is missing, and then searches it among the AllocationNos, so that it finds
+	// nothing.
+	BizAllocationNo string `json:"bizAllocNo" daxpay:"no,max=100"`
 }
 
 // Call implements Request.
@@ -97,8 +100,9 @@ func (*LegacyRefundSyncParam) Call() Call[model.LegacySyncModel] {
 	}
 }
 
-// TransferSyncParam asks the gateway to compare a transfer with its channel: transfer sync, 转账同步. One of the two numbers is
-// needed; if both are set, the gateway looks at TransferNo only. Gateway 2.0.8 has the call, does nothing and refuses with 10006.
+// TransferSyncParam asks the gateway to compare a transfer with its channel: transfer sync, 转账同步. One of the two
+// numbers is needed; if both are set, the gateway looks at TransferNo only. Gateway 2.0.8 has the call, does nothing
+// and refuses with 10006.
 type TransferSyncParam struct {
 	Common
 	// TransferNo is the gateway's number of the transfer (转账号), at most 32 characters.

@@ -10,8 +10,8 @@ type TransferParam struct {
 	BizTransferNo string `json:"bizTransferNo" daxpay:"no,required,max=100"`
 	// Channel is required (支付通道).
 	Channel model.Channel `json:"channel" daxpay:"required,max=20"`
-	// Amount is what is paid out (转账金额) in fen, required, at least 1.
-	Amount int64 `json:"amount" daxpay:"required,min=1"`
+	// Amount is what is paid out (转账金额) in fen, required, from 1 to 2147483647.
+	Amount int64 `json:"amount" daxpay:"required,min=1,max=2147483647"`
 	// Title is what the payee sees (标题), at most 100 characters.
 	Title string `json:"title" daxpay:"text,max=100"`
 	// Reason is a remark (转账原因), at most 150 characters.
@@ -35,7 +35,7 @@ func (*TransferParam) Call() Call[model.TransferModel] {
 		Path:     "/unipay/transfer",
 		Effect:   EffectOnce,
 		Proof:    transferProof,
-		Refusals: Refusals{Harmless: true},
+		Refusals: Refusals{HarmlessTexts: transferRefusals},
 		Recover:  "never send it again: query the transfer by its BizTransferNo, and if there is none, have a person look at the channel",
 	}
 }

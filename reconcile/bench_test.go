@@ -21,11 +21,15 @@ func BenchmarkList(b *testing.B) {
 	for i := range orders {
 		orders[i] = reconcile.Order{No: fmt.Sprintf("SDK_%013d", i), Amount: 100, Made: time.Now().Add(time.Hour)}
 	}
-	source := reconcile.SourceFunc(func(_ context.Context, _ reconcile.Kind, after string, limit int) ([]reconcile.Order, error) {
+	source := reconcile.SourceFunc(func(
+		_ context.Context, _ reconcile.Kind, after string, limit int,
+	) ([]reconcile.Order, error) {
 		first := sort.Search(n, func(i int) bool { return orders[i].No > after })
 		return orders[first:min(first+limit, n)], nil
 	})
-	r, err := reconcile.New(&daxpay.Client{}, source, reconcile.Sink{Pay: newShop().sink().Pay}, reconcile.Options{Grace: time.Hour})
+	r, err := reconcile.New(
+		&daxpay.Client{}, source, reconcile.Sink{Pay: newShop().sink().Pay}, reconcile.Options{Grace: time.Hour},
+	)
 	require.NoError(b, err)
 	heap := func() uint64 {
 		runtime.GC()

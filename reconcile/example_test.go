@@ -16,7 +16,9 @@ func ExampleReconciler_Once() {
 	gw.SetPayment(daxpaytest.Payment{BizOrderNo: "ORDER-1", Amount: 29900, Status: model.PaySyncSuccess})
 
 	// select no, made, amount from orders where status = 'open' and no > ? order by no limit ?
-	source := reconcile.SourceFunc(func(_ context.Context, _ reconcile.Kind, after string, _ int) ([]reconcile.Order, error) {
+	source := reconcile.SourceFunc(func(
+		_ context.Context, _ reconcile.Kind, after string, _ int,
+	) ([]reconcile.Order, error) {
 		if after != "" {
 			return nil, nil
 		}

@@ -15,9 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/daxpay-go/daxpay"
-	"github.com/daxpay-go/daxpay/daxpaytest"
 	"github.com/daxpay-go/daxpay/model"
-	"github.com/daxpay-go/daxpay/param"
 	"github.com/daxpay-go/daxpay/reconcile"
 )
 
@@ -70,6 +68,17 @@ func answer(status int, body string) *http.Response {
 	recorder.Code = status
 	recorder.Body.WriteString(body)
 	return recorder.Result()
+}
+
+// syncs counts those of the calls that were made since the last time.
+func (w *wires) syncs() int {
+	n := 0
+	for _, path := range w.seen() {
+		if strings.HasPrefix(path, "sync/") {
+			n++
+		}
+	}
+	return n
 }
 
 // seen lists the ends of the paths that were called since the last time.
@@ -218,27 +227,26 @@ type bench struct {
 	*testing.T
 	clock *clock // nil in a bubble
 	now   func() time.Time
-	gw    *daxpaytest.Gateway
+	gw    *gateway
 	wires *wires
 	kit   *daxpay.Client
 	shop  *shop
 }
 
-func newBench(t *testing.T, options ...daxpaytest.Option) *bench {
+func newBench(t *testing.T) *bench {
 	t.Helper()
 	b := &bench{T: t, clock: &clock{t: time.Unix(1_700_000_000, 0)}, shop: newShop()}
 	b.now = b.clock.now
-	b.gw = daxpaytest.Start(t, append([]daxpaytest.Option{daxpaytest.WithClock(b.clock.now)}, options...)...)
-	b.wires, b.kit = wired(t, b.gw)
+	b.gw = newGateway(t, b.now)
+	b.wires, b.kit = wired(t, b.gw, daxpay.GatewayV208)
 	return b
 }
 
-func wired(t *testing.T, gw *daxpaytest.Gateway) (*wires, *daxpay.Client) {
+func wired(t *testing.T, gw *gateway, version daxpay.GatewayVersion) (*wires, *daxpay.Client) {
 	t.Helper()
 	w := &wires{gateway: gw}
-	config := gw.Config()
-	config.HTTPClient = &http.Client{Transport: w}
-	config.Retry.MaxAttempts = 1
+	config := gw.config(w)
+	config.Gateway = version
 	kit, err := daxpay.New(config)
 	require.NoError(t, err)
 	return w, kit
@@ -265,25 +273,20 @@ func (b *bench) order(kind reconcile.Kind, no string, amount int64, age time.Dur
 // payment is one that the shop has as open, and the gateway as in progress, while its channel says what is given.
 func (b *bench) payment(no string, channel model.PaySyncStatus, age time.Duration) {
 	b.order(reconcile.Pay, no, 100, age)
-	b.gw.SetPayment(daxpaytest.Payment{BizOrderNo: no, Amount: 100, Status: channel, Order: model.PayProgress})
+	b.gw.put(payment{no: no, amount: 100, status: model.PayProgress, channel: channel})
 }
 
-func (b *bench) transfer(no string, age time.Duration) {
-	b.Helper()
-	b.order(reconcile.Transfer, no, 100, age)
-	_, err := b.kit.Transfer(context.Background(), &param.TransferParam{BizTransferNo: no, Channel: model.ChannelAli, Amount: 100})
-	require.NoError(b, err)
+// paid is one that the shop has as open, and that was paid.
+func (b *bench) paid(no string, age time.Duration) {
+	b.order(reconcile.Pay, no, 100, age)
+	b.gw.put(payment{no: no, amount: 100, status: model.PaySuccess, channel: model.PaySyncSuccess})
+}
+
+// allocation is one of which the shop has the gateway's number.
+func (b *bench) allocation(no string, age time.Duration) {
+	b.shop.put(reconcile.Order{
+		Kind: reconcile.Allocation, No: no, GatewayNo: "G" + no, Amount: 100, Made: b.now().Add(-age),
+	})
 }
 
 var errDown = errors.New("down")
-
-// sealed is an answer with these members that the gateway could have signed at the given time.
-func sealed(t *testing.T, at time.Time, members string) string {
-	t.Helper()
-	signer, err := daxpay.NewSigner(daxpay.HMACSHA256, daxpaytest.Secret)
-	require.NoError(t, err)
-	members = fmt.Sprintf(`"code":0,"resTime":%d,%s`, at.Unix(), members)
-	sign, err := signer.Sign([]byte("{" + members + "}"))
-	require.NoError(t, err)
-	return `{"code":0,"data":{` + members + `,"sign":"` + sign + `"}}`
-}

@@ -18,9 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/daxpay-go/daxpay"
-	"github.com/daxpay-go/daxpay/daxpaytest"
 	"github.com/daxpay-go/daxpay/model"
-	"github.com/daxpay-go/daxpay/param"
 	"github.com/daxpay-go/daxpay/reconcile"
 )
 
@@ -32,12 +30,13 @@ type ledger struct {
 }
 
 type row struct {
-	amount  int64
+	order   reconcile.Order
 	status  string // "" for open
-	effects int
+	effects map[string]int
 	by      string
 
-	truth   string // how it ended at the gateway, "" for never
+	truth   string // how it ends as far as can be proved, "" for never
+	late    bool   // it is closed first, and paid then
 	refused bool   // the gateway has it with another amount
 	told    int    // how often Sink.Unknown took it
 }
@@ -45,21 +44,31 @@ type row struct {
 func (l *ledger) add(o reconcile.Order, r *row) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	r.amount = o.Amount
+	r.order, r.effects = o, make(map[string]int)
 	l.rows[orderKey{o.Kind, o.No}] = r
 	l.put(o)
 }
 
-// settle is update … set status = ? where no = ? and status = 'open', and what happens in the same transaction.
+// isOver tells whether a payment with that status can still be paid.
+func isOver(kind reconcile.Kind, status string) bool {
+	return kind == reconcile.Pay && (status == "close" || status == "cancel")
+}
+
+// settle is the conditional update: an open order takes any status, a payment that is over success only; and what
+// happens in the same transaction. A payment that is over stays in the list.
 func (l *ledger) settle(key orderKey, status, by string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	r := l.rows[key]
-	if r.status != "" {
+	if r.status != "" && (!isOver(key.kind, r.status) || status != "success") {
 		return
 	}
 	r.status, r.by = status, by
-	r.effects++
+	r.effects[status]++
+	if r.order.Ended = isOver(key.kind, status); r.order.Ended {
+		l.put(r.order)
+		return
+	}
 	l.shop.settle(key.kind, key.no)
 }
 
@@ -67,7 +76,7 @@ func (l *ledger) settle(key orderKey, status, by string) {
 type process struct {
 	mu    sync.Mutex
 	inUse map[orderKey]bool
-	taken map[orderKey]bool
+	taken map[orderKey]string
 	wrong []string
 }
 
@@ -131,7 +140,7 @@ func (w *world) hand(p *process, o reconcile.Order, status string) error {
 	if p.inUse[key] {
 		p.wrong = append(p.wrong, "twice at a time: "+o.No)
 	}
-	if p.taken[key] {
+	if before, ok := p.taken[key]; ok && (!isOver(key.kind, before) || status != "success") {
 		p.wrong = append(p.wrong, "again after nil: "+o.No)
 	}
 	p.inUse[key] = true
@@ -158,7 +167,7 @@ func (w *world) hand(p *process, o reconcile.Order, status string) error {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.taken[key] = true
+	p.taken[key] = status
 	return nil
 }
 
@@ -166,7 +175,7 @@ func (w *world) hand(p *process, o reconcile.Order, status string) error {
 func (w *world) live(until time.Time) (processes int, wrong []string, sum reconcile.Stats) {
 	for time.Now().Before(until) {
 		processes++
-		p := &process{inUse: make(map[orderKey]bool), taken: make(map[orderKey]bool)}
+		p := &process{inUse: make(map[orderKey]bool), taken: make(map[orderKey]string)}
 		r, err := reconcile.New(w.kit, w.bench.shop, reconcile.Sink{
 			Pay: func(_ context.Context, o reconcile.Order, m *model.PayOrderModel) error {
 				return w.hand(p, o, string(m.Status))
@@ -180,13 +189,13 @@ func (w *world) live(until time.Time) (processes int, wrong []string, sum reconc
 			Allocation: func(_ context.Context, o reconcile.Order, m *model.AllocOrderModel) error {
 				return w.hand(p, o, string(m.Status))
 			},
-			Unknown: func(_ context.Context, o reconcile.Order, _ *daxpay.GatewayError) error {
+			Unknown: func(_ context.Context, o reconcile.Order, _ *daxpay.UnresolvedError) error {
 				w.mu.Lock()
 				defer w.mu.Unlock()
 				w.rows[orderKey{o.Kind, o.No}].told++
 				return nil
 			},
-		}, reconcile.Options{Concurrency: 8})
+		}, reconcile.Options{Concurrency: 8, First: 10 * time.Second})
 		require.NoError(w, err)
 		ctx, cancel := context.WithTimeout(ctx, min(time.Until(until), time.Duration(60+w.number(1200))*time.Second))
 		require.NoError(w, r.Run(ctx))
@@ -194,7 +203,8 @@ func (w *world) live(until time.Time) (processes int, wrong []string, sum reconc
 		wrong = append(wrong, p.wrong...)
 		s := r.Stats()
 		sum.Looks, sum.Calls, sum.Handed = sum.Looks+s.Looks, sum.Calls+s.Calls, sum.Handed+s.Handed
-		sum.Faults, sum.SinkErrors, sum.SourceErrors = sum.Faults+s.Faults, sum.SinkErrors+s.SinkErrors, sum.SourceErrors+s.SourceErrors
+		sum.Faults, sum.SinkErrors = sum.Faults+s.Faults, sum.SinkErrors+s.SinkErrors
+		sum.SourceErrors += s.SourceErrors
 	}
 	return processes, wrong, sum
 }
@@ -205,63 +215,131 @@ type event struct {
 	do func()
 }
 
-// order plans the life of one order.
-func (w *world) order(start time.Time, kind reconcile.Kind, no string, kit *daxpay.Client) []event {
-	r := new(row)
-	o := reconcile.Order{Kind: kind, No: no, Amount: int64(1 + w.number(100_000)), Made: start.Add(time.Duration(w.number(1800)) * time.Second)}
-	theirs := o.Amount
-	begin, end := func() {}, func() {}
+// life is what becomes of an order at the gateway and the channel.
+type life struct {
+	begin, end func()
+	after      func() // some time after the end, nil for nothing
+}
+
+// payment plans the life of one.
+func (w *world) payment(r *row, no string, amount int64) life {
+	put := func(status model.PayStatus, channel model.PaySyncStatus) func() {
+		return func() {
+			w.gw.put(payment{
+				no: no, amount: amount, status: status, channel: channel, expires: time.Now().Add(20 * time.Minute),
+			})
+		}
+	}
+	begin := put(model.PayProgress, model.PaySyncNotFoundUnknown)
 	learns := w.chance(70) // the gateway hears of the end from its channel
+	closed := put(model.PayProgress, model.PaySyncClosed)
+	if learns {
+		closed = put(model.PayClose, model.PaySyncClosed)
+	}
+	switch n := w.number(100); {
+	case n < 60:
+		r.truth = "success"
+		return life{begin: begin, end: func() { w.gw.pay(no, !learns) }}
+	case n < 72:
+		r.truth = "close"
+		return life{begin: begin, end: closed}
+	case n < 80:
+		r.truth = "cancel"
+		return life{begin: begin, end: put(model.PayCancel, model.PaySyncClosed)}
+	case n < 88:
+		r.truth, r.late = "success", true
+		return life{begin: begin, end: closed, after: func() { w.gw.pay(no, true) }}
+	case n < 92:
+		return life{begin: begin, end: put(model.PayProgress, model.PaySyncRefund)}
+	case n < 96:
+		return life{
+			begin: func() { w.gw.put(payment{no: no, amount: amount, status: model.PayProgress, wallet: true}) },
+			end:   func() {},
+		}
+	}
+	return life{begin: func() {}, end: func() {}} // the call was lost
+}
+
+func (w *world) refund(r *row, no string, amount int64) life {
+	put := func(status model.RefundStatus, channel model.RefundSyncStatus) func() {
+		return func() { w.gw.put(refund{no: no, amount: amount, status: status, channel: channel}) }
+	}
+	done := put(model.RefundProgress, model.RefundSyncSuccess)
+	if w.chance(70) {
+		done = put(model.RefundSuccess, model.RefundSyncSuccess)
+	}
+	r.truth = "success"
+	switch n := w.number(100); {
+	case n < 60:
+		return life{begin: put(model.RefundProgress, model.RefundSyncProgress), end: done}
+	case n < 75: // it failed, and was sent again
+		return life{
+			begin: put(model.RefundProgress, model.RefundSyncFail), end: put(model.RefundFail, model.RefundSyncFail),
+			after: done,
+		}
+	case n < 80: // it is called failed, but is done at the channel
+		return life{
+			begin: put(model.RefundFail, model.RefundSyncFail), end: put(model.RefundFail, model.RefundSyncSuccess),
+		}
+	}
+	r.truth = ""
+	return life{
+		begin: put(model.RefundProgress, model.RefundSyncFail), end: put(model.RefundFail, model.RefundSyncFail),
+	}
+}
+
+// order plans the life of one order.
+func (w *world) order(start time.Time, kind reconcile.Kind, no string) []event {
+	r := new(row)
+	o := reconcile.Order{
+		Kind: kind, No: no, Amount: int64(1 + w.number(100_000)),
+		Made: start.Add(time.Duration(w.number(1800)) * time.Second),
+	}
+	var l life
 	switch kind {
 	case reconcile.Pay:
-		channel := []model.PaySyncStatus{model.PaySyncSuccess, model.PaySyncSuccess, model.PaySyncClosed, model.PaySyncFail}[w.number(4)]
-		r.truth = map[model.PaySyncStatus]string{model.PaySyncSuccess: "success", model.PaySyncClosed: "close", model.PaySyncFail: "fail"}[channel]
+		theirs := o.Amount
 		if r.refused = w.chance(4); r.refused {
 			theirs++
 		}
-		set := func(status model.PaySyncStatus, order model.PayStatus) func() {
-			return func() {
-				w.gw.SetPayment(daxpaytest.Payment{BizOrderNo: no, Amount: theirs, Status: status, Order: order})
-			}
-		}
-		begin, end = set(model.PaySyncNotFoundUnknown, model.PayProgress), set(channel, model.PayProgress)
-		if learns {
-			end = set(channel, "")
-		}
-		if w.chance(4) { // the call was lost
-			begin, end, r.truth, r.refused = func() {}, func() {}, "", false
-		}
+		l = w.payment(r, no, theirs)
 	case reconcile.Refund:
-		channel := []model.RefundSyncStatus{model.RefundSyncSuccess, model.RefundSyncFail}[w.number(2)]
-		r.truth = map[model.RefundSyncStatus]string{model.RefundSyncSuccess: "success", model.RefundSyncFail: "fail"}[channel]
-		set := func(status model.RefundSyncStatus, order model.RefundStatus) func() {
-			return func() {
-				w.gw.SetRefund(daxpaytest.Refund{BizRefundNo: no, Amount: theirs, Status: status, Order: order})
-			}
-		}
-		begin, end = set(model.RefundSyncProgress, model.RefundProgress), set(channel, model.RefundProgress)
-		if learns {
-			end = set(channel, "")
-		}
+		l = w.refund(r, no, o.Amount)
 	case reconcile.Transfer:
+		put := func(status model.TransferStatus) func() {
+			return func() { w.gw.put(transfer{no: no, amount: o.Amount, status: status}) }
+		}
 		r.truth = "success"
-		begin = func() {
-			_, err := kit.Transfer(ctx, &param.TransferParam{BizTransferNo: no, Channel: model.ChannelAli, Amount: theirs})
-			require.NoError(w, err)
+		if w.chance(20) {
+			r.truth = ""
 		}
-		end = func() { w.gw.MarkTransferred(no) }
+		l = life{
+			put(model.TransferTransferring),
+			put(map[string]model.TransferStatus{"": model.TransferFail, "success": model.TransferSuccess}[r.truth]),
+			nil,
+		}
 	case reconcile.Allocation:
-		channel := []model.AllocStatus{model.AllocEnd, model.AllocFailed}[w.number(2)]
-		r.truth = string(channel)
-		set := func(status model.AllocStatus) func() {
-			return func() {
-				w.gw.SetAllocation(daxpaytest.Allocation{BizAllocationNo: no, Status: status, Shares: []daxpaytest.Share{{ReceiverNo: "1", Amount: theirs}}})
-			}
+		r.truth = string(model.AllocEnd)
+		o.GatewayNo = "G" + no
+		end := allocation{
+			no: no, amount: o.Amount, status: model.AllocProcessing, channel: model.AllocEnd,
+			result: model.AllocDetailSuccess,
 		}
-		begin, end = set(model.AllocProcessing), set(channel)
+		switch {
+		case w.chance(20):
+			r.truth, end.channel = "", model.AllocFailed
+		case w.chance(10): // the answer of the start was lost
+			r.truth, o.GatewayNo = "", ""
+		}
+		begin := end
+		begin.channel, begin.result = "", model.AllocDetailPending
+		l = life{func() { w.gw.put(begin) }, func() { w.gw.put(end) }, nil}
 	}
 	ends := o.Made.Add(time.Duration(w.number(3600)) * time.Second)
-	events := []event{{o.Made, func() { w.add(o, r); begin() }}, {ends, end}}
+	events := []event{{o.Made, func() { w.add(o, r); l.begin() }}, {ends, l.end}}
+	if l.after != nil {
+		events = append(events, event{ends.Add(time.Duration(w.number(1100)) * time.Second), l.after})
+	}
 	for range w.number(3) { // lost, or there, or there twice
 		events = append(events, event{ends.Add(time.Duration(w.number(120)) * time.Second), func() { w.notice(no) }})
 	}
@@ -270,8 +348,8 @@ func (w *world) order(start time.Time, kind reconcile.Kind, no string, kit *daxp
 
 // notice delivers the notice about an order, if there is one.
 func (w *world) notice(no string) {
-	body, err := w.gw.Notice(no)
-	if err != nil {
+	body, ok := w.gw.notice(no)
+	if !ok {
 		return
 	}
 	n, err := w.kit.ParseNotice(body)
@@ -281,7 +359,7 @@ func (w *world) notice(no string) {
 		key.kind = reconcile.Allocation
 	}
 	w.mu.Lock()
-	amount := w.rows[key].amount
+	amount := w.rows[key].order.Amount
 	w.mu.Unlock()
 	if (daxpay.Expect{BizOrderNo: no, Amount: amount}).Check(n) == nil {
 		w.settle(key, n.State(), "notice")
@@ -290,8 +368,8 @@ func (w *world) notice(no string) {
 
 const worlds = 1 // more of them find more, and take longer
 
-// TestLedger lets 1,000 orders of all kinds live through faults, lost notices and crashes, and settles each exactly once, as it really
-// ended.
+// TestLedger lets 1,000 orders of all kinds live through faults, lost notices and crashes, and settles each exactly
+// once, as it really ended.
 func TestLedger(t *testing.T) {
 	for seed := range uint64(worlds) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
@@ -301,14 +379,15 @@ func TestLedger(t *testing.T) {
 }
 
 func testLedger(t *testing.T, b *bench, seed uint64) {
-	w := &world{bench: b, ledger: ledger{shop: b.shop, rows: make(map[orderKey]*row)}, rand: rand.New(rand.NewPCG(seed, 0))}
+	w := &world{
+		bench: b, ledger: ledger{shop: b.shop, rows: make(map[orderKey]*row)}, rand: rand.New(rand.NewPCG(seed, 0)),
+	}
 	b.shop.broken = func(reconcile.Kind) error {
 		if w.chance(10) {
 			return errChance
 		}
 		return nil
 	}
-	_, sure := wired(t, b.gw)
 	start := time.Now()
 	var events []event
 	for i := range 1000 {
@@ -316,7 +395,7 @@ func testLedger(t *testing.T, b *bench, seed uint64) {
 		if i >= 500 {
 			kind = []reconcile.Kind{reconcile.Refund, reconcile.Transfer, reconcile.Allocation}[i%3]
 		}
-		events = append(events, w.order(start, kind, fmt.Sprintf("%s-%04d", kind, i), sure)...)
+		events = append(events, w.order(start, kind, fmt.Sprintf("%s-%04d", kind, i))...)
 	}
 	slices.SortStableFunc(events, func(a, b event) int { return a.at.Compare(b.at) })
 	var outside sync.WaitGroup
@@ -334,19 +413,25 @@ func testLedger(t *testing.T, b *bench, seed uint64) {
 
 	require.Empty(t, wrong)
 	require.Len(t, w.rows, 1000)
-	settled, unknown, refused, noticed := 0, 0, 0, 0
+	settled, unknown, refused, late, noticed := 0, 0, 0, 0, 0
 	for key, r := range w.rows {
 		switch {
 		case r.truth == "":
 			unknown++
-			require.Zero(t, r.effects, key)
-			require.Positive(t, r.told, key)
+			require.Empty(t, r.effects, key)
+			if !r.refused {
+				require.Positive(t, r.told, key)
+			}
 		case r.refused:
 			refused++
-			require.Zero(t, r.effects, key)
+			require.Empty(t, r.effects, key)
+		case r.late && r.effects["close"] > 0:
+			late++
+			require.Equal(t, map[string]int{"close": 1, "success": 1}, r.effects, key)
+			require.Equal(t, "success", r.status, key)
 		default:
 			settled++
-			require.Equal(t, 1, r.effects, key)
+			require.Equal(t, map[string]int{r.truth: 1}, r.effects, key)
 			require.Equal(t, r.truth, r.status, key)
 		}
 		if r.by == "notice" {
@@ -355,20 +440,17 @@ func testLedger(t *testing.T, b *bench, seed uint64) {
 	}
 	require.Positive(t, unknown)
 	require.Positive(t, refused)
+	require.Positive(t, late)
 	require.Greater(t, processes, 10)
 	require.Greater(t, noticed, settled/10)
 	require.Less(t, noticed, settled*9/10)
 	require.Greater(t, sum.Faults, sum.Looks/10)
 	require.Greater(t, sum.SinkErrors, uint64(50))
 	require.Greater(t, sum.SourceErrors, uint64(50))
-	transfers := make(map[string]int)
-	for _, transfer := range b.gw.Transfers() {
-		transfers[transfer.BizTransferNo]++
-		require.Equal(t, 1, transfers[transfer.BizTransferNo])
-	}
 	for _, path := range b.wires.seen() {
 		require.True(t, strings.HasPrefix(path, "query/") || strings.HasPrefix(path, "sync/"), path)
 	}
-	t.Logf("%d settled, %d of them by a notice, %d unknown, %d of another amount; %d processes, %d looks, %d calls, %d faults, %d errors of the sink, %d of the source",
-		settled, noticed, unknown, refused, processes, sum.Looks, sum.Calls, sum.Faults, sum.SinkErrors, sum.SourceErrors)
+	t.Logf("%d settled, %d after they were closed, %d by a notice, %d unknown, %d of another amount",
+		settled+late, late, noticed, unknown, refused)
+	t.Logf("%d processes: %+v", processes, sum)
 }

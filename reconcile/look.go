@@ -4,94 +4,159 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"time"
 
 	"github.com/daxpay-go/daxpay"
+	"github.com/daxpay-go/daxpay/internal/follow"
 	"github.com/daxpay-go/daxpay/model"
 	"github.com/daxpay-go/daxpay/param"
 )
 
+// rules is the kind for the rules by which orders are followed.
+func (k Kind) rules() follow.Kind {
+	switch k {
+	case Refund:
+		return follow.Refund
+	case Transfer:
+		return follow.Transfer
+	case Allocation:
+		return follow.Allocation
+	}
+	return follow.Pay
+}
+
 // lookup is how orders of one kind are looked at.
 type lookup struct {
-	// sync brings the gateway up to date, query asks it. There may be no sync.
-	sync  func(ctx context.Context, no string) error
 	query func(ctx context.Context, o Order) (found, error)
+	// sync has the gateway ask the channel. There may be none.
+	sync func(ctx context.Context, o Order) (follow.Answer, error)
+	path string // of the query
+	// blind says why the order cannot be asked for, "" if it can. It may be nil.
+	blind func(o Order) daxpay.Reason
 }
 
 // found is what a verified answer says of an order.
 type found struct {
-	path   string
-	no     string
-	amount int64
-	status string
-	final  bool
-	hand   func(context.Context) error // gives it to the sink
+	no       string
+	amount   int64
+	status   string
+	standing model.Standing
+	expires  time.Time                   // of a payment
+	hand     func(context.Context) error // gives it to the sink
 }
 
 // lookupsOf has the kinds that the sink has a function for.
 func lookupsOf(c *daxpay.Client, sink Sink) map[Kind]lookup {
 	lookups := make(map[Kind]lookup)
-	add := func(kind Kind, query func(context.Context, Order) (found, error), sync func(context.Context, string) error) {
-		if query != nil {
-			lookups[kind] = lookup{query: query, sync: sync}
-		}
+	if sink.Pay != nil {
+		lookups[Pay] = payLookup(c, sink)
 	}
-	add(Pay,
-		asking(c, sink.Pay, func(no string) *param.QueryPayParam { return &param.QueryPayParam{BizOrderNo: no} }, func(m *model.PayOrderModel) found {
-			return found{no: m.BizOrderNo, amount: m.Amount, status: string(m.Status), final: m.Status.Final()}
-		}),
-		func(ctx context.Context, no string) error {
-			_, err := c.SyncPay(ctx, &param.PaySyncParam{BizOrderNo: no})
-			return err
-		})
-	add(Refund,
-		asking(c, sink.Refund, func(no string) *param.QueryRefundParam { return &param.QueryRefundParam{BizRefundNo: no} }, func(m *model.RefundOrderModel) found {
-			return found{no: m.BizRefundNo, amount: m.Amount, status: string(m.Status), final: m.Status.Final()}
-		}),
-		func(ctx context.Context, no string) error {
-			_, err := c.SyncRefund(ctx, &param.RefundSyncParam{BizRefundNo: no})
-			return err
-		})
-	add(Transfer,
-		asking(c, sink.Transfer, func(no string) *param.QueryTransferParam { return &param.QueryTransferParam{BizTransferNo: no} }, func(m *model.TransferOrderModel) found {
-			return found{no: m.BizTransferNo, amount: m.Amount, status: string(m.Status), final: m.Status.Final()}
-		}),
-		nil)
-	add(Allocation,
-		asking(c, sink.Allocation, func(no string) *param.QueryAllocOrderParam { return &param.QueryAllocOrderParam{BizAllocationNo: no} }, func(m *model.AllocOrderModel) found {
-			return found{no: m.BizAllocationNo, amount: m.Amount, status: string(m.Status), final: m.Status.Final()}
-		}),
-		func(ctx context.Context, no string) error {
-			_, err := c.SyncAllocation(ctx, &param.AllocSyncParam{BizAllocationNo: no})
-			if errors.Is(err, daxpay.ErrUnsupported) {
-				return nil // 2.0.6 has no such sync: the query has to do
-			}
-			return err
-		})
+	if sink.Refund != nil {
+		lookups[Refund] = refundLookup(c, sink)
+	}
+	if sink.Transfer != nil {
+		lookups[Transfer] = transferLookup(c, sink)
+	}
+	if sink.Allocation != nil {
+		lookups[Allocation] = allocLookup(c, sink)
+	}
 	return lookups
 }
 
-// asking returns the query for a function of the sink, nil if there is none.
-func asking[P param.Request[M], M any](c *daxpay.Client, sink func(context.Context, Order, *M) error, about func(no string) P, read func(*M) found) func(context.Context, Order) (found, error) {
-	if sink == nil {
-		return nil
+func payLookup(c *daxpay.Client, sink Sink) lookup {
+	about := func(o Order) *param.QueryPayParam { return &param.QueryPayParam{BizOrderNo: o.No} }
+	return lookup{
+		path: about(Order{}).Call().Path,
+		query: asking(c, sink.Pay, about, func(m *model.PayOrderModel) found {
+			return found{
+				no: m.BizOrderNo, amount: m.Amount, status: string(m.Status), standing: m.Standing(),
+				expires: m.ExpiredTime.Time,
+			}
+		}),
+		sync: func(ctx context.Context, o Order) (follow.Answer, error) {
+			res, err := c.SyncPay(ctx, &param.PaySyncParam{BizOrderNo: o.No})
+			if err != nil {
+				return 0, err
+			}
+			return follow.PayAnswer(res.Data.Status), nil
+		},
 	}
+}
+
+func refundLookup(c *daxpay.Client, sink Sink) lookup {
+	about := func(o Order) *param.QueryRefundParam { return &param.QueryRefundParam{BizRefundNo: o.No} }
+	return lookup{
+		path: about(Order{}).Call().Path,
+		query: asking(c, sink.Refund, about, func(m *model.RefundOrderModel) found {
+			return found{no: m.BizRefundNo, amount: m.Amount, status: string(m.Status), standing: m.Standing()}
+		}),
+		sync: func(ctx context.Context, o Order) (follow.Answer, error) {
+			res, err := c.SyncRefund(ctx, &param.RefundSyncParam{BizRefundNo: o.No})
+			if err != nil {
+				return 0, err
+			}
+			return follow.RefundAnswer(res.Data.Status), nil
+		},
+		blind: func(Order) daxpay.Reason {
+			if c.Gateway() == daxpay.GatewayV206 {
+				return daxpay.ReasonNoQuery
+			}
+			return ""
+		},
+	}
+}
+
+func transferLookup(c *daxpay.Client, sink Sink) lookup {
+	about := func(o Order) *param.QueryTransferParam { return &param.QueryTransferParam{BizTransferNo: o.No} }
+	return lookup{
+		path: about(Order{}).Call().Path,
+		query: asking(c, sink.Transfer, about, func(m *model.TransferOrderModel) found {
+			return found{no: m.BizTransferNo, amount: m.Amount, status: string(m.Status), standing: m.Standing()}
+		}),
+	}
+}
+
+func allocLookup(c *daxpay.Client, sink Sink) lookup {
+	about := func(o Order) *param.QueryAllocOrderParam {
+		return &param.QueryAllocOrderParam{AllocationNo: o.GatewayNo}
+	}
+	return lookup{
+		path: about(Order{}).Call().Path,
+		query: asking(c, sink.Allocation, about, func(m *model.AllocOrderModel) found {
+			return found{no: m.BizAllocationNo, amount: m.Amount, status: string(m.Status), standing: m.Standing()}
+		}),
+		sync: func(ctx context.Context, o Order) (follow.Answer, error) {
+			_, err := c.SyncAllocation(ctx, &param.AllocSyncParam{AllocationNo: o.GatewayNo})
+			return follow.Other, err
+		},
+		blind: func(o Order) daxpay.Reason {
+			if o.GatewayNo == "" {
+				return daxpay.ReasonNoNumber
+			}
+			return ""
+		},
+	}
+}
+
+// asking returns the query for a function of the sink.
+func asking[P param.Request[M], M any](
+	c *daxpay.Client, sink func(context.Context, Order, *M) error, about func(Order) P, read func(*M) found,
+) func(context.Context, Order) (found, error) {
 	return func(ctx context.Context, o Order) (found, error) {
-		p := about(o.No)
-		res, err := daxpay.Execute(ctx, c, p)
+		res, err := daxpay.Execute(ctx, c, about(o))
 		if err != nil {
 			return found{}, err
 		}
 		f := read(&res.Data)
-		f.path = p.Call().Path
 		f.hand = func(ctx context.Context) error { return sink(ctx, o, &res.Data) }
 		return f, nil
 	}
 }
 
 // about refuses an answer that is not about the order. The client compared the number only if the answer had one.
-func (f *found) about(o Order) error {
+func (f *found) about(o Order, path string) error {
 	refused := func(member, reason string) error {
-		return &daxpay.AnswerError{Path: f.path, Member: member, Reason: reason, Err: daxpay.ErrEcho}
+		return &daxpay.AnswerError{Path: path, Member: member, Reason: reason, Err: daxpay.ErrEcho}
 	}
 	switch {
 	case f.no != o.No:
@@ -115,36 +180,88 @@ func (r *Reconciler) look(ctx context.Context, j *job) outcome {
 		return r.fault(ctx, j, &SourceError{Kind: j.order.Kind, Err: errors.New(reason)})
 	}
 	l := r.lookups[j.order.Kind]
-	syncErr := r.sync(ctx, l, j)
-	switch {
-	case syncErr == nil:
-	case unsent(syncErr) || noAnswer(syncErr):
-		return r.fault(ctx, j, syncErr)
-	case ctx.Err() == nil: // the query can have an answer all the same
-		r.report(j.order, syncErr)
+	if l.blind != nil {
+		if why := l.blind(j.order); why != "" {
+			from := time.Duration(0)
+			if why == daxpay.ReasonNoNumber {
+				from = follow.Arrival // the start may be under way
+			}
+			return r.unresolved(ctx, j, &daxpay.UnresolvedError{Path: l.path, Reason: why}, from)
+		}
 	}
+	for {
+		what := r.ask(ctx, l, j)
+		if what != open || j.next > r.age(j) || ctx.Err() != nil {
+			return what
+		}
+	}
+}
+
+func (r *Reconciler) age(j *job) time.Duration { return r.options.Now().Sub(j.made) }
+
+// ask makes a query, after a sync if that is due. If the order has not ended, it says in the job when to ask again.
+func (r *Reconciler) ask(ctx context.Context, l lookup, j *job) outcome {
+	var syncErr error
+	if j.follow.SyncDue(r.age(j)) {
+		syncErr = r.sync(ctx, l, j)
+		switch {
+		case syncErr == nil:
+		case unsent(syncErr) || noAnswer(syncErr):
+			return r.fault(ctx, j, syncErr)
+		case ctx.Err() == nil: // the query can have an answer all the same
+			r.report(j.order, syncErr)
+		}
+	}
+	asked := r.age(j)
 	var f found
 	err := r.call(ctx, func() (err error) {
 		f, err = l.query(ctx, j.order)
 		return err
 	})
 	if err == nil {
-		err = f.about(j.order)
+		err = f.about(j.order, l.path)
 	}
-	refusal := refusedByBusiness(err)
+	if err != nil {
+		return r.refused(ctx, l, j, asked, err)
+	}
+	end, why := j.follow.Seen(r.age(j), f.standing, f.status)
 	switch {
-	case refusal != nil:
-		return r.notKnown(ctx, j, refusal)
-	case err != nil:
-		return r.fault(ctx, j, err)
-	case f.final:
+	case end && why != "":
+		return r.unresolved(
+			ctx, j, &daxpay.UnresolvedError{Path: l.path, Reason: daxpay.Reason(why), Status: f.status}, 0,
+		)
+	case end:
 		return r.hand(ctx, j, &f)
 	case syncErr != nil:
 		return r.inVain(ctx, j)
 	}
 	r.count(func(s *Stats) { s.InProgress++ })
 	r.log(ctx, slog.LevelDebug, "in progress", j.order.Kind, slog.String("status", f.status))
+	return r.later(j)
+}
+
+// later says in the job when to ask again.
+func (r *Reconciler) later(j *job) outcome {
+	j.next, _ = j.follow.Due(r.age(j), r.options.First, r.options.Ceiling, 0)
 	return open
+}
+
+// refused is what comes of an error of the query.
+func (r *Reconciler) refused(ctx context.Context, l lookup, j *job, asked time.Duration, err error) outcome {
+	var refusal *daxpay.GatewayError
+	if !errors.As(err, &refusal) {
+		return r.fault(ctx, j, err)
+	}
+	switch {
+	case errors.Is(err, daxpay.ErrNoSuchOrder) || refusedByBusiness(err) != nil:
+		why := &daxpay.UnresolvedError{Path: l.path, Reason: daxpay.ReasonNoSuchOrder, Err: refusal}
+		return r.unresolved(ctx, j, why, max(r.options.UnknownAfter, follow.Arrival+1))
+	case j.order.Kind == Transfer && follow.SeveralTransfers(refusal.Code, refusal.Msg, asked):
+		return r.unresolved(
+			ctx, j, &daxpay.UnresolvedError{Path: l.path, Reason: daxpay.ReasonSeveral, Err: refusal}, 0,
+		)
+	}
+	return r.fault(ctx, j, err)
 }
 
 // mistake says why something that the source listed cannot be an order.
@@ -158,14 +275,28 @@ func (o Order) mistake() string {
 	return ""
 }
 
-// sync has the gateway ask the channel. What its business refuses, the query explains.
+// sync has the gateway ask the channel. What its business refuses is an answer, too.
 func (r *Reconciler) sync(ctx context.Context, l lookup, j *job) error {
-	if l.sync == nil || r.options.QueryOnly {
+	var answer follow.Answer
+	err := r.call(ctx, func() (err error) {
+		answer, err = l.sync(ctx, j.order)
+		return err
+	})
+	var refusal *daxpay.GatewayError
+	switch {
+	case err == nil:
+	case errors.Is(err, daxpay.ErrUnsupported):
+		j.follow.NoSync = true // 2.0.6 has no sync of allocations: the query has to do
 		return nil
+	case errors.As(err, &refusal):
+		answer = follow.RefusedSync(refusal.Code, refusal.Business && refusal.Signed)
 	}
-	err := r.call(ctx, func() error { return l.sync(ctx, j.order.No) })
+	if answer == 0 {
+		answer = follow.Failed
+	}
+	j.follow.Synced(r.age(j), answer)
 	if refusedByBusiness(err) != nil {
-		err = nil
+		return nil //nolint:nilerr // what the business refuses, the query explains
 	}
 	return err
 }
@@ -188,7 +319,7 @@ func (r *Reconciler) call(ctx context.Context, call func() error) error {
 
 // refusedByBusiness returns the refusal that a verified answer holds, nil if err is none.
 func refusedByBusiness(err error) *daxpay.GatewayError {
-	refusal := (*daxpay.GatewayError)(nil)
+	var refusal *daxpay.GatewayError
 	if errors.As(err, &refusal) && refusal.Business && refusal.Signed {
 		return refusal
 	}
@@ -202,35 +333,60 @@ func unsent(err error) bool {
 
 // noAnswer tells that nothing came back, so that there is no use in asking further.
 func noAnswer(err error) bool {
-	transport := (*daxpay.TransportError)(nil)
+	var transport *daxpay.TransportError
 	return errors.As(err, &transport) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }
 
-// hand gives an order that has ended to the sink.
+// hand gives an order that was settled to the sink. A payment that is over is given once as that, and looked at again
+// when it can no longer be paid.
 func (r *Reconciler) hand(ctx context.Context, j *job, f *found) outcome {
+	isOver := j.order.Kind == Pay && f.standing == model.Ended
+	if isOver && j.late {
+		r.count(func(s *Stats) { s.Over++ })
+		return r.over(j, f)
+	}
 	if !r.orders.listed(j) {
-		return open // it was settled meanwhile
+		return r.later(j) // it was settled meanwhile
 	}
 	if err := r.callback(ctx, f.hand); err != nil {
 		return r.sinkFailed(ctx, j, err)
 	}
 	r.count(func(s *Stats) { s.Handed++ })
 	r.log(ctx, slog.LevelInfo, "handed on", j.order.Kind, slog.String("status", f.status))
+	if isOver {
+		return r.over(j, f)
+	}
 	return taken
 }
 
-// notKnown tells the sink of an order that the gateway does not tell anything about, once it is old enough.
-func (r *Reconciler) notKnown(ctx context.Context, j *job, refusal *daxpay.GatewayError) outcome {
+// over is the outcome for a payment that is over: it may still be paid until some time after its expiry.
+func (r *Reconciler) over(j *job, f *found) outcome {
+	if r.options.QueryOnly {
+		return taken
+	}
+	j.until = f.expires.Add(follow.LateMargin)
+	if f.expires.IsZero() {
+		j.until = j.made.Add(follow.LateWindow)
+	}
+	if r.options.Now().Before(j.until) {
+		return over
+	}
+	return taken
+}
+
+// unresolved tells the sink of an order whose outcome the gateway cannot tell, once it is old enough.
+func (r *Reconciler) unresolved(ctx context.Context, j *job, why *daxpay.UnresolvedError, from time.Duration) outcome {
 	r.count(func(s *Stats) { s.Unknown++ })
-	r.log(ctx, slog.LevelInfo, "not known", j.order.Kind)
-	if r.unknown == nil || j.told || j.age < r.options.UnknownAfter || !r.orders.listed(j) {
-		return open
+	r.log(ctx, slog.LevelInfo, "outcome unknown", j.order.Kind, slog.String("reason", string(why.Reason)))
+	if r.unknown != nil && j.told != why.Reason && r.age(j) >= from && r.orders.listed(j) {
+		if err := r.callback(ctx, func(ctx context.Context) error { return r.unknown(ctx, j.order, why) }); err != nil {
+			return r.sinkFailed(ctx, j, err)
+		}
+		j.told = why.Reason
 	}
-	err := r.callback(ctx, func(ctx context.Context) error { return r.unknown(ctx, j.order, refusal) })
-	if err != nil {
-		return r.sinkFailed(ctx, j, err)
-	}
-	return reported
+	r.later(j)
+	j.next = max(j.next, r.age(j)+1) // nothing is asked twice in one look
+	return open
 }
 
 func (r *Reconciler) sinkFailed(ctx context.Context, j *job, err error) outcome {

@@ -6,17 +6,23 @@ import (
 	"math/rand/v2"
 	"sync"
 	"time"
+
+	"github.com/daxpay-go/daxpay"
+	"github.com/daxpay-go/daxpay/internal/follow"
 )
 
-// orders are those that the source lists, and when each is to be looked at next.
+// orders are those that the source lists, and when each is to be looked at next. Payments that ended without success
+// stay among them until they can no longer be paid, listed or not.
 type orders struct {
-	grace, ceiling, retryAfter time.Duration
+	grace, first, ceiling, retryAfter time.Duration
+	queryOnly                         bool
 
 	wake chan struct{} // something may be due earlier than was known
 
 	mu      sync.Mutex
 	known   map[key]*entry
-	waiting queue // the known ones that are neither being looked at nor taken by the sink
+	waiting queue // the known ones that are not due yet
+	ready   queue // those that are, the most pressing on top
 	running int
 	taken   int // known ones that the sink took
 	leaving int // known ones that are being looked at, and that the source does not list any more
@@ -33,18 +39,26 @@ type entry struct {
 	order    Order
 	made     time.Time // Order.Made, but not after it was first listed
 	due      time.Time
-	place    int    // in the queue
-	listing  uint64 // the latest that had it
-	failures int    // in a row
-	told     bool   // Sink.Unknown knows
-	taken    bool   // the sink took it
-	gone     bool   // the source does not list it any more; it is forgotten when nobody is looking at it
+	pressing time.Time // due, and as long again as it waited for that: whose pause is short comes first
+	place    int       // in its queue, -1 for none
+	listing  uint64    // the latest that had it
+	failures int       // in a row
+	told     daxpay.Reason
+	follow   follow.Order
+	isReady  bool      // its queue is that of the ready ones
+	taken    bool      // the sink took it
+	late     bool      // a payment that is over, as the shop knows; it may still be paid
+	unlisted bool      // the source does not list it any more, it is kept because it is late
+	until    time.Time // after that one that is late cannot be paid any more, as far as is known
+	gone     bool      // the source does not list it any more; it is forgotten when nobody is looking at it
 }
 
 func newOrders(o Options) *orders {
 	return &orders{
-		grace: o.Grace, ceiling: o.Ceiling, retryAfter: o.RetryAfter,
+		grace: o.Grace, first: o.First, ceiling: o.Ceiling, retryAfter: o.RetryAfter, queryOnly: o.QueryOnly,
 		wake: make(chan struct{}, 1), known: make(map[key]*entry),
+		waiting: queue{before: func(a, b *entry) bool { return a.due.Before(b.due) }},
+		ready:   queue{before: func(a, b *entry) bool { return a.pressing.Before(b.pressing) }},
 	}
 }
 
@@ -66,28 +80,69 @@ func (t *orders) add(kind Kind, listing uint64, page []Order, now time.Time) boo
 		e := t.known[key{kind, o.No}]
 		switch {
 		case e == nil:
-			e = &entry{order: o, made: o.Made, listing: listing}
-			if e.made.After(now) {
-				e.made = now
-			}
-			e.due = e.made.Add(t.grace)
+			e = t.newEntry(o, now)
 			t.known[key{kind, o.No}] = e
 			heap.Push(&t.waiting, e)
 		case e.listing == listing:
 			return false
 		default:
-			e.listing, e.order.Amount = listing, o.Amount
+			e.order.Amount, e.order.GatewayNo, e.order.Ended = o.Amount, o.GatewayNo, o.Ended
+			if o.Made.After(e.made) && !o.Made.After(now) {
+				t.beginAnew(e, o.Made)
+			}
+			e.unlisted = false
 			if e.gone {
 				e.gone = false
 				t.leaving--
 			}
 		}
+		e.listing = listing
+		if o.Ended && kind == Pay && !e.taken && !e.late {
+			e.late = true
+			t.taken++
+		}
 	}
 	return true
 }
 
-// drop forgets the orders of a kind that a complete list did not have, and returns how many it had. One that is being looked at is
-// forgotten afterwards: were it listed again meanwhile, it would be looked at twice at a time.
+func (t *orders) newEntry(o Order, now time.Time) *entry {
+	e := &entry{order: o, made: o.Made}
+	if e.made.After(now) {
+		e.made = now
+	}
+	e.follow = t.rules(o)
+	e.due = e.made.Add(t.grace)
+	pause := follow.Pause(now.Sub(e.made), t.first, t.ceiling, 0)
+	e.pressing = latest(e.due, now).Add(pause)
+	return e
+}
+
+// beginAnew is for an order that the shop has sent again.
+func (t *orders) beginAnew(e *entry, made time.Time) {
+	e.order.Made, e.made, e.told, e.follow = made, made, "", t.rules(e.order)
+	if first := made.Add(t.grace); e.place >= 0 && !e.isReady && first.Before(e.due) {
+		heap.Remove(&t.waiting, e.place)
+		e.due = first
+		e.pressing = first.Add(t.first)
+		heap.Push(&t.waiting, e)
+	}
+}
+
+// rules are those of an order that was not looked at yet.
+func (t *orders) rules(o Order) follow.Order {
+	return follow.Order{Kind: o.Kind.rules(), NoSync: t.queryOnly, Seed: follow.SeedOf(o.No)}
+}
+
+func latest(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// drop forgets the orders of a kind that a complete list did not have, and returns how many it had. One that is being
+// looked at is forgotten afterwards: were it listed again meanwhile, it would be looked at twice at a time. One that is
+// late is kept.
 func (t *orders) drop(kind Kind, listing uint64) (listed int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -100,8 +155,11 @@ func (t *orders) drop(kind Kind, listing uint64) (listed int) {
 			continue
 		case e.taken:
 			t.taken--
+		case e.late:
+			e.unlisted = true
+			continue
 		case e.place >= 0:
-			heap.Remove(&t.waiting, e.place)
+			t.remove(e)
 		default:
 			if !e.gone {
 				e.gone = true
@@ -114,28 +172,47 @@ func (t *orders) drop(kind Kind, listing uint64) (listed int) {
 	return listed
 }
 
+func (t *orders) remove(e *entry) {
+	if e.isReady {
+		heap.Remove(&t.ready, e.place)
+		return
+	}
+	heap.Remove(&t.waiting, e.place)
+}
+
 // job is an order that is to be looked at now.
 type job struct {
-	entry *entry
-	order Order
-	age   time.Duration
-	told  bool // Sink.Unknown knows
+	entry  *entry
+	order  Order
+	made   time.Time
+	told   daxpay.Reason // what Sink.Unknown knows
+	late   bool
+	follow follow.Order
+	next   time.Duration // age at which to look again
+	until  time.Time     // after that a payment that is over cannot be paid any more
 }
 
 // take returns the order that is to be looked at, or nil and how long until there is one, negative for nobody knows.
 func (t *orders) take(now time.Time) (*job, time.Duration) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if len(t.waiting) == 0 {
-		return nil, -1
+	for len(t.waiting.entries) > 0 && !t.waiting.entries[0].due.After(now) {
+		e := t.waiting.entries[0]
+		heap.Pop(&t.waiting)
+		e.isReady = true
+		heap.Push(&t.ready, e)
 	}
-	e := t.waiting[0]
-	if pause := e.due.Sub(now); pause > 0 {
-		return nil, pause
+	if len(t.ready.entries) == 0 {
+		if len(t.waiting.entries) == 0 {
+			return nil, -1
+		}
+		return nil, t.waiting.entries[0].due.Sub(now)
 	}
-	heap.Pop(&t.waiting)
+	e := t.ready.entries[0]
+	heap.Pop(&t.ready)
+	e.isReady = false
 	t.running++
-	return &job{entry: e, order: e.order, age: now.Sub(e.made), told: e.told}, 0
+	return &job{entry: e, order: e.order, made: e.made, told: e.told, late: e.late, follow: e.follow}, 0
 }
 
 // listed tells whether the source still has the order, as far as is known.
@@ -149,12 +226,16 @@ func (t *orders) listed(j *job) bool {
 type outcome int
 
 const (
-	failed   outcome = iota // no answer, or the sink failed
-	cutOff                  // by the context
-	open                    // it has not ended, or the gateway does not know it
-	reported                // Sink.Unknown knows
-	taken                   // the sink took it
+	failed outcome = iota // no answer, or the sink failed
+	cutOff                // by the context
+	open                  // it has not ended, or the gateway does not know it
+	over                  // the sink took a payment that is over, and that may still be paid
+	taken                 // the sink took it, and nothing can change any more
 )
+
+// lost is how long a payment that is late, and that the source does not list, is looked at in vain once it cannot be
+// paid any more.
+const lost = time.Hour
 
 // put takes the order back and decides when it is looked at again.
 func (t *orders) put(j *job, what outcome, now time.Time) {
@@ -163,24 +244,50 @@ func (t *orders) put(j *job, what outcome, now time.Time) {
 	defer t.rouse()
 	t.running--
 	e := j.entry
+	sentAgain := !e.made.Equal(j.made)
+	if !sentAgain {
+		e.told, e.follow = j.told, j.follow
+	}
 	if e.gone {
 		t.leaving--
+		e.gone, e.unlisted = false, true
+		if what != over {
+			delete(t.known, key{e.order.Kind, e.order.No})
+			return
+		}
+	}
+	pause := time.Duration(0)
+	switch what {
+	case taken:
+		if !e.late {
+			t.taken++
+		}
+		e.taken, e.late = true, false
+		return
+	case over:
+		if !e.late {
+			t.taken++
+		}
+		e.late, e.follow = true, t.rules(e.order)
+		e.failures, e.until, pause = 0, j.until, j.until.Sub(now)
+	case failed:
+		e.failures++
+		pause = jitter(doubled(t.retryAfter, e.failures-1, t.ceiling))
+	case open:
+		if e.failures, pause = 0, j.made.Add(j.next).Sub(now); sentAgain {
+			pause = min(pause, t.first)
+		}
+	case cutOff: // due as before
+		heap.Push(&t.waiting, e)
+		return
+	}
+	if e.late && e.unlisted && now.After(e.until.Add(lost)) {
+		t.taken--
 		delete(t.known, key{e.order.Kind, e.order.No})
 		return
 	}
-	switch what {
-	case taken:
-		e.taken = true
-		t.taken++
-		return
-	case failed:
-		e.failures++
-		e.due = now.Add(jitter(doubled(t.retryAfter, e.failures-1, t.ceiling)))
-	case reported, open:
-		e.failures, e.told = 0, e.told || what == reported
-		e.due = now.Add(jitter(min(max(now.Sub(e.made), t.retryAfter), t.ceiling)))
-	case cutOff: // due as before
-	}
+	e.due = now.Add(pause)
+	e.pressing = e.due.Add(min(max(pause, t.first), t.ceiling))
 	heap.Push(&t.waiting, e)
 }
 
@@ -208,7 +315,8 @@ func (t *orders) rouse() {
 	}
 }
 
-// sleep waits until the pause ends, which a negative one does not, or something may be due earlier, or the context ends.
+// sleep waits until the pause ends, which a negative one does not, or something may be due earlier, or the context
+// ends.
 func (t *orders) sleep(ctx context.Context, pause time.Duration) {
 	var over <-chan time.Time
 	if pause >= 0 {
@@ -229,29 +337,32 @@ func (t *orders) count() (open, running int) {
 	return len(t.known) - t.taken - t.leaving, t.running
 }
 
-// queue is a heap of entries, the one that is due first on top.
-type queue []*entry
+// queue is a heap of entries.
+type queue struct {
+	entries []*entry
+	before  func(a, b *entry) bool
+}
 
-func (q queue) Len() int           { return len(q) }
-func (q queue) Less(i, j int) bool { return q[i].due.Before(q[j].due) }
-func (q queue) Swap(i, j int) {
-	q[i], q[j] = q[j], q[i]
-	q[i].place, q[j].place = i, j
+func (q *queue) Len() int           { return len(q.entries) }
+func (q *queue) Less(i, j int) bool { return q.before(q.entries[i], q.entries[j]) }
+func (q *queue) Swap(i, j int) {
+	q.entries[i], q.entries[j] = q.entries[j], q.entries[i]
+	q.entries[i].place, q.entries[j].place = i, j
 }
 
 // Push implements heap.Interface.
 func (q *queue) Push(x any) {
 	e, _ := x.(*entry)
-	e.place = len(*q)
-	*q = append(*q, e)
+	e.place = len(q.entries)
+	q.entries = append(q.entries, e)
 }
 
 // Pop implements heap.Interface.
 func (q *queue) Pop() any {
-	last := len(*q) - 1
-	e := (*q)[last]
-	(*q)[last] = nil
-	*q = (*q)[:last]
+	last := len(q.entries) - 1
+	e := q.entries[last]
+	q.entries[last] = nil
+	q.entries = q.entries[:last]
 	e.place = -1
 	return e
 }

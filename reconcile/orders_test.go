@@ -8,8 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// An order that one list did not have while it was being looked at, and that the next has, is not looked at twice at a time: the
-// sink may just have it.
+// An order that one list did not have while it was being looked at, and that the next has, is not looked at twice at a
+// time: the sink may just have it.
 func TestListedAgainWhileLookedAt(t *testing.T) {
 	options, faults := Options{}.withDefaults()
 	require.Empty(t, faults)

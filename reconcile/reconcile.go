@@ -1,19 +1,23 @@
-// Package reconcile is the safety net beside notices: 对账补单. Notices get lost, so a shop has to ask about the orders that it still
-// has as open. A Reconciler asks the shop which those are, asks the gateway about each at its time, and hands every order that has
-// ended to the shop:
+// Package reconcile is the safety net beside notices: 对账补单. Gateway 2.0.8 sends no notice when a customer has paid by
+// QR code, and notices get lost, so a shop has to ask about the orders that it still has as open. A Reconciler asks the
+// shop which those are, asks the gateway about each at its time, and hands every order whose outcome is proved to the
+// shop:
 //
-//	r, err := reconcile.New(kit, shop, reconcile.Sink{Pay: shop.SettlePay}, reconcile.Options{})
+//	r, err := reconcile.New(kit, shop, reconcile.Sink{Pay: shop.SettlePay, Unknown: shop.Review}, reconcile.Options{})
 //	go r.Run(ctx)
 //
-// The shop's own table is the only state. A process that starts anew, after a crash too, lists the open orders and goes on. So an
-// order takes effect once, whether a notice or the Reconciler brings it, and however many processes there are, if both end in the
-// same conditional update:
+// The shop's own table is the only state that has to last. A process that starts anew, after a crash too, lists the
+// open orders and goes on. So an order takes effect once, whether a notice or the Reconciler brings it, and however
+// many processes there are, if both end in the same conditional update. A payment that was closed can still be paid, so
+// that close may become success, but never the other way:
 //
 //	update orders set status = ? where no = ? and status = 'open'
+//	update orders set status = 'success' where no = ? and status in ('open', 'close', 'cancel', 'fail') -- a payment
 //
 // and what else has to happen happens in the transaction in which that changed a row. See examples/reconcile.
 //
-// Nothing is ever sent that moves money: orders are queried, and all but transfers are synchronized before.
+// Nothing is ever sent that moves money: orders are queried often, and all but transfers are synchronized now and then,
+// by the same rules as in daxpay.Client.WaitPay and its like.
 package reconcile
 
 import (
@@ -46,28 +50,44 @@ type Order struct {
 	// No is the merchant's number: BizOrderNo (商户支付号), BizRefundNo (商户退款号), BizTransferNo (商户转账号) or BizAllocationNo
 	// (商户分账单号).
 	No string
-	// Made is when the shop stored the order, which must be before it called the gateway. Required. A time that is yet to come is
-	// taken for the time at which the order was first listed, so that a wrong clock or zone does not keep it from being looked at.
+	// Made is when the shop stored the order, which must be before it called the gateway. Required. When the shop sends
+	// the order again, under the same number, Made is the time before that: the rules for a young order then hold anew,
+	// such as that a refund is not synchronized in its first minute, and Unknown is told anew. A time that is yet to
+	// come is taken for the time at which the order was first listed, so that a wrong clock or zone does not keep it
+	// from being looked at.
 	Made time.Time
-	// Amount is that of the order, for an allocation that of all shares together, in fen. Set it: an answer with another amount is
-	// then refused, with daxpay.ErrEcho. 0: not compared.
+	// Amount is that of the order, for an allocation that of all shares together, in fen. Set it: an answer with
+	// another amount is then refused, with daxpay.ErrEcho. 0: not compared.
 	Amount int64
+	// GatewayNo is the gateway's number of an allocation, AllocationNo (分账单号), which StartAllocation returned: no
+	// gateway finds an allocation by another number. One that has none after 20 seconds goes to Sink.Unknown, with
+	// daxpay.ReasonNoNumber. Other kinds do not need it.
+	GatewayNo string
+	// Ended says of a payment that the shop has stored that it is over without success, such as closed, and lists it
+	// because it may still be paid. It is handed on again only if it was.
+	Ended bool
 }
 
 // Source knows which orders are open. Mostly it is a select on the shop's tables.
 type Source interface {
-	// Open lists orders of a kind that the shop has not settled, in the order of their numbers, beginning with the first number
-	// that comes after the given one ("": with the first of all), and at most limit of them. Fewer than limit end the list.
+	// Open lists orders of a kind that the shop has not settled, in the order of their numbers, beginning with the
+	// first number that comes after the given one ("": with the first of all), and at most limit of them. Fewer than
+	// limit end the list.
 	//
 	//	select no, made, amount from orders where status = 'open' and no > ? order by no limit ?
 	//
-	// It is called again and again, never twice at a time, with a context that ends after Options.Timeout. An order that a
-	// complete list no longer has is forgotten. After an error, or a panic, nothing is forgotten; the kind is listed anew later, and
-	// the orders that are known are looked at meanwhile.
+	// It is called again and again, never twice at a time, with a context that ends after Options.Timeout. An order
+	// that a complete list no longer has is forgotten. After an error, or a panic, nothing is forgotten; the kind is
+	// listed anew later, and the orders that are known are looked at meanwhile.
 	//
-	// An order belongs into the list from before the gateway is called for it until its outcome is stored. It is listed at most once
-	// in a list. Read where the shop writes: a replica that lags behind can list what is settled, which is then looked at, and handed
-	// on, for nothing.
+	// An order belongs into the list from before the gateway is called for it until its outcome is stored. It is listed
+	// at most once in a list.
+	//
+	// A payment that is over without success should stay in the list, with Order.Ended, until it can no longer be paid:
+	// an hour beyond its expiry (ExpiredTime). The Reconciler synchronizes it once more 5 minutes after its expiry, and
+	// hands it on if it was paid after all, which nothing else finds. It also does that for the payments that it has
+	// itself handed on as over, listed or not, but only as long as the process lasts. Read where the shop writes: a
+	// replica that lags behind can list what is settled, which is then looked at, and handed on, for nothing.
 	Open(ctx context.Context, kind Kind, after string, limit int) ([]Order, error)
 }
 
@@ -79,47 +99,61 @@ func (f SourceFunc) Open(ctx context.Context, kind Kind, after string, limit int
 	return f(ctx, kind, after, limit)
 }
 
-// Sink is what the shop does with orders that have ended. Kinds without a function are neither listed nor looked at; at least one
-// function is needed.
+// Sink is what the shop does with orders. Kinds without a function are neither listed nor looked at; at least one of
+// the functions for a kind is needed.
 //
-// A function gets an order that the source listed and what the gateway has of it: a verified answer, about the number and the
-// amount of the order, with a final status. That says that it ended, not how: look at the status. It stores that durably before it returns
-// nil. After an error, or a panic, the order is looked at and handed on again later. After nil it is not handed on again as long as the
-// source goes on listing it; it is forgotten when the source does not.
+// The functions for the kinds get an order that the source listed and what the gateway has of it: a verified answer,
+// about the number and the amount of the order, that proves how it ended. Such a function stores that durably before it
+// returns nil. After an error, or a panic, the order is looked at and handed on again later. After nil it is not handed
+// on again as long as the source goes on listing it; it is forgotten when the source does not. The one exception is a
+// payment that was handed on as over, and was paid later.
 //
-// No order is handed on twice at a time. It can still come a second time, after a crash between the shop's commit and the return, and
-// it can come from a notice at the same time: only a conditional update, or a lock on the row, makes it take effect once.
+// An order that is model.Unproved never gets to them, but to Unknown: what is called failed may have been done all the
+// same.
 //
-// The functions are called from several goroutines at once. The context ends after Options.Timeout, and with that of Run or Once.
+// No order is handed on twice at a time. It can still come a second time, after a crash between the shop's commit and
+// the return, and it can come from a notice at the same time: only a conditional update, or a lock on the row, makes it
+// take effect once.
+//
+// The functions are called from several goroutines at once. The context ends after Options.Timeout, and with that of
+// Run or Once.
 type Sink struct {
-	// Pay gets payments: paid (also if some or all was refunded since), closed or failed.
+	// Pay gets payments that are model.Succeeded: they were paid, also if some or all was refunded since; and those
+	// that are model.Ended: closed, cancelled or failed, and not found paid by a sync. The latter can be paid still,
+	// and come a second time then, as Succeeded: let success replace what was stored, never the other way.
 	Pay func(ctx context.Context, o Order, m *model.PayOrderModel) error
-	// Refund gets refunds: done, closed or failed. One that failed can be sent again, under the same number only.
+	// Refund gets refunds that are model.Succeeded: the money was given back.
 	Refund func(ctx context.Context, o Order, m *model.RefundOrderModel) error
-	// Transfer gets transfers: paid out or failed.
+	// Transfer gets transfers that are model.Succeeded: the money was paid out.
 	Transfer func(ctx context.Context, o Order, m *model.TransferOrderModel) error
-	// Allocation gets allocations of which the channel has dealt with every share: see Result and Details. Finishing it
-	// (FinishAllocation) is up to the shop, here or later.
+	// Allocation gets allocations that are model.Succeeded: the channel has dealt with every share, see Result and
+	// Details. Finishing it (FinishAllocation) is up to the shop, here or later. It also gets those that are
+	// model.Ended: the gateway ignored them.
 	Allocation func(ctx context.Context, o Order, m *model.AllocOrderModel) error
 
-	// Unknown gets orders, of the kinds that have a function, that are older than Options.UnknownAfter and about which the gateway
-	// refuses to tell anything, in a verified answer. Mostly it has no such order (look at Msg): the call never arrived, or
-	// was refused. That is not an outcome, because the call may still be on its way. A shop can send its Pay
-	// again with the same BizOrderNo, and its Refund with the same BizRefundNo.
+	// Unknown gets orders, of the kinds that have a function, whose outcome the gateway cannot tell. Leave such an
+	// order open: it was neither done nor refused, for all that is known. Have a person look, or do what the reason
+	// allows:
 	//
-	// A transfer must never be sent again for this reason: the gateway pays whatever it is sent, a second time too. Have a person
-	// look at the channel.
+	//   - daxpay.ReasonNoSuchOrder, of orders older than Options.UnknownAfter: the call never arrived, or was refused.
+	//     Pay can be sent again with the same BizOrderNo, Refund with the same BizRefundNo; never a transfer, which the
+	//     gateway would pay a second time.
+	//   - daxpay.ReasonFailed: a refund, after a sync that did not find it done, or an allocation; both can be sent
+	//     again under the same number. Or a transfer, which must never be sent again.
+	//   - daxpay.ReasonNoNumber: see Order.GatewayNo.
+	//   - All others, at once: see daxpay.Reason.
 	//
-	// After nil it is not called again for that order in this process, after an error later. The order is looked at all the same, as
-	// long as the source lists it, and handed on if the gateway has it after all. Default: nobody is told.
-	Unknown func(ctx context.Context, o Order, refusal *daxpay.GatewayError) error
+	// After nil it is not called again for that order and reason in this process, after an error later. The order is
+	// looked at all the same, as long as the source lists it, and handed on if its outcome is proved after all.
+	// Default: nobody is told.
+	Unknown func(ctx context.Context, o Order, why *daxpay.UnresolvedError) error
 }
 
 // Reconciler looks after open orders. Make it with New. It is safe for concurrent use.
 type Reconciler struct {
 	options Options
 	source  Source
-	unknown func(context.Context, Order, *daxpay.GatewayError) error
+	unknown func(context.Context, Order, *daxpay.UnresolvedError) error
 	lookups map[Kind]lookup
 	orders  *orders
 	gate    *gate
@@ -131,8 +165,8 @@ type Reconciler struct {
 
 // New returns a Reconciler. Its error holds an *OptionError for every mistake.
 //
-// Give it a client of its own, with Config.Retry.MaxAttempts 1: the Reconciler comes again by itself, and its rate does not count
-// the attempts that the client adds.
+// Give it a client of its own, with Config.Retry.MaxAttempts 1: the Reconciler comes again by itself, and its rate does
+// not count the attempts that the client adds.
 func New(client *daxpay.Client, source Source, sink Sink, options Options) (*Reconciler, error) {
 	options, faults := options.withDefaults()
 	if client == nil {
@@ -143,7 +177,9 @@ func New(client *daxpay.Client, source Source, sink Sink, options Options) (*Rec
 	}
 	lookups := lookupsOf(client, sink)
 	if len(lookups) == 0 {
-		faults = append(faults, &OptionError{Field: "sink", Reason: "must have a function for at least one kind of order"})
+		faults = append(
+			faults, &OptionError{Field: "sink", Reason: "must have a function for at least one kind of order"},
+		)
 	}
 	if err := errors.Join(faults...); err != nil {
 		return nil, err
@@ -158,8 +194,8 @@ func New(client *daxpay.Client, source Source, sink Sink, options Options) (*Rec
 	}, nil
 }
 
-// Run looks after the open orders until the context ends. Then it waits for what is under way, whose contexts end as well, and
-// returns nil: to stop is what it was asked for. ErrRunning says that Run or Once is at work already.
+// Run looks after the open orders until the context ends. Then it waits for what is under way, whose contexts end as
+// well, and returns nil: to stop is what it was asked for. ErrRunning says that Run or Once is at work already.
 //
 // It can be called again afterwards, and goes on where it was.
 func (r *Reconciler) Run(ctx context.Context) error {
@@ -178,11 +214,11 @@ func (r *Reconciler) Run(ctx context.Context) error {
 	return nil
 }
 
-// Once lists the open orders, looks once at each whose time has come, and returns: for a job that runs every few minutes, and for
-// tests. For a Reconciler that was just made that is every order that is older than Options.Grace.
+// Once lists the open orders, looks once at each whose time has come, and returns: for a job that runs every few
+// minutes, and for tests. For a Reconciler that was just made that is every order that is older than Options.Grace.
 //
-// Its error is about the pass as a whole: a *SourceError for every kind that could not be listed, the context's error if that
-// ended before the pass did, or ErrRunning. What went wrong with single orders, Options.OnError is told.
+// Its error is about the pass as a whole: a *SourceError for every kind that could not be listed, the context's error
+// if that ended before the pass did, or ErrRunning. What went wrong with single orders, Options.OnError is told.
 func (r *Reconciler) Once(ctx context.Context) error {
 	if err := r.begin(ctx); err != nil {
 		return err
@@ -204,8 +240,8 @@ func (r *Reconciler) begin(ctx context.Context) error {
 	return nil
 }
 
-// work looks at the orders that are due, several at once. If it is to stay it waits for more to become due until the context ends.
-// It returns when all is done.
+// work looks at the orders that are due, several at once. If it is to stay it waits for more to become due until the
+// context ends. It returns when all is done.
 func (r *Reconciler) work(ctx context.Context, now func() time.Time, stay bool) {
 	slots := make(chan struct{}, r.options.Concurrency)
 	var workers sync.WaitGroup
@@ -243,12 +279,15 @@ type Stats struct {
 
 	Listings     uint64 // complete lists of a kind
 	SourceErrors uint64 // lists that failed
-	Looks        uint64 // looks at an order; each has one of the outcomes below, unless the context cut it off or the order was settled meanwhile
-	Calls        uint64 // calls to the gateway
+	// Looks counts looks at an order. Each has one of the outcomes below, unless the context cut it off or the order
+	// was settled meanwhile; one with a sync can be in progress first.
+	Looks uint64
+	Calls uint64 // calls to the gateway
 
 	Handed     uint64 // the sink took the order
 	InProgress uint64 // the gateway has the order, and it has not ended
-	Unknown    uint64 // the gateway says nothing about the order; told to Sink.Unknown or not
+	Over       uint64 // the payment is still over, which the sink knows
+	Unknown    uint64 // the gateway cannot tell the outcome; told to Sink.Unknown or not
 	Faults     uint64 // no answer that can be believed, about the right order, came
 	SinkErrors uint64 // the sink failed
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"runtime"
@@ -14,7 +15,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/daxpay-go/daxpay"
-	"github.com/daxpay-go/daxpay/daxpaytest"
 	"github.com/daxpay-go/daxpay/model"
 	"github.com/daxpay-go/daxpay/reconcile"
 )
@@ -25,22 +25,27 @@ func TestEveryKindIsHandedOnOnce(t *testing.T) {
 	b := newBench(t)
 	b.payment("P", model.PaySyncSuccess, time.Hour)
 	b.order(reconcile.Refund, "R", 40, time.Hour)
-	b.gw.SetRefund(daxpaytest.Refund{BizRefundNo: "R", BizOrderNo: "P", Amount: 40, Status: model.RefundSyncFail, Order: model.RefundProgress})
-	b.transfer("T", time.Hour)
-	require.True(t, b.gw.MarkTransferred("T"))
-	b.order(reconcile.Allocation, "A", 30, time.Hour)
-	b.gw.SetAllocation(daxpaytest.Allocation{BizAllocationNo: "A", BizOrderNo: "P", Status: model.AllocEnd, Shares: []daxpaytest.Share{{ReceiverNo: "1", Amount: 10}, {ReceiverNo: "2", Amount: 20}}})
-	b.wires.seen()
+	b.gw.put(refund{no: "R", amount: 40, status: model.RefundProgress, channel: model.RefundSyncSuccess})
+	b.order(reconcile.Transfer, "T", 100, time.Hour)
+	b.gw.put(transfer{no: "T", amount: 100, status: model.TransferSuccess})
+	b.allocation("A", time.Hour)
+	b.gw.put(allocation{
+		no: "A", amount: 100, status: model.AllocProcessing, channel: model.AllocEnd, result: model.AllocDetailFail,
+	})
 
 	r := b.reconciler(func(_ *reconcile.Sink, o *reconcile.Options) { o.Concurrency = 1 })
 	require.NoError(t, r.Once(ctx))
-	require.Equal(t, []string{"allocation A allocation_end", "pay P success", "refund R fail", "transfer T success"}, b.shop.taken())
+	require.Equal(
+		t, []string{"allocation A allocation_end", "pay P success", "refund R success", "transfer T success"},
+		b.shop.taken(),
+	)
 	require.ElementsMatch(t, []string{
-		"sync/pay", "query/payOrder", "sync/refund", "query/refundOrder", "query/transferOrder", "sync/allocation", "query/allocationOrder",
+		"query/payOrder", "sync/pay", "query/payOrder", "query/refundOrder", "sync/refund", "query/refundOrder",
+		"query/transferOrder",
+		"query/allocationOrder", "sync/allocation", "query/allocationOrder",
 	}, b.wires.seen())
-	require.Len(t, b.gw.Transfers(), 1)
 	require.Empty(t, b.shop.errors())
-	require.Equal(t, reconcile.Stats{Pace: 1, Listings: 4, Looks: 4, Calls: 7, Handed: 4}, r.Stats())
+	require.Equal(t, reconcile.Stats{Pace: 1, Listings: 4, Looks: 4, Calls: 10, Handed: 4, InProgress: 3}, r.Stats())
 
 	b.clock.pass(time.Hour) // the source lists them still: a replica that lags behind
 	require.NoError(t, r.Once(ctx))
@@ -59,8 +64,8 @@ func TestEveryKindIsHandedOnOnce(t *testing.T) {
 func TestWhatEndsAPayment(t *testing.T) {
 	for channel, want := range map[model.PaySyncStatus]string{
 		model.PaySyncSuccess:         "pay P success",
-		model.PaySyncRefund:          "pay P refunded",
-		model.PaySyncFail:            "pay P fail",
+		model.PaySyncRefund:          "", // a person has to look
+		model.PaySyncFail:            "", // the sync failed, not the payment
 		model.PaySyncClosed:          "pay P close",
 		model.PaySyncTimeout:         "pay P close",
 		model.PaySyncNotFound:        "pay P close", // the sync closes what its channel does not know
@@ -79,58 +84,58 @@ func TestWhatEndsAPayment(t *testing.T) {
 			r = b.reconciler(nil)
 			require.NoError(t, r.Once(ctx))
 			require.Equal(t, want, strings.Join(b.shop.taken(), ","))
-			require.Equal(t, want == "", r.Stats().InProgress == 1)
+			require.Equal(t, []string{"query/payOrder", "sync/pay", "query/payOrder"}, b.wires.seen())
 			require.Equal(t, want == "", r.Stats().Open == 1)
 		})
 	}
 }
 
+// The pauses are those of WaitPay, and syncs are rare.
 func TestWhenAnOrderIsLookedAt(t *testing.T) {
-	const step = 500 * time.Millisecond
+	const step = 100 * time.Millisecond
 	b := newBench(t)
 	b.payment("P", model.PaySyncProgress, 0)
-	change := func(_ *reconcile.Sink, o *reconcile.Options) { o.QueryOnly = true }
-	r := b.reconciler(change)
-	made, last := b.clock.now(), time.Duration(0)
-	var pauses []time.Duration
+	r := b.reconciler(nil)
+	last, queries, syncs := time.Duration(0), 0, 0
 	for age := time.Duration(0); age < 2*time.Hour; age += step {
 		require.NoError(t, r.Once(ctx))
-		if len(b.wires.seen()) > 0 {
+		if seen := b.wires.seen(); len(seen) > 0 {
 			pause := age - last
 			if last == 0 {
-				require.Equal(t, 30*time.Second, pause)
+				require.Equal(t, time.Second, pause)
 			} else {
-				longest := min(last, 10*time.Minute)
-				require.LessOrEqual(t, pause, longest+step)
-				require.GreaterOrEqual(t, pause, longest/2)
+				shortest := min(max(last*55/1000, 2*time.Second), 5*time.Minute)
+				require.GreaterOrEqual(t, pause, shortest)
+				require.LessOrEqual(t, pause, shortest*115/100+step)
 			}
-			pauses, last = append(pauses, pause), age
-		}
-		if age == time.Hour {
-			r = b.reconciler(change)
-			require.NoError(t, r.Once(ctx))
-			require.Len(t, b.wires.seen(), 1, "a process that starts anew looks at once")
 			last = age
+			queries++
+			if len(seen) == 2 {
+				syncs++
+				require.GreaterOrEqual(t, age, 20*time.Second, "none in the first seconds")
+			}
+			if age <= 15*time.Minute {
+				require.LessOrEqual(t, queries, 90)
+				require.LessOrEqual(t, syncs, 10)
+			}
 		}
 		b.clock.pass(step)
 	}
-	require.Equal(t, 2*time.Hour, b.clock.now().Sub(made))
-	require.GreaterOrEqual(t, len(pauses), 16)
-	require.LessOrEqual(t, len(pauses), 32)
-	distinct := make(map[time.Duration]bool)
-	for _, pause := range pauses[len(pauses)-6:] {
-		distinct[pause] = true
-	}
-	require.Greater(t, len(distinct), 1, "there is a random part in the pauses")
+	require.Greater(t, queries, 90)
+	require.Equal(t, 13, syncs)
+
+	r = b.reconciler(nil)
+	require.NoError(t, r.Once(ctx))
+	require.Len(t, b.wires.seen(), 3, "a process that starts anew looks at once")
 }
 
 func TestMadeInTheFuture(t *testing.T) {
 	b := newBench(t)
-	b.payment("P", model.PaySyncSuccess, -8*time.Hour) // a zone was mistaken
+	b.paid("P", -8*time.Hour) // a zone was mistaken
 	r := b.reconciler(nil)
 	require.NoError(t, r.Once(ctx))
 	require.Empty(t, b.shop.taken())
-	b.clock.pass(30 * time.Second)
+	b.clock.pass(time.Second)
 	require.NoError(t, r.Once(ctx))
 	require.Len(t, b.shop.taken(), 1)
 }
@@ -155,7 +160,7 @@ func TestSinkFails(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := newBench(t)
-			b.payment("P", model.PaySyncSuccess, time.Minute)
+			b.paid("P", time.Minute)
 			b.shop.fail = test.fail
 			r := b.reconciler(nil)
 			for _, longest := range []time.Duration{5, 10, 20, 40} { // seconds
@@ -174,14 +179,16 @@ func TestSinkFails(t *testing.T) {
 			b.shop.fail = nil
 			require.NoError(t, r.Once(ctx))
 			require.Equal(t, []string{"pay P success"}, b.shop.taken())
-			require.Equal(t, reconcile.Stats{Pace: 1, Listings: 36, Looks: 5, Calls: 10, Handed: 1, SinkErrors: 4}, r.Stats())
+			require.Equal(
+				t, reconcile.Stats{Pace: 1, Listings: 36, Looks: 5, Calls: 5, Handed: 1, SinkErrors: 4}, r.Stats(),
+			)
 		})
 	}
 }
 
 func TestAFunctionThatEndsItsGoroutine(t *testing.T) {
 	b := newBench(t)
-	b.payment("P", model.PaySyncSuccess, time.Minute)
+	b.paid("P", time.Minute)
 	leave := make(chan func(), 1)
 	b.shop.fail = func() error { (<-leave)(); return nil }
 	r := b.reconciler(nil)
@@ -198,11 +205,11 @@ func TestSourceFails(t *testing.T) {
 	b := newBench(t)
 	b.payment("P", model.PaySyncProgress, time.Hour)
 	b.order(reconcile.Refund, "R", 40, time.Hour)
-	b.gw.SetRefund(daxpaytest.Refund{BizRefundNo: "R", Amount: 40, Status: model.RefundSyncProgress})
+	b.gw.put(refund{no: "R", amount: 40, status: model.RefundProgress, channel: model.RefundSyncProgress})
 	r := b.reconciler(nil)
 	require.NoError(t, r.Once(ctx))
-	b.gw.SetPayment(daxpaytest.Payment{BizOrderNo: "P", Amount: 100, Status: model.PaySyncSuccess})
-	b.gw.SetRefund(daxpaytest.Refund{BizRefundNo: "R", Amount: 40, Status: model.RefundSyncSuccess})
+	b.gw.pay("P", false)
+	b.gw.put(refund{no: "R", amount: 40, status: model.RefundSuccess})
 	b.shop.settle(reconcile.Pay, "P")
 	b.shop.settle(reconcile.Refund, "R")
 	b.clock.pass(time.Hour)
@@ -226,7 +233,10 @@ func TestSourceFails(t *testing.T) {
 		require.Equal(t, name == "error", errors.Is(err, errDown))
 		require.Len(t, b.shop.errors(), 1)
 	}
-	require.Equal(t, []string{"pay P success"}, b.shop.taken(), "what is known of the kind is kept; the other kind has none any more")
+	require.Equal(
+		t, []string{"pay P success"}, b.shop.taken(),
+		"what is known of the kind is kept; the other kind has none any more",
+	)
 	require.EqualValues(t, 2, r.Stats().SourceErrors)
 	b.shop.broken = nil
 	require.NoError(t, r.Once(ctx))
@@ -250,10 +260,14 @@ func TestListsInPages(t *testing.T) {
 
 func TestSourceThatDoesNotPage(t *testing.T) {
 	b := newBench(t)
-	same := reconcile.SourceFunc(func(_ context.Context, _ reconcile.Kind, _ string, limit int) ([]reconcile.Order, error) {
+	same := reconcile.SourceFunc(func(
+		_ context.Context, _ reconcile.Kind, _ string, limit int,
+	) ([]reconcile.Order, error) {
 		return []reconcile.Order{{No: "1", Made: b.clock.now()}, {No: "2", Made: b.clock.now()}}[:limit], nil
 	})
-	r, err := reconcile.New(b.kit, same, reconcile.Sink{Pay: b.shop.sink().Pay}, reconcile.Options{PageSize: 2, Now: b.clock.now})
+	r, err := reconcile.New(
+		b.kit, same, reconcile.Sink{Pay: b.shop.sink().Pay}, reconcile.Options{PageSize: 2, Now: b.clock.now},
+	)
 	require.NoError(t, err)
 	require.ErrorContains(t, r.Once(ctx), "an order is there twice")
 }
@@ -282,11 +296,16 @@ func TestUnknownToTheGateway(t *testing.T) {
 	b.order(reconcile.Transfer, "T", 100, time.Minute)
 	var told []string
 	var fail error
-	r := b.reconciler(func(s *reconcile.Sink, _ *reconcile.Options) {
-		s.Unknown = func(_ context.Context, o reconcile.Order, refusal *daxpay.GatewayError) error {
-			told = append(told, string(o.Kind)+" "+o.No+" "+refusal.Msg)
+	r := b.reconciler(func(s *reconcile.Sink, o *reconcile.Options) {
+		o.Ceiling = 10 * time.Minute
+		s.Unknown = func(_ context.Context, o reconcile.Order, why *daxpay.UnresolvedError) error {
+			told = append(told, string(o.Kind)+" "+o.No+" "+string(why.Reason))
+			var refusal *daxpay.GatewayError
+			require.ErrorAs(t, why, &refusal)
 			require.True(t, refusal.Signed && refusal.Business)
 			require.NotEmpty(t, refusal.TraceID)
+			require.ErrorIs(t, why, daxpay.ErrNoSuchOrder)
+			require.ErrorIs(t, why, daxpay.ErrOutcomeUnknown)
 			return fail
 		}
 	})
@@ -297,7 +316,7 @@ func TestUnknownToTheGateway(t *testing.T) {
 	fail = errDown
 	b.clock.pass(14 * time.Minute)
 	require.NoError(t, r.Once(ctx))
-	require.Equal(t, []string{"transfer T 转账订单不存在"}, told)
+	require.Equal(t, []string{"transfer T no such order"}, told)
 	require.ErrorIs(t, b.shop.errors()[0], errDown)
 	require.EqualValues(t, 1, r.Stats().SinkErrors)
 
@@ -312,12 +331,10 @@ func TestUnknownToTheGateway(t *testing.T) {
 	for _, path := range b.wires.seen() {
 		require.Equal(t, "query/transferOrder", path, "nothing is ever sent")
 	}
-	b.transfer("T", 2*time.Hour) // it does arrive
-	require.True(t, b.gw.MarkTransferred("T"))
+	b.gw.put(transfer{no: "T", amount: 100, status: model.TransferSuccess}) // it does arrive
 	b.clock.pass(10 * time.Minute)
 	require.NoError(t, r.Once(ctx))
 	require.Equal(t, []string{"transfer T success"}, b.shop.taken())
-	require.Len(t, b.gw.Transfers(), 1)
 }
 
 func TestUnknownWithNobodyToTell(t *testing.T) {
@@ -325,13 +342,254 @@ func TestUnknownWithNobodyToTell(t *testing.T) {
 	b.order(reconcile.Pay, "P", 100, time.Hour)
 	r := b.reconciler(nil)
 	require.NoError(t, r.Once(ctx))
-	require.Equal(t, reconcile.Stats{Pace: 1, Open: 1, Listings: 4, Looks: 1, Calls: 2, Unknown: 1}, r.Stats())
+	require.Equal(t, reconcile.Stats{Pace: 1, Open: 1, Listings: 4, Looks: 1, Calls: 1, Unknown: 1}, r.Stats())
 	require.Empty(t, b.shop.errors())
+}
+
+// What no gateway can tell goes to Unknown, and never to the function for orders that have ended.
+func TestWhatOnlyUnknownGets(t *testing.T) {
+	for name, test := range map[string]struct {
+		put  func(b *bench)
+		want string // kind, reason and status; "" for nothing at that age
+	}{
+		"7: a wallet payment, at once": {func(b *bench) {
+			b.order(reconcile.Pay, "X", 100, 2*time.Second)
+			b.gw.put(payment{no: "X", amount: 100, status: model.PayProgress, wallet: true})
+		}, "pay wallet payment progress"},
+		"4: a payment given back at the channel": {func(b *bench) { b.payment("X", model.PaySyncRefund, time.Hour) },
+			"pay given back at the channel progress"},
+		"8: a refund that failed": {func(b *bench) {
+			b.order(reconcile.Refund, "X", 100, time.Hour)
+			b.gw.put(refund{no: "X", amount: 100, status: model.RefundFail, channel: model.RefundSyncFail})
+		}, "refund failed fail"},
+		"8: a refund that failed, in the first minute": {func(b *bench) {
+			b.order(reconcile.Refund, "X", 100, 50*time.Second)
+			b.gw.put(refund{no: "X", amount: 100, status: model.RefundFail, channel: model.RefundSyncFail})
+		}, ""},
+		"8: a refund that is closed": {func(b *bench) {
+			b.order(reconcile.Refund, "X", 100, 2*time.Second)
+			b.gw.put(refund{no: "X", amount: 100, status: model.RefundClose})
+		}, "refund closed close"},
+		"8: a refund that the sync closes": {func(b *bench) {
+			b.order(reconcile.Refund, "X", 100, time.Hour)
+			b.gw.put(refund{no: "X", amount: 100, status: model.RefundProgress, channel: model.RefundSyncNotFound})
+		}, "refund closed close"},
+		"9: an allocation that failed": {func(b *bench) {
+			b.allocation("X", 2*time.Second)
+			b.gw.put(allocation{no: "X", amount: 100, status: model.AllocFailed})
+		}, "allocation failed allocation_failed"},
+		"9: an allocation without the gateway's number": {func(b *bench) {
+			b.order(
+				reconcile.Allocation, "X", 100, time.Minute,
+			)
+		},
+			"allocation no number "},
+		"9: its start may be under way": {
+			func(b *bench) { b.order(reconcile.Allocation, "X", 100, 15*time.Second) }, "",
+		},
+		"10: a transfer that failed": {func(b *bench) {
+			b.order(reconcile.Transfer, "X", 100, 2*time.Second)
+			b.gw.put(transfer{no: "X", amount: 100, status: model.TransferFail})
+		}, "transfer failed fail"},
+		"10: a transfer sent twice": {func(b *bench) {
+			b.order(reconcile.Transfer, "X", 100, 2*time.Second)
+			b.wires.before = func(*http.Request) (int, string, error) {
+				return 200, `{"code":10001,"msg":"Expected one result, but found multiple records"}`, nil
+			}
+		}, "transfer several orders "},
+		"2.0.6 does not tell a refund": {func(b *bench) {
+			b.order(reconcile.Refund, "X", 100, 2*time.Second)
+			b.wires, b.kit = wired(b.T, b.gw, daxpay.GatewayV206)
+		}, "refund no query "},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t)
+			test.put(b)
+			var told []string
+			r := b.reconciler(func(s *reconcile.Sink, _ *reconcile.Options) {
+				s.Unknown = func(_ context.Context, o reconcile.Order, why *daxpay.UnresolvedError) error {
+					require.Equal(t, "X", o.No)
+					require.ErrorIs(t, why, daxpay.ErrOutcomeUnknown)
+					told = append(told, fmt.Sprintf("%s %s %s", o.Kind, why.Reason, why.Status))
+					return nil
+				}
+			})
+			for range 3 {
+				require.NoError(t, r.Once(ctx))
+			}
+			require.Equal(t, test.want, strings.Join(told, ","))
+			require.Equal(t, 1, r.Stats().Open, "it stays open")
+			if test.want != "" {
+				for range 3 {
+					b.clock.pass(10 * time.Minute)
+					require.NoError(t, r.Once(ctx))
+				}
+				require.Len(t, told, 1, "once")
+			}
+			require.Empty(t, b.shop.taken())
+			require.Empty(t, b.shop.errors())
+		})
+	}
+}
+
+// What goes to Unknown is still queried, and synchronized no more often than what is open.
+func TestUnresolvedOrdersAreSynchronizedSeldom(t *testing.T) {
+	for name, test := range map[string]struct {
+		put  func(b *bench)
+		most int
+	}{
+		"a refund that failed": {func(b *bench) {
+			b.order(reconcile.Refund, "X", 100, time.Minute)
+			b.gw.put(refund{no: "X", amount: 100, status: model.RefundFail, channel: model.RefundSyncFail})
+		}, 9},
+		"a refund that is closed": {func(b *bench) {
+			b.order(reconcile.Refund, "X", 100, time.Minute)
+			b.gw.put(refund{no: "X", amount: 100, status: model.RefundClose})
+		}, 0},
+		"a wallet payment": {func(b *bench) {
+			b.order(reconcile.Pay, "X", 100, time.Minute)
+			b.gw.put(payment{no: "X", amount: 100, status: model.PayProgress, wallet: true})
+		}, 0},
+		"a payment given back": {func(b *bench) { b.payment("X", model.PaySyncRefund, time.Minute) }, 9},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t)
+			test.put(b)
+			r := b.reconciler(nil)
+			for range 15 * 60 {
+				b.clock.pass(time.Second)
+				require.NoError(t, r.Once(ctx))
+			}
+			require.Greater(t, r.Stats().Looks, uint64(30))
+			require.LessOrEqual(t, b.wires.syncs(), test.most)
+			require.Empty(t, b.shop.taken())
+		})
+	}
+}
+
+// A refund that failed and was sent again, under the same number, is young again. It is handed on when it is done.
+func TestAFailedRefundThatIsSentAgain(t *testing.T) {
+	b := newBench(t)
+	b.order(reconcile.Refund, "R", 100, time.Hour)
+	b.gw.put(refund{no: "R", amount: 100, status: model.RefundFail, channel: model.RefundSyncFail})
+	told := 0
+	r := b.reconciler(func(s *reconcile.Sink, _ *reconcile.Options) {
+		s.Unknown = func(context.Context, reconcile.Order, *daxpay.UnresolvedError) error { told++; return nil }
+	})
+	require.NoError(t, r.Once(ctx))
+	require.Equal(t, 1, told)
+	b.clock.pass(time.Minute)
+	b.wires.seen()
+
+	b.order(reconcile.Refund, "R", 100, 0)
+	for range 59 {
+		require.NoError(t, r.Once(ctx))
+		b.clock.pass(time.Second)
+	}
+	require.Zero(t, b.wires.syncs(), "the second one may be on its way to the channel")
+	require.Equal(t, 1, told)
+	b.clock.pass(5 * time.Second)
+	require.NoError(t, r.Once(ctx))
+	require.Equal(t, 1, b.wires.syncs())
+	require.Equal(t, 2, told, "it failed again")
+
+	b.order(reconcile.Refund, "R", 100, 0)
+	require.NoError(t, r.Once(ctx))
+	b.gw.put(refund{no: "R", amount: 100, status: model.RefundSuccess})
+	b.clock.pass(10 * time.Second)
+	require.NoError(t, r.Once(ctx))
+	require.Equal(t, []string{"refund R success"}, b.shop.taken())
+}
+
+// Rule 3: a payment that is over is handed on as that, synchronized once more when it cannot be paid any more, and
+// handed on again if it was paid after all.
+func TestPaidAfterItWasClosed(t *testing.T) {
+	for name, test := range map[string]struct {
+		late, lists, restarts, untold bool
+		want                          string
+	}{
+		"paid late":                          {late: true, want: "pay P success"},
+		"paid late, and listed until then":   {late: true, lists: true, want: "pay P success"},
+		"paid late, and the process is new":  {late: true, lists: true, restarts: true, want: "pay P success"},
+		"never paid":                         {want: ""},
+		"never paid, and listed":             {lists: true, want: ""},
+		"never paid, and the process is new": {lists: true, restarts: true, want: ""},
+		"the gateway does not tell when":     {late: true, untold: true, want: "pay P success"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t)
+			expires := b.now().Add(20 * time.Minute)
+			if test.untold {
+				expires = time.Time{}
+			}
+			b.order(reconcile.Pay, "P", 100, time.Minute)
+			b.gw.put(payment{
+				no: "P", amount: 100, status: model.PayCancel, channel: model.PaySyncClosed, expires: expires,
+			})
+			r := b.reconciler(nil)
+			require.NoError(t, r.Once(ctx))
+			require.Equal(t, []string{"pay P cancel"}, b.shop.taken())
+			require.Equal(t, 1, b.wires.syncs(), "not before a sync has agreed")
+			if test.lists {
+				b.shop.put(reconcile.Order{Kind: reconcile.Pay, No: "P", Amount: 100, Made: b.now(), Ended: true})
+			} else {
+				b.shop.settle(reconcile.Pay, "P")
+			}
+			require.NoError(t, r.Once(ctx))
+			require.Zero(t, r.Stats().Open)
+			if test.restarts {
+				r = b.reconciler(nil)
+			}
+			b.clock.pass(10 * time.Minute)
+			require.NoError(t, r.Once(ctx))
+			if test.late {
+				b.gw.pay("P", true)
+			}
+			b.clock.pass(14 * time.Minute)
+			require.NoError(t, r.Once(ctx))
+			require.Empty(t, b.shop.taken(), "not yet")
+			b.wires.seen()
+			b.clock.pass(time.Minute)
+			if test.untold {
+				b.clock.pass(24 * time.Hour)
+			}
+			require.NoError(t, r.Once(ctx))
+			require.Equal(t, 1, b.wires.syncs())
+			require.Equal(t, test.want, strings.Join(b.shop.taken(), ","))
+			for range 10 {
+				b.clock.pass(6 * time.Hour)
+				require.NoError(t, r.Once(ctx))
+			}
+			require.Empty(t, b.wires.seen(), "nothing can change any more")
+			require.Empty(t, b.shop.taken())
+			require.Zero(t, r.Stats().Open)
+		})
+	}
+}
+
+// A late payment that nobody lists is not looked at for ever.
+func TestALatePaymentThatCannotBeAskedFor(t *testing.T) {
+	b := newBench(t)
+	b.order(reconcile.Pay, "P", 100, time.Minute)
+	b.gw.put(payment{no: "P", amount: 100, status: model.PayClose, channel: model.PaySyncClosed, expires: b.now()})
+	r := b.reconciler(nil)
+	require.NoError(t, r.Once(ctx))
+	b.shop.settle(reconcile.Pay, "P")
+	b.wires.before = func(*http.Request) (int, string, error) { return 0, "", errDown }
+	for range 200 {
+		b.clock.pass(time.Minute)
+		require.NoError(t, r.Once(ctx))
+	}
+	require.Positive(t, r.Stats().Faults)
+	b.wires.seen()
+	b.clock.pass(24 * time.Hour)
+	require.NoError(t, r.Once(ctx))
+	require.Empty(t, b.wires.seen())
 }
 
 func TestAnotherAmount(t *testing.T) {
 	b := newBench(t)
-	b.payment("P", model.PaySyncSuccess, time.Hour)
+	b.paid("P", time.Hour)
 	b.order(reconcile.Pay, "P", 101, time.Hour)
 	r := b.reconciler(nil)
 	require.NoError(t, r.Once(ctx))
@@ -353,25 +611,27 @@ func TestAnotherAmount(t *testing.T) {
 
 // TestForged changes what comes back in ways in which nobody without the secret can avoid to be noticed.
 func TestForged(t *testing.T) {
-	other := daxpaytest.Start(t, daxpaytest.WithSecret("another"), daxpaytest.WithClock(func() time.Time { return time.Unix(1_700_000_000, 0) }))
-	other.SetPayment(daxpaytest.Payment{BizOrderNo: "P", Amount: 100, Status: model.PaySyncSuccess})
 	for name, test := range map[string]struct {
 		forge func(b *bench) func(r *http.Request, body string) string
 		is    error
 	}{
 		"changed": {func(*bench) func(*http.Request, string) string {
-			return func(_ *http.Request, body string) string { return strings.Replace(body, `"progress"`, `"success"`, 1) }
+			return func(_ *http.Request, body string) string {
+				return strings.Replace(
+					body, `"progress"`, `"success"`, 1,
+				)
+			}
 		}, daxpay.ErrSignMismatch},
 		"not signed": {func(*bench) func(*http.Request, string) string {
 			return func(*http.Request, string) string {
-				return `{"code":0,"data":{"code":0,"resTime":1700000000,"orderNo":"1","bizOrderNo":"P","amount":100,"status":"success"}}`
+				return `{"code":0,"data":{"code":0,"resTime":1700000000,"orderNo":"1","bizOrderNo":"P","amount":100,` +
+					`"status":"success"}}`
 			}
 		}, daxpay.ErrSignMissing},
 		"of another order": {func(b *bench) func(*http.Request, string) string {
-			b.gw.SetPayment(daxpaytest.Payment{BizOrderNo: "Q", Amount: 100, Status: model.PaySyncSuccess})
+			b.paid("Q", time.Hour)
 			recorded := ""
 			b.wires.after = func(_ *http.Request, body string) string { recorded = body; return body }
-			b.order(reconcile.Pay, "Q", 100, time.Hour)
 			require.NoError(b, b.reconciler(nil).Once(ctx))
 			require.Len(b, b.shop.taken(), 1)
 			b.shop.settle(reconcile.Pay, "Q")
@@ -386,7 +646,10 @@ func TestForged(t *testing.T) {
 		"of another kind": {func(b *bench) func(*http.Request, string) string {
 			recorded := ""
 			b.wires.after = func(_ *http.Request, body string) string { recorded = body; return body }
-			b.transfer("P", time.Hour)
+			b.order(reconcile.Transfer, "P", 100, time.Hour)
+			b.gw.put(transfer{no: "P", amount: 100, status: model.TransferSuccess})
+			require.NoError(b, b.reconciler(nil).Once(ctx))
+			require.Len(b, b.shop.taken(), 1)
 			b.shop.settle(reconcile.Transfer, "P")
 			return func(*http.Request, string) string { return recorded }
 		}, daxpay.ErrProtocol},
@@ -403,7 +666,7 @@ func TestForged(t *testing.T) {
 			b.payment("P", model.PaySyncProgress, time.Hour)
 			b.wires.after = forge
 			r := b.reconciler(func(s *reconcile.Sink, _ *reconcile.Options) {
-				s.Unknown = func(context.Context, reconcile.Order, *daxpay.GatewayError) error {
+				s.Unknown = func(context.Context, reconcile.Order, *daxpay.UnresolvedError) error {
 					t.Error("the refusal was not signed")
 					return nil
 				}
@@ -417,7 +680,7 @@ func TestForged(t *testing.T) {
 				require.ErrorIs(t, errs[len(errs)-1], test.is)
 			}
 			b.wires.after = nil
-			require.True(t, b.gw.MarkPaid("P"))
+			b.gw.pay("P", false)
 			b.clock.pass(5 * time.Second)
 			require.NoError(t, r.Once(ctx))
 			require.Equal(t, []string{"pay P success"}, b.shop.taken())
@@ -427,12 +690,11 @@ func TestForged(t *testing.T) {
 
 func TestAnswerWithoutTheNumber(t *testing.T) {
 	b := newBench(t)
-	b.gw.SetPayment(daxpaytest.Payment{OrderNo: "G", Status: model.PaySyncSuccess})
 	b.order(reconcile.Pay, "P", 0, time.Hour)
 	b.wires.after = func(*http.Request, string) string {
-		return sealed(t, b.clock.now(), `"orderNo":"G","amount":1,"status":"success"`)
+		return b.gw.sealed(`"code":0,"orderNo":"G","amount":1,"status":"success"`)
 	}
-	r := b.reconciler(func(_ *reconcile.Sink, o *reconcile.Options) { o.QueryOnly = true })
+	r := b.reconciler(nil)
 	require.NoError(t, r.Once(ctx))
 	require.Empty(t, b.shop.taken())
 	require.ErrorIs(t, b.shop.errors()[0], daxpay.ErrEcho)
@@ -450,8 +712,13 @@ func TestSyncFails(t *testing.T) {
 	t.Run("but the query knows the end", func(t *testing.T) {
 		b := newBench(t)
 		b.payment("P", model.PaySyncSuccess, time.Hour)
-		require.True(t, b.gw.MarkPaid("P"))
-		b.wires.before = answers("/sync/", 200, `{"code":10001,"msg":"系统错误","traceId":"t-1"}`, nil)
+		b.wires.before = func(r *http.Request) (int, string, error) {
+			if strings.Contains(r.URL.Path, "/sync/") {
+				b.gw.pay("P", false)
+				return 200, `{"code":10001,"msg":"系统错误","traceId":"t-1"}`, nil
+			}
+			return 0, "", nil
+		}
 		r := b.reconciler(nil)
 		require.NoError(t, r.Once(ctx))
 		require.Len(t, b.shop.taken(), 1)
@@ -460,17 +727,24 @@ func TestSyncFails(t *testing.T) {
 		require.ErrorContains(t, errs[0], "t-1")
 		require.Zero(t, r.Stats().Faults)
 	})
+	t.Run("because the channel of a closed payment still waits", func(t *testing.T) {
+		b := newBench(t)
+		b.order(reconcile.Pay, "P", 100, time.Hour)
+		b.gw.put(payment{no: "P", amount: 100, status: model.PayClose, channel: model.PaySyncProgress})
+		require.NoError(t, b.reconciler(nil).Once(ctx))
+		require.Equal(t, []string{"pay P close"}, b.shop.taken())
+	})
 	t.Run("and the query does not know the end", func(t *testing.T) {
 		b := newBench(t)
 		b.payment("P", model.PaySyncSuccess, time.Hour)
-		b.gw.Lock("P")
+		b.gw.lock("P", true)
 		r := b.reconciler(nil)
 		require.NoError(t, r.Once(ctx))
 		require.Empty(t, b.shop.taken())
 		require.Len(t, b.shop.errors(), 1)
 		require.EqualValues(t, 1, r.Stats().Faults)
-		b.gw.Unlock("P")
-		b.clock.pass(5 * time.Second)
+		b.gw.lock("P", false)
+		b.clock.pass(11 * time.Second)
 		require.NoError(t, r.Once(ctx))
 		require.Len(t, b.shop.taken(), 1)
 	})
@@ -479,13 +753,19 @@ func TestSyncFails(t *testing.T) {
 		b.payment("P", model.PaySyncSuccess, time.Hour)
 		b.wires.before = answers("/sync/", 0, "", errDown)
 		require.NoError(t, b.reconciler(nil).Once(ctx))
-		require.Equal(t, []string{"sync/pay"}, b.wires.seen())
+		require.Equal(t, []string{"query/payOrder", "sync/pay"}, b.wires.seen())
 		require.ErrorIs(t, b.shop.errors()[0], errDown)
 	})
 	t.Run("and the query fails too", func(t *testing.T) {
 		b := newBench(t)
 		b.payment("P", model.PaySyncSuccess, time.Hour)
-		b.wires.before = answers("", 502, "<html>", nil)
+		down := false
+		b.wires.before = func(r *http.Request) (int, string, error) {
+			if down = down || strings.Contains(r.URL.Path, "/sync/"); down {
+				return 502, "<html>", nil
+			}
+			return 0, "", nil
+		}
 		r := b.reconciler(nil)
 		require.NoError(t, r.Once(ctx))
 		require.Len(t, b.shop.errors(), 2)
@@ -493,17 +773,24 @@ func TestSyncFails(t *testing.T) {
 	})
 }
 
-func TestOlderGateways(t *testing.T) {
-	b := newBench(t, daxpaytest.WithVersion(daxpay.GatewayV206))
-	b.order(reconcile.Allocation, "A", 0, time.Hour)
-	b.gw.SetAllocation(daxpaytest.Allocation{BizAllocationNo: "A", Status: model.AllocFinish})
-	require.NoError(t, b.reconciler(nil).Once(ctx))
-	require.Equal(t, []string{"allocation A finish"}, b.shop.taken(), "2.0.6 has no sync of allocations")
-	require.Equal(t, []string{"/uni/query/allocationOrder"}, b.wires.seen())
+// Rule 2: the sync says paid, but the lock of the repair before keeps it from being booked.
+func TestClosedThoughTheSyncSaysPaid(t *testing.T) {
+	b := newBench(t)
+	b.order(reconcile.Pay, "P", 100, time.Hour)
+	b.gw.put(payment{no: "P", amount: 100, status: model.PayClose, channel: model.PaySyncSuccess, repaired: b.now()})
+	r := b.reconciler(nil)
+	require.NoError(t, r.Once(ctx))
+	require.Empty(t, b.shop.taken(), "it is not over")
+	b.clock.pass(11 * time.Second)
+	require.NoError(t, r.Once(ctx))
+	require.Equal(t, []string{"pay P success"}, b.shop.taken())
+}
 
+func TestOlderGateways(t *testing.T) {
+	b := newBench(t)
+	b.wires, b.kit = wired(t, b.gw, daxpay.GatewayV206)
 	b.order(reconcile.Transfer, "T", 0, time.Hour)
 	r := b.reconciler(nil)
-	b.shop.settle(reconcile.Allocation, "A")
 	require.NoError(t, r.Once(ctx))
 	require.ErrorIs(t, b.shop.errors()[0], daxpay.ErrUnsupported)
 	require.Empty(t, b.wires.seen())
@@ -521,17 +808,23 @@ func TestKindsWithoutAFunction(t *testing.T) {
 }
 
 func TestMistakes(t *testing.T) {
-	_, err := reconcile.New(nil, nil, reconcile.Sink{Unknown: func(context.Context, reconcile.Order, *daxpay.GatewayError) error { return nil }}, reconcile.Options{
-		Grace: -1, Ceiling: -1, RetryAfter: -1, UnknownAfter: -1, Concurrency: -1, Interval: -1, ListEvery: -1, PageSize: -1, Timeout: -1,
+	_, err := reconcile.New(nil, nil, reconcile.Sink{Unknown: func(
+		context.Context, reconcile.Order, *daxpay.UnresolvedError,
+	) error {
+		return nil
+	}}, reconcile.Options{
+		Grace: -1, First: -1, Ceiling: -1, RetryAfter: -1, UnknownAfter: -1, Concurrency: -1, Interval: -1,
+		ListEvery: -1, PageSize: -1, Timeout: -1,
 	})
 	require.ErrorIs(t, err, daxpay.ErrConfig)
 	for _, field := range []string{
-		"client", "source", "sink", "Options.Grace", "Options.Ceiling", "Options.RetryAfter", "Options.UnknownAfter", "Options.Concurrency",
+		"client", "source", "sink", "Options.Grace", "Options.First", "Options.Ceiling", "Options.RetryAfter",
+		"Options.UnknownAfter", "Options.Concurrency",
 		"Options.Interval", "Options.ListEvery", "Options.PageSize", "Options.Timeout",
 	} {
 		require.ErrorContains(t, err, "reconcile: "+field+" must")
 	}
-	require.Equal(t, 11, strings.Count(err.Error(), "\n"))
+	require.Equal(t, 12, strings.Count(err.Error(), "\n"))
 
 	sink := newShop().sink()
 	_, err = reconcile.New(&daxpay.Client{}, newShop(), sink, reconcile.Options{Ceiling: time.Second})
@@ -550,7 +843,7 @@ func TestMistakes(t *testing.T) {
 
 func TestOnErrorPanics(t *testing.T) {
 	b := newBench(t)
-	b.payment("P", model.PaySyncSuccess, time.Hour)
+	b.paid("P", time.Hour)
 	b.shop.fail = func() error { return errDown }
 	r := b.reconciler(func(_ *reconcile.Sink, o *reconcile.Options) {
 		o.OnError = func(reconcile.Order, error) { panic("in OnError") }
@@ -578,7 +871,7 @@ func TestLog(t *testing.T) {
 	b.clock.pass(10 * time.Minute)
 	require.Error(t, r.Once(ctx))
 	b.wires.before = nil
-	b.gw.MarkPaid(no)
+	b.gw.pay(no, false)
 	b.shop.fail = func() error { return errors.New(no) }
 	b.clock.pass(10 * time.Minute)
 	require.Error(t, r.Once(ctx))
@@ -588,7 +881,7 @@ func TestLog(t *testing.T) {
 	for _, line := range []string{
 		`level=DEBUG msg="daxpay reconcile: listed" open=1 kind=pay`,
 		`level=DEBUG msg="daxpay reconcile: in progress" status=progress kind=pay`,
-		`level=INFO msg="daxpay reconcile: not known" kind=refund`,
+		`level=INFO msg="daxpay reconcile: outcome unknown" reason="no such order" kind=refund`,
 		`level=WARN msg="daxpay reconcile: source failed" kind=transfer`,
 		`level=WARN msg="daxpay reconcile: no answer" kind=pay`,
 		`level=WARN msg="daxpay reconcile: sink failed" kind=pay`,
@@ -605,7 +898,7 @@ func TestSettledByANotice(t *testing.T) {
 	b.payment("Q", model.PaySyncProgress, time.Hour)
 	r := b.reconciler(nil)
 	require.NoError(t, r.Once(ctx))
-	require.Len(t, b.wires.seen(), 4)
+	require.Len(t, b.wires.seen(), 6)
 	b.shop.settle(reconcile.Pay, "P")
 	b.clock.pass(time.Hour)
 	require.NoError(t, r.Once(ctx))
@@ -629,7 +922,7 @@ func TestPausesAfterFaultsBeginAnew(t *testing.T) {
 		b.clock.pass(10 * time.Minute)
 	}
 	b.wires.before = nil
-	look(2)
+	look(3)
 	b.clock.pass(10 * time.Minute)
 	b.wires.before = down
 	look(1)

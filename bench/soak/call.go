@@ -133,10 +133,10 @@ var kinds = []struct {
 		})
 	}},
 	{"SyncAllocation", false, func(s subject) (param.Effect, error) {
-		return ask(s, &param.AllocSyncParam{Common: s.common, BizAllocationNo: s.number}, nothing[model.AllocSyncModel])
+		return ask(s, &param.AllocSyncParam{Common: s.common, AllocationNo: gatewayNo(s.number)}, nothing[model.AllocSyncModel])
 	}},
 	{"QueryAllocOrder", false, func(s subject) (param.Effect, error) {
-		return ask(s, &param.QueryAllocOrderParam{Common: s.common, BizAllocationNo: s.number}, func(m *model.AllocOrderModel) bool {
+		return ask(s, &param.QueryAllocOrderParam{Common: s.common, AllocationNo: gatewayNo(s.number)}, func(m *model.AllocOrderModel) bool {
 			return m.BizAllocationNo == s.number && m.Amount == amountOf(s.number) && len(m.Details) == 1
 		})
 	}},

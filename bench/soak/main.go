@@ -74,8 +74,8 @@ func (o options) soak(ctx context.Context, out io.Writer) error {
 		Gateway:    daxpay.GatewayV208,
 		// Shorter than the defaults, so that there are more calls, and without a limit to repetitions, which would leave it to chance
 		// whether a fault that lasts for one attempt is overcome.
-		ResponseHeaderTimeout: patience,
-		Retry:                 daxpay.Retry{BaseDelay: 5 * time.Millisecond, MaxDelay: 20 * time.Millisecond, Budget: -1},
+		AttemptTimeout: patience,
+		Retry:          daxpay.Retry{BaseDelay: 5 * time.Millisecond, MaxDelay: 20 * time.Millisecond, Budget: -1},
 	}); err != nil {
 		return err
 	}

@@ -50,7 +50,7 @@ func run() error {
 	fmt.Println("started as", started.Data.AllocationNo, "in", started.Data.Status)
 
 	gw.MarkAllocated("ALLOC-1") // meanwhile, at the channel
-	ended, err := kit.WaitAllocation(ctx, &param.QueryAllocOrderParam{BizAllocationNo: "ALLOC-1"}, daxpay.Wait{})
+	ended, err := kit.WaitAllocation(ctx, &param.QueryAllocOrderParam{AllocationNo: started.Data.AllocationNo}, daxpay.Wait{})
 	if err != nil {
 		return err
 	}

@@ -1,4 +1,5 @@
-// Notice_server receives the gateway's notices. The handler is a plain http.Handler, so it mounts in any router:
+// Notice_server receives the gateway's notices. They are a shortcut: 2.0.8 sends none when a customer pays a QR code, and others get
+// lost, so follow orders by WaitPay or package reconcile as well (see examples/pay_qrcode and examples/reconcile). The handler is a plain http.Handler, so it mounts in any router:
 //
 //	http.Handle("/notify", handler)                       // net/http
 //	router.POST("/notify", gin.WrapH(handler))            // gin
@@ -36,12 +37,14 @@ func (o *orders) onPay(_ context.Context, n *model.PayNotice) error {
 	if !ok {
 		return errors.New("not an order of ours")
 	}
-	if err := (daxpay.Expect{BizOrderNo: n.BizOrderNo, Amount: amount}).Check(n); err != nil {
+	err := daxpay.Expect{BizOrderNo: n.BizOrderNo, Amount: amount, Paid: true}.Check(n)
+	switch {
+	case errors.Is(err, daxpay.ErrUnproved):
+		return nil // closed or cancelled, which an order here need not know: it can still be paid later
+	case err != nil:
 		return err
 	}
-	if n.Status == model.PaySuccess {
-		o.paid[n.BizOrderNo] = true // in a transaction that is committed before this returns
-	}
+	o.paid[n.BizOrderNo] = true // in a transaction that is committed before this returns
 	return nil
 }
 

@@ -66,14 +66,19 @@ func run() error {
 	return show("pay sync of no order", none, err, func(m model.PaySyncModel) any { return m.Status })
 }
 
-// show prints what came back. A refusal of the business is an answer like any other; what else can go wrong ends the program.
+// show prints what came back. A refusal is an answer like any other, but for one of the signature, which means a wrong configuration;
+// what else can go wrong ends the program.
 func show[T any](call string, res *daxpay.Result[T], err error, status func(T) any) error {
+	const wrongSignature, wrongSignatureBefore208 = 20052, 20000
 	var refusal *daxpay.GatewayError
+	var answer *daxpay.AnswerError
 	switch {
 	case err == nil:
 		fmt.Printf("%-21s %v (verified: %t, trace %s)\n", call, status(res.Data), res.Verified, res.TraceID)
-	case errors.As(err, &refusal) && refusal.Business:
+	case errors.As(err, &refusal) && refusal.Code != wrongSignature && refusal.Code != wrongSignatureBefore208:
 		fmt.Printf("%-21s refused: %s (verified: %t, trace %s)\n", call, refusal.Msg, refusal.Signed, refusal.TraceID)
+	case errors.As(err, &answer) && errors.Is(err, daxpay.ErrUnproved):
+		fmt.Printf("%-21s not proved: %s (trace %s)\n", call, answer.Status, answer.TraceID)
 	default:
 		return fmt.Errorf("%s: %w", call, err)
 	}

@@ -1,9 +1,9 @@
-// Reconcile is a shop with its orders in SQLite, in which notices and the reconciler bring what became of them side by side. Some
-// notices are lost, one comes twice, one comes while the reconciler is at it; every order takes effect once:
+// Reconcile is a shop with its orders in SQLite, in which notices and the reconciler bring what became of them side by
+// side. Some notices are lost, one comes twice, one comes while the reconciler is at it; every order takes effect once:
 //
 //	cd examples/reconcile && go run .
 //
-// It needs nothing set up: the gateway is in the box, the database in memory. The heart of it is shop.settle.
+// It needs nothing set up: the gateway and the database are in memory. The heart of it is shop.settle.
 package main
 
 import (
@@ -28,22 +28,34 @@ import (
 	"github.com/daxpay-go/daxpay/reconcile"
 )
 
-// schema has the orders, of all kinds in one table here, and what the shop did about those that ended: goods that were sent, money
-// that was booked.
+// schema has the orders, of all kinds in one table here, and what the shop did about those that ended: goods that were
+// sent, money that was booked.
 const schema = `
 create table orders (
 	kind text not null, no text not null, amount integer not null, made integer not null,
 	status text not null default 'open',
-	told integer not null default 0, -- somebody was told that the gateway does not know it
+	watched integer not null default 0, -- until when a payment that is over is listed, because it may still be paid
+	told text not null default '',      -- why its outcome cannot be told, for a person
 	primary key (kind, no)
 );
-create index orders_open on orders (kind, no) where status = 'open';
+create index orders_open on orders (kind, no) where status in ('open', 'close', 'cancel', 'fail');
 create table effects (kind text not null, no text not null, status text not null, told_by text not null);`
 
 type shop struct{ db *sql.DB }
 
-// settle stores how an order ended, and does what has to be done about it, in one transaction. Whoever comes first finds the
-// order open; everybody else changes no row, and does nothing.
+// update takes any status for an order that is open. A payment that is over takes success as well, because the customer
+// can pay at the channel after it was closed; what succeeded takes nothing any more.
+const update = `
+update orders set status = ?, watched = ? where kind = ? and no = ?
+and (status = 'open' or kind = 'pay' and status in ('close', 'cancel', 'fail') and ? = 'success')`
+
+// watchedFor is how long a payment that is over stays listed. It is longer than any of this shop's payments can be
+// paid: an hour beyond the 30 minutes after which they expire.
+const watchedFor = 90 * time.Minute
+
+// settle stores how an order ended, and does what has to be done about it, in one transaction. Whoever comes first
+// changes the row; everybody else changes none, and does nothing. Only what is proved comes here: model.Succeeded, or a
+// payment that is model.Ended.
 func (s *shop) settle(ctx context.Context, kind reconcile.Kind, no string, amount int64, status, by string) error {
 	tx, err := s.db.BeginTx(ctx, nil)
 	if err != nil {
@@ -51,13 +63,15 @@ func (s *shop) settle(ctx context.Context, kind reconcile.Kind, no string, amoun
 	}
 	defer tx.Rollback() //nolint:errcheck // after Commit there is nothing to roll back
 	var ours int64
-	if err := tx.QueryRowContext(ctx, `select amount from orders where kind = ? and no = ?`, kind, no).Scan(&ours); err != nil {
+	if err := tx.QueryRowContext(
+		ctx, `select amount from orders where kind = ? and no = ?`, kind, no,
+	).Scan(&ours); err != nil {
 		return fmt.Errorf("%s %s is no order of ours: %w", kind, no, err)
 	}
 	if ours != amount {
 		return fmt.Errorf("%s %s has another amount: %w", kind, no, daxpay.ErrEcho)
 	}
-	res, err := tx.ExecContext(ctx, `update orders set status = ? where kind = ? and no = ? and status = 'open'`, status, kind, no)
+	res, err := tx.ExecContext(ctx, update, status, time.Now().Add(watchedFor).UnixMilli(), kind, no, status)
 	if err != nil {
 		return err
 	}
@@ -75,9 +89,14 @@ func (s *shop) settle(ctx context.Context, kind reconcile.Kind, no string, amoun
 	return nil
 }
 
+// open selects what is open, and the payments that are over and may still be paid.
+const open = `
+select no, amount, made, status <> 'open' from orders where kind = ? and no > ?
+and (status = 'open' or kind = 'pay' and status in ('close', 'cancel', 'fail') and watched > ?) order by no limit ?`
+
 // Open implements reconcile.Source.
 func (s *shop) Open(ctx context.Context, kind reconcile.Kind, after string, limit int) ([]reconcile.Order, error) {
-	rows, err := s.db.QueryContext(ctx, `select no, amount, made from orders where kind = ? and status = 'open' and no > ? order by no limit ?`, kind, after, limit)
+	rows, err := s.db.QueryContext(ctx, open, kind, after, time.Now().UnixMilli(), limit)
 	if err != nil {
 		return nil, err
 	}
@@ -86,7 +105,7 @@ func (s *shop) Open(ctx context.Context, kind reconcile.Kind, after string, limi
 	for rows.Next() {
 		var o reconcile.Order
 		var made int64
-		if err := rows.Scan(&o.No, &o.Amount, &made); err != nil {
+		if err := rows.Scan(&o.No, &o.Amount, &made, &o.Ended); err != nil {
 			return nil, err
 		}
 		o.Made = time.UnixMilli(made)
@@ -113,9 +132,11 @@ func (s *shop) sink() reconcile.Sink {
 }
 
 // unknown leaves the order open, for a person to decide. Nothing is sent again here, and a transfer must not be.
-func (s *shop) unknown(ctx context.Context, o reconcile.Order, refusal *daxpay.GatewayError) error {
-	fmt.Printf("%-10s  %s %s: the gateway does not know it (%s); a person has to look\n", "reconciler", o.Kind, o.No, refusal.Msg)
-	_, err := s.db.ExecContext(ctx, `update orders set told = told + 1 where kind = ? and no = ?`, o.Kind, o.No)
+func (s *shop) unknown(ctx context.Context, o reconcile.Order, why *daxpay.UnresolvedError) error {
+	fmt.Printf("%-10s  %s %s: %s; a person has to look\n", "reconciler", o.Kind, o.No, why.Reason)
+	_, err := s.db.ExecContext(
+		ctx, `update orders set told = ? where kind = ? and no = ?`, string(why.Reason), o.Kind, o.No,
+	)
 	return err
 }
 
@@ -124,9 +145,15 @@ func (s *shop) notices(kit *daxpay.Client) http.Handler {
 	const by = "notice"
 	return kit.NoticeHandler(daxpay.NoticeHandlers{
 		Pay: func(ctx context.Context, n *model.PayNotice) error {
+			if standing := n.Standing(); standing != model.Succeeded && standing != model.Ended {
+				return nil // older gateways send such notices, too
+			}
 			return s.settle(ctx, reconcile.Pay, n.BizOrderNo, n.Amount, string(n.Status), by)
 		},
 		Refund: func(ctx context.Context, n *model.RefundNotice) error {
+			if !n.Refunded() {
+				return nil // that is not proved: the reconciler looks after it
+			}
 			return s.settle(ctx, reconcile.Refund, n.BizRefundNo, n.Amount, string(n.Status), by)
 		},
 		OnError: func(_ context.Context, err error) { fmt.Println("a notice was refused:", err) },
@@ -134,8 +161,11 @@ func (s *shop) notices(kit *daxpay.Client) http.Handler {
 }
 
 // add stores an order, before the gateway hears of it.
-func (s *shop) add(ctx context.Context, kind reconcile.Kind, no string, amount int64) error {
-	_, err := s.db.ExecContext(ctx, `insert into orders (kind, no, amount, made) values (?, ?, ?, ?)`, kind, no, amount, time.Now().UnixMilli())
+func (s *shop) add(ctx context.Context, kind reconcile.Kind, no string, amount int64, age time.Duration) error {
+	_, err := s.db.ExecContext(
+		ctx, `insert into orders (kind, no, amount, made) values (?, ?, ?, ?)`, kind, no, amount,
+		time.Now().Add(-age).UnixMilli(),
+	)
 	return err
 }
 
@@ -175,10 +205,33 @@ func run() error {
 		return err
 	}
 	options := reconcile.Options{ // a real shop leaves all times at their defaults, which are for people who pay
-		Grace: 50 * time.Millisecond, RetryAfter: 50 * time.Millisecond, ListEvery: 50 * time.Millisecond, Interval: time.Millisecond,
-		UnknownAfter: 500 * time.Millisecond,
-		OnError:      func(o reconcile.Order, err error) { fmt.Println(o.Kind, o.No, err) },
+		Grace: 50 * time.Millisecond, First: 50 * time.Millisecond, RetryAfter: 50 * time.Millisecond,
+		ListEvery: 50 * time.Millisecond,
+		Interval:  time.Millisecond,
+		OnError:   func(o reconcile.Order, err error) { fmt.Println(o.Kind, o.No, err) },
 	}
+	if err := s.live(ctx, kit, gw, options); err != nil {
+		return err
+	}
+	// The customer pays ORDER-8 after it was closed, which only a sync after its expiry finds. A process that starts an
+	// hour later has the table: what succeeded does not come again; what is unknown does, because nobody decided.
+	gw.Channel().Pays("ORDER-8")
+	options.Now = func() time.Time { return time.Now().Add(time.Hour) }
+	again, err := reconcile.New(kit, s, s.sink(), options)
+	if err != nil {
+		return err
+	}
+	if err := again.Once(ctx); err != nil {
+		return err
+	}
+	if handed := again.Stats().Handed; handed != 1 {
+		return fmt.Errorf("%d orders came after the restart, instead of ORDER-8", handed)
+	}
+	return s.check(ctx, gw)
+}
+
+// live runs the reconciler until there is nothing left to do for it.
+func (s *shop) live(ctx context.Context, kit *daxpay.Client, gw *daxpaytest.Gateway, options reconcile.Options) error {
 	r, err := reconcile.New(kit, s, s.sink(), options)
 	if err != nil {
 		return err
@@ -204,36 +257,39 @@ func run() error {
 		return err
 	}
 	fmt.Printf("stopped: %+v\n", r.Stats())
-
-	// A process that starts anew has the table. What is settled does not come again; what is unknown does, because nobody decided.
-	again, err := reconcile.New(kit, s, s.sink(), options)
-	if err != nil {
-		return err
-	}
-	if err := again.Once(ctx); err != nil {
-		return err
-	}
-	if handed := again.Stats().Handed; handed != 0 {
-		return fmt.Errorf("%d orders were settled before the restart and came again", handed)
-	}
-	return s.check(ctx, gw)
+	return nil
 }
 
 // trade makes the orders and lets the gateway's side of them happen.
 func trade(ctx context.Context, s *shop, kit *daxpay.Client, gw *daxpaytest.Gateway, notifyURL string) error {
-	for i, no := range []string{"ORDER-1", "ORDER-2", "ORDER-3", "ORDER-4", "ORDER-5", "ORDER-6", "ORDER-7"} {
+	for i, no := range []string{
+		"ORDER-1", "ORDER-2", "ORDER-3", "ORDER-4", "ORDER-5", "ORDER-6", "ORDER-7", "ORDER-8",
+	} {
 		amount := int64(1000 * (i + 1))
-		if err := s.add(ctx, reconcile.Pay, no, amount); err != nil {
+		age := time.Duration(0)
+		if no == "ORDER-7" {
+			age = time.Hour // the shop crashed then, before it called the gateway
+		}
+		if err := s.add(ctx, reconcile.Pay, no, amount, age); err != nil {
 			return err
 		}
-		if no == "ORDER-7" {
-			continue // the shop crashed between these two
+		if age > 0 {
+			continue
 		}
-		_, err := kit.Pay(ctx, &param.PayParam{BizOrderNo: no, Title: "tea", Channel: model.ChannelAli, Method: model.MethodQRCode, Amount: amount, NotifyURL: notifyURL})
+		_, err := kit.Pay(ctx, &param.PayParam{
+			BizOrderNo: no, Title: "tea", Channel: model.ChannelAli, Method: model.MethodQRCode, Amount: amount,
+			NotifyURL: notifyURL,
+		})
 		if err != nil {
 			return err
 		}
-		if no != "ORDER-6" { // that user has not made up his mind
+		switch no {
+		case "ORDER-6": // that customer has not made up his mind
+		case "ORDER-8":
+			if _, err := kit.ClosePay(ctx, &param.PayCloseParam{BizOrderNo: no}); err != nil {
+				return err
+			}
+		default:
 			gw.MarkPaid(no)
 		}
 	}
@@ -247,28 +303,41 @@ func trade(ctx context.Context, s *shop, kit *daxpay.Client, gw *daxpaytest.Gate
 			return fmt.Errorf("the notice about %s was not received", no)
 		}
 	}
+	return giveBackAndPayOut(ctx, s, kit, gw, notifyURL)
+}
 
-	if err := s.add(ctx, reconcile.Refund, "REFUND-1", 400); err != nil {
+// giveBackAndPayOut makes a refund and a transfer.
+func giveBackAndPayOut(
+	ctx context.Context, s *shop, kit *daxpay.Client, gw *daxpaytest.Gateway, notifyURL string,
+) error {
+	if err := s.add(ctx, reconcile.Refund, "REFUND-1", 400, 0); err != nil {
 		return err
 	}
-	if _, err := kit.Refund(ctx, &param.RefundParam{BizRefundNo: "REFUND-1", BizOrderNo: "ORDER-1", Amount: 400, NotifyURL: notifyURL}); err != nil {
+	if _, err := kit.Refund(
+		ctx, &param.RefundParam{BizRefundNo: "REFUND-1", BizOrderNo: "ORDER-1", Amount: 400, NotifyURL: notifyURL},
+	); err != nil {
 		return err
 	}
-	gw.MarkRefunded("REFUND-1") // and its notice is lost
+	gw.MarkRefunded("REFUND-1")
 
-	if err := s.add(ctx, reconcile.Transfer, "TRANSFER-1", 500); err != nil {
+	if err := s.add(ctx, reconcile.Transfer, "TRANSFER-1", 500, 0); err != nil {
 		return err
 	}
-	_, err := kit.Transfer(ctx, &param.TransferParam{BizTransferNo: "TRANSFER-1", Channel: model.ChannelAli, Amount: 500, PayeeType: model.PayeeAliLoginName, PayeeAccount: "wang@example.com", PayeeName: "王小明"})
+	_, err := kit.Transfer(ctx, &param.TransferParam{
+		BizTransferNo: "TRANSFER-1", Channel: model.ChannelAli, Amount: 500, PayeeType: model.PayeeAliLoginName,
+		PayeeAccount: "wang@example.com", PayeeName: "王小明",
+	})
 	gw.MarkTransferred("TRANSFER-1")
 	return err
 }
 
-// wait returns when all is settled but ORDER-6 and ORDER-7, and the latter was reported.
+// wait returns when all is settled but ORDER-6 and ORDER-7, and the latter was told to a person.
 func (s *shop) wait(ctx context.Context) error {
 	for {
 		var open, told int
-		if err := s.db.QueryRowContext(ctx, `select count(*), sum(told) from orders where status = 'open'`).Scan(&open, &told); err != nil {
+		if err := s.db.QueryRowContext(
+			ctx, `select count(*), sum(told <> '') from orders where status = 'open'`,
+		).Scan(&open, &told); err != nil {
 			return err
 		}
 		if open == 2 && told == 1 {
@@ -286,10 +355,11 @@ func (s *shop) wait(ctx context.Context) error {
 func (s *shop) check(ctx context.Context, gw *daxpaytest.Gateway) error {
 	want := map[string]string{
 		"ORDER-1": "success", "ORDER-2": "success", "ORDER-3": "success", "ORDER-4": "success", "ORDER-5": "success",
-		"ORDER-6": "open", "ORDER-7": "open", "REFUND-1": "success", "TRANSFER-1": "success",
+		"ORDER-6": "open", "ORDER-7": "open", "ORDER-8": "success", "REFUND-1": "success", "TRANSFER-1": "success",
 	}
 	rows, err := s.db.QueryContext(ctx, `
-		select o.no, o.status, count(e.no), coalesce(max(e.told_by), '') from orders o left join effects e on e.kind = o.kind and e.no = o.no
+		select o.no, o.status, count(e.no), coalesce(max(e.told_by), '') from orders o
+		left join effects e on e.kind = o.kind and e.no = o.no and e.status = o.status
 		group by o.kind, o.no order by o.no`)
 	if err != nil {
 		return err

@@ -1,4 +1,4 @@
-// Wait shows how long waiting for the end of a payment is bounded, and watched.
+// Wait shows how to wait for a payment, for a limited time, and what can come of it.
 package main
 
 import (
@@ -34,24 +34,33 @@ func run() error {
 	}
 	looks := 0
 	wait := daxpay.Wait{
-		First:   200 * time.Millisecond,
-		Ceiling: time.Second,
+		Made:   time.Now(), // when the order was sent
+		Amount: 29900,      // an answer about another amount is refused
+		First:  200 * time.Millisecond,
 		Progress: func(status string, err error) {
 			fmt.Println("look:", status, err)
 			if looks++; looks == 2 {
-				gw.MarkPaid("ORDER-1") // the user has made up his mind
+				gw.MarkPaid("ORDER-1") // the customer pays
 			}
 		},
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	order, err := kit.WaitPay(ctx, &param.QueryPayParam{BizOrderNo: "ORDER-1"}, wait)
+	var unresolved *daxpay.UnresolvedError
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
 		return fmt.Errorf("still open, look again later: %w", err)
+	case errors.As(err, &unresolved):
+		return fmt.Errorf("a person has to look (%s): %w", unresolved.Reason, err)
 	case err != nil:
 		return err
 	}
-	fmt.Println("ended with", order.Status)
+	switch order.Standing() {
+	case model.Succeeded:
+		fmt.Println("paid:", order.Status)
+	case model.Ended:
+		fmt.Println("over:", order.Status, "and to be synchronized once more after", order.ExpiredTime)
+	}
 	return nil
 }

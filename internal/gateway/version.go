@@ -36,8 +36,8 @@ var moved = map[string]map[Version]string{
 
 	"/unipay/allocation/start":           {V205: absent, V206: "/unipay/allocation"},
 	"/unipay/allocation/finish":          {V205: absent, V206: "/unipay/allocationFinish"},
-	"/unipay/allocation/receiver/add":    {V205: absent},
-	"/unipay/allocation/receiver/remove": {V205: absent},
+	"/unipay/allocation/receiver/add":    {V205: absent, V206: absent},
+	"/unipay/allocation/receiver/remove": {V205: absent, V206: absent},
 
 	"/unipay/sync/pay":        {V205: absent, V206: "/unipay/syncPay"},
 	"/unipay/sync/refund":     {V205: absent, V206: "/unipay/syncRefund"},
@@ -45,10 +45,10 @@ var moved = map[string]map[Version]string{
 	"/unipay/sync/transfer":   {V205: absent, V206: absent, V207: absent},
 
 	"/unipay/query/payOrder":           {V205: absent, V206: "/uni/query/payOrder"},
-	"/unipay/query/refundOrder":        {V205: absent, V206: "/uni/query/refundOrder"},
+	"/unipay/query/refundOrder":        {V205: absent, V206: absent}, // 2.0.6 has one that never answers
 	"/unipay/query/transferOrder":      {V205: absent, V206: absent, V207: absent},
-	"/unipay/query/allocationOrder":    {V205: absent, V206: "/uni/query/allocationOrder"},
-	"/unipay/query/allocationReceiver": {V205: absent, V206: "/uni/query/allocationReceiver"},
+	"/unipay/query/allocationOrder":    {V205: absent, V206: absent},
+	"/unipay/query/allocationReceiver": {V205: absent, V206: absent},
 
 	"/unipay/assist/getWxAuthUrl":     {V205: absent},
 	"/unipay/assist/getWxAccessToken": {V205: absent},
@@ -57,18 +57,80 @@ var moved = map[string]map[Version]string{
 	"/unipay/syncRefund": {V206: absent, V207: absent, V208: absent, Printed: absent},
 }
 
-// oldNames gives, by their name in 2.0.8, the members that every earlier version and the printed pages call otherwise, in all
-// calls and answers.
-var oldNames = map[string]string{
-	"allocNo":     "allocationNo",
-	"bizAllocNo":  "bizAllocationNo",
-	"outAllocNo":  "outAllocationNo",
-	"allocStatus": "allocationStatus",
+// Member is what a version has for a member of a request that 2.0.8 calls otherwise, has in another form, or does not
+// have.
+type Member struct {
+	Name   string // absent: the version does not know the member, and one that it does not know breaks the signature
+	Object bool   // the version takes a JSON object where 2.0.8 takes its text
 }
 
-// oldNamesOf is oldNames for the request of one call, by its path in 2.0.8.
-var oldNamesOf = map[string]map[string]string{
-	"/unipay/close": {"bizOrderNo": "bizTradeNo"},
+// members lists, by the call's path and the member's name in 2.0.8, the members of requests that differ in some
+// version. Under the path everyCall stand those that differ in all calls, and in answers too. A version that is not
+// listed is as 2.0.8.
+var members = map[string]map[string]map[Version]Member{
+	everyCall: {
+		nonceStr:      in(Member{Name: absent}, V205, V206, V207),
+		"allocNo":     in(Member{Name: "allocationNo"}, Printed, V205, V206, V207),
+		"bizAllocNo":  in(Member{Name: "bizAllocationNo"}, Printed, V205, V206, V207),
+		"outAllocNo":  in(Member{Name: "outAllocationNo"}, Printed, V205, V206, V207),
+		"allocStatus": in(Member{Name: "allocationStatus"}, Printed, V205, V206, V207),
+	},
+	"/unipay/pay": {
+		"notNotify": in(Member{Name: absent}, Printed, V208),
+	},
+	"/unipay/close": {
+		"bizOrderNo": in(Member{Name: "bizTradeNo"}, Printed, V206, V207),
+	},
+	"/unipay/refund": {
+		"notNotify":  in(Member{Name: absent}, Printed, V208),
+		"extraParam": in(Member{Name: "extraParam", Object: true}, V206, V207),
+	},
+	"/unipay/allocation/start": {
+		"notNotify":         in(Member{Name: absent}, Printed, V206, V208),
+		"groupNo":           in(Member{Name: absent}, V206),
+		"receivers":         in(Member{Name: absent}, V206),
+		"notifyUrl":         in(Member{Name: absent}, V206),
+		"attach":            in(Member{Name: absent}, V206),
+		"allocationGroupId": in(Member{Name: absent}, Printed, V207, V208),
+	},
+	"/unipay/allocation/finish": {
+		"orderId":    in(Member{Name: absent}, Printed, V207, V208),
+		"bizAllocNo": in(Member{Name: absent}, V206),
+	},
+}
+
+const (
+	everyCall = ""
+	nonceStr  = "nonceStr"
+)
+
+func in(m Member, versions ...Version) map[Version]Member {
+	differ := make(map[Version]Member, len(versions))
+	for _, v := range versions {
+		differ[v] = m
+	}
+	return differ
+}
+
+// column is how many characters 2.0.6 and 2.0.7 keep of a text. They check no length: a text that is longer ends in a
+// database error, after which pay answers with SQL in msg and refund with code 10001.
+const column = 255
+
+// storing are the calls whose texts the gateway keeps.
+var storing = map[string]bool{
+	"/unipay/pay": true, "/unipay/refund": true, "/unipay/allocation/start": true, "/unipay/allocation/receiver/add": true,
+}
+
+// Column tells how many characters v takes of every text in the request of the call that 2.0.8 has at path, 0 if any
+// number. False: v has the limits of 2.0.8, or the call is none of the table, so that it has limits of its own.
+func (v Version) Column(path string) (limit int, ok bool) {
+	if _, known := moved[path]; !known || v != V206 && v != V207 {
+		return 0, false
+	}
+	if storing[path] {
+		return column, true
+	}
+	return 0, true
 }
 
 // Path is where v has the call that 2.0.8 has at path, false if v does not have it. A call that the table does not know, a
@@ -80,23 +142,22 @@ func (v Version) Path(path string) (string, bool) {
 	return path, true
 }
 
-// Name is what v calls the member that 2.0.8 calls name, in the request of the call that 2.0.8 has at path.
-func (v Version) Name(path, name string) string {
-	if v == V208 {
-		return name
+// Member is what v has for the member that 2.0.8 calls name, in the request of the call that 2.0.8 has at path; false
+// if v does not know it.
+func (v Version) Member(path, name string) (Member, bool) {
+	m, differs := members[path][name][v]
+	if !differs {
+		m, differs = members[everyCall][name][v]
 	}
-	if old := oldNamesOf[path][name]; old != "" {
-		return old
+	if !differs {
+		m.Name = name
 	}
-	if old := oldNames[name]; old != "" {
-		return old
-	}
-	return name
+	return m, m.Name != absent
 }
 
 // OldName is what earlier versions call the member of an answer that 2.0.8 calls name, "" if it always had this name.
 func OldName(name string) string {
-	return oldNames[name]
+	return members[everyCall][name][V207].Name
 }
 
 // Numbers lists the members, under the names of all versions, that are numbers and say what a message is about.
@@ -106,7 +167,8 @@ func Numbers() []string {
 
 // KnowsNonce tells whether v knows the member nonceStr. To a version that does not it would break the signature.
 func (v Version) KnowsNonce() bool {
-	return v == V208 || v == Printed
+	_, knows := v.Member(everyCall, nonceStr)
+	return knows
 }
 
 // SignsAnswers tells whether v signs what it answers.
@@ -116,9 +178,25 @@ func (v Version) SignsAnswers() bool {
 
 // Having lists the releases that have the call, in words.
 func Having(path string) string {
+	return releases(func(v Version) bool {
+		_, ok := v.Path(path)
+		return ok
+	})
+}
+
+// Knowing lists the releases that have the call and know the member of its request, in words.
+func Knowing(path, name string) string {
+	return releases(func(v Version) bool {
+		_, has := v.Path(path)
+		_, knows := v.Member(path, name)
+		return has && knows
+	})
+}
+
+func releases(ok func(v Version) bool) string {
 	var versions []string
 	for v := V205; v <= V208; v++ {
-		if _, ok := v.Path(path); ok {
+		if ok(v) {
 			versions = append(versions, v.String())
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"math/big"
 	"regexp"
 	"sort"
@@ -154,19 +155,16 @@ func TopText(p Pair, zone *time.Location) string {
 	case string:
 		return unixText(p.Name, value, zone, value)
 	case json.Number:
-		return decimal(value, false)
+		return decimal(value)
 	case Object:
 		return objectText(value, true, nil)
 	case []any:
-		items := make([]string, len(value))
-		for i, item := range value {
+		return listText(value, func(item any) string {
 			if o, ok := item.(Object); ok {
-				items[i] = objectText(o, true, zone)
-			} else {
-				items[i] = NestedText(item)
+				return objectText(o, true, zone)
 			}
-		}
-		return "[" + strings.Join(items, ",") + "]"
+			return NestedText(item)
+		})
 	}
 	return fmt.Sprint(p.Value)
 }
@@ -201,17 +199,24 @@ func NestedText(value any) string {
 	case string:
 		return escapeJava(value)
 	case json.Number:
-		return decimal(value, true)
+		return javaText(value)
 	case Object:
 		return objectText(value, false, nil)
 	case []any:
-		items := make([]string, len(value))
-		for i, item := range value {
-			items[i] = NestedText(item)
-		}
-		return "[" + strings.Join(items, ",") + "]"
+		return listText(value, NestedText)
 	}
 	return fmt.Sprint(value)
+}
+
+// listText writes a list without its nulls.
+func listText(list []any, text func(item any) string) string {
+	items := []string{}
+	for _, item := range list {
+		if item != nil {
+			items = append(items, text(item))
+		}
+	}
+	return "[" + strings.Join(items, ",") + "]"
 }
 
 var timeForm = regexp.MustCompile(`^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d$`)
@@ -252,9 +257,47 @@ func escapeJava(s string) string {
 	return b.String()
 }
 
-// decimal spells a number out, without a fraction's trailing zeros if trim is set. One that would be thousands of digits long stays as
+// javaText is what Java makes of a number within another value: an integer stays, anything else becomes a double,
+// printed with the fewest digits that still mean this double, and without a superfluous fraction. What no double can
+// hold stays as it is, as nobody can send that.
+func javaText(n json.Number) string {
+	if !strings.ContainsAny(n.String(), ".eE") {
+		return decimal(n)
+	}
+	value, err := n.Float64()
+	if err != nil {
+		return n.String()
+	}
+	sign := ""
+	if math.Signbit(value) {
+		sign, value = "-", -value
+	}
+	if value == 0 {
+		return sign + "0"
+	}
+	digits := 1
+	text := strconv.FormatFloat(value, 'e', digits-1, 64)
+	for again, _ := strconv.ParseFloat(text, 64); again != value; again, _ = strconv.ParseFloat(text, 64) {
+		digits++
+		text = strconv.FormatFloat(value, 'e', digits-1, 64)
+	}
+	if value >= 0.001 && value < 10_000_000 {
+		exact, _ := new(big.Rat).SetString(text)
+		return sign + trimZeros(exact.FloatString(digits+3))
+	}
+	mantissa, exponent, _ := strings.Cut(text, "e")
+	if digits == 1 {
+		mantissa += ".0"
+	}
+	e, _ := strconv.Atoi(exponent)
+	return fmt.Sprintf("%s%sE%d", sign, mantissa, e)
+}
+
+func trimZeros(s string) string { return strings.TrimRight(strings.TrimRight(s, "0"), ".") }
+
+// decimal spells a number out. One that would be thousands of digits long stays as
 // it is: nobody signs it.
-func decimal(n json.Number, trim bool) string {
+func decimal(n json.Number) string {
 	mantissa, digits, scientific := strings.Cut(strings.ToLower(n.String()), "e")
 	places := 0
 	if _, fraction, ok := strings.Cut(mantissa, "."); ok {
@@ -272,11 +315,7 @@ func decimal(n json.Number, trim bool) string {
 	if !ok {
 		return n.String()
 	}
-	text := value.FloatString(places)
-	if trim && strings.Contains(text, ".") {
-		text = strings.TrimRight(strings.TrimRight(text, "0"), ".")
-	}
-	return text
+	return value.FloatString(places)
 }
 
 func foldJava(s string) string {

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -99,5 +100,30 @@ func TestHugeExponents(t *testing.T) {
 		o, err := Parse([]byte(`{"a":` + n + `}`))
 		require.NoError(t, err)
 		require.Equal(t, "a="+n, Canonical(o, beijing))
+	}
+}
+
+// The numbers of a gateway within other values: those that were measured, and what Java prints for others.
+func TestNumbers(t *testing.T) {
+	rows := map[string]string{
+		"1.50": "1.5", "2.0": "2", "1e3": "1000", "9999999.5": "9999999.5", "0.001": "0.001", "2.0e-3": "0.002", "-0.0": "-0", "0.0": "0", "-0": "0",
+		"0.1234567890123456789": "0.12345678901234568", "12345678.9": "1.23456789E7", "1e7": "1.0E7", "10000000.0": "1.0E7", "0.0001": "1.0E-4",
+		"1e-7": "1.0E-7", "123456789.123": "1.23456789123E8", "1e20": "1.0E20", "12345678901234567890123": "12345678901234567890123", "1e400": "1e400",
+	}
+	text, err := os.ReadFile(filepath.Join("..", "..", "testdata", "numbers", "double-tostring.txt"))
+	require.NoError(t, err)
+	for _, line := range strings.Split(string(text), "\n") {
+		if sent, printed, ok := strings.Cut(line, " "); ok && sent != "#" {
+			if !strings.Contains(printed, "E") {
+				printed = strings.TrimSuffix(printed, ".0")
+			}
+			rows[sent] = printed
+		}
+	}
+	require.Greater(t, len(rows), 300)
+	for sent, want := range rows {
+		o, err := Parse([]byte(`{"a":{"x":` + sent + `},"b":[null,` + sent + `,[null]]}`))
+		require.NoError(t, err)
+		require.Equal(t, "a={x:"+want+"}&b=["+want+",[]]", Canonical(o, beijing), sent)
 	}
 }

@@ -40,7 +40,9 @@ func randomValue(random *rand.Rand, depth int) any {
 	case 2:
 		return json.Number(fmt.Sprint(random.Int64() - random.Int64()))
 	case 3:
-		return json.Number([]string{"0", "-0", "1.50", "2.0", "-0.0", "100", "1e2", "1.5E+3", "2.50e-1", "-12.340", "1e-7", "0.000", "1.10e08", "1e-08", "1.0e-010"}[random.IntN(15)])
+		return json.Number([]string{
+			"0", "-0", "1.50", "2.0", "-0.0", "100", "1e2", "1.5E+3", "2.50e-1", "-12.340", "1e-7", "0.000", "1.10e06", "1e-08", "1.0e-010", "1e-12", "1.0e7", "-12345678.9", "1e20",
+		}[random.IntN(19)])
 	case 4:
 		return []string{"2024-05-12 15:50:34", "2024-02-30 00:00:00", "2024-5-12 15:50:34", "1715500234"}[random.IntN(4)]
 	case 5, 6:

@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"time"
 
 	"github.com/daxpay-go/daxpay"
@@ -137,11 +138,36 @@ func randomPay(random *rand.Rand) *param.PayParam {
 	if random.IntN(2) == 0 {
 		p.ExpiredTime = time.Unix(1715500234+random.Int64N(1e6), 0)
 	}
-	extra := peer.Encode(peer.Random(random))
+	extra := peer.Encode(sendable(peer.Random(random)))
 	if !bytes.Contains(extra, []byte(`\u0000`)) {
 		p.ExtraParam = param.ExtraJSON(extra)
 	}
 	return p
+}
+
+// sendable makes of a value one that the client does not refuse to send: with plain names and without nulls in lists.
+func sendable(value any) any {
+	switch value := value.(type) {
+	case peer.Object:
+		o := peer.Object{}
+		for i, p := range value {
+			name := string(rune('z'-i)) + "_" // in an order that is not that of signing
+			if i%2 == 1 {
+				name = strings.ToUpper(name)
+			}
+			o = append(o, peer.Pair{Name: name, Value: sendable(p.Value)})
+		}
+		return o
+	case []any:
+		list := []any{}
+		for _, item := range value {
+			if item != nil {
+				list = append(list, sendable(item))
+			}
+		}
+		return list
+	}
+	return value
 }
 
 // vectorsAgree compares both ways with what gateways signed.

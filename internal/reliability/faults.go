@@ -115,7 +115,7 @@ func wireFaults() []fault {
 			reset(w)
 		}},
 		{name: "hang before headers", repeatable: true, right: transport(false), configure: func(c *daxpay.Config) {
-			c.ResponseHeaderTimeout = 250 * time.Millisecond
+			c.Timeout, c.AttemptTimeout = time.Second, 250*time.Millisecond
 		}, serve: func(_ http.ResponseWriter, _ *http.Request, released <-chan struct{}) {
 			<-released
 		}},

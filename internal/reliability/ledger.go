@@ -242,7 +242,7 @@ func (s *shop) open(_ context.Context, kind reconcile.Kind, after string, limit 
 }
 
 // unknown is what the shop does with an order that the gateway does not have, long after it could have arrived.
-func (s *shop) unknown(ctx context.Context, o reconcile.Order, _ *daxpay.GatewayError) error {
+func (s *shop) unknown(ctx context.Context, o reconcile.Order, _ *daxpay.UnresolvedError) error {
 	r := s.find(o.Kind, o.No)
 	if r == nil || r.status != "" {
 		return nil
@@ -328,12 +328,12 @@ func (s *shop) send(ctx context.Context, r *record) error {
 	case reconcile.Pay:
 		p := &param.PayParam{BizOrderNo: r.no, Title: "t", Channel: model.ChannelAli, Method: model.MethodQRCode, Amount: r.amount, NotifyURL: "https://shop.example.com"}
 		if _, err = s.client.Pay(ctx, p); errors.Is(err, daxpay.ErrOutcomeUnknown) && s.chance(50) {
-			_, err = s.client.RecoverPay(ctx, p, daxpay.Wait{First: 1, Ceiling: 1})
+			_, err = s.client.RecoverPay(ctx, p, daxpay.Wait{Made: r.made.Add(-time.Hour), First: 1, Ceiling: 1})
 		}
 	case reconcile.Refund:
 		p := &param.RefundParam{BizRefundNo: r.no, OrderNo: r.about, Amount: r.amount, NotifyURL: "https://shop.example.com"}
 		if _, err = s.client.Refund(ctx, p); errors.Is(err, daxpay.ErrOutcomeUnknown) && s.chance(50) {
-			_, err = s.client.RecoverRefund(ctx, p, daxpay.Wait{First: 1, Ceiling: 1})
+			_, err = s.client.RecoverRefund(ctx, p, daxpay.Wait{Made: r.made.Add(-time.Hour), First: 1, Ceiling: 1})
 		}
 	case reconcile.Transfer:
 		_, err = s.client.Transfer(ctx, &param.TransferParam{BizTransferNo: r.no, Channel: model.ChannelAli, Amount: r.amount})

@@ -280,7 +280,7 @@ func noticeOrdeals() []ordeal {
 	edits := map[string]func(string) string{
 		"without code": replacing(`"code":0,`, ""), "a failure": replacing(`"code":0`, `"code":1`), "code of another type": replacing(`"code":0`, `"code":"`+nameCanary+`"`),
 		"request": replacing(`"code":0`, `"code":0,"reqTime":1`), "ambiguous": replacing(`"code":0`, `"x":"`+nameCanary+`&code=0","code":0`),
-		"NUL": replacing(`"code":0`, `"x":"`+nameCanary+`\u0000","code":0`), "not final": replacing(`"status":"`, `"status":"progress","old":"`),
+		"NUL": replacing(`"code":0`, `"x":"`+nameCanary+`\u0000","code":0`), "of a query": replacing(`"attach":`, `"attached":`),
 		"no amount": replacing(`"amount":`, `"old":`), "amount of another type": replacing(`"amount":`, `"amount":"`+accountCanary+`","old":`),
 		"two kinds": replacing(`"code":0`, `"refundNo":"`+tokenCanary+`","bizAllocNo":"`+tokenCanary+`","code":0`),
 	}

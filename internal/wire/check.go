@@ -5,9 +5,12 @@ import (
 	"fmt"
 	"net/netip"
 	"reflect"
+	"regexp"
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/daxpay-go/daxpay/internal/gateway"
 )
 
 // Fault says what is wrong with a field of a request.
@@ -16,16 +19,32 @@ type Fault struct {
 	Reason string // continues the field's name: "must …"
 }
 
-// Check finds everything that keeps the struct v, of the plan's type, from being sent. Answer is the plan of what comes back,
-// later those of the messages in which its texts may come back; allowText lets texts pass that could be cut into a member of
-// those.
-func (p *Plan) Check(v reflect.Value, answer *Plan, later []*Plan, allowText bool) []Fault {
-	c := checker{allowText: allowText, names: cutNames{plan: p, answer: answer, later: later}}
+// Check finds everything that keeps the struct v, of the plan's type, from being sent in the layout. Answer is the
+// plan of what comes back, later those of the messages in which its texts may come back; allowText lets texts pass
+// that could be cut into a member of those.
+func (p *Plan) Check(l *Layout, v reflect.Value, answer *Plan, later []*Plan, allowText bool) []Fault {
+	c := checker{layout: l, allowText: allowText, names: cutNames{plan: p, answer: answer, later: later}}
 	c.object(p, v, "")
 	return c.faults
 }
 
+// Unfit finds what keeps v, which passed Check in the layout of 2.0.8, from being sent in the layout of an older
+// version.
+func (p *Plan) Unfit(l *Layout, v reflect.Value, answer *Plan, later []*Plan, allowText bool) []Fault {
+	if len(l.narrower) == 0 {
+		return nil // as most are
+	}
+	c := checker{layout: l, allowText: allowText, names: cutNames{plan: p, answer: answer, later: later}}
+	for _, i := range l.narrower {
+		if value := p.Fields[i].of(v); !p.Fields[i].isUnset(value) {
+			c.member(&p.Fields[i], l.fields[i], value)
+		}
+	}
+	return c.faults
+}
+
 type checker struct {
+	layout    *Layout
 	allowText bool
 	names     cutNames
 	listed    bool // within a list
@@ -37,25 +56,55 @@ func (c *checker) add(field, format string, args ...any) {
 	c.faults = append(c.faults, Fault{Field: field, Reason: fmt.Sprintf(format, args...)})
 }
 
+// outermost tells whether the members of the message itself are being checked.
+func (c *checker) outermost() bool { return len(c.names.around) == 0 && !c.listed }
+
 func (c *checker) object(p *Plan, v reflect.Value, prefix string) {
 	var oneOf []string
 	given := false
 	for i := range p.Fields {
 		f := &p.Fields[i]
 		value, unset := f.of(v), f.isUnset(f.of(v))
-		if f.Rule.OneOf {
+		var how fit
+		if c.outermost() {
+			how = c.layout.fields[i]
+		}
+		if f.Rule.OneOf && !how.absent {
 			oneOf = append(oneOf, prefix+f.Go)
 			given = given || !unset
 		}
 		switch {
-		case !unset:
-			c.value(prefix+f.Go, &f.shape, f.Rule, value)
-		case f.Rule.Required:
+		case unset && f.Rule.Required && !how.absent:
 			c.add(prefix+f.Go, "must be set")
+		case unset:
+		case c.outermost():
+			c.member(f, how, value)
+		default:
+			c.value(prefix+f.Go, &f.shape, f.Rule, value)
 		}
 	}
 	if len(oneOf) > 0 && !given {
 		c.add(strings.Join(oneOf, ", "), "must not all be empty: set one of them")
+	}
+}
+
+// member checks a member of the message that is set.
+func (c *checker) member(f *Field, how fit, v reflect.Value) {
+	switch {
+	case how.absent:
+		c.add(f.Go, "does not exist in gateway %v, only in %s: "+
+			"leave it unset, or set Config.Gateway to the version that the gateway is",
+			c.layout.version, gateway.Knowing(c.layout.path, f.Name))
+	case how.object:
+		r := f.Rule
+		r.Object = true
+		if text := []byte(v.String()); CheckValue(text) != nil {
+			c.add(f.Go, "must be one JSON object: gateway %v takes no other text there", c.layout.version)
+		} else {
+			c.json(f.Go, r, text)
+		}
+	default:
+		c.value(f.Go, &f.shape, f.Rule, v)
 	}
 }
 
@@ -81,6 +130,9 @@ func (c *checker) value(field string, s *shape, r Rule, v reflect.Value) {
 		if r.Min != 0 && v.Int() < r.Min {
 			c.add(field, "must be at least %d", r.Min)
 		}
+		if r.Max != 0 && v.Int() > r.Max {
+			c.add(field, "must be at most %d", r.Max)
+		}
 	case kindTime:
 		if t := s.timeOf(v).Unix(); t < minSeconds || t > maxSeconds {
 			c.add(field, "must be between the years 2001 and 2286: the gateway takes ten digits of Unix seconds")
@@ -92,6 +144,9 @@ func (c *checker) value(field string, s *shape, r Rule, v reflect.Value) {
 			return
 		}
 		c.value(field, dynamic, r, held)
+		if dynamic.kind == kindStruct && r.Max > 0 {
+			c.length(field, r, dynamic.jsonUnits(held))
+		}
 	case kindStruct:
 		c.names.around = append(c.names.around, around{plan: s.plan})
 		c.object(s.plan, v, field+".")
@@ -103,6 +158,7 @@ func (c *checker) value(field string, s *shape, r Rule, v reflect.Value) {
 	case kindPointer:
 		switch {
 		case v.IsNil(): // an element of a list
+			c.add(field, "must not be nil: the gateway drops it from the list")
 		case s.elem.kind == kindList && v.Elem().Len() == 0:
 			c.add(field, "must not be an empty list: leave it unset")
 		default:
@@ -110,14 +166,39 @@ func (c *checker) value(field string, s *shape, r Rule, v reflect.Value) {
 		}
 	case kindJSON:
 		raw, err := marshalValue(v)
-		switch {
-		case err != nil:
+		if err != nil {
 			c.add(field, "must be valid JSON: %v", err)
-		case holdsNUL(raw):
-			c.add(field, "must not hold a NUL character")
-		case bytes.Equal(raw, []byte("null")) || bytes.Equal(raw, []byte("[]")) || bytes.Equal(raw, []byte(`""`)):
-			c.add(field, "must not be null or empty: leave it unset")
+			return
 		}
+		c.json(field, r, raw)
+	}
+}
+
+// json checks a value that is JSON already.
+func (c *checker) json(field string, r Rule, raw []byte) {
+	switch {
+	case r.Object && raw[skipSpace(raw, 0)] != '{':
+		c.add(field, "must be one JSON object")
+		return
+	case bytes.Equal(raw, []byte("null")) || bytes.Equal(raw, []byte("[]")) || bytes.Equal(raw, []byte(`""`)):
+		c.add(field, "must not be null or empty: leave it unset")
+		return
+	}
+	c.length(field, r, jsonUnits(raw))
+	s := screener{sending: true, allowText: c.allowText || r.Opaque, names: c.names}
+	if reason := s.any(raw, c.outermost()); reason != "" {
+		c.add(field, "%s", reason)
+	}
+}
+
+// length checks how many characters a value has.
+func (c *checker) length(field string, r Rule, n int) {
+	switch limit := c.layout.limit(r.Max); {
+	case limit == 0 || int64(n) <= limit:
+	case c.layout.columned:
+		c.add(field, "must have at most %d characters, not %d: gateway %v cannot store more", limit, n, c.layout.version)
+	default:
+		c.add(field, "must have at most %d characters, not %d", limit, n)
 	}
 }
 
@@ -135,24 +216,8 @@ func signedText(s string, nested bool) []byte {
 	return e.text[:e.t]
 }
 
-// holdsNUL tells whether a string in a valid JSON value holds a NUL, which can only be there escaped.
-func holdsNUL(raw []byte) bool {
-	escape := []byte(`\u0000`)
-	for {
-		i := bytes.Index(raw, escape)
-		if i < 0 {
-			return false
-		}
-		backslashes := len(raw[:i+1]) - len(bytes.TrimRight(raw[:i+1], `\`))
-		if backslashes%2 == 1 {
-			return true
-		}
-		raw = raw[i+len(escape):]
-	}
-}
-
 func (c *checker) string(field string, r Rule, s string) {
-	nested := len(c.names.around) > 0 || c.listed
+	nested := !c.outermost()
 	switch {
 	case s == "":
 		// Only an element of a list or the target of a pointer: an empty member is not sent.
@@ -165,12 +230,14 @@ func (c *checker) string(field string, r Rule, s string) {
 		c.add(field, "must not hold a NUL character")
 		return
 	}
-	if n := units(s); r.Max > 0 && n > r.Max {
-		c.add(field, "must have at most %d characters, not %d", r.Max, n)
+	if r.Required && isBlank(s) {
+		c.add(field, "must not be blank")
+		return
 	}
+	c.length(field, r, units(s))
 	switch {
 	case r.IP:
-		if a, err := netip.ParseAddr(s); err != nil || a.Zone() != "" {
+		if !isAddress(s) {
 			c.add(field, "must be an IPv4 or IPv6 address")
 		}
 	case r.Opaque:
@@ -194,6 +261,84 @@ func units(s string) int {
 		n++
 		if r > 0xFFFF {
 			n++
+		}
+	}
+	return n
+}
+
+// isBlank tells whether the gateway takes a text for blank: it holds nothing but spaces and control characters.
+func isBlank(s string) bool {
+	return strings.IndexFunc(s, func(r rune) bool { return r > ' ' }) < 0
+}
+
+// isAddress tells whether a text is an IP address in a form that the gateway accepts. It knows fewer of those that
+// end in an IPv4 address.
+func isAddress(s string) bool {
+	if a, err := netip.ParseAddr(s); err != nil || a.Zone() != "" {
+		return false
+	}
+	colon := strings.LastIndexByte(s, ':')
+	return colon < 0 || strings.IndexByte(s, '.') < 0 || ipv4Tail.MatchString(s[:colon+1])
+}
+
+// ipv4Tail matches what may stand before the IPv4 address in an IPv6 address.
+var ipv4Tail = regexp.MustCompile(`^(::(ffff:(0{1,4}:)?)?|([0-9a-fA-F]{1,4}:){1,4}:)$`)
+
+// jsonUnits counts the characters of the JSON that the gateway stores for a value that is set.
+func (s *shape) jsonUnits(v reflect.Value) int {
+	switch s.kind {
+	case kindString:
+		return quotedUnits(v.String())
+	case kindPointer:
+		if v.IsNil() {
+			return 0
+		}
+		return s.elem.jsonUnits(v.Elem())
+	case kindStruct:
+		n := len("{}")
+		for i := range s.plan.Fields {
+			if f := &s.plan.Fields[i]; !f.isUnset(f.of(v)) {
+				n += quotedUnits(f.Name) + len(":,") + f.jsonUnits(f.of(v))
+			}
+		}
+		if n > len("{}") {
+			n-- // the last comma
+		}
+		return n
+	}
+	var e Encoder
+	e.value(s, v, deeper)
+	return jsonUnits(e.json[:e.j])
+}
+
+// jsonUnits counts the characters of the JSON that the gateway stores for a valid JSON text.
+func jsonUnits(raw []byte) int {
+	n := 0
+	for i := 0; i < len(raw); {
+		switch {
+		case raw[i] == '"':
+			end, f := stringEnd(raw, i+1)
+			n += quotedUnits(string(Value{Kind: String, Escaped: f&escaped != 0, Raw: raw[i:end]}.Text()))
+			i = end
+		case classes[raw[i]]&space != 0:
+			i++
+		default:
+			n++
+			i++
+		}
+	}
+	return n
+}
+
+// quotedUnits counts the characters of a string in the gateway's JSON.
+func quotedUnits(s string) int {
+	n := len(`""`) + units(s)
+	for _, r := range s {
+		switch {
+		case r == '"', r == '\\', r == '\b', r == '\f', r == '\n', r == '\r', r == '\t':
+			n++
+		case gatewayEscapes(r):
+			n += len(`u0000`)
 		}
 	}
 	return n

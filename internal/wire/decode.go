@@ -107,7 +107,6 @@ var (
 	errReader   = errors.New("cannot be read by the UnmarshalJSON of its type")
 	errNoReader = errors.New("cannot be received: its type has no UnmarshalJSON")
 	errSendOnly = errors.New("cannot be received: its type is an interface")
-	errNullText = errors.New("must not be null: it has the same signature as the text null")
 )
 
 func (d *decoder) value(s *shape, v Value, dst reflect.Value) error {
@@ -193,13 +192,10 @@ func (d *decoder) list(elem *shape, v Value, dst reflect.Value) error {
 	}
 	list := reflect.MakeSlice(dst.Type(), 0, 0)
 	for item, i := itemAt(v.Raw, 1); i > 0; item, i = itemAt(v.Raw, i) {
-		list = reflect.Append(list, reflect.Zero(dst.Type().Elem()))
 		if item.Kind == Null {
-			if elem.kind == kindString {
-				return memberError(strconv.Itoa(list.Len()-1), errNullText)
-			}
-			continue
+			continue // the gateway drops it before it signs the list
 		}
+		list = reflect.Append(list, reflect.Zero(dst.Type().Elem()))
 		if err := d.value(elem, item, list.Index(list.Len()-1)); err != nil {
 			return memberError(strconv.Itoa(list.Len()-1), err)
 		}

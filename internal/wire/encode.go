@@ -30,15 +30,28 @@ type Stamp struct {
 // Layout is the order in which a version of the gateway signs the members of a request, with the names that it has there.
 type Layout struct {
 	path     string
+	version  gateway.Version
 	slots    []slot
 	identity string
 	names    string
+
+	column   int   // how many characters every text may have, 0 if any number, where columned is set
+	columned bool  // the version does not have the limits of the plan
+	fields   []fit // those of the plan
+	narrower []int // the fields of which the version takes less than 2.0.8
+}
+
+// fit says how a version takes a field of the plan.
+type fit struct {
+	absent bool // not at all
+	object bool // as an object, where the field holds its text
 }
 
 type slot struct {
-	field *Field
-	name  string
-	fill  filling
+	field  *Field
+	name   string
+	fill   filling
+	object bool // the field holds the text of an object
 
 	json   piece // ,"name":
 	text   piece // &name= or, within another object, ,name:
@@ -95,15 +108,24 @@ func (p *Plan) Layout(path string, v gateway.Version) *Layout {
 	if l := p.layouts[v].Load(); l != nil && l.path == path {
 		return l
 	}
-	l := &Layout{path: path}
+	l := &Layout{path: path, version: v, fields: make([]fit, len(p.Fields))}
+	l.column, l.columned = v.Column(path)
 	for i := range p.Fields {
 		f := &p.Fields[i]
-		if f.Name == nonceName && !v.KnowsNonce() || f.Name == SignName {
+		if f.Name == SignName {
 			continue
 		}
-		name := v.Name(path, f.Name)
-		s := newSlot(f, name, ","+string(appendString(nil, name))+":", "&"+name+"=")
-		s.fill = fillings[f.Name]
+		m, known := v.Member(path, f.Name)
+		// What the client fills in is left out where it is not known; nobody misses it.
+		l.fields[i] = fit{absent: !known && fillings[f.Name] == fillNothing, object: m.Object}
+		if l.fields[i] != (fit{}) || l.limit(f.Rule.Max) < f.Rule.Max && l.limit(f.Rule.Max) > 0 && f.kind != kindInt {
+			l.narrower = append(l.narrower, i)
+		}
+		if !known {
+			continue
+		}
+		s := newSlot(f, m.Name, ","+string(appendString(nil, m.Name))+":", "&"+m.Name+"=")
+		s.fill, s.object = fillings[f.Name], m.Object
 		l.slots = append(l.slots, s)
 	}
 	slices.SortFunc(l.slots, func(a, b slot) int {
@@ -111,7 +133,10 @@ func (p *Plan) Layout(path string, v gateway.Version) *Layout {
 	})
 	for _, s := range l.slots {
 		l.identity += "&" + s.name
-		if s.field.Name != nonceName {
+		if s.object {
+			l.identity += "{}"
+		}
+		if s.name != s.field.Name {
 			l.names += "&" + s.name
 		}
 	}
@@ -119,10 +144,29 @@ func (p *Plan) Layout(path string, v gateway.Version) *Layout {
 	return l
 }
 
+// limit is how many characters the version takes of a text whose limit in 2.0.8 is given; 0 is none.
+func (l *Layout) limit(limit int64) int64 {
+	if l.columned && limit > 0 {
+		return int64(l.column)
+	}
+	return limit
+}
+
+// OtherForm tells whether a member that is set in v, of the plan's type, has another form in the one layout than in
+// the other.
+func (p *Plan) OtherForm(v reflect.Value, l, other *Layout) bool {
+	for i := range p.Fields {
+		if f := &p.Fields[i]; l.fields[i].object != other.fields[i].object && !f.isUnset(f.of(v)) {
+			return true
+		}
+	}
+	return false
+}
+
 // Same tells whether two layouts of a plan make the same message of a param.
 func (l *Layout) Same(other *Layout) bool { return l.identity == other.identity }
 
-// SameNames is Same but for nonceStr.
+// SameNames tells whether two layouts of a plan rename the same members.
 func (l *Layout) SameNames(other *Layout) bool { return l.names == other.names }
 
 // Encoder writes the JSON of a request and its canonical text in one pass. It may be used again; what it returned is
@@ -162,11 +206,15 @@ func (e *Encoder) Encode(l *Layout, v reflect.Value, stamp Stamp) (canonical []b
 					text = stamp.ClientIP
 				}
 			}
-			if text != "" {
-				e.member(s, len(text))
-				if !e.plainString(text, true) {
-					e.escapedString(text)
-				}
+			if text == "" {
+				continue
+			}
+			e.member(s, len(text))
+			switch {
+			case s.object:
+				e.raw([]byte(text), directMember)
+			case !e.plainString(text, true):
+				e.escapedString(text)
 			}
 		case kindTime:
 			seconds, set := s.field.secondsOf(value)
@@ -180,7 +228,7 @@ func (e *Encoder) Encode(l *Layout, v reflect.Value, stamp Stamp) (canonical []b
 		default:
 			if !s.field.isUnset(value) {
 				e.member(s, 0)
-				e.value(&s.field.shape, value, directMember)
+				e.field(s.field, value, directMember)
 			}
 		}
 	}
@@ -314,6 +362,15 @@ const (
 	deeper
 )
 
+// field writes the value of a field that is set.
+func (e *Encoder) field(f *Field, v reflect.Value, at place) {
+	if f.Rule.Inverted {
+		e.bool(false)
+		return
+	}
+	e.value(&f.shape, v, at)
+}
+
 // value writes a set value.
 func (e *Encoder) value(s *shape, v reflect.Value, at place) {
 	switch s.kind {
@@ -333,7 +390,7 @@ func (e *Encoder) value(s *shape, v reflect.Value, at place) {
 		e.int(s.timeOf(v).Unix())
 	case kindPointer:
 		if v.IsNil() {
-			e.both("null") // an element of a list; a member would have been left out
+			e.err = errNull // an element of a list; a member would have been left out
 			return
 		}
 		e.value(s.elem, v.Elem(), at)
@@ -376,7 +433,7 @@ func (e *Encoder) object(p *Plan, v reflect.Value) {
 			continue
 		}
 		e.member(s, 0)
-		e.value(&s.field.shape, value, deeper)
+		e.field(s.field, value, deeper)
 	}
 	if e.j == json {
 		e.both("{}")
@@ -390,6 +447,15 @@ func (e *Encoder) marshal(v reflect.Value, at place) {
 	raw, err := marshalValue(v)
 	if err != nil {
 		e.err = err
+		return
+	}
+	e.raw(raw, at)
+}
+
+// raw writes valid JSON.
+func (e *Encoder) raw(raw []byte, at place) {
+	if at != directMember && string(raw) == "null" {
+		e.err = errNull // an element of a list
 		return
 	}
 	e.nested.buf, e.nested.err = e.text[:e.t], nil
@@ -421,6 +487,8 @@ func marshalValue(v reflect.Value) ([]byte, error) {
 	}
 	return raw, CheckValue(raw)
 }
+
+var errNull = errors.New("is null, which the gateway drops from a list")
 
 var errWriter = errors.New("the MarshalJSON of its type fails")
 

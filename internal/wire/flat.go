@@ -186,9 +186,12 @@ func (t *text) flatList(dst, b []byte, j, i int) (int, int) {
 		return i + 1, j + 1
 	}
 	for i < len(b) && j+spare < len(dst) {
-		if b[i] == '{' {
+		switch b[i] {
+		case '{':
 			i, j = t.flatItem(dst, b, j, i)
-		} else {
+		case 'n':
+			return failed, 0 // a null, which is dropped
+		default:
 			i, j = flatValue(dst, b, j, i)
 		}
 		if i == failed || i == len(b) || b[i] != ',' && b[i] != ']' {

@@ -82,9 +82,13 @@ type Rule struct {
 	Proof bool
 	// Unlike (unlike=name): an answer in which it is what the request has under that name does not prove success.
 	Unlike string
-	// Max (max=N): the most characters of a string. Min (min=N): the least value of an integer. 0 is no limit.
-	Max int
-	Min int64
+	// Object (object): JSON that must be one object.
+	Object bool
+	// Inverted (inverted): a bool that is sent as false when it is set.
+	Inverted bool
+	// Max (max=N): the most characters of a string, or of the JSON of anything else that is no integer, of which it is the
+	// greatest value. Min (min=N): the least value of an integer. 0 is no limit.
+	Max, Min int64
 }
 
 type kind uint8
@@ -247,6 +251,8 @@ func (f *Field) contradiction() string {
 	switch {
 	case f.Rule.Number && f.kind != kindString:
 		return `is not a string: only those can have "no" in their daxpay tag`
+	case f.Rule.Inverted && f.kind != kindBool:
+		return `is not a bool: only those can have "inverted" in their daxpay tag`
 	case isTimeName([]byte(f.Name)) && (s.kind == kindString || s.kind == kindJSON):
 		return "has the name of a time, which is signed as Unix seconds: use time.Time or model.Time"
 	}
@@ -275,10 +281,14 @@ func parseRule(tag string) (Rule, error) {
 			r.OneOf = true
 		case "proof":
 			r.Proof = true
+		case "object":
+			r.Object = true
+		case "inverted":
+			r.Inverted = true
 		case "unlike":
 			r.Unlike = value
 		case "max":
-			r.Max, err = strconv.Atoi(value)
+			r.Max, err = strconv.ParseInt(value, 10, 64)
 		case "min":
 			r.Min, err = strconv.ParseInt(value, 10, 64)
 		default:

@@ -93,6 +93,10 @@ const (
 	reasonCode = "holds a character that its signature does not protect"
 	reasonCut  = "holds text that could be cut into another member with the same signature"
 	reasonName = "would have the same signature under another name"
+
+	// Of what is to be sent:
+	reasonNumber = "holds a number whose form in the signed text is not certain: send an integer or a string"
+	reasonNull   = "holds a null in a list, which the gateway drops: leave it out"
 )
 
 // hasMeta tells whether a member name holds a control character or one of the metas. The names of a plan do not.
@@ -136,8 +140,24 @@ func (s *shape) inner() *Plan {
 }
 
 type screener struct {
+	sending   bool // JSON of the caller's own, and not what the gateway sent
 	allowText bool
 	names     cutNames
+}
+
+// any screens a whole value, a direct member of the message or one within it, and returns the reason to refuse it.
+func (s *screener) any(raw []byte, outermost bool) string {
+	i := skipSpace(raw, 0)
+	var e entry
+	end := skipValue(raw, i, &e)
+	switch {
+	case outermost && e.kind == String:
+		return s.string(nil, raw[i:end], e.form, false)
+	case outermost && e.kind == Number && isDecimal(raw[i:end]):
+		return reasonNumber // its form depends on the type that the gateway has for the member
+	}
+	_, reason := s.nested(nil, raw, i)
+	return reason
 }
 
 // nested screens a value inside the message, of a field that is nil if it is unknown. It returns the position behind the value,
@@ -151,16 +171,23 @@ func (s *screener) nested(f *Field, b []byte, i int) (int, string) {
 	}
 	var e entry
 	end := skipValue(b, i, &e)
-	reason := ""
-	if e.kind == String {
-		reason = s.string(f, b[i:end], e.form, true)
+	switch {
+	case e.kind == String:
+		return end, s.string(f, b[i:end], e.form, true)
+	case s.sending && e.kind == Number && e.form&decimal != 0:
+		if _, ok := javaNumber(b[i:end]); !ok {
+			return end, reasonNumber
+		}
 	}
-	return end, reason
+	return end, ""
 }
 
 func (s *screener) list(f *Field, b []byte, i int) (int, string) {
 	i = skipSpace(b, i+1)
 	for b[i] != ']' {
+		if s.sending && b[i] == 'n' {
+			return i, reasonNull
+		}
 		var reason string
 		if i, reason = s.nested(f, b, i); reason != "" {
 			return i, reason
@@ -177,7 +204,7 @@ func (s *screener) dict(outer *Field, b []byte, i int) (int, string) {
 	if outer != nil {
 		plan = outer.inner()
 	}
-	s.names.around = append(s.names.around, around{plan: plan, text: b, at: i})
+	s.names.around = append(s.names.around, around{plan: plan, text: b, at: i, any: s.sending})
 	i = skipSpace(b, i+1)
 	for b[i] != '}' {
 		end, form := stringEnd(b, i+1)
@@ -246,6 +273,7 @@ type cutNames struct {
 }
 
 type around struct {
+	any     bool   // which names the gateway knows is not known here: it can be any
 	plan    *Plan  // nil if unknown
 	text    []byte // where the object is
 	at      int
@@ -253,7 +281,7 @@ type around struct {
 }
 
 func (a *around) has(name []byte) bool {
-	if a.plan != nil && a.plan.field(name) != nil {
+	if a.plan != nil && a.plan.field(name) != nil || a.any && isIdentifier(name) {
 		return true
 	}
 	if a.text == nil { // of a param
@@ -264,6 +292,16 @@ func (a *around) has(name []byte) bool {
 		a.members.members.collect(a.text, a.at)
 	}
 	return a.members.has(name)
+}
+
+// isIdentifier tells whether a name could be that of a member: letters, digits and underscores.
+func isIdentifier(name []byte) bool {
+	for i, c := range name {
+		if letter := c == '_' || 'a' <= c|0x20 && c|0x20 <= 'z'; !letter && (i == 0 || c < '0' || c > '9') {
+			return false
+		}
+	}
+	return len(name) > 0
 }
 
 // cut tells whether a text, given as it is signed, holds the start of another member.

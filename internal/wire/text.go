@@ -10,8 +10,8 @@ import (
 	"unicode/utf8"
 )
 
-// ErrNumber says that a number has an exponent that no amount, time or count ever needs.
-var ErrNumber = errors.New("a number is out of range")
+// ErrNumber says that nobody can tell in which form a number is signed.
+var ErrNumber = errors.New("a number has no certain form in the signed text: use an integer or a string")
 
 // SignName is the member that carries the signature, and so is no part of what is signed.
 const SignName = "sign"
@@ -236,18 +236,26 @@ func gatewayEscapes(r rune) bool {
 		0x2066 <= r && r <= 0x206F
 }
 
-// list writes a list. The objects in a direct member of the message have their members sorted and may hold times.
+// list writes a list, without its nulls. The objects in a direct member of the message have their members sorted and
+// may hold times.
 func (t *text) list(b []byte, i int, direct bool) int {
 	t.byte('[')
-	i = skipSpace(b, i+1)
-	for b[i] != ']' {
-		if direct && b[i] == '{' {
-			i = t.sortedDict(b, i, true)
+	first := true
+	for i = skipSpace(b, i+1); b[i] != ']'; {
+		if b[i] == 'n' {
+			i += len("null")
 		} else {
-			i = t.nested(b, i)
+			if !first {
+				t.byte(',')
+			}
+			first = false
+			if direct && b[i] == '{' {
+				i = t.sortedDict(b, i, true)
+			} else {
+				i = t.nested(b, i)
+			}
 		}
 		if i = skipSpace(b, i); b[i] == ',' {
-			t.byte(',')
 			i = skipSpace(b, i+1)
 		}
 	}
@@ -375,18 +383,27 @@ func ParseTime(s []byte, zone *time.Location) (time.Time, bool) {
 	return when, parts[1] > 0 && parts[3] < 24
 }
 
-// number writes a number in plain decimal; trim drops the trailing zeros of a fraction.
-func (t *text) number(raw []byte, f form, trim bool) {
-	if f&decimal == 0 {
+// number writes a number: an integer as it is, any other in plain decimal or, within another value, as the gateway's
+// Java does.
+func (t *text) number(raw []byte, f form, nested bool) {
+	switch {
+	case f&decimal == 0:
 		t.bytes(raw)
-		return
+	case nested:
+		number, ok := javaNumber(raw)
+		if !ok {
+			t.err = ErrNumber
+			return
+		}
+		t.bytes(number)
+	default:
+		number, ok := plainDecimal(raw)
+		if !ok {
+			t.err = ErrNumber
+			return
+		}
+		t.bytes(number)
 	}
-	plain, ok := plainDecimal(raw, trim)
-	if !ok {
-		t.err = ErrNumber
-		return
-	}
-	t.bytes(plain)
 }
 
 // maxExponent is more than any amount, time or count has. Larger ones are refused: they would turn a few bytes into very
@@ -394,7 +411,7 @@ func (t *text) number(raw []byte, f form, trim bool) {
 const maxExponent = 40
 
 // plainDecimal spells a number with a fraction or an exponent out.
-func plainDecimal(raw []byte, trim bool) ([]byte, bool) {
+func plainDecimal(raw []byte) ([]byte, bool) {
 	mantissa, exponent := raw, 0
 	if i := bytes.IndexAny(raw, "eE"); i >= 0 {
 		e, err := strconv.Atoi(string(raw[i+1:]))
@@ -420,9 +437,6 @@ func plainDecimal(raw []byte, trim bool) ([]byte, bool) {
 	whole, fraction = bytes.TrimLeft(digits[:point], "0"), digits[point:]
 	if len(whole) == 0 {
 		whole = []byte("0")
-	}
-	if trim {
-		fraction = bytes.TrimRight(fraction, "0")
 	}
 	var plain []byte
 	if negative && len(bytes.Trim(digits, "0")) > 0 {

@@ -181,7 +181,7 @@ const (
 		`"errorCode":"E0","errorMsg":"无",`
 	shares = `"details":[{"receiverNo":"V1","amount":60,%RATE%"receiverType":"wx_merchant","receiverAccount":"1900000109",` +
 		`"receiverName":"张\n三 Brown","result":"success","errorCode":"E0","errorMsg":"no: \"x\"","finishTime":%TIME%}]`
-	allocation = `,"allocNo":"A1","bizAllocNo":"BA1","status":`
+	allocation = `,"allocNo":"A1","bizAllocNo":"BA1","orderId":"1795819690000000001","status":`
 )
 
 func allocShares(rate, when string) string {

@@ -1,0 +1,41 @@
+package daxpaytest
+
+import (
+	"net/url"
+
+	"github.com/daxpay-go/daxpay/model"
+)
+
+// appID is WeChat's, without which its calls fail.
+func (g *Gateway) appID() (string, error) {
+	if id := g.settings.Channels[model.Channel(channelWeChat)].AppID; id != nil {
+		return *id, nil
+	}
+	return "", fault(codeSystem, textNoAppID)
+}
+
+func (g *Gateway) wxAuthURL(p params) (outcome, error) {
+	id, err := g.appID()
+	if err != nil {
+		return outcome{}, err
+	}
+	target := "null"
+	if to := p.text("url"); to != nil {
+		target = url.QueryEscape(*to)
+	}
+	return outcome{members: object{{"url", "https://open.weixin.qq.com/connect/oauth2/authorize?appid=" + id + "&redirect_uri=" + target +
+		"&response_type=code&scope=snsapi_base&state=" + p.known("state") + "&connect_redirect=1#wechat_redirect"}}}, nil
+}
+
+// wxAccessToken knows every code once.
+func (g *Gateway) wxAccessToken(p params) (outcome, error) {
+	if _, err := g.appID(); err != nil {
+		return outcome{}, err
+	}
+	code := p.known("code")
+	if code == "" || g.codes[code] {
+		return outcome{}, silent()
+	}
+	g.codes[code] = true
+	return outcome{members: object{{"accessToken", nil}, {"openId", "openid-" + code}}}, nil
+}

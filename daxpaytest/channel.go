@@ -1,0 +1,354 @@
+package daxpaytest
+
+import (
+	"context"
+	"slices"
+	"time"
+)
+
+// Operation is what the gateway asks the channel for.
+type Operation string
+
+// The operations of a channel. Payments by wap, web and app do not ask it.
+const (
+	OpPay              Operation = "pay"
+	OpPaySync          Operation = "pay sync"
+	OpClose            Operation = "close"
+	OpCancel           Operation = "cancel"
+	OpRefund           Operation = "refund"
+	OpRefundSync       Operation = "refund sync"
+	OpTransfer         Operation = "transfer"
+	OpAllocation       Operation = "allocation"
+	OpAllocationFinish Operation = "allocation finish"
+	OpAllocationSync   Operation = "allocation sync"
+	OpReceiverAdd      Operation = "receiver add"
+	OpReceiverRemove   Operation = "receiver remove"
+)
+
+// Channel is the payment channel behind the gateway, such as Alipay, and what its users do. If a test says nothing it does what it is
+// asked to: it does not know a payment until the user acts, but has the money of a barcode payment at once; it refunds and pays out at
+// once; it keeps shares of an allocation pending.
+//
+// The methods about an order take a number of the gateway or of the merchant, and tell whether there is such an order.
+type Channel struct{ g *Gateway }
+
+// Channel is the channel behind the gateway.
+func (g *Gateway) Channel() *Channel { return &Channel{g} }
+
+// What the channel knows of a payment.
+const (
+	tradeUnknown  = ""
+	tradeWaiting  = "waiting"
+	tradePaid     = "paid"
+	tradeFinished = "finished"
+	tradeClosed   = "closed"
+	tradeReturned = "returned"
+)
+
+// trade is a payment at the channel.
+type trade struct {
+	State   string
+	TradeNo string
+	PaidAt  int64
+	// Says is what a sync reports instead, for a state that no test can bring about otherwise.
+	Says string
+}
+
+// payback is a refund at the channel.
+type payback struct {
+	Done bool
+	At   int64
+	// Says is what a sync reports instead.
+	Says string
+}
+
+// part is a share of an allocation at the channel.
+type part struct {
+	Account   string
+	State     string // empty while it is pending
+	Code, Msg string
+	At        int64
+}
+
+// book is what the channel knows.
+type book struct {
+	Trades      map[string]*trade   // by the gateway's number
+	Paybacks    map[string]*payback // by the gateway's number
+	Allocations map[string][]part   // by the gateway's number
+	Numbers     int64
+	Modes       map[Operation]mode
+}
+
+func newBook() *book {
+	return &book{
+		Trades: make(map[string]*trade), Paybacks: make(map[string]*payback), Allocations: make(map[string][]part),
+		Modes: make(map[Operation]mode),
+	}
+}
+
+// mode is how the channel answers.
+type mode struct {
+	Kind      string // refuses, breaks, times out, takes
+	Code, Msg string
+}
+
+const (
+	modeRefuses  = "refuses"
+	modeBreaks   = "breaks"
+	modeTimesOut = "times out"
+	modeTakes    = "takes"
+)
+
+// answer is one of the channel's.
+type answer struct {
+	ok      bool
+	later   bool   // it is taken, and will be done later
+	subCode string // of a refusal
+	subMsg  string
+}
+
+// channelError is that the channel did not answer.
+type channelError struct{ text string }
+
+func (e *channelError) Error() string { return e.text }
+
+var acted = answer{ok: true}
+
+func refusal(code, msg string) answer { return answer{subCode: code, subMsg: msg} }
+
+// ask asks the channel. act is what it does unless it refuses or breaks; later says that it will do so later. The gateway's mutex is
+// free while the channel takes its time.
+func (g *Gateway) ask(op Operation, act func(later bool) answer) (answer, error) {
+	m := g.channel.Modes[op]
+	var a answer
+	var err error
+	switch m.Kind {
+	case modeRefuses:
+		a = refusal(m.Code, m.Msg)
+	case modeBreaks:
+		err = &channelError{textBroken}
+	case modeTimesOut:
+		act(false)
+		g.waitForChannel()
+		err = &channelError{textReadTimedOut}
+	default:
+		a = act(m.Kind == modeTakes)
+	}
+	if waiting := g.holds[op]; len(waiting) > 0 {
+		held := waiting[0]
+		g.holds[op] = waiting[1:]
+		close(held.reached)
+		g.mu.Unlock()
+		select {
+		case <-held.released:
+		case <-g.closed:
+		}
+		g.mu.Lock()
+	}
+	return a, err
+}
+
+// waitForChannel waits until the gateway gives up. Only a gateway with the system's clock waits.
+func (g *Gateway) waitForChannel() {
+	if g.manual {
+		return
+	}
+	g.mu.Unlock()
+	defer g.mu.Lock()
+	timer := time.NewTimer(g.channelTimeout)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-g.closed:
+	}
+}
+
+// Refuses makes the channel refuse an operation with its code and text, until Obeys.
+func (c *Channel) Refuses(op Operation, code, msg string) { c.set(op, mode{modeRefuses, code, msg}) }
+
+// Breaks makes the channel answer an operation with HTTP status 500, until Obeys.
+func (c *Channel) Breaks(op Operation) { c.set(op, mode{Kind: modeBreaks}) }
+
+// TimesOut makes the channel do an operation, but answer after the gateway has given up, until Obeys.
+func (c *Channel) TimesOut(op Operation) { c.set(op, mode{Kind: modeTimesOut}) }
+
+// Takes makes the channel accept a refund, a transfer, or a barcode payment that it does later, until Obeys.
+func (c *Channel) Takes(op Operation) { c.set(op, mode{Kind: modeTakes}) }
+
+// Obeys makes the channel do an operation as it is asked to.
+func (c *Channel) Obeys(op Operation) { c.set(op, mode{}) }
+
+func (c *Channel) set(op Operation, m mode) {
+	c.g.mu.Lock()
+	defer c.g.mu.Unlock()
+	if c.g.channel.Modes[op] = m; m.Kind == "" {
+		delete(c.g.channel.Modes, op)
+	}
+}
+
+// Held is an answer that the channel keeps back.
+type Held struct{ reached, released chan struct{} }
+
+// Holds makes the channel do the next operation of a kind, but keep its answer back until Release.
+func (c *Channel) Holds(op Operation) *Held {
+	h := &Held{make(chan struct{}), make(chan struct{})}
+	c.g.mu.Lock()
+	defer c.g.mu.Unlock()
+	c.g.holds[op] = append(c.g.holds[op], h)
+	return h
+}
+
+// Reached waits until the gateway waits for the answer.
+func (h *Held) Reached(ctx context.Context) error {
+	select {
+	case <-h.reached:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Release lets the channel answer. Call it once.
+func (h *Held) Release() { close(h.released) }
+
+// trade is what the channel knows of a payment; it begins to know it if it is to be in a state.
+func (g *Gateway) trade(p *payment) *trade {
+	t := g.channel.Trades[p.OrderNo]
+	if t == nil {
+		t = &trade{}
+		g.channel.Trades[p.OrderNo] = t
+	}
+	return t
+}
+
+// meet gives a payment a state at the channel, where it gets a number.
+func (g *Gateway) meet(p *payment, state string) *trade {
+	t := g.trade(p)
+	t.State, t.Says = state, ""
+	if t.TradeNo == "" {
+		t.TradeNo = g.channelNumber("2088")
+	}
+	if (state == tradePaid || state == tradeFinished || state == tradeReturned) && t.PaidAt == 0 {
+		t.PaidAt = g.now().Unix()
+	}
+	return t
+}
+
+// channelNumber is a number that the channel gives.
+func (g *Gateway) channelNumber(prefix string) string {
+	g.channel.Numbers++
+	digits := number(1_000_000_000_000 + g.channel.Numbers).String()
+	return g.now().In(g.zone).Format("20060102150405") + prefix + digits[1:]
+}
+
+// about runs an action on a payment that is found by either of its numbers.
+func (c *Channel) about(number string, action func(*payment)) bool {
+	c.g.mu.Lock()
+	defer c.g.mu.Unlock()
+	p := c.g.findPayment(number)
+	if p == nil {
+		return false
+	}
+	action(p)
+	return true
+}
+
+func (c *Channel) becomes(number, state string) bool {
+	return c.about(number, func(p *payment) { c.g.meet(p, state) })
+}
+
+// Waits says that the user has opened the payment, and has not paid yet.
+func (c *Channel) Waits(number string) bool { return c.becomes(number, tradeWaiting) }
+
+// Pays says that the user pays, whatever the gateway thinks of the payment. The gateway learns of it by a sync, or when the channel
+// Tells.
+func (c *Channel) Pays(number string) bool { return c.becomes(number, tradePaid) }
+
+// Finishes says that the payment is paid, and that no refund is possible any more.
+func (c *Channel) Finishes(number string) bool { return c.becomes(number, tradeFinished) }
+
+// Closes says that the channel closes the payment without money, as when the user declines.
+func (c *Channel) Closes(number string) bool {
+	return c.about(number, func(p *payment) { c.g.meet(p, tradeClosed).PaidAt = 0 })
+}
+
+// Returns says that the payment was paid, and all of it given back outside the gateway.
+func (c *Channel) Returns(number string) bool { return c.becomes(number, tradeReturned) }
+
+// Forgets says that the channel does not know the payment.
+func (c *Channel) Forgets(number string) bool {
+	return c.about(number, func(p *payment) { delete(c.g.channel.Trades, p.OrderNo) })
+}
+
+// Tells is the channel's own message to the gateway about the payment as it is, the callback. When it makes a payment a success,
+// 2.0.8 sends no notice of that, and older gateways do.
+func (c *Channel) Tells(number string) bool { return c.about(number, c.g.payCallback) }
+
+// Refunds says that a refund that the channel has taken is now done.
+func (c *Channel) Refunds(number string) bool {
+	c.g.mu.Lock()
+	defer c.g.mu.Unlock()
+	f := c.g.findRefund(number)
+	if f == nil {
+		return false
+	}
+	c.g.channel.Paybacks[f.RefundNo] = &payback{Done: true, At: c.g.now().Unix()}
+	return true
+}
+
+// Result is what became of a share of an allocation.
+type Result struct {
+	// State is success, fail or pending.
+	State string
+	Code  string // of a failure
+	Msg   string
+}
+
+// Succeeded and Pending are results, and Failed makes one.
+var (
+	Succeeded = Result{State: "success"}
+	Pending   = Result{State: "pending"}
+)
+
+// Failed is the result of a share that the channel could not pay.
+func Failed(code, msg string) Result { return Result{"fail", code, msg} }
+
+// Allocates says what became of the shares of an allocation, in the order in which the gateway sent them to the channel: the receiver
+// that was added last comes first.
+func (c *Channel) Allocates(number string, results ...Result) bool {
+	c.g.mu.Lock()
+	defer c.g.mu.Unlock()
+	a := c.g.findAllocation(number)
+	if a == nil {
+		return false
+	}
+	c.g.allocate(a, results)
+	return true
+}
+
+func (g *Gateway) allocate(a *allocation, results []Result) {
+	parts := g.parts(a)
+	for i, r := range results {
+		if i >= len(parts) {
+			break
+		}
+		parts[i].State, parts[i].Code, parts[i].Msg, parts[i].At = r.State, r.Code, r.Msg, g.now().Unix()
+	}
+	g.channel.Allocations[a.AllocNo] = parts
+}
+
+// parts are the shares of an allocation as the channel knows them.
+func (g *Gateway) parts(a *allocation) []part {
+	if parts, ok := g.channel.Allocations[a.AllocNo]; ok {
+		return parts
+	}
+	var parts []part
+	for _, d := range slices.Backward(a.Details) { // as they were made
+		account := ""
+		if d.Account != nil {
+			account = *d.Account
+		}
+		parts = append(parts, part{Account: account})
+	}
+	return parts
+}

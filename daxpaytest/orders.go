@@ -1,0 +1,458 @@
+package daxpaytest
+
+import (
+	"cmp"
+	"slices"
+	"strconv"
+
+	"github.com/daxpay-go/daxpay/model"
+)
+
+// Payment is a payment that the gateway knows. SetPayment makes one as a test needs it, without the calls that would lead there.
+type Payment struct {
+	OrderNo    string // the gateway's number, 支付号
+	BizOrderNo string // the merchant's number, 商户支付号
+	ID         int64  // the gateway's ID up to 2.0.5, 支付ID
+	// Status is what the channel says, and a pay sync answers. The sync brings the gateway's own status up to date.
+	Status model.PaySyncStatus
+	// Order is the gateway's own status, which a query answers with. Empty: the one that goes with Status.
+	Order      model.PayStatus
+	Title      string
+	Channel    model.Channel // empty becomes Alipay
+	Method     model.Method  // empty becomes a QR code
+	Amount     int64         // fen; 0 becomes 1, because no gateway has a payment of nothing
+	NotifyURL  string
+	Attach     string
+	Allocation bool // it may be allocated
+}
+
+// Refund is a refund that the gateway knows.
+type Refund struct {
+	RefundNo    string // the gateway's number, 退款号
+	BizRefundNo string // the merchant's number, 商户退款号
+	ID          int64  // the gateway's ID up to 2.0.5, 退款ID
+	OrderNo     string // of the payment
+	BizOrderNo  string // of the payment
+	// Status is what the channel says, and a refund sync answers. The sync brings the gateway's own status up to date.
+	Status model.RefundSyncStatus
+	// Order is the gateway's own status, which a query answers with. Empty: the one that goes with Status.
+	Order     model.RefundStatus
+	Amount    int64 // fen; 0 becomes 1
+	Reason    string
+	NotifyURL string
+	Attach    string
+}
+
+// Transfer is a transfer that the gateway paid out, or tried to.
+type Transfer struct {
+	TransferNo    string // the gateway's number, 转账号
+	BizTransferNo string // the merchant's number, 商户转账号
+	Amount        int64  // fen
+	Status        model.TransferStatus
+}
+
+// Allocation is an allocation that the gateway knows.
+type Allocation struct {
+	AllocationNo    string // the gateway's number, 分账单号
+	BizAllocationNo string // the merchant's number, 商户分账单号
+	OrderNo         string // of the payment
+	BizOrderNo      string // of the payment
+	Status          model.AllocStatus
+	Shares          []Share
+	NotifyURL       string
+	Attach          string
+}
+
+// Share is what one receiver gets of an allocation.
+type Share struct {
+	ReceiverNo string
+	Amount     int64 // fen
+}
+
+// orderStatus is what the gateway makes of what the channel says.
+func orderStatus(s model.PaySyncStatus) string {
+	switch s {
+	case model.PaySyncSuccess:
+		return paySuccess
+	case model.PaySyncRefund:
+		return refundComplete
+	case model.PaySyncClosed, model.PaySyncTimeout, model.PaySyncNotFound:
+		return payClose
+	case model.PaySyncFail:
+		return payFail
+	}
+	return payProgress
+}
+
+func refundStatus(s model.RefundSyncStatus) string {
+	switch s {
+	case model.RefundSyncSuccess:
+		return paySuccess
+	case model.RefundSyncFail:
+		return payFail
+	case model.RefundSyncNotFound:
+		return payClose
+	}
+	return payProgress
+}
+
+func optionalText(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
+}
+
+func deref(s *string) string {
+	if s == nil {
+		return ""
+	}
+	return *s
+}
+
+// SetPayment adds a payment, or replaces those that have one of its numbers. One without OrderNo keeps the one it had, or gets one.
+func (g *Gateway) SetPayment(p Payment) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, no := range []string{p.OrderNo, p.BizOrderNo, g.legacyNo("pay", p.ID)} {
+		if old := g.findPayment(no); no != "" && old != nil {
+			p.OrderNo = cmp.Or(p.OrderNo, old.OrderNo)
+			g.db.forget("pay", old.OrderNo, old.BizOrderNo)
+			delete(g.db.Payments, old.ID)
+		}
+	}
+	now := g.now()
+	row := payment{
+		OrderNo: p.OrderNo, BizOrderNo: p.BizOrderNo, Title: p.Title, Allocation: p.Allocation,
+		Channel: cmp.Or(string(p.Channel), channelAli), Method: cmp.Or(string(p.Method), "qrcode"),
+		Amount: cmp.Or(p.Amount, 1), Balance: cmp.Or(p.Amount, 1), Status: cmp.Or(string(p.Order), orderStatus(p.Status)),
+		RefundStatus: refundNone, NotifyURL: optionalText(p.NotifyURL), Attach: optionalText(p.Attach), Created: now.Unix(),
+		ExpiredTime: ptr(now.Unix() + 1800),
+	}
+	if row.OrderNo == "" {
+		row.OrderNo = g.number("P")
+	}
+	if p.Allocation {
+		row.AllocStatus = ptr(allocWaiting)
+	}
+	g.refundIntoStatus(&row)
+	if row.Status == paySuccess || row.Status == refundPartial || row.Status == refundComplete || row.Status == refundOpen {
+		row.PayTime = ptr(now.Unix())
+	}
+	if row.Status == payClose || row.Status == payCancel {
+		row.CloseTime = ptr(now.Unix())
+	}
+	t := g.setTrade(&row, p.Status)
+	if row.PayTime != nil {
+		row.OutOrderNo = &t.TradeNo
+	}
+	row = g.db.addPayment(row)
+	if p.ID != 0 {
+		g.legacyIDs["pay"+strconv.FormatInt(p.ID, 10)] = row.ID
+	}
+}
+
+// refundIntoStatus takes apart a status that is one of refunds: 2.0.8 has it in a member of its own.
+func (g *Gateway) refundIntoStatus(row *payment) {
+	switch row.Status {
+	case refundOpen, refundPartial, refundComplete:
+		if g.current() {
+			row.Status, row.RefundStatus = paySuccess, row.Status
+		}
+		if row.Status == refundComplete || row.RefundStatus == refundComplete {
+			row.Balance = 0
+		}
+	}
+}
+
+// setTrade makes the channel say what a test wants it to say.
+func (g *Gateway) setTrade(row *payment, s model.PaySyncStatus) *trade {
+	state := map[model.PaySyncStatus]string{
+		model.PaySyncSuccess: tradePaid, model.PaySyncProgress: tradeWaiting, model.PaySyncClosed: tradeClosed, model.PaySyncRefund: tradeReturned,
+	}[s]
+	if state == "" {
+		t := &trade{TradeNo: g.channelNumber("2088")}
+		if s != model.PaySyncNotFoundUnknown {
+			t.Says = string(s)
+		}
+		g.channel.Trades[row.OrderNo] = t
+		return t
+	}
+	delete(g.channel.Trades, row.OrderNo)
+	return g.meet(row, state)
+}
+
+// SetRefund adds a refund, or replaces those that have one of its numbers. One without RefundNo keeps the one it had, or gets one.
+// It does not take the amount from the payment's balance unless it is a success or in progress.
+func (g *Gateway) SetRefund(f Refund) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, no := range []string{f.RefundNo, f.BizRefundNo, g.legacyNo("refund", f.ID)} {
+		if old := g.findRefund(no); no != "" && old != nil {
+			f.RefundNo = cmp.Or(f.RefundNo, old.RefundNo)
+			g.count(old, -1)
+			g.db.forget("refund", old.RefundNo, old.BizRefundNo)
+			delete(g.db.Refunds, old.ID)
+		}
+	}
+	now := g.now().Unix()
+	row := refund{
+		RefundNo: f.RefundNo, BizRefundNo: f.BizRefundNo, OrderNo: f.OrderNo, BizOrderNo: f.BizOrderNo, Amount: cmp.Or(f.Amount, 1),
+		Reason: optionalText(f.Reason), Status: cmp.Or(string(f.Order), refundStatus(f.Status)), NotifyURL: optionalText(f.NotifyURL),
+		Attach: optionalText(f.Attach), Created: now,
+	}
+	if row.RefundNo == "" {
+		row.RefundNo = g.number("R")
+	}
+	if row.Status == paySuccess {
+		row.FinishTime = &now
+	}
+	order := g.db.paymentBy(f.OrderNo)
+	if order == nil {
+		order = g.db.paymentByBiz(f.BizOrderNo)
+	}
+	if order != nil {
+		row.OrderID, row.OrderNo, row.BizOrderNo = order.ID, order.OrderNo, order.BizOrderNo
+		row.OutOrderNo, row.Title, row.Channel, row.OrderAmount = order.OutOrderNo, &order.Title, &order.Channel, &order.Amount
+		row.OutRefundNo = order.OutOrderNo
+	}
+	g.channel.Paybacks[row.RefundNo] = &payback{Done: f.Status == model.RefundSyncSuccess, At: now, Says: string(f.Status)}
+	if f.Status == model.RefundSyncSuccess {
+		g.channel.Paybacks[row.RefundNo].Says = ""
+	}
+	g.count(&row, 1)
+	row = g.db.addRefund(row)
+	if f.ID != 0 {
+		g.legacyIDs["refund"+strconv.FormatInt(f.ID, 10)] = row.ID
+	}
+}
+
+// count takes the amount of a refund from the balance of its payment, or gives it back.
+func (g *Gateway) count(f *refund, sign int64) {
+	order := g.db.Payments[f.OrderID]
+	if order == nil || f.Status != paySuccess && f.Status != payProgress {
+		return
+	}
+	order.Balance = min(order.Amount, max(0, order.Balance-sign*f.Amount))
+	status := refundPartial
+	switch {
+	case order.Balance == order.Amount:
+		status = refundNone
+	case f.Status == payProgress && sign > 0:
+		status = refundOpen
+	case order.Balance == 0:
+		status = refundComplete
+	}
+	if status == refundNone && !g.current() {
+		status = paySuccess
+	}
+	g.setRefundStatus(order, status)
+}
+
+// SetAllocation adds an allocation, or replaces those that have one of its numbers. One without AllocationNo keeps the one it had,
+// or gets one.
+func (g *Gateway) SetAllocation(a Allocation) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, no := range []string{a.AllocationNo, a.BizAllocationNo} {
+		if old := g.findAllocation(no); no != "" && old != nil {
+			a.AllocationNo = cmp.Or(a.AllocationNo, old.AllocNo)
+			g.db.forget("alloc", old.AllocNo, old.BizAllocNo)
+			delete(g.db.Allocations, old.ID)
+		}
+	}
+	now := g.now().Unix()
+	row := allocation{
+		AllocNo: a.AllocationNo, BizAllocNo: a.BizAllocationNo, OrderNo: a.OrderNo, BizOrderNo: a.BizOrderNo, Status: string(a.Status),
+		NotifyURL: optionalText(a.NotifyURL), Attach: optionalText(a.Attach), Result: ptr(resultSuccess),
+	}
+	if row.AllocNo == "" {
+		row.AllocNo = g.number("A")
+	}
+	if order := cmp.Or(g.db.paymentBy(a.OrderNo), g.db.paymentByBiz(a.BizOrderNo)); order != nil {
+		row.OrderID, row.OrderNo, row.BizOrderNo, row.OutOrderNo = order.ID, order.OrderNo, order.BizOrderNo, order.OutOrderNo
+		row.Title, row.Channel = &order.Title, &order.Channel
+		order.AllocStatus = ptr(allocBegun)
+	}
+	result, state := detailSuccess, Succeeded.State
+	switch row.Status {
+	case allocProcessing:
+		row.Result, result, state = ptr(resultPending), detailPending, ""
+	case allocFailed:
+		row.Result, result, state = ptr(resultFailed), detailFail, "fail"
+	case allocFinish:
+		row.FinishTime = &now
+	}
+	var parts []part
+	for _, s := range a.Shares {
+		d := detail{ReceiverNo: &s.ReceiverNo, Amount: s.Amount, Account: &s.ReceiverNo, Result: result}
+		if result == detailSuccess {
+			d.FinishTime = &now
+		}
+		row.Amount += s.Amount
+		row.Details = append(row.Details, d)
+		parts = append(parts, part{Account: s.ReceiverNo, State: state, At: now})
+	}
+	slices.Reverse(parts)
+	g.channel.Allocations[row.AllocNo] = parts
+	delete(g.bodies, "alloc:"+row.AllocNo)
+	g.db.addAllocation(row)
+}
+
+// legacyNo is the gateway's number of the order with an ID of 2.0.5.
+func (g *Gateway) legacyNo(kind string, id int64) string {
+	row := g.legacyIDs[kind+strconv.FormatInt(id, 10)]
+	if p := g.db.Payments[row]; p != nil && kind == "pay" {
+		return p.OrderNo
+	}
+	if f := g.db.Refunds[row]; f != nil && kind == "refund" {
+		return f.RefundNo
+	}
+	return ""
+}
+
+// Payment finds a payment by either of its numbers, as it is now.
+func (g *Gateway) Payment(number string) (Payment, bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	p := g.findPayment(number)
+	if p == nil || number == "" {
+		return Payment{}, false
+	}
+	return Payment{
+		OrderNo: p.OrderNo, BizOrderNo: p.BizOrderNo, Status: remoteOf(*g.trade(p)).status, Order: model.PayStatus(p.Status),
+		Title: p.Title, Channel: model.Channel(p.Channel), Method: model.Method(p.Method), Amount: p.Amount,
+		NotifyURL: deref(p.NotifyURL), Attach: deref(p.Attach), Allocation: p.Allocation,
+	}, true
+}
+
+// refundSays is what the channel says about a refund.
+func (g *Gateway) refundSays(f *refund) model.RefundSyncStatus {
+	b := g.channel.Paybacks[f.RefundNo]
+	switch {
+	case b != nil && b.Says != "":
+		return model.RefundSyncStatus(b.Says)
+	case b != nil && b.Done:
+		return model.RefundSyncSuccess
+	}
+	return model.RefundSyncProgress
+}
+
+// Refund finds a refund by either of its numbers, as it is now.
+func (g *Gateway) Refund(number string) (Refund, bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	f := g.findRefund(number)
+	if f == nil || number == "" {
+		return Refund{}, false
+	}
+	return Refund{
+		RefundNo: f.RefundNo, BizRefundNo: f.BizRefundNo, OrderNo: f.OrderNo, BizOrderNo: f.BizOrderNo, Status: g.refundSays(f),
+		Order: model.RefundStatus(f.Status), Amount: f.Amount, Reason: deref(f.Reason), NotifyURL: deref(f.NotifyURL), Attach: deref(f.Attach),
+	}, true
+}
+
+// Allocation finds an allocation by either of its numbers, as it is now.
+func (g *Gateway) Allocation(number string) (Allocation, bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	a := g.findAllocation(number)
+	if a == nil || number == "" {
+		return Allocation{}, false
+	}
+	var shares []Share
+	for _, d := range a.Details {
+		shares = append(shares, Share{deref(d.ReceiverNo), d.Amount})
+	}
+	return Allocation{
+		AllocationNo: a.AllocNo, BizAllocationNo: a.BizAllocNo, OrderNo: a.OrderNo, BizOrderNo: a.BizOrderNo,
+		Status: model.AllocStatus(a.Status), Shares: shares, NotifyURL: deref(a.NotifyURL), Attach: deref(a.Attach),
+	}, true
+}
+
+// Transfers lists what was to be paid out, in order. One that was sent twice is there twice.
+func (g *Gateway) Transfers() []Transfer {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	var list []Transfer
+	for _, t := range g.db.Transfers {
+		list = append(list, Transfer{t.TransferNo, t.BizTransferNo, t.Amount, model.TransferStatus(t.Status)})
+	}
+	return list
+}
+
+// MarkPaid is what happens when the user pays: the channel has the money, and tells the gateway. It tells whether there is a payment
+// with that number that can be paid. 2.0.8 sends no notice of it.
+func (g *Gateway) MarkPaid(number string) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	p := g.findPayment(number)
+	if p == nil || p.Status != payProgress {
+		return false
+	}
+	g.meet(p, tradePaid)
+	delete(g.locks, "repair:pay:"+p.OrderNo)
+	g.payCallback(p)
+	return p.Status == paySuccess
+}
+
+// MarkRefunded is what happens when the channel has given the money back, and the gateway knows it. It tells whether there is a refund
+// with that number in progress.
+func (g *Gateway) MarkRefunded(number string) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	f := g.findRefund(number)
+	if f == nil || f.Status != payProgress {
+		return false
+	}
+	now := g.now().Unix()
+	g.channel.Paybacks[f.RefundNo] = &payback{Done: true, At: now}
+	f.Status, f.FinishTime = paySuccess, &now
+	f.Version++
+	if order := g.db.Payments[f.OrderID]; order != nil {
+		g.setRefundStatus(order, refundPartial)
+		if order.Balance == 0 {
+			g.setRefundStatus(order, refundComplete)
+		}
+		order.Version++
+	}
+	return true
+}
+
+// MarkAllocated is what happens when the channel has paid all receivers, and the gateway knows it. It tells whether there is an
+// allocation with that number in progress.
+func (g *Gateway) MarkAllocated(number string) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	a := g.findAllocation(number)
+	if a == nil || a.Status != allocProcessing {
+		return false
+	}
+	now := g.now().Unix()
+	results := make([]Result, len(a.Details))
+	for i := range results {
+		results[i] = Succeeded
+	}
+	g.allocate(a, results)
+	for i := range a.Details {
+		a.Details[i].Result, a.Details[i].FinishTime = detailSuccess, &now
+	}
+	a.Status, a.Result = allocEnd, ptr(resultSuccess)
+	a.Version++
+	return true
+}
+
+// MarkTransferred is what happens when the payee has the money, and the gateway knows it. It tells whether there is a transfer with that
+// number under way; if there are several, it is the first.
+func (g *Gateway) MarkTransferred(number string) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	open := g.db.transfersBy(func(t *transfer) bool {
+		return (sameText(t.TransferNo, number) || sameText(t.BizTransferNo, number)) && t.Status == transferOpen
+	})
+	if len(open) == 0 {
+		return false
+	}
+	open[0].Status, open[0].SuccessTime = transferSuccess, g.seconds()
+	return true
+}

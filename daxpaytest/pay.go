@@ -1,0 +1,441 @@
+package daxpaytest
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+
+	"github.com/daxpay-go/daxpay/model"
+)
+
+// Statuses of the gateway.
+const (
+	payProgress = string(model.PayProgress)
+	paySuccess  = string(model.PaySuccess)
+	payClose    = string(model.PayClose)
+	payCancel   = "cancel"
+	payFail     = "fail"
+
+	refundNone     = "no_refund"
+	refundOpen     = "refunding"
+	refundPartial  = "partial_refund"
+	refundComplete = "refunded"
+
+	allocWaiting = "waiting"
+	allocBegun   = "allocation"
+)
+
+// pay answers everything that goes wrong once it has the lock, and that another call has it, with code 0 and a text.
+func (g *Gateway) pay(p params) (outcome, error) {
+	switch {
+	case g.settings.Limit == nil:
+		return outcome{}, fault(codeSystem, textNullPointer)
+	case *p.number("amount") > *g.settings.Limit:
+		return outcome{}, refuse(codeUnclassified, textPayTooMuch)
+	}
+	bizNo := p.known("bizOrderNo")
+	nothing := func(msg *string) outcome {
+		return outcome{msg: msg, members: object{{"bizOrderNo", nil}, {"orderNo", nil}, {"status", nil}, {"payBody", nil}}}
+	}
+	release := g.acquire("payment:pay:"+bizNo, bizNo)
+	if release == nil {
+		return nothing(ptr(textPaying)), nil
+	}
+	defer release()
+	order, body, err := g.payOrder(p, bizNo)
+	if err != nil {
+		return nothing(textOf(err)), nil
+	}
+	return outcome{members: object{
+		{"bizOrderNo", order.BizOrderNo}, {"orderNo", order.OrderNo}, {"status", order.Status}, {"payBody", nullable(body)},
+	}}, nil
+}
+
+// payOrder makes the order, or takes the one that there is, and asks the channel for the money.
+func (g *Gateway) payOrder(p params, bizNo string) (*payment, *string, error) {
+	var order *payment
+	if row := g.db.paymentByBiz(bizNo); row != nil {
+		order = ptr(*row)
+		if err := g.checkPayable(order); err != nil {
+			return nil, nil, err
+		}
+	}
+	wallet, err := g.preparePay(p)
+	if err != nil {
+		return nil, nil, err
+	}
+	if order == nil {
+		order, err = g.createPayment(p)
+	} else {
+		err = g.renewPayment(p, order)
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	body, paid, err := g.askForMoney(p, order, wallet)
+	if err != nil {
+		order.ErrorMsg = textOf(err)
+		if err := g.savePayment(nil, order); err != nil {
+			return nil, nil, err
+		}
+		return nil, nil, err
+	}
+	if paid != nil {
+		order.OutOrderNo, order.Status, order.PayTime = &paid.TradeNo, paySuccess, ptr(paid.PaidAt)
+		if !g.current() { // they forget when
+			order.PayTime = nil
+		}
+	}
+	order.ErrorCode, order.ErrorMsg = nil, nil
+	if err := g.savePayment(nil, order); err != nil {
+		return nil, nil, err
+	}
+	if order.Status == paySuccess {
+		g.noticePayment(order)
+	}
+	return order, body, nil
+}
+
+// checkPayable tells why an order cannot be paid. One whose time is over is closed by it.
+func (g *Gateway) checkPayable(order *payment) error {
+	switch order.Status {
+	case payProgress:
+		if order.ExpiredTime != nil && g.now().Unix() >= *order.ExpiredTime {
+			if _, err := g.syncPayment(order); err != nil {
+				return err
+			}
+			return refuse(codeUnclassified, textPayExpired)
+		}
+		return nil
+	case paySuccess:
+		return refuse(codeUnclassified, textPayDone)
+	case refundOpen, refundPartial, refundComplete:
+		return refuse(codeUnclassified, textPayRefunded)
+	}
+	return refuse(codeUnclassified, textPayEnded)
+}
+
+// preparePay looks at the settings of the channel. It finds the wallet of a wallet payment.
+func (g *Gateway) preparePay(p params) (*Wallet, error) {
+	name := p.known("channel")
+	texts, ok := textsOfChannels[name]
+	if !ok {
+		return nil, refuse(codeUnsupported, byVersion(g, textNoAbility, textNoChannel))
+	}
+	c := g.settings.Channels[model.Channel(name)]
+	if !c.Enabled {
+		return nil, refuse(codeUnclassified, texts.disabled)
+	}
+	overLimit := func() error {
+		switch {
+		case c.Limit == nil:
+			return fault(codeSystem, texts.noLimit)
+		case *p.number("amount") > *c.Limit:
+			return refuse(codeUnclassified, texts.limit)
+		}
+		return nil
+	}
+	if name == channelWallet {
+		w := g.wallet(p.properties("extraParam"))
+		if w == nil {
+			return nil, refuse(codeUnclassified, textPayFailed)
+		}
+		if err := overLimit(); err != nil {
+			return nil, err
+		}
+		switch {
+		case w.Balance < *p.number("amount"):
+			return nil, refuse(codeUnclassified, textConfigError)
+		case p.flag("allocation"):
+			return nil, refuse(codeUnsupported, texts.noAllocation)
+		}
+		return w, nil
+	}
+	method := model.Method(p.known("method"))
+	switch {
+	case len(c.Methods) == 0:
+		return nil, refuse(codeUnclassified, texts.noMethods)
+	case !slices.Contains(defaultSettings(g.version).Channels[model.Channel(name)].Methods, method):
+		return nil, refuse(codeUnclassified, textNoMethod)
+	case !slices.Contains(c.Methods, method):
+		return nil, refuse(codeUnclassified, texts.methodOff)
+	}
+	if err := overLimit(); err != nil {
+		return nil, err
+	}
+	if p.flag("allocation") && (!c.Allocation || name == channelUnion) {
+		return nil, refuse(codeUnclassified, texts.noAllocation)
+	}
+	return nil, nil //nolint:nilnil // no wallet is needed
+}
+
+// wallet is the wallet that a payment names.
+func (g *Gateway) wallet(extra object) *Wallet {
+	find := func(match func(Wallet) bool) *Wallet {
+		if i := slices.IndexFunc(g.settings.Wallets, match); i >= 0 {
+			return &g.settings.Wallets[i]
+		}
+		return nil
+	}
+	if id, err := strconv.ParseInt(fmt.Sprint(extra.Get("walletId")), 10, 64); err == nil {
+		return find(func(w Wallet) bool { return w.ID == id })
+	}
+	user := extra.Get("userId")
+	return find(func(w Wallet) bool { return user != nil && sameText(w.UserID, fmt.Sprint(user)) })
+}
+
+func (g *Gateway) createPayment(p params) (*payment, error) {
+	order := payment{
+		OrderNo: g.number("P"), BizOrderNo: p.known("bizOrderNo"), Title: p.known("title"), Description: p.text("description"),
+		Allocation: p.flag("allocation"), Channel: p.known("channel"), Method: p.known("method"),
+		Amount: *p.number("amount"), Balance: *p.number("amount"), Status: payProgress, RefundStatus: refundNone,
+		NotifyURL: g.notifyURL(p, "/unipay/pay"), Attach: p.text("attach"), Created: g.now().Unix(),
+	}
+	if order.Channel != channelWallet {
+		order.ExpiredTime = p.number("expiredTime")
+		switch {
+		case order.ExpiredTime != nil:
+		case g.settings.OrderTimeout == nil:
+			return nil, fault(codeSystem, textNoMinutes)
+		default:
+			order.ExpiredTime = ptr(g.now().Add(*g.settings.OrderTimeout).Unix())
+		}
+	}
+	if order.Allocation {
+		order.AllocStatus = ptr(allocWaiting)
+	}
+	if !g.current() {
+		if err := oldColumns(p, "biz_order_no", "bizOrderNo", "title", "title", "description", "description", "attach", "attach"); err != nil {
+			return nil, err
+		}
+	}
+	return ptr(g.db.addPayment(order)), nil
+}
+
+// oldColumns says that a text does not fit into a column of the older gateways, each of which holds 255 characters.
+func oldColumns(p params, columns ...string) error {
+	for pair := range slices.Chunk(columns, 2) {
+		if lengthOf(p.known(pair[1])) > 255 {
+			reason := "Data truncation: Data too long for column '" + pair[0] + "' at row 1"
+			return fault(codeSystem, "\n### Error updating database.  Cause: com.mysql.cj.jdbc.exceptions.MysqlDataTruncation: "+reason)
+		}
+	}
+	return nil
+}
+
+// renewPayment takes over what may change when a payment is sent again: not the amount, the texts, and the time.
+func (g *Gateway) renewPayment(p params, order *payment) error {
+	order.Allocation = p.flag("allocation")
+	order.NotifyURL, order.Attach = g.notifyURL(p, "/unipay/pay"), p.text("attach")
+	order.Channel, order.Method = p.known("channel"), p.known("method")
+	if !order.Allocation {
+		order.AllocStatus = nil
+	}
+	return g.savePayment(nil, order)
+}
+
+// askForMoney returns what the front end needs to pay, and the trade if it is paid already.
+func (g *Gateway) askForMoney(p params, order *payment, wallet *Wallet) (*string, *trade, error) {
+	if wallet != nil {
+		wallet.Balance -= *p.number("amount")
+		return nil, nil, nil
+	}
+	switch order.Method {
+	case "wap", "web":
+		return ptr("https://openapi.alipay.com/gateway.do?out_trade_no=" + order.OrderNo), nil, nil
+	case "app":
+		return ptr("method=alipay.trade.app.pay&out_trade_no=" + order.OrderNo), nil, nil
+	}
+	a, err := g.ask(OpPay, func(later bool) answer {
+		if order.Method != "barcode" {
+			return acted
+		}
+		if later {
+			g.meet(order, tradeWaiting)
+			return answer{later: true}
+		}
+		g.meet(order, tradePaid)
+		return acted
+	})
+	switch {
+	case err != nil:
+		return nil, nil, refuse(codeTradeFailed, map[string]string{
+			"qrcode": "支付宝手机支付失败", "barcode": "主动扫码支付失败", "jsapi": "支付宝JsApi支付失败",
+		}[order.Method])
+	case a.later:
+		return nil, nil, nil
+	case !a.ok:
+		return nil, nil, refuse(codeTradeFailed, a.subMsg)
+	case order.Method == "barcode":
+		return nil, ptr(*g.trade(order)), nil
+	case order.Method == "jsapi":
+		return ptr(g.channelNumber("2088")), nil, nil
+	}
+	return ptr("https://qr.example.com/" + order.OrderNo), nil, nil
+}
+
+// notifyURL is where the notices of an order go.
+func (g *Gateway) notifyURL(p params, path string) *string {
+	url := p.text("notifyUrl")
+	if g.current() {
+		return url
+	}
+	if only, given := p.fields["notNotify"].(bool); given && !only { // it is read upside down
+		return nil
+	}
+	if url == nil || isBlank(*url) {
+		if installed := g.settings.NoticeURLs[path]; installed != "" {
+			return &installed
+		}
+	}
+	return url
+}
+
+// paymentOf finds the payment that a request is about: by the gateway's number if it is given at all, and then by no other.
+func (g *Gateway) paymentOf(p params, bizName string) *payment {
+	var row *payment
+	if no := p.text("orderNo"); no != nil {
+		row = g.db.paymentBy(*no)
+	} else if no := p.text(bizName); no != nil {
+		row = g.db.paymentByBiz(*no)
+	}
+	if row == nil {
+		return nil
+	}
+	return ptr(*row)
+}
+
+// findPayment finds a payment by either of its numbers.
+func (g *Gateway) findPayment(no string) *payment {
+	if p := g.db.paymentBy(no); p != nil {
+		return p
+	}
+	return g.db.paymentByBiz(no)
+}
+
+func (g *Gateway) closePayment(p params) (outcome, error) {
+	order := g.paymentOf(p, byVersion(g, "bizOrderNo", "bizTradeNo"))
+	if order == nil {
+		if g.version == "2.0.6" {
+			return outcome{}, refuse(codeNoSuchTrade, textOldNoPayment)
+		}
+		return outcome{}, refuse(codeNoSuchTrade, textNoPayment)
+	}
+	release := g.acquire("payment:close:"+order.OrderNo, order.BizOrderNo)
+	if release == nil {
+		return outcome{}, fault(codeRepeated, textClosing)
+	}
+	defer release()
+	if order.Status != payProgress {
+		return outcome{}, refuse(codeUnclassified, textNotClosable)
+	}
+	err := g.closeAtChannel(order, OpClose)
+	if err == nil {
+		order.Status, order.CloseTime = payClose, g.seconds()
+		err = g.savePayment(nil, order)
+	}
+	if err != nil {
+		if g.current() && isBusiness(err) {
+			return outcome{}, err
+		}
+		return outcome{}, refuse(codeOperation, textCloseFailed)
+	}
+	g.noticePayment(order)
+	return outcome{}, nil
+}
+
+func (g *Gateway) cancelPayment(p params) (outcome, error) {
+	order := g.paymentOf(p, "bizOrderNo")
+	if order == nil {
+		return outcome{}, refuse(codeNoSuchTrade, textNoPayment)
+	}
+	release := g.acquire("payment:cancel:"+order.OrderNo, order.BizOrderNo)
+	if release == nil {
+		return outcome{}, fault(codeRepeated, textCanceling)
+	}
+	defer release()
+	if order.Status != payProgress {
+		return outcome{}, refuse(codeUnclassified, textNotCancelable)
+	}
+	err := g.closeAtChannel(order, OpCancel)
+	if err == nil {
+		order.Status, order.CloseTime = payCancel, g.seconds()
+		err = g.savePayment(nil, order)
+	}
+	if err != nil {
+		return outcome{}, refuse(codeOperation, textCancelFailed)
+	}
+	g.noticePayment(order)
+	return outcome{}, nil
+}
+
+// closeAtChannel has the channel close or cancel a payment. One that it does not know counts as closed; of one that is in a wrong
+// state the gateway asks whether it is closed.
+func (g *Gateway) closeAtChannel(order *payment, op Operation) error {
+	const wrongState, unknown = "ACQ.TRADE_STATUS_ERROR", "ACQ.TRADE_NOT_EXIST"
+	if order.Channel == channelWallet {
+		if g.current() {
+			return refuse(codeUnsupported, textNoAbility)
+		}
+		return fault(codeNoMethod, textOldNoMethod)
+	}
+	a, err := g.ask(op, func(bool) answer {
+		t := g.trade(order)
+		switch t.State {
+		case tradeUnknown:
+			return refusal(unknown, "交易不存在")
+		case tradeWaiting:
+			t.State = tradeClosed
+		case tradePaid:
+			if op == OpClose {
+				return refusal(wrongState, "交易状态不合法")
+			}
+			t.State = tradeReturned
+		default:
+			if op == OpClose {
+				return refusal(wrongState, "交易状态不合法")
+			}
+		}
+		return acted
+	})
+	switch {
+	case err != nil:
+		return refuse(codeOperation, textCloseFailed)
+	case a.ok || a.subCode == unknown:
+		return nil
+	case a.subCode != wrongState:
+		return refuse(codeOperation, a.subMsg)
+	}
+	switch status, err := g.askForStatus(order); {
+	case err != nil:
+		reason := "null"
+		if t := textOf(err); t != nil {
+			reason = *t
+		}
+		return refuse(codeOperation, textCloseReason+reason)
+	case status.status == model.PaySyncClosed:
+		return nil
+	}
+	return refuse(codeUnclassified, byVersion(g, textCloseSyncFirst, textOldSyncFirst))
+}
+
+func nullable(s *string) any {
+	if s == nil {
+		return nil
+	}
+	return *s
+}
+
+func nullableNumber(n *int64) any {
+	if n == nil {
+		return nil
+	}
+	return number(*n)
+}
+
+// broken tells whether an error is that the channel did not answer.
+func broken(err error) bool {
+	var c *channelError
+	return errors.As(err, &c)
+}

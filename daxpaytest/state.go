@@ -1,0 +1,102 @@
+package daxpaytest
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+)
+
+// snapshot is everything that a gateway knows, but for the requests it got.
+type snapshot struct {
+	Version   string
+	Time      time.Time
+	Settings  Settings
+	Tables    *tables
+	Channel   *book
+	Locks     map[string]lockState
+	Locked    map[string]bool
+	Codes     map[string]bool
+	Bodies    map[string][]byte
+	LegacyIDs map[string]int64
+	Made      int64
+	Notices   []notice
+	Queued    int // of the notices, how many at the end are still to be sent
+}
+
+type lockState struct {
+	Token int64
+	Until time.Time
+}
+
+// Snapshot is everything that the gateway knows, as JSON: orders, channel, settings, notices, but not the secret, and not the requests
+// that it got. Calls under way are not in it.
+func (g *Gateway) Snapshot() ([]byte, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	s := snapshot{
+		Version: string(g.version), Time: g.now(), Settings: g.settings, Tables: g.db, Channel: g.channel, Locked: g.locked, Codes: g.codes,
+		Bodies: g.bodies, LegacyIDs: g.legacyIDs, Made: g.made, Locks: make(map[string]lockState),
+	}
+	for key, l := range g.locks {
+		s.Locks[key] = lockState{l.token, l.until}
+	}
+	g.sender.mu.Lock()
+	defer g.sender.mu.Unlock()
+	for _, n := range g.sender.sent {
+		s.Notices = append(s.Notices, *n)
+	}
+	for _, n := range g.sender.queue {
+		if n.Sends > 0 {
+			continue // it is there already
+		}
+		waiting := *n
+		if waiting.Body == nil && waiting.build != nil {
+			waiting.Body = waiting.build()
+		}
+		s.Notices = append(s.Notices, waiting)
+		s.Queued++
+	}
+	return json.Marshal(s)
+}
+
+// Restore makes the gateway what one was when the snapshot was taken. It must have the same version.
+func (g *Gateway) Restore(state []byte) error {
+	s := snapshot{Tables: newTables(), Channel: newBook()}
+	if err := json.Unmarshal(state, &s); err != nil {
+		return fmt.Errorf("daxpaytest: %w", err)
+	}
+	if s.Version != string(g.version) {
+		return fmt.Errorf("daxpaytest: the snapshot is of a gateway %s, and this is one of %s", s.Version, g.version)
+	}
+	if s.Tables == nil || s.Channel == nil || s.Queued > len(s.Notices) {
+		return fmt.Errorf("daxpaytest: the snapshot is not whole")
+	}
+	s.Tables.index()
+	g.Change(func(now *Settings) { *now = s.Settings })
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.db, g.channel, g.made = s.Tables, s.Channel, s.Made
+	g.locked, g.codes, g.bodies, g.legacyIDs = filled(s.Locked), filled(s.Codes), filled(s.Bodies), filled(s.LegacyIDs)
+	g.locks = make(map[string]lock)
+	for key, l := range s.Locks {
+		g.locks[key] = lock{l.Token, l.Until}
+	}
+	g.sender.mu.Lock()
+	first := len(s.Notices) - s.Queued
+	g.sender.sent = nil
+	for i := range s.Notices[:first] {
+		g.sender.sent = append(g.sender.sent, &s.Notices[i])
+	}
+	g.sender.mu.Unlock()
+	for i := range s.Notices[first:] {
+		g.sender.enqueue(g, &s.Notices[first+i])
+	}
+	return nil
+}
+
+func filled[V any](m map[string]V) map[string]V {
+	if m == nil {
+		return make(map[string]V)
+	}
+	return m
+}

@@ -1,0 +1,370 @@
+package daxpaytest
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/daxpay-go/daxpay"
+)
+
+// The gateway's tables. A call works on copies of rows and writes them back: what another call wrote in between makes that fail, and
+// a null does not overwrite what is there, but for a few columns. All of this shows in the gateway's answers.
+
+// payment is a row of the payments.
+type payment struct {
+	ID, Version     int64
+	OrderNo         string
+	BizOrderNo      string
+	OutOrderNo      *string
+	Title           string
+	Description     *string
+	Allocation      bool
+	Channel, Method string
+	Amount          int64
+	Balance         int64 // that can be refunded
+	Status          string
+	RefundStatus    string
+	AllocStatus     *string
+	PayTime         *int64
+	CloseTime       *int64
+	ExpiredTime     *int64
+	ErrorCode       *string
+	ErrorMsg        *string
+	NotifyURL       *string
+	Attach          *string
+	Created         int64
+}
+
+// refund is a row of the refunds.
+type refund struct {
+	ID, Version         int64
+	RefundNo            string
+	BizRefundNo         string
+	OutRefundNo         *string
+	OrderID             int64
+	OrderNo, BizOrderNo string
+	OutOrderNo          *string
+	Title               *string
+	Channel             *string
+	OrderAmount         *int64
+	Amount              int64
+	Reason              *string
+	Status              string
+	FinishTime          *int64
+	ErrorCode           *string
+	ErrorMsg            *string
+	NotifyURL           *string
+	Attach              *string
+	Created             int64
+}
+
+// transfer is a row of the transfers.
+type transfer struct {
+	ID            int64
+	TransferNo    string
+	BizTransferNo string
+	OutTransferNo *string
+	Channel       string
+	Amount        int64
+	Title         *string
+	Reason        *string
+	PayeeType     *string
+	PayeeAccount  *string
+	PayeeName     *string
+	Status        string
+	SuccessTime   *int64
+	ErrorCode     *string
+	ErrorMsg      *string
+}
+
+// allocation is a row of the allocations, with those of its details.
+type allocation struct {
+	ID, Version         int64
+	AllocNo             string
+	BizAllocNo          string
+	OutAllocNo          *string
+	OrderID             int64
+	OrderNo, BizOrderNo string
+	OutOrderNo          *string
+	Title               *string
+	Channel             *string
+	Amount              int64
+	Description         *string
+	Status              string
+	Result              *string
+	FinishTime          *int64
+	ErrorCode           *string
+	ErrorMsg            *string
+	NotifyURL           *string
+	Attach              *string
+	Details             []detail // the last one first, as the gateway lists them
+}
+
+// detail is what one receiver gets of an allocation.
+type detail struct {
+	ReceiverNo *string
+	Amount     int64
+	Rate       *int64
+	Type       *string
+	Account    *string
+	Name       *string
+	Result     string
+	ErrorCode  *string
+	ErrorMsg   *string
+	FinishTime *int64
+}
+
+// receiver is a row of the receivers.
+type receiver struct {
+	ID           int64
+	ReceiverNo   string
+	Channel      string
+	Type         string
+	Account      string
+	Name         *string
+	RelationType string
+	RelationName *string
+}
+
+// tables are all rows, in the order in which they were made, and where to find them.
+type tables struct {
+	Rows        int64 // that were ever made
+	Payments    map[int64]*payment
+	Refunds     map[int64]*refund
+	Transfers   []*transfer
+	Allocations map[int64]*allocation
+	Receivers   []*receiver
+
+	byNumber map[string]int64
+}
+
+func newTables() *tables {
+	t := &tables{Payments: make(map[int64]*payment), Refunds: make(map[int64]*refund), Allocations: make(map[int64]*allocation)}
+	t.index()
+	return t
+}
+
+// index finds all rows anew by their numbers.
+func (t *tables) index() {
+	t.byNumber = make(map[string]int64)
+	for id, p := range t.Payments {
+		t.remember("pay", id, p.OrderNo, p.BizOrderNo)
+	}
+	for id, f := range t.Refunds {
+		t.remember("refund", id, f.RefundNo, f.BizRefundNo)
+	}
+	for id, a := range t.Allocations {
+		t.remember("alloc", id, a.AllocNo, a.BizAllocNo)
+	}
+}
+
+// collated is what the database compares of a text: not its case, and not the spaces at its end.
+func collated(s string) string { return strings.ToLower(strings.TrimRight(s, " ")) }
+
+func sameText(a, b string) bool { return a == b || collated(a) == collated(b) }
+
+func (t *tables) remember(kind string, id int64, no, bizNo string) {
+	if no != "" {
+		t.byNumber[kind+"/"+collated(no)] = id
+	}
+	if bizNo != "" {
+		t.byNumber[kind+"/biz/"+collated(bizNo)] = id
+	}
+}
+
+func (t *tables) forget(kind, no, bizNo string) {
+	delete(t.byNumber, kind+"/"+collated(no))
+	delete(t.byNumber, kind+"/biz/"+collated(bizNo))
+}
+
+func (t *tables) paymentBy(no string) *payment { return t.Payments[t.byNumber["pay/"+collated(no)]] }
+func (t *tables) paymentByBiz(no string) *payment {
+	return t.Payments[t.byNumber["pay/biz/"+collated(no)]]
+}
+func (t *tables) refundBy(no string) *refund { return t.Refunds[t.byNumber["refund/"+collated(no)]] }
+func (t *tables) refundByBiz(no string) *refund {
+	return t.Refunds[t.byNumber["refund/biz/"+collated(no)]]
+}
+func (t *tables) allocationBy(no string) *allocation {
+	return t.Allocations[t.byNumber["alloc/"+collated(no)]]
+}
+
+func (t *tables) allocationByBiz(no string) *allocation {
+	return t.Allocations[t.byNumber["alloc/biz/"+collated(no)]]
+}
+
+func (t *tables) transfersBy(match func(*transfer) bool) (found []*transfer) {
+	for _, x := range t.Transfers {
+		if match(x) {
+			found = append(found, x)
+		}
+	}
+	return found
+}
+
+func (t *tables) receiver(no string) *receiver {
+	for _, r := range t.Receivers {
+		if sameText(r.ReceiverNo, no) {
+			return r
+		}
+	}
+	return nil
+}
+
+func (t *tables) nextID() int64 { t.Rows++; return t.Rows }
+
+func (t *tables) addPayment(p payment) payment {
+	p.ID = t.nextID()
+	t.Payments[p.ID] = &p
+	t.remember("pay", p.ID, p.OrderNo, p.BizOrderNo)
+	return p
+}
+
+func (t *tables) addRefund(f refund) refund {
+	f.ID = t.nextID()
+	t.Refunds[f.ID] = &f
+	t.remember("refund", f.ID, f.RefundNo, f.BizRefundNo)
+	return f
+}
+
+func (t *tables) addAllocation(a allocation) allocation {
+	a.ID = t.nextID()
+	row := a
+	row.Details = slices.Clone(a.Details)
+	t.Allocations[a.ID] = &row
+	t.remember("alloc", a.ID, a.AllocNo, a.BizAllocNo)
+	return a
+}
+
+// transaction undoes what was written since it began.
+type transaction struct{ undo []func() }
+
+func (x *transaction) rollback() {
+	for _, undo := range slices.Backward(x.undo) {
+		undo()
+	}
+	x.undo = nil
+}
+
+// keep is a value, or the old one if there is none: a null does not overwrite.
+func keep[T any](value, old *T) *T {
+	if value == nil {
+		return old
+	}
+	return value
+}
+
+// savePayment writes a copy back. The transaction may be nil.
+func (g *Gateway) savePayment(x *transaction, p *payment) error {
+	row := g.db.Payments[p.ID]
+	if row == nil || row.Version != p.Version {
+		return outOfDate()
+	}
+	old := *row
+	p.Version++
+	*row = *p
+	row.OutOrderNo, row.Description, row.AllocStatus = keep(p.OutOrderNo, old.OutOrderNo), keep(p.Description, old.Description), keep(p.AllocStatus, old.AllocStatus)
+	row.ExpiredTime, row.Attach = keep(p.ExpiredTime, old.ExpiredTime), keep(p.Attach, old.Attach)
+	if x != nil {
+		x.undo = append(x.undo, func() { *row = old })
+	}
+	return nil
+}
+
+func (g *Gateway) saveRefund(x *transaction, f *refund) error {
+	row := g.db.Refunds[f.ID]
+	if row == nil || row.Version != f.Version {
+		return outOfDate()
+	}
+	old := *row
+	f.Version++
+	*row = *f
+	row.OutRefundNo, row.Reason, row.FinishTime = keep(f.OutRefundNo, old.OutRefundNo), keep(f.Reason, old.Reason), keep(f.FinishTime, old.FinishTime)
+	row.Attach, row.ErrorCode, row.ErrorMsg = keep(f.Attach, old.Attach), keep(f.ErrorCode, old.ErrorCode), keep(f.ErrorMsg, old.ErrorMsg)
+	if x != nil {
+		x.undo = append(x.undo, func() { *row = old })
+	}
+	return nil
+}
+
+// saveAllocation writes a copy back without its details.
+func (g *Gateway) saveAllocation(x *transaction, a *allocation) error {
+	row := g.db.Allocations[a.ID]
+	if row == nil || row.Version != a.Version {
+		return outOfDate()
+	}
+	old := *row
+	a.Version++
+	*row = *a
+	row.Details = old.Details
+	row.OutAllocNo, row.FinishTime, row.Attach = keep(a.OutAllocNo, old.OutAllocNo), keep(a.FinishTime, old.FinishTime), keep(a.Attach, old.Attach)
+	if g.current() {
+		row.ErrorCode, row.ErrorMsg = keep(a.ErrorCode, old.ErrorCode), keep(a.ErrorMsg, old.ErrorMsg)
+	}
+	if x != nil {
+		x.undo = append(x.undo, func() { *row = old })
+	}
+	return nil
+}
+
+func (g *Gateway) saveDetails(x *transaction, a *allocation) {
+	row := g.db.Allocations[a.ID]
+	old := row.Details
+	row.Details = slices.Clone(a.Details)
+	for i := range min(len(row.Details), len(old)) {
+		d, was := &row.Details[i], old[i]
+		d.ErrorCode, d.ErrorMsg, d.FinishTime = keep(d.ErrorCode, was.ErrorCode), keep(d.ErrorMsg, was.ErrorMsg), keep(d.FinishTime, was.FinishTime)
+	}
+	x.undo = append(x.undo, func() { row.Details = old })
+}
+
+// copyOf is a copy of an allocation with details of its own.
+func (a *allocation) copyOf() *allocation {
+	c := *a
+	c.Details = slices.Clone(a.Details)
+	return &c
+}
+
+// lock is held by a call on what no other call of its kind may work on. It ends by itself after 10 seconds.
+type lock struct {
+	token int64
+	until time.Time
+}
+
+// acquire takes a lock, and returns the function that gives it back; nil if another call has it. bizNo is the merchant's number of what
+// it is about, for Lock.
+func (g *Gateway) acquire(key, bizNo string) func() {
+	now := g.now()
+	if held, ok := g.locks[key]; ok && now.Before(held.until) || g.locked[bizNo] {
+		return nil
+	}
+	token := g.db.nextID()
+	g.locks[key] = lock{token, now.Add(lockTime)}
+	return func() {
+		if g.locks[key].token == token {
+			delete(g.locks, key)
+		}
+	}
+}
+
+// Lock makes the gateway believe that another call is at work on the order with the merchant's number, until Unlock: Pay and Refund
+// then answer without a result, and the other calls that have a lock are refused with 10007.
+func (g *Gateway) Lock(bizNo string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.locked[bizNo] = true
+}
+
+// Unlock ends Lock.
+func (g *Gateway) Unlock(bizNo string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	delete(g.locked, bizNo)
+}
+
+// seconds is the gateway's time.
+func (g *Gateway) seconds() *int64 { return ptr(g.now().Unix()) }
+
+// or205 tells whether the gateway is one of the oldest.
+func (g *Gateway) oldest() bool { return g.version == daxpay.GatewayV205 }

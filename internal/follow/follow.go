@@ -1,0 +1,265 @@
+// Package follow holds the rules by which an order is followed until its outcome is proved: when it is queried, when it
+// is synchronized, and what ends it. The Wait and Recover functions of package daxpay and package reconcile obey it. It
+// makes no call and reads no clock: times are ages of the order, counted from when it was sent.
+package follow
+
+import (
+	"hash/fnv"
+	"strings"
+	"time"
+
+	"github.com/daxpay-go/daxpay/internal/gateway"
+	"github.com/daxpay-go/daxpay/model"
+)
+
+// Kind is the kind of an order.
+type Kind uint8
+
+// The kinds.
+const (
+	Pay Kind = iota
+	Refund
+	Transfer
+	Allocation
+)
+
+const (
+	// Arrival is how long a request can be under way: the gateway refuses one that is older than 10 seconds, and a call
+	// lasts up to about 10 more. "No such order" counts only when asked for after that.
+	Arrival = 20 * time.Second
+	// RepairLock is longer than the lock that a sync leaves behind when it has changed a payment. Until it is over, a
+	// further sync tells what the channel says and changes nothing.
+	RepairLock = 11 * time.Second
+	// LateMargin is how long after its expiry a closed payment is synchronized once more: nothing else finds a late
+	// payment.
+	LateMargin = 5 * time.Minute
+	// LateWindow stands for the expiry where the gateway does not tell it.
+	LateWindow = 24 * time.Hour
+
+	// A sync can close a payment that its channel does not yet know, and a refund too, which frees its balance.
+	firstPaySync    = 20 * time.Second
+	firstRefundSync = time.Minute
+	firstAllocSync  = 10 * time.Second // the lock of the start
+
+	// Syncs follow each other at an interval, which for an older order is a share of its age.
+	syncInterval = 30 * time.Second
+	syncYoung    = 3 * time.Minute
+	syncShare    = 0.6
+
+	// What a sync said that long ago says nothing of what a query finds now.
+	stale = time.Minute
+
+	pauseShare  = 0.059 // of the age
+	pauseJitter = 0.04  // of the pause
+
+	// A wait that has a deadline looks a last time so long before it.
+	lastLook = 5 * time.Second
+)
+
+// Pause is the pause after a look at an order of that age: first, or a share of the age, at most ceiling. It differs a
+// little from one look and one order to the next, by seed, so that orders do not stay in step.
+func Pause(age, first, ceiling time.Duration, seed uint32) time.Duration {
+	pause := max(first, time.Duration(pauseShare*float64(age)))
+	pause += time.Duration(pauseJitter * float64(pause) * float64(seed%1024) / 1024)
+	return max(min(pause, ceiling), 1)
+}
+
+// Answer is what came of a sync.
+type Answer uint8
+
+// The answers. What differs for the rules is told apart, nothing else.
+const (
+	Moved    Answer = iota + 1 // the channel says that the money moved: pay_success, refund_success
+	Returned                   // the channel says that the payment was paid and given back: pay_refund
+	Other                      // another verified status
+	Refused                    // signed code 1 or 10001: the channel says no, or nothing
+	Failed                     // locked, or no answer: try again
+)
+
+// PayAnswer and RefundAnswer read the status of a sync.
+func PayAnswer(status model.PaySyncStatus) Answer {
+	switch status {
+	case model.PaySyncSuccess:
+		return Moved
+	case model.PaySyncRefund:
+		return Returned
+	}
+	return Other
+}
+
+// RefundAnswer reads the status of a refund sync.
+func RefundAnswer(status model.RefundSyncStatus) Answer {
+	if status == model.RefundSyncSuccess {
+		return Moved
+	}
+	return Other
+}
+
+// expiredData is the gateway's code when another call, such as the channel's callback, changed the order during the
+// sync.
+const expiredData = 10008
+
+// RefusedSync reads the refusal of a sync, 0 if waiting does not help.
+func RefusedSync(code int, business bool) Answer {
+	switch {
+	case business || code == gateway.CodeSystemError:
+		return Refused
+	case code == gateway.CodeRepeated || code == expiredData:
+		return Failed
+	}
+	return 0
+}
+
+// SeveralTransfers tells whether a refusal of the query of a transfer, asked for at that age, means that its number was
+// sent twice. Any other system error can pass in the time that a request can be under way.
+func SeveralTransfers(code int, msg string, asked time.Duration) bool {
+	return code == gateway.CodeSystemError && (strings.Contains(msg, "multiple records") || asked > Arrival)
+}
+
+// Reason says why an order cannot be followed to a proved outcome; "" if it can.
+type Reason string
+
+// The reasons. Package daxpay exports and explains them.
+const (
+	Wallet      Reason = "wallet payment"
+	GivenBack   Reason = "given back at the channel"
+	Failure     Reason = "failed"
+	Closed      Reason = "closed"
+	NoSuchOrder Reason = "no such order"
+	Several     Reason = "several orders"
+	NoNumber    Reason = "no number"
+	NoQuery     Reason = "no query"
+)
+
+// Order is what the rules remember of an order. The zero value is a payment that was not looked at yet.
+type Order struct {
+	Kind   Kind
+	NoSync bool   // it is only queried
+	Seed   uint32 // see SeedOf
+
+	looks    uint32
+	latest   Answer        // of the latest sync, 0 for none
+	open     bool          // the latest query that was answered showed an order that a sync can change
+	over     bool          // it is closed, or failed, and a sync did not change that
+	fresh    bool          // no query was answered since the latest sync
+	urgent   bool          // the sync does not wait for the next regular look
+	syncedAt time.Duration // of the latest sync
+	syncAt   time.Duration // not before that
+}
+
+// SeedOf makes a seed of the order's number.
+func SeedOf(no string) uint32 {
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(no))
+	return h.Sum32()
+}
+
+func (o *Order) firstSync() time.Duration {
+	switch o.Kind {
+	case Refund:
+		return firstRefundSync
+	case Allocation:
+		return firstAllocSync
+	}
+	return firstPaySync
+}
+
+// Synced takes what came of a sync. A query must follow.
+func (o *Order) Synced(age time.Duration, answer Answer) {
+	o.latest, o.fresh, o.urgent, o.syncedAt = answer, true, false, age
+	switch {
+	case answer == Failed:
+		o.syncAt = age + RepairLock
+	case age < syncYoung:
+		o.syncAt = age + syncInterval
+	default:
+		o.syncAt = age + time.Duration(syncShare*float64(age))
+	}
+}
+
+// Seen takes what a query found, and tells whether that ends the wait. With the reason "" the order is settled: by its
+// standing.
+func (o *Order) Seen(age time.Duration, standing model.Standing, status string) (end bool, why Reason) {
+	fresh, waits := o.fresh && age-o.syncedAt < stale, o.urgent && o.syncAt > age
+	isOver := o.Kind == Pay && standing == model.Ended || o.Kind == Refund && status == string(model.RefundFail)
+	o.fresh, o.urgent, o.open, o.over = false, false, standing == model.Open || isOver, o.over && isOver
+	switch {
+	case standing == model.Succeeded:
+		return true, ""
+	case o.Kind == Pay && standing == model.Unproved:
+		return true, Wallet
+	case isOver:
+		if o.over = o.isOver(age, fresh, waits); !o.over {
+			return false, ""
+		}
+		if standing == model.Unproved {
+			why = Failure
+		}
+		return true, why
+	case o.Kind == Refund && standing == model.Unproved:
+		return true, Closed
+	case standing == model.Unproved:
+		return true, Failure
+	case standing == model.Ended:
+		return true, ""
+	case fresh && o.latest == Returned:
+		return true, GivenBack
+	case fresh && o.latest == Moved: // the repair is locked, or failed
+		o.urgent, o.syncAt = true, age+RepairLock
+	case o.syncs() && o.latest == 0 && age >= syncYoung: // an earlier process may have followed it, or nobody
+		o.urgent, o.syncAt = true, age
+	}
+	return false, ""
+}
+
+// isOver tells whether a payment that is closed, or a refund that failed, is that after all: the sync has to say so
+// first.
+func (o *Order) isOver(age time.Duration, fresh, waits bool) bool {
+	switch {
+	case o.NoSync, !fresh && o.over: // a sync said so before, and the next one comes in its turn
+		return true
+	case !fresh && waits:
+		o.urgent = true
+	case !fresh && o.Kind == Refund:
+		o.urgent, o.syncAt = true, max(age, firstRefundSync)
+	case !fresh:
+		o.urgent, o.syncAt = true, age // what is closed no sync can close
+	case o.latest == Moved, o.latest == Failed:
+		o.urgent, o.syncAt = true, age+RepairLock
+	default:
+		return true
+	}
+	return false
+}
+
+// Due is when to look again, at that age at the earliest, and whether the look begins with a sync. last is the age at
+// which a wait ends, 0 for never: a look with a sync is made shortly before.
+func (o *Order) Due(age, first, ceiling, last time.Duration) (at time.Duration, sync bool) {
+	at = age + Pause(age, first, ceiling, o.Seed+o.looks*2654435761)
+	o.looks++
+	if o.urgent {
+		at = min(at, max(age, o.syncAt))
+	}
+	final := last - lastLook
+	isLast := last > 0 && age < final && at > final
+	if isLast {
+		at = final
+	}
+	if isLast && o.syncs() && o.open && !o.urgent && (o.latest == 0 || at-o.syncedAt > RepairLock) {
+		return at, at >= o.firstSync()
+	}
+	return at, o.SyncDue(at)
+}
+
+// SyncDue tells whether a look at that age begins with a sync.
+func (o *Order) SyncDue(age time.Duration) bool {
+	switch {
+	case !o.syncs() || !o.open:
+		return false
+	case o.urgent: // what is closed can be synchronized at any age
+		return age >= o.syncAt
+	}
+	return age >= max(o.syncAt, o.firstSync())
+}
+
+func (o *Order) syncs() bool { return !o.NoSync && o.Kind != Transfer }

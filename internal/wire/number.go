@@ -1,0 +1,67 @@
+package wire
+
+import (
+	"bytes"
+	"math"
+	"slices"
+	"strconv"
+)
+
+// Within lists and objects a number that is no plain integer becomes a Java double, and is signed as Double.toString
+// prints it, without trailing zeros where there is no exponent. Java 19 changed what that prints for some doubles.
+// From least up to below mostPlain, where Java prints no exponent any more, all versions print the shortest decimal
+// that reads as the same double: the older algorithm misses it only where it lies halfway between two doubles, or for
+// integers from 2^53 on, and a decimal of 17 digits cannot lie halfway there. Above, only the doubles that were
+// measured at a gateway count.
+
+const (
+	least     = 1e-12 // what is signed of smaller ones was not measured
+	plainFrom = 1e-3  // from here on Java prints no exponent
+	mostPlain = 1e7
+)
+
+// measured are the doubles from mostPlain on whose signed form was seen at a gateway.
+var measured = []float64{1e7, 12345678.9, 123456789.123, 1e20}
+
+// javaNumber is what is signed for a number that stands within another value. False: that is not certain.
+func javaNumber(raw []byte) ([]byte, bool) {
+	if !isDecimal(raw) {
+		if string(raw) == "-0" {
+			raw = raw[1:]
+		}
+		return raw, true
+	}
+	f, err := strconv.ParseFloat(string(raw), 64)
+	if err != nil {
+		return nil, false
+	}
+	switch size := math.Abs(f); {
+	case size == 0:
+		mantissa, _, _ := bytes.Cut(bytes.ToLower(raw), []byte("e"))
+		if bytes.ContainsAny(mantissa, "123456789") {
+			return nil, false // too small for a double
+		}
+		return strconv.AppendFloat(nil, f, 'f', 0, 64), true
+	case size >= plainFrom && size < mostPlain:
+		return strconv.AppendFloat(nil, f, 'f', -1, 64), true
+	case size >= least && size < mostPlain, slices.Contains(measured, size):
+		return scientific(f), true
+	}
+	return nil, false
+}
+
+// isDecimal tells whether a number has a fraction or an exponent.
+func isDecimal(raw []byte) bool { return bytes.ContainsAny(raw, ".eE") }
+
+// scientific prints a double as Java does: with at least one digit behind the point, and an exponent without plus and
+// zeros.
+func scientific(f float64) []byte {
+	text := strconv.AppendFloat(nil, f, 'e', -1, 64)
+	at := bytes.IndexByte(text, 'e')
+	exponent, _ := strconv.Atoi(string(text[at+1:])) // which is always a number
+	text = text[:at]
+	if bytes.IndexByte(text, '.') < 0 {
+		text = append(text, ".0"...)
+	}
+	return strconv.AppendInt(append(text, 'E'), int64(exponent), 10)
+}
