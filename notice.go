@@ -193,22 +193,23 @@ func (c *core) kindOf(o *wire.Object) (model.Notice, *model.Common, *wire.Plan) 
 type NoticeHandlers struct {
 	// Pay, Refund and Alloc are called with a verified notice of their kind. A kind without a callback is refused.
 	//
-	// A callback must compare the notice with the merchant's own order (see Expect) and store durably what it says before
-	// it returns nil, because then the gateway is told not to send it again. After an error or a panic the gateway is
-	// told to send it again. A callback must also be idempotent: see Store.
+	// A callback must compare the notice with the merchant's own order (see Expect) and store durably what it says
+	// before it returns nil, because then the gateway is told not to send it again. After an error or a panic the
+	// gateway is told to send it again. A callback must also be idempotent: see Store.
 	//
 	// The context ends 4 seconds after the notice came, because the gateway waits for 5. A callback that returns later
 	// goes on in its own goroutine: the gateway is told that the notice was not received, no second callback runs for
 	// the event beside it for up to 10 minutes, and if it returns nil in the end, the event is done.
 	//
-	// A notice tells a state, and not always a good one: look at Paid, Refunded, Settled or Standing. The order of notices
-	// is not that of events, and after close or cancel a payment can still become success: the callback must take that.
+	// A notice tells a state, and not always a good one: look at Paid, Refunded, Settled or Standing. The order of
+	// notices is not that of events, and after close or cancel a payment can still become success: the callback must
+	// take that.
 	Pay    func(context.Context, *model.PayNotice) error
 	Refund func(context.Context, *model.RefundNotice) error
 	Alloc  func(context.Context, *model.AllocNotice) error
-	// Store deduplicates events. At most one callback runs for an event at a time, and none after one has succeeded in the
-	// last 49 hours. Two notices tell of the same event if they say the same, whenever they were made. If the store fails
-	// or forgets, an event can be handled again.
+	// Store deduplicates events. At most one callback runs for an event at a time, and none after one has succeeded
+	// in the last 49 hours. Two notices tell of the same event if they say the same, whenever they were made. If the
+	// store fails or forgets, an event can be handled again.
 	//
 	// A store can serve several gateways, because the keys hold Config.StoreName. Default: one NewMemoryStore(0) for
 	// each client, which all of its handlers share. Several processes need a store that they share, such as
@@ -216,12 +217,13 @@ type NoticeHandlers struct {
 	Store OnceStore
 	// MaxSize limits the body of a notice in bytes. Default: 128 KiB; a genuine notice has less than 16.
 	MaxSize int64
-	// MaxAge refuses notices that were made longer ago. The gateway goes on sending for 24 hours, and signs only once, so less
-	// than 25 hours counts as that. Default: not checked; a notice that comes again is handled by Store.
+	// MaxAge refuses notices that were made longer ago. The gateway goes on sending for 24 hours, and signs only
+	// once, so less than 25 hours counts as that. Default: not checked; a notice that comes again is handled by
+	// Store.
 	MaxAge time.Duration
-	// OnError is told why a notice was refused or not acknowledged; ErrNoticeBusy is nothing to worry about. It is called
-	// before the reply, but for a callback or a store that goes on after the reply: then it is called once more when
-	// that ends with an error. Default: nothing but a line in Config.Logger.
+	// OnError is told why a notice was refused or not acknowledged; ErrNoticeBusy is nothing to worry about. It is
+	// called before the reply, but for a callback or a store that goes on after the reply: then it is called once
+	// more when that ends with an error. Default: nothing but a line in Config.Logger.
 	OnError func(context.Context, error)
 }
 
@@ -238,7 +240,8 @@ const (
 	storeTimeout = 400 * time.Millisecond // twice, between noticeTimeout and replyTimeout
 	patience     = 2 * time.Second        // if there is time until then
 	lateTimeout  = 4 * time.Second        // after that
-	// The gateway sends a notice again after 15 seconds, and then no more: the claim of a process that died must have ended.
+	// The gateway sends a notice again after 15 seconds, and then no more: the claim of a process that died must have
+	// ended.
 	noticeLease    = 12 * time.Second
 	renewalPause   = noticeLease / 3
 	longestRenewal = 10 * time.Minute
@@ -250,15 +253,16 @@ const (
 	notReceived = "FAIL"
 )
 
-// NoticeHandler returns the handler for the URL that payments, refunds and allocations give as NotifyURL; one can serve all
-// three. It answers with the seven bytes that the gateway takes for "received" only after the callback returned nil, and else
-// with FAIL and an HTTP status for the merchant's own log. It needs the body unread: put it before anything that parses forms
-// or JSON.
+// NoticeHandler returns the handler for the URL that payments, refunds and allocations give as NotifyURL; one can
+// serve all three. It answers with the seven bytes that the gateway takes for "received" only after the callback
+// returned nil, and else with FAIL and an HTTP status for the merchant's own log. It needs the body unread: put it
+// before anything that parses forms or JSON.
 //
-// It answers within 4.8 seconds of the headers, however long a callback or a store takes. Anyone can send to the URL, so
-// the body must have come 2 seconds after the headers. The handler sets that as the read deadline of the connection, and
-// clears the deadline when it has read the body. That needs a ResponseWriter which http.ResponseController can use:
-// that of net/http is one, and so is a wrapper with a method Unwrap. With any other, set http.Server.ReadTimeout.
+// It answers within 4.8 seconds of the headers, however long a callback or a store takes. Anyone can send to the URL,
+// so the body must have come 2 seconds after the headers. The handler sets that as the read deadline of the
+// connection, and clears the deadline when it has read the body. That needs a ResponseWriter which
+// http.ResponseController can use: that of net/http is one, and so is a wrapper with a method Unwrap. With any other,
+// set http.Server.ReadTimeout.
 //
 // A notice has at most 1,000 members, those of nested objects included, and names of at most 256 bytes.
 func (c *Client) NoticeHandler(h NoticeHandlers) http.Handler {
@@ -347,11 +351,12 @@ func (r *refusalLines) count(now time.Time) int {
 	return number
 }
 
-// serve returns the HTTP status, which is 200 if and only if the notice counts as received. There may be an error all the
-// same. The headers came at start.
+// serve returns the HTTP status, which is 200 if and only if the notice counts as received. There may be an error all
+// the same. The headers came at start.
 func (h *noticeHandler) serve(w http.ResponseWriter, r *http.Request, start time.Time) (int, error) {
 	if r.Method != http.MethodPost {
-		return http.StatusMethodNotAllowed, refusedNotice(ErrProtocol, "", "notices come by POST, not "+clip(r.Method, 16))
+		return http.StatusMethodNotAllowed, refusedNotice(ErrProtocol, "",
+			"notices come by POST, not "+clip(r.Method, 16))
 	}
 	body, status, err := h.body(w, r, start)
 	if err != nil {
@@ -360,10 +365,13 @@ func (h *noticeHandler) serve(w http.ResponseWriter, r *http.Request, start time
 		return status, err
 	}
 	if len(body) == 0 {
-		return http.StatusBadRequest, refusedNotice(ErrProtocol, "", "the body is empty: did something read it before this handler?")
+		return http.StatusBadRequest, refusedNotice(ErrProtocol, "",
+			"the body is empty: did something read it before this handler?")
 	}
 	if h.client == nil || h.client.core == nil {
-		return http.StatusInternalServerError, &ConfigError{Field: "SignSecret", Reason: "is unknown: make the Client with New"}
+		return http.StatusInternalServerError, &ConfigError{
+			Field: "SignSecret", Reason: "is unknown: make the Client with New",
+		}
 	}
 	var said digest
 	notice, err := h.client.core.parseNotice(body, &said)
@@ -423,7 +431,8 @@ func (h *noticeHandler) fresh(notice model.Notice) error {
 func (h *noticeHandler) once(ctx context.Context, notice model.Notice, key string, start time.Time) (int, error) {
 	call := h.callback(notice)
 	if call == nil {
-		return http.StatusNotImplemented, refusedNotice(ErrNoticeType, "", "there is no callback for "+string(notice.Kind())+" notices")
+		return http.StatusNotImplemented, refusedNotice(ErrNoticeType, "",
+			"there is no callback for "+string(notice.Kind())+" notices")
 	}
 	owner, err := newNonce()
 	if err != nil {
@@ -446,7 +455,7 @@ func (h *noticeHandler) once(ctx context.Context, notice model.Notice, key strin
 }
 
 var (
-	errNoticeLate = fmt.Errorf("daxpay: the callback or the store of notices has not returned yet: %w", context.DeadlineExceeded)
+	errNoticeLate = fmt.Errorf("daxpay: the callback or the store has not returned yet: %w", context.DeadlineExceeded)
 	errStoreLate  = fmt.Errorf("daxpay: notice store: it has not returned yet: %w", context.DeadlineExceeded)
 	errLeft       = errors.New("daxpay: a callback or a store left its goroutine")
 )
@@ -495,7 +504,7 @@ func (d *delivery) run(ctx context.Context) {
 	case state != ClaimGranted:
 		end = outcome{http.StatusConflict, ErrNoticeBusy}
 	case ctx.Err() != nil:
-		end.err = errors.Join(fmt.Errorf("daxpay: notice store: the claim took too long: %w", ctx.Err()), d.release(ctx))
+		end.err = errors.Join(fmt.Errorf("daxpay: notice store: the claim was slow: %w", ctx.Err()), d.release(ctx))
 	default:
 		end.status, end.err = d.handle(ctx)
 	}
@@ -525,8 +534,8 @@ func (d *delivery) handle(ctx context.Context) (int, error) {
 	return http.StatusOK, err
 }
 
-// renew renews the lease until the function that it returns is called, but not longer than longestRenewal. That function
-// waits for a renewal which is under way, because the claim would outlive its release otherwise.
+// renew renews the lease until the function that it returns is called, but not longer than longestRenewal. That
+// function waits for a renewal which is under way, because the claim would outlive its release otherwise.
 func (d *delivery) renew(ctx context.Context) (stop func()) {
 	var (
 		mu    sync.Mutex
@@ -565,7 +574,9 @@ func (d *delivery) claim(ctx context.Context, limit time.Duration) (state ClaimS
 }
 
 func (d *delivery) done(ctx context.Context, limit time.Duration) error {
-	return d.tell(ctx, limit, func(ctx context.Context) error { return d.store.Done(ctx, d.key, d.owner, noticeMemory) })
+	return d.tell(ctx, limit, func(ctx context.Context) error {
+		return d.store.Done(ctx, d.key, d.owner, noticeMemory)
+	})
 }
 
 func (d *delivery) release(ctx context.Context) error {
@@ -597,8 +608,8 @@ func (c *core) storeKey(what string) string {
 	return hex.EncodeToString(sum[:8]) + ":" + what
 }
 
-// eventKey tells events apart: kind, number, and all that the notice says. Status and times do not suffice: shares of an allocation end
-// one after the other under one status, and a refund can fail twice.
+// eventKey tells events apart: kind, number, and all that the notice says. Status and times do not suffice: shares of
+// an allocation end one after the other under one status, and a refund can fail twice.
 func eventKey(notice model.Notice, d digest) string {
 	number := notice.Number()
 	if !plainNumber.MatchString(number) {

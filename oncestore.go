@@ -21,10 +21,10 @@ const (
 	ClaimDone
 )
 
-// OnceStore lets one owner at a time handle what a key stands for, and nobody after it is done. NoticeHandlers.Store uses
-// it for the events that notices tell of. One store can serve several handlers, clients and processes. NewMemoryStore
-// makes one for a single process; contrib/redisstore and contrib/sqlstore are for several. To write your own, run
-// daxpaytest/storetest against it.
+// OnceStore lets one owner at a time handle what a key stands for, and nobody after it is done. NoticeHandlers.Store
+// uses it for the events that notices tell of. One store can serve several handlers, clients and processes.
+// NewMemoryStore makes one for a single process; contrib/redisstore and contrib/sqlstore are for several. To write
+// your own, run daxpaytest/storetest against it.
 //
 // A key has at most 255 bytes and an owner at most 64, all of them printable ASCII. Keys that differ in letter case
 // differ. Two deliveries of an event have the same key and different owners.
@@ -62,10 +62,10 @@ var (
 
 const defaultStoreSize = 100_000
 
-// NewMemoryStore returns a store for one process; what it holds is lost when the process ends. It keeps at most size keys;
-// 0 means 100,000, which take about 25 MB. When it is full it forgets the finished key that would expire first. It never
-// forgets a claim before the end of its lease, nor what was claimed or finished for good: if there is nothing else to
-// forget, it returns an error that is ErrStoreFull.
+// NewMemoryStore returns a store for one process; what it holds is lost when the process ends. It keeps at most size
+// keys; 0 means 100,000, which take about 25 MB. When it is full it forgets the finished key that would expire first.
+// It never forgets a claim before the end of its lease, nor what was claimed or finished for good: if there is
+// nothing else to forget, it returns an error that is ErrStoreFull.
 func NewMemoryStore(size int) OnceStore {
 	if size <= 0 {
 		size = defaultStoreSize

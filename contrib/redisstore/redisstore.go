@@ -3,17 +3,18 @@
 //	store, err := redisstore.New(redis.NewClient(&redis.Options{Addr: "localhost:6379"}), redisstore.Options{})
 //	http.Handle("/notify", kit.NoticeHandler(daxpay.NoticeHandlers{Store: store, Pay: onPay}))
 //
-// An event that a process claimed and did not finish, because it crashed or lost Redis, can be claimed again when the lease
-// ends, so the gateway's next delivery is handled. That makes the callback run at least once, and at most once unless a
-// process died, or lost Redis, between storing the event and telling Redis: the callback's own transaction must see to that
-// case. Test and production on one Redis need different prefixes.
+// An event that a process claimed and did not finish, because it crashed or lost Redis, can be claimed again when the
+// lease ends, so the gateway's next delivery is handled. That makes the callback run at least once, and at most once
+// unless a process died, or lost Redis, between storing the event and telling Redis: the callback's own transaction
+// must see to that case. Test and production on one Redis need different prefixes.
 //
-// Redis must keep what the store writes: maxmemory-policy noeviction, and append-only files if it must survive a restart.
-// After an eviction, FLUSHALL or a failover that lost writes, what was claimed or finished is free again. Claims and marks
-// without an end have no TTL.
+// Redis must keep what the store writes: maxmemory-policy noeviction, and append-only files if it must survive a
+// restart. After an eviction, FLUSHALL or a failover that lost writes, what was claimed or finished is free again.
+// Claims and marks without an end have no TTL.
 //
-// The store's methods return when their context ends, whatever options the Redis client has. A command that waits then goes
-// on until the client's own timeouts end it, so a claim may be made after its caller was told of an error: Release it.
+// The store's methods return when their context ends, whatever options the Redis client has. A command that waits
+// then goes on until the client's own timeouts end it, so a claim may be made after its caller was told of an error:
+// Release it.
 package redisstore
 
 import (
@@ -61,8 +62,8 @@ func New(client redis.Cmdable, o Options) (*Store, error) {
 	return &Store{redis: client, prefix: o.Prefix}, nil
 }
 
-// Redis runs a script in one step. Each can be run again, because a client does so when a reply is lost. A life of 0 has
-// no end.
+// Redis runs a script in one step. Each can be run again, because a client does so when a reply is lost. A life of 0
+// has no end.
 
 // claim sets the owner if the key is free or the owner's, and tells else what is there.
 var claim = redis.NewScript(`
@@ -140,8 +141,8 @@ func milliseconds(life time.Duration) int64 {
 	return max(1, life.Milliseconds())
 }
 
-// within returns when the context ends, even if the command does not: go-redis waits for its own timeouts, again and again,
-// unless Options.ContextTimeoutEnabled is set.
+// within returns when the context ends, even if the command does not: go-redis waits for its own timeouts, again and
+// again, unless Options.ContextTimeoutEnabled is set.
 func within[T any](ctx context.Context, command func() (T, error)) (T, error) {
 	type reply struct {
 		value T

@@ -1,6 +1,7 @@
 package redisstore_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -8,7 +9,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os/exec"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -36,7 +36,8 @@ func server(t *testing.T) *redis.Client {
 	_, port, err := net.SplitHostPort(listener.Addr().String())
 	require.NoError(t, err)
 	require.NoError(t, listener.Close())
-	command := exec.CommandContext(context.Background(), path, "--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", t.TempDir())
+	command := exec.CommandContext(context.Background(), path, "--port", port, "--bind", "127.0.0.1",
+		"--save", "", "--appendonly", "no", "--dir", t.TempDir())
 	require.NoError(t, command.Start())
 	t.Cleanup(func() {
 		_ = command.Process.Kill()
@@ -44,7 +45,8 @@ func server(t *testing.T) *redis.Client {
 	})
 	client := redis.NewClient(&redis.Options{Addr: "127.0.0.1:" + port})
 	t.Cleanup(func() { _ = client.Close() })
-	require.Eventually(t, func() bool { return client.Ping(context.Background()).Err() == nil }, 10*time.Second, 10*time.Millisecond)
+	answers := func() bool { return client.Ping(context.Background()).Err() == nil }
+	require.Eventually(t, answers, 10*time.Second, 10*time.Millisecond)
 	return client
 }
 
@@ -144,10 +146,11 @@ func TestHangingRedisDoesNotDelayTheReply(t *testing.T) {
 			require.NoError(t, err)
 			s, err := redisstore.New(client, redisstore.Options{})
 			require.NoError(t, err)
-			h := gw.Client().NoticeHandler(daxpay.NoticeHandlers{Store: s, Pay: func(context.Context, *model.PayNotice) error {
+			pay := func(context.Context, *model.PayNotice) error {
 				t.Error("it was called")
 				return nil
-			}})
+			}
+			h := gw.Client().NoticeHandler(daxpay.NoticeHandlers{Store: s, Pay: pay})
 			start := time.Now()
 			require.Equal(t, "FAIL", deliver(h, body))
 			took := time.Since(start)
@@ -165,9 +168,10 @@ func TestRedisThatStopsDuringTheCallback(t *testing.T) {
 	gw.SetPayment(daxpaytest.Payment{OrderNo: "P1", Amount: 1, Status: model.PaySyncSuccess})
 	body, err := gw.Notice("P1")
 	require.NoError(t, err)
-	h := gw.Client().NoticeHandler(daxpay.NoticeHandlers{Store: store(t, client), Pay: func(ctx context.Context, _ *model.PayNotice) error {
+	pay := func(ctx context.Context, _ *model.PayNotice) error {
 		return client.Do(ctx, "CLIENT", "PAUSE", "60000", "ALL").Err()
-	}})
+	}
+	h := gw.Client().NoticeHandler(daxpay.NoticeHandlers{Store: store(t, client), Pay: pay})
 	start := time.Now()
 	require.Equal(t, "SUCCESS", deliver(h, body))
 	took := time.Since(start)
@@ -175,8 +179,8 @@ func TestRedisThatStopsDuringTheCallback(t *testing.T) {
 	require.Less(t, took, 4800*time.Millisecond)
 }
 
-// A process that dies between claim and done must not take the news with it: when its lease has ended, the gateway's next
-// delivery is handled. The end of the lease is brought about in Redis.
+// A process that dies between claim and done must not take the event with it: when its lease has ended, the gateway's
+// next delivery is handled. The end of the lease is brought about in Redis.
 func TestCrashLeadsToRedelivery(t *testing.T) {
 	ctx := context.Background()
 	client := server(t)
@@ -187,11 +191,12 @@ func TestCrashLeadsToRedelivery(t *testing.T) {
 
 	// Another process claims the event, and then dies.
 	entered, leave := make(chan struct{}), make(chan struct{})
-	dying := gw.Client().NoticeHandler(daxpay.NoticeHandlers{Store: store(t, client), Pay: func(context.Context, *model.PayNotice) error {
+	dies := func(context.Context, *model.PayNotice) error {
 		close(entered)
 		<-leave
 		return errors.New("dead")
-	}})
+	}
+	dying := gw.Client().NoticeHandler(daxpay.NoticeHandlers{Store: store(t, client), Pay: dies})
 	died := make(chan struct{})
 	go func() {
 		defer close(died)
@@ -200,7 +205,8 @@ func TestCrashLeadsToRedelivery(t *testing.T) {
 	<-entered
 
 	handled := 0
-	h := gw.Client().NoticeHandler(daxpay.NoticeHandlers{Store: store(t, client), Pay: func(context.Context, *model.PayNotice) error { handled++; return nil }})
+	pay := func(context.Context, *model.PayNotice) error { handled++; return nil }
+	h := gw.Client().NoticeHandler(daxpay.NoticeHandlers{Store: store(t, client), Pay: pay})
 	require.Equal(t, "FAIL", deliver(h, body), "its lease lasts")
 	keys, err := client.Keys(ctx, "daxpay:*:pay:P1:*").Result()
 	require.NoError(t, err)
@@ -209,7 +215,8 @@ func TestCrashLeadsToRedelivery(t *testing.T) {
 	require.Less(t, lease, 15*time.Second, "the gateway's next delivery comes after 15 seconds, and is the last")
 	require.Greater(t, lease, 5*time.Second)
 	require.NoError(t, client.PExpire(ctx, keys[0], time.Millisecond).Err())
-	require.Eventually(t, func() bool { return client.Exists(ctx, keys[0]).Val() == 0 }, 10*time.Second, time.Millisecond)
+	gone := func() bool { return client.Exists(ctx, keys[0]).Val() == 0 }
+	require.Eventually(t, gone, 10*time.Second, time.Millisecond)
 	require.Equal(t, "SUCCESS", deliver(h, body))
 	close(leave)
 	<-died
@@ -219,7 +226,7 @@ func TestCrashLeadsToRedelivery(t *testing.T) {
 
 func deliver(h http.Handler, body []byte) string {
 	w := httptest.NewRecorder()
-	h.ServeHTTP(w, httptest.NewRequestWithContext(context.Background(), http.MethodPost, "/", strings.NewReader(string(body))))
+	h.ServeHTTP(w, httptest.NewRequestWithContext(context.Background(), http.MethodPost, "/", bytes.NewReader(body)))
 	return w.Body.String()
 }
 
@@ -230,10 +237,11 @@ func TestSeveralProcesses(t *testing.T) {
 	var effects [200]atomic.Int32
 	var handlers []http.Handler
 	for range 4 {
-		handlers = append(handlers, gw.Client().NoticeHandler(daxpay.NoticeHandlers{Store: store(t, client), Pay: func(_ context.Context, n *model.PayNotice) error {
+		pay := func(_ context.Context, n *model.PayNotice) error {
 			effects[n.Amount-1].Add(1)
 			return nil
-		}}))
+		}
+		handlers = append(handlers, gw.Client().NoticeHandler(daxpay.NoticeHandlers{Store: store(t, client), Pay: pay}))
 	}
 	var wg sync.WaitGroup
 	for i := range effects {

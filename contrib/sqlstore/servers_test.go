@@ -35,7 +35,10 @@ type database struct {
 
 func databases() []database {
 	return []database{
-		{"PostgreSQL", sqlstore.PostgreSQL, "pgx", startPostgreSQL, []string{"default_transaction_isolation=serializable"}},
+		{
+			"PostgreSQL", sqlstore.PostgreSQL, "pgx", startPostgreSQL,
+			[]string{"default_transaction_isolation=serializable"},
+		},
 		{"MariaDB", sqlstore.MySQL, "mysql", startMariaDB, []string{"tx_isolation='SERIALIZABLE'"}},
 		{"SQLite", sqlstore.SQLite, "sqlite", startSQLite, nil},
 	}
@@ -108,7 +111,8 @@ func (d *database) serve(t *testing.T, c *exec.Cmd, stop syscall.Signal, dsn str
 	db, err := sql.Open(d.driver, dsn)
 	require.NoError(t, err)
 	defer db.Close()
-	require.Eventually(t, func() bool { return db.PingContext(context.Background()) == nil }, 60*time.Second, 50*time.Millisecond)
+	answers := func() bool { return db.PingContext(context.Background()) == nil }
+	require.Eventually(t, answers, 60*time.Second, 50*time.Millisecond)
 }
 
 func freePort(t *testing.T) string {
@@ -141,14 +145,16 @@ func startPostgreSQL(t *testing.T) func(...string) string {
 	postgres := program(t, "postgres", "/usr/lib/postgresql/*/bin/postgres")
 	owner := ordinary(t)
 	dir := folder(t, owner)
-	output, err := command(dir, owner, initdb, "-D", filepath.Join(dir, "data"), "-U", "daxpay", "-A", "trust", "-E", "UTF8", "--no-sync").CombinedOutput()
+	output, err := command(dir, owner, initdb, "-D", filepath.Join(dir, "data"), "-U", "daxpay", "-A", "trust",
+		"-E", "UTF8", "--no-sync").CombinedOutput()
 	require.NoError(t, err, string(output))
 	port := freePort(t)
 	dsn := func(options ...string) string {
 		return "postgres://daxpay@127.0.0.1:" + port + "/postgres?sslmode=disable&" + strings.Join(options, "&")
 	}
 	d.serve(t, command(dir, owner, postgres, "-D", filepath.Join(dir, "data"), "-p", port,
-		"-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", "fsync=off"), syscall.SIGQUIT, dsn())
+		"-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", "fsync=off"),
+		syscall.SIGQUIT, dsn())
 	return dsn
 }
 
@@ -159,8 +165,8 @@ func startMariaDB(t *testing.T) func(...string) string {
 	mariadbd := program(t, "mariadbd", "/usr/sbin/mariadbd")
 	owner := ordinary(t)
 	dir := folder(t, owner)
-	output, err := command(dir, owner, install, "--no-defaults", "--datadir="+filepath.Join(dir, "data"), "--skip-test-db",
-		"--auth-root-authentication-method=normal").CombinedOutput()
+	output, err := command(dir, owner, install, "--no-defaults", "--datadir="+filepath.Join(dir, "data"),
+		"--skip-test-db", "--auth-root-authentication-method=normal").CombinedOutput()
 	require.NoError(t, err, string(output))
 	port := freePort(t)
 	dsn := func(options ...string) string {
@@ -179,6 +185,7 @@ func startSQLite(t *testing.T) func(...string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "once.db")
 	return func(options ...string) string {
-		return "file:" + path + "?" + strings.Join(append(options, "_pragma=busy_timeout(5000)", "_pragma=journal_mode(wal)", "_pragma=synchronous(off)"), "&")
+		options = append(options, "_pragma=busy_timeout(5000)", "_pragma=journal_mode(wal)", "_pragma=synchronous(off)")
+		return "file:" + path + "?" + strings.Join(options, "&")
 	}
 }

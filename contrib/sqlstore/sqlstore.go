@@ -26,19 +26,21 @@
 //		INDEX daxpay_once_expires (expires)
 //	) ENGINE=InnoDB;
 //
-// The package needs no driver of its own. It is tested with PostgreSQL 15, MariaDB 10.11 and SQLite 3.50, and with the
-// drivers pgx, go-sql-driver/mysql and modernc.org/sqlite. The syntax for MariaDB is common to MySQL, which is not tested.
+// The package needs no driver of its own. It is tested with PostgreSQL 15, MariaDB 10.11 and SQLite 3.50, and with
+// the drivers pgx, go-sql-driver/mysql and modernc.org/sqlite. The syntax for MariaDB is common to MySQL, which is
+// not tested.
 //
 // # Databases
 //
 // The database's clock decides when a lease ends, so the clocks of the processes do not matter.
 //
-// With SQLite give the DSN a busy timeout, such as "file:once.db?_pragma=busy_timeout(2000)&_pragma=journal_mode(wal)", and
-// call db.SetMaxOpenConns(1): connections write one after another, and a process's own would take turns by waiting at
-// random.
+// With SQLite give the DSN a busy timeout, such as
+// "file:once.db?_pragma=busy_timeout(2000)&_pragma=journal_mode(wal)", and call db.SetMaxOpenConns(1): connections
+// write one after another, and a process's own would take turns by waiting at random.
 //
-// The store must see its own writes: the *sql.DB must lead to the primary server. A failover to a replica that lags behind
-// loses the last claims, and what they stand for can then happen twice. Commit synchronously where that matters.
+// The store must see its own writes: the *sql.DB must lead to the primary server. A failover to a replica that lags
+// behind loses the last claims, and what they stand for can then happen twice. Commit synchronously where that
+// matters.
 package sqlstore
 
 import (
@@ -99,9 +101,8 @@ var tableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-
 
 // Store implements daxpay.OnceStore. It is safe for concurrent use. Make it with New.
 type Store struct {
-	db      *sql.DB
-	dialect Dialect
-	schema  []string
+	db     *sql.DB
+	schema []string
 	statements
 	claims atomic.Uint64
 }
@@ -126,7 +127,7 @@ func New(db *sql.DB, dialect Dialect, o Options) (*Store, error) {
 	if err := errors.Join(faults...); err != nil {
 		return nil, err
 	}
-	return &Store{db: db, dialect: dialect, schema: schema(dialect, o.Table), statements: compile(dialect, o.Table)}, nil
+	return &Store{db: db, schema: schema(dialect, o.Table), statements: compile(dialect, o.Table)}, nil
 }
 
 // Schema returns the statements that make the table and its index unless they exist.
@@ -318,8 +319,8 @@ const (
 	insertClaim  = `INSERT INTO @table (id, owner, done, expires) VALUES (@key, @owner, 0, ` + until + `)`
 	insertFinish = `INSERT INTO @table (id, owner, done, expires) VALUES (@key, @owner, 1, ` + until + `)`
 
-	// The row is locked by its primary key, and then read as it is now: of those that claim a key at once, each sees what
-	// the one before wrote. All expressions on the right see the row as it was.
+	// The row is locked by its primary key, and then read as it is now: of those that claim a key at once, each sees
+	// what the one before wrote. All expressions on the right see the row as it was.
 	claimFree  = `t.expires <= @now OR (t.done = 0 AND t.owner = excluded.owner)`
 	finishFree = `t.expires <= @now OR t.owner = excluded.owner`
 	conflict   = ` ON CONFLICT (id) DO UPDATE SET
@@ -351,10 +352,10 @@ func compile(d Dialect, table string) statements {
 	if d == MySQL {
 		integer = "SIGNED"
 	}
-	one := func(text string) statement {
-		text = strings.NewReplacer("@now", now[d], "@table", table, "@integer", integer, "@limit", fmt.Sprint(sweepSize)).Replace(text)
-		return bind(d, text)
-	}
+	constants := strings.NewReplacer(
+		"@now", now[d], "@table", table, "@integer", integer, "@limit", fmt.Sprint(sweepSize),
+	)
+	one := func(text string) statement { return bind(d, constants.Replace(text)) }
 	s := statements{release: one(release), forget: one(forget), expired: one(expired), remove: one(remove)}
 	if d == MySQL {
 		s.claim = written{one(insertClaim + duplicateClaim), one(read)}

@@ -23,30 +23,32 @@ const (
 	crowd    = 16 // how many ask at once
 )
 
-// TestStore tests that a store does what daxpay.OnceStore says. It returns all the faults that it finds, and nil if there
-// are none. Typical use inside a test is:
+// TestStore tests that a store does what daxpay.OnceStore says. It returns all the faults that it finds, and nil if
+// there are none. Typical use inside a test is:
 //
 //	if err := storetest.TestStore(ctx, store); err != nil {
 //		t.Fatal(err)
 //	}
 //
-// The store may hold keys already: the keys of the test are random, and it forgets them in the end. The test takes a few
-// seconds, because it waits for leases to end. It needs room for 150 keys.
+// The store may hold keys already: the keys of the test are random, and it forgets them in the end. The test takes a
+// few seconds, because it waits for leases to end. It needs room for 150 keys.
 func TestStore(ctx context.Context, store daxpay.OnceStore) error {
 	var random [8]byte
 	if _, err := rand.Read(random[:]); err != nil {
 		return err
 	}
+	prefix := "storetest:" + hex.EncodeToString(random[:]) + ":"
 	var faults []error
 	for _, check := range []struct {
 		name string
 		run  func(*tester)
 	}{
-		{"owners", owners}, {"exact keys", exactKeys}, {"leases end", leasesEnd}, {"renewal", renewal}, {"for good", forGood},
-		{"done without a claim", doneWithoutClaim}, {"remembering", remembering}, {"forget", forget},
+		{"owners", owners}, {"exact keys", exactKeys}, {"leases end", leasesEnd}, {"renewal", renewal},
+		{"for good", forGood}, {"done without a claim", doneWithoutClaim},
+		{"remembering", remembering}, {"forget", forget},
 		{"one at a time", oneAtATime}, {"one takes over", oneTakesOver}, {"done or taken over", doneOrTakenOver},
 	} {
-		t := &tester{ctx: ctx, store: store, prefix: "storetest:" + hex.EncodeToString(random[:]) + ":", name: check.name}
+		t := &tester{ctx: ctx, store: store, prefix: prefix, name: check.name}
 		check.run(t)
 		t.clean()
 		faults = append(faults, t.faults...)

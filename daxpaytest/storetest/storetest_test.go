@@ -49,39 +49,44 @@ func (s *faulty) Release(ctx context.Context, key, owner string) error {
 func TestFaultsAreFound(t *testing.T) {
 	ctx := context.Background()
 	cut := errors.New("cut")
+	type (
+		store = daxpay.OnceStore
+		state = daxpay.ClaimState
+		life  = time.Duration
+	)
 	for name, tt := range map[string]struct {
 		faulty
 		want string
 	}{
-		"everybody gets it": {faulty{claim: func(daxpay.OnceStore, string, string, time.Duration) (daxpay.ClaimState, error) {
+		"everybody gets it": {faulty{claim: func(store, string, string, life) (state, error) {
 			return daxpay.ClaimGranted, nil
 		}}, "another holds it"},
-		"it fails": {faulty{claim: func(daxpay.OnceStore, string, string, time.Duration) (daxpay.ClaimState, error) {
+		"it fails": {faulty{claim: func(store, string, string, life) (state, error) {
 			return 0, cut
 		}}, "cut"},
-		"no renewal": {faulty{claim: func(s daxpay.OnceStore, key, owner string, lease time.Duration) (daxpay.ClaimState, error) {
-			state, err := s.Claim(ctx, key, "anonymous", lease)
-			if state == daxpay.ClaimGranted {
-				return state, s.Release(ctx, key, "another")
+		"no renewal": {faulty{claim: func(s store, key, _ string, lease life) (state, error) {
+			got, err := s.Claim(ctx, key, "anonymous", lease)
+			if got == daxpay.ClaimGranted {
+				return got, s.Release(ctx, key, "another")
 			}
-			return state, err
+			return got, err
 		}}, "another holds it"},
-		"0 is a short lease": {faulty{claim: func(s daxpay.OnceStore, key, owner string, lease time.Duration) (daxpay.ClaimState, error) {
+		"0 is a short lease": {faulty{claim: func(s store, key, owner string, lease life) (state, error) {
 			return s.Claim(ctx, key, owner, max(lease, time.Millisecond))
 		}}, "claimed for good"},
-		"a lost claim cannot be finished": {faulty{done: func(s daxpay.OnceStore, key, owner string, remember time.Duration) error {
-			if state, err := s.Claim(ctx, key, "somebody", time.Minute); state == daxpay.ClaimGranted {
+		"a lost claim cannot be finished": {faulty{done: func(s store, key, owner string, remember life) error {
+			if got, err := s.Claim(ctx, key, "somebody", time.Minute); got == daxpay.ClaimGranted {
 				return errors.Join(err, s.Release(ctx, key, "somebody"))
 			}
 			return s.Done(ctx, key, owner, remember)
 		}}, "Done marks a key whose claim the store lost"},
-		"finishing what another holds": {faulty{done: func(s daxpay.OnceStore, key, owner string, remember time.Duration) error {
+		"finishing what another holds": {faulty{done: func(s store, key, owner string, remember life) error {
 			return errors.Join(s.Forget(ctx, key), s.Done(ctx, key, owner, remember))
 		}}, "only the owner can finish it"},
-		"anyone releases": {faulty{release: func(s daxpay.OnceStore, key, owner string) error {
+		"anyone releases": {faulty{release: func(s store, key, _ string) error {
 			return s.Forget(ctx, key)
 		}}, "only the owner can release it"},
-		"done for good does not last": {faulty{done: func(s daxpay.OnceStore, key, owner string, remember time.Duration) error {
+		"done for good does not last": {faulty{done: func(s store, key, owner string, remember life) error {
 			return s.Done(ctx, key, owner, max(remember, time.Millisecond))
 		}}, "finished for good"},
 	} {
