@@ -25,6 +25,8 @@ type call struct {
 	request reflect.Value // the param's struct; only read
 	model   reflect.Value // where the answer goes
 
+	end time.Time // of its attempts, by Config.Timeout
+
 	plan, answerPlan *wire.Plan
 	versions         []gateway.Version // the encodings to try
 	unfit            error             // why GatewayAuto leaves out encodings of older gateways
@@ -48,8 +50,7 @@ func (c *core) execute(ctx context.Context, call *call) (answer, error) {
 		return answer{}, err
 	}
 	ctx, watch := c.watch(ctx, call)
-	ctx, cancel := context.WithTimeout(ctx, c.Timeout) // also if an observer returned a context that has nothing of the caller's
-	defer cancel()
+	call.end = time.Now().Add(c.Timeout)
 	a, err := c.attempts(ctx, call, watch)
 	watch.done(ctx, err)
 	return a, err
@@ -246,7 +247,7 @@ func (c *core) roundTrip(ctx context.Context, call *call, version gateway.Versio
 	case err != nil: // no random numbers
 		return answer{}, &TransportError{Path: path, NeverSent: true, Err: err}
 	}
-	reply, err := c.post(ctx, path, body, call.effect)
+	reply, err := c.post(ctx, call, path, body)
 	a := answer{status: reply.status}
 	if err == nil {
 		err = c.read(call, version, path, &reply, &a)

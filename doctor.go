@@ -170,6 +170,7 @@ func (d *doctor) ask(ctx context.Context, version gateway.Version, spoil bool) p
 		return p
 	}
 	call := question(version, "daxpay-doctor-"+nonce)
+	call.end, _ = ctx.Deadline()
 	if p.err = d.core.check(call); p.err != nil {
 		return p
 	}
@@ -183,7 +184,7 @@ func (d *doctor) ask(ctx context.Context, version gateway.Version, spoil bool) p
 		*digit = "10"[*digit&1]
 	}
 	path, _ := version.Path(call.path)
-	p.reply, p.err = d.core.post(ctx, path, body, call.effect)
+	p.reply, p.err = d.core.post(ctx, call, path, body)
 	if p.err == nil {
 		var a answer
 		p.err = d.core.read(call, version, path, &p.reply, &a)

@@ -57,7 +57,7 @@ type reply struct {
 	took        time.Duration
 }
 
-func (c *core) post(ctx context.Context, path string, body []byte, effect param.Effect) (reply, error) {
+func (c *core) post(ctx context.Context, call *call, path string, body []byte) (reply, error) {
 	if err := ctx.Err(); err != nil {
 		return reply{}, &TransportError{Path: path, NeverSent: true, Err: err}
 	}
@@ -65,13 +65,14 @@ func (c *core) post(ctx context.Context, path string, body []byte, effect param.
 	start := time.Now()
 	trail := new(trail)
 	trail.body.Reset(body)
-	attempt, cancel := c.attemptContext(ctx, effect)
+	end, mayFollow := c.attemptEnd(call, start)
+	attempt, cancel := context.WithDeadline(ctx, end)
 	defer cancel()
-	if !effect.Repeatable() {
+	if !call.effect.Repeatable() {
 		trail.stop = cancel
 	}
 	client := c.resty
-	if effect == param.EffectOnce {
+	if call.effect == param.EffectOnce {
 		client = c.fresh
 	}
 	res, err := client.R().SetContext(trail.follow(attempt)).SetBody(&trail.body).Post(c.ServiceURL + path)
@@ -82,7 +83,7 @@ func (c *core) post(ctx context.Context, path string, body []byte, effect param.
 	switch {
 	case trail.wasRepeated():
 		err = &TransportError{Path: path, Err: errRepeats}
-	case err != nil && attempt.Err() != nil && ctx.Err() == nil:
+	case err != nil && mayFollow && attempt.Err() != nil && ctx.Err() == nil:
 		err = trail.failed(path, &attemptTimeoutError{after: c.AttemptTimeout})
 	case err != nil:
 		err = trail.failed(path, err)
@@ -90,12 +91,13 @@ func (c *core) post(ctx context.Context, path string, body []byte, effect param.
 	return r, err
 }
 
-// attemptContext limits one attempt: by Config.AttemptTimeout if there may be another one.
-func (c *core) attemptContext(ctx context.Context, effect param.Effect) (context.Context, context.CancelFunc) {
-	if effect.Repeatable() {
-		return context.WithTimeout(ctx, c.AttemptTimeout)
+// attemptEnd is when an attempt that starts now ends: by Config.AttemptTimeout, if another may follow, else by Config.Timeout.
+func (c *core) attemptEnd(call *call, start time.Time) (end time.Time, mayFollow bool) {
+	end = start.Add(c.AttemptTimeout)
+	if call.effect.Repeatable() && end.Before(call.end) {
+		return end, true
 	}
-	return context.WithCancel(ctx)
+	return call.end, false
 }
 
 var errRepeats = errors.New("the transport of Config.HTTPClient sends requests again by itself, which was stopped: switch that off")

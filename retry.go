@@ -164,7 +164,8 @@ func (c *core) again(ctx context.Context, call *call, attempt int, err error) (b
 		return false, nil
 	}
 	pause := c.Retry.pause(attempt+1, err)
-	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= pause {
+	deadline, ok := ctx.Deadline()
+	if ok && time.Until(deadline) <= pause || time.Until(call.end) <= pause {
 		return false, nil
 	}
 	if !c.budget.take() {
