@@ -360,8 +360,9 @@ func (h *noticeHandler) serve(w http.ResponseWriter, r *http.Request, start time
 	}
 	body, status, err := h.body(w, r, start)
 	if err != nil {
-		// What is left of the body shall not be waited for.
-		w.Header().Set("Connection", "close")
+		if r.ProtoMajor == 1 { // of HTTP/2, others may use the connection
+			w.Header().Set("Connection", "close") // the server does not wait for the rest of the body
+		}
 		return status, err
 	}
 	if len(body) == 0 {
