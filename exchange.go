@@ -159,8 +159,11 @@ func readAll(r io.Reader, announced, limit int64) ([]byte, error) {
 		case err != nil:
 			return buf, err
 		}
-		if len(buf) == cap(buf) {
-			buf = slices.Grow(buf, len(buf))
+		if more := int64(len(buf)); len(buf) == cap(buf) {
+			if announced > more {
+				more = min(more, announced+1-more) // no more than is still to come
+			}
+			buf = slices.Grow(buf, int(more))
 		}
 	}
 }
