@@ -481,6 +481,9 @@ func TestBusinessRefusalCountsOnlySigned(t *testing.T) {
 	require.NotErrorAs(t, err, &refusal)
 }
 
+// unknownPath is what a gateway 2.0.x answers, with HTTP status 500, at a path that it does not have.
+const unknownPath = `{"timestamp":"2026-11-28T06:00:00.000+00:00","status":500,"error":"Internal Server Error","path":"/api/unipay/sync/pay"}`
+
 // A gateway 2.0.x answers HTTP 500 with JSON at a path that it does not have.
 func TestUnknownPath(t *testing.T) {
 	page := func(status int, body string) httpmock.Responder {

@@ -86,6 +86,10 @@ type Config struct {
 	// outcomes unknown: net/http cannot tell what the server has seen when it goes away, and one dead connection fails many calls.
 	// Default, also for a nil Transport: one of HTTP/1.1 that keeps enough connections for concurrent calls.
 	HTTPClient *http.Client
+	// StoreName stands for the gateway in the keys of a store, so that one store can serve several gateways. All processes
+	// that share a store must agree on it, and what a store holds is not found under another name. So set it if they
+	// reach the gateway by different URLs, or before you change ServiceURL. Default: ServiceURL.
+	StoreName string
 	// Logger gets a line for every attempt: path, codes, duration and trace id; never a member of a message. Good ones are at
 	// slog.LevelDebug, others at slog.LevelWarn, as are notices that are not received. Default: silent.
 	Logger *slog.Logger
@@ -234,6 +238,9 @@ func (cfg Config) withDefaults() (Config, error) {
 	}
 	if cfg.IdleConnTimeout == 0 {
 		cfg.IdleConnTimeout = defaultIdleConnTimeout
+	}
+	if cfg.StoreName == "" {
+		cfg.StoreName = cfg.ServiceURL
 	}
 	if cfg.Location == nil {
 		cfg.Location = beijing

@@ -159,12 +159,13 @@ func everyPrint(t *testing.T, v any) string {
 
 // What people paste for a secret, and what cannot be one.
 func TestSecretsThatCannotBe(t *testing.T) {
-	for secret, reason := range map[string]string{
-		" 123456": "white space", "123456\n": "white space", "123456\r\n": "white space", "\t123456": "white space", "***": "is what this package prints",
+	for _, tt := range []struct{ secret, reason string }{
+		{" 123456", "white space"}, {"123456\n", "white space"}, {"123456\r\n", "white space"}, {"\t123456", "white space"},
+		{"***", "is what this package prints"},
 	} {
-		_, err := daxpay.New(daxpay.Config{ServiceURL: "http://127.0.0.1:9000", SignSecret: secret})
+		_, err := daxpay.New(daxpay.Config{ServiceURL: "http://127.0.0.1:9000", SignSecret: tt.secret})
 		require.ErrorIs(t, err, daxpay.ErrConfig)
-		require.ErrorContains(t, err, reason)
+		require.ErrorContains(t, err, tt.reason)
 	}
 }
 

@@ -126,7 +126,7 @@ type probe struct {
 
 // refusal is the gateway's refusal, nil if there was none.
 func (p *probe) refusal() *GatewayError {
-	refusal := (*GatewayError)(nil)
+	var refusal *GatewayError
 	errors.As(p.err, &refusal)
 	return refusal
 }
@@ -170,6 +170,7 @@ func (d *doctor) ask(ctx context.Context, version gateway.Version, spoil bool) p
 		return p
 	}
 	call := question(version, "daxpay-doctor-"+nonce)
+	call.end, _ = ctx.Deadline()
 	if p.err = d.core.check(call); p.err != nil {
 		return p
 	}
@@ -183,7 +184,7 @@ func (d *doctor) ask(ctx context.Context, version gateway.Version, spoil bool) p
 		*digit = "10"[*digit&1]
 	}
 	path, _ := version.Path(call.path)
-	p.reply, p.err = d.core.post(ctx, path, body, call.effect)
+	p.reply, p.err = d.core.post(ctx, call, path, body)
 	if p.err == nil {
 		var a answer
 		p.err = d.core.read(call, version, path, &p.reply, &a)
@@ -212,14 +213,14 @@ func (d *doctor) reach(ctx context.Context) bool {
 		version = pinned
 	}
 	d.first = d.ask(ctx, version, false)
-	transport := (*TransportError)(nil)
+	var transport *TransportError
 	if errors.As(d.first.err, &transport) {
 		d.report.Latency = 0
 		d.report.add(FindingFault, "reachable", transport.reason(), "check ServiceURL, DNS, firewall, proxy and certificates between here and the gateway")
 		return false
 	}
 	d.report.add(FindingOK, "reachable", fmt.Sprintf("in %v", d.first.reply.took.Round(100*time.Microsecond)), "")
-	page := (*HTTPError)(nil)
+	var page *HTTPError
 	if !errors.As(d.first.err, &page) {
 		return true
 	}
@@ -344,7 +345,7 @@ func (d *doctor) diagnose(probes []probe) {
 	// A signature that only some encodings have wrong says nothing of the secret.
 	p, refused, other := probes[0], 0, 0
 	for i := range probes {
-		page := (*HTTPError)(nil)
+		var page *HTTPError
 		switch {
 		case probes[i].refusedSign():
 			if refused++; refused == 1 {
@@ -364,14 +365,14 @@ func (d *doctor) diagnose(probes []probe) {
 		return
 	}
 	for i := range probes { // the one that says most: not a refusal of the signature, not a path that is not there
-		page := (*HTTPError)(nil)
+		var page *HTTPError
 		if !probes[i].refusedSign() && !errors.As(probes[i].err, &page) {
 			p = probes[i]
 			break
 		}
 	}
-	sign := (*SignError)(nil)
-	page := (*HTTPError)(nil)
+	var sign *SignError
+	var page *HTTPError
 	refusal := p.refusal()
 	switch {
 	case errors.As(p.err, &sign):

@@ -317,12 +317,12 @@ func (e *TransportError) MarshalJSON() ([]byte, error) {
 	return json.Marshal(map[string]any{"Path": e.Path, "NeverSent": e.NeverSent, "Err": e.reason()})
 }
 
-func (e *TransportError) reason() string { return (&quotesNothing{e.Err}).Error() }
+func (e *TransportError) reason() string { return (&scrubbedError{e.Err}).Error() }
 
-// quotesNothing is an error of the transport without what the other side sent: net/http quotes that, and net/textproto appends it.
-type quotesNothing struct{ err error }
+// scrubbedError is an error of the transport without what the other side sent: net/http quotes that, and net/textproto appends it.
+type scrubbedError struct{ err error }
 
-func (e *quotesNothing) Error() string {
+func (e *scrubbedError) Error() string {
 	var malformed textproto.ProtocolError
 	if errors.As(e.err, &malformed) {
 		return "malformed HTTP header"
@@ -335,13 +335,13 @@ func (e *quotesNothing) Error() string {
 }
 
 // Format prints the text whatever the verb.
-func (e *quotesNothing) Format(f fmt.State, _ rune) { fmt.Fprint(f, e.Error()) }
+func (e *scrubbedError) Format(f fmt.State, _ rune) { fmt.Fprint(f, e.Error()) }
 
 // Is and As find what is inside without a way to print it by mistake, as Unwrap would give.
-func (e *quotesNothing) Is(target error) bool { return errors.Is(e.err, target) }
+func (e *scrubbedError) Is(target error) bool { return errors.Is(e.err, target) }
 
 // As finds what is inside, see Is.
-func (e *quotesNothing) As(target any) bool { return errors.As(e.err, target) }
+func (e *scrubbedError) As(target any) bool { return errors.As(e.err, target) }
 
 // Unwrap returns Err.
 func (e *TransportError) Unwrap() error { return e.Err }
@@ -371,11 +371,13 @@ func (call *call) mayHaveRun(err error, version gateway.Version, trusted bool) b
 	if call.effect == param.EffectReadOnly || errors.Is(err, ErrParam) { // the latter could not be written
 		return false
 	}
-	if refusal := (*GatewayError)(nil); errors.As(err, &refusal) {
+	var refusal *GatewayError
+	if errors.As(err, &refusal) {
 		// Of one that signs nothing, a refusal is as good an answer as any.
 		return version.SignsAnswers() && (refusal.proof == gateway.ProvesNothing || call.effect == param.EffectOnce && !trusted)
 	}
-	if transport := (*TransportError)(nil); errors.As(err, &transport) {
+	var transport *TransportError
+	if errors.As(err, &transport) {
 		return !transport.NeverSent
 	}
 	return true

@@ -137,7 +137,7 @@ func (w *watch) attempt(ctx context.Context, start time.Time, url string, versio
 	o.URL, o.Gateway, o.Attempt, o.Duration = url, version.String(), o.Attempt+1, time.Since(start)
 	o.Status, o.Code, o.TraceID, o.Verified, o.SecretIndex = a.status, a.code, a.traceID, a.verified, a.secretIndex
 	o.Failure, o.OutcomeUnknown = failureOf(err), unknown
-	transport := (*TransportError)(nil)
+	var transport *TransportError
 	o.NeverSent = errors.As(err, &transport) && transport.NeverSent
 	for _, observer := range w.observers {
 		shielded(func() { observer.AttemptDone(ctx, *o) })

@@ -37,8 +37,8 @@ const (
 	// the channel before the money is given back under another number.
 	ReasonClosed = Reason(follow.Closed)
 	// ReasonNoSuchOrder: the gateway has no order of that number, but the request can still arrive, or has left no
-	// trace. A payment, a refund and an allocation can be sent again under the same number. A transfer must not be: a
-	// person looks at the channel.
+	// trace. A payment, other than from a wallet, a refund and an allocation can be sent again under the same number. A
+	// transfer must not be: a person looks at the channel.
 	ReasonNoSuchOrder = Reason(follow.NoSuchOrder)
 	// ReasonSeveral: the gateway has several transfers of that number, and paid each of them. A person looks at the
 	// channel.
@@ -95,9 +95,9 @@ func notOurs(path, member string) error {
 // sync.
 //
 // The error is no longer ErrOutcomeUnknown in one case: ErrNoSuchOrder, which a 2.0.8 gateway said more than 20 seconds
-// after Wait.Made. Then nothing happened, and the same param can be sent again. Any other error is still
-// ErrOutcomeUnknown: an *UnresolvedError as of WaitPay; ErrEcho if the gateway has a payment of another amount under
-// that number.
+// after Wait.Made, over https or a trusted network (Config.TrustedNetwork). Then nothing happened, and the same param
+// can be sent again. Any other error is still ErrOutcomeUnknown: an *UnresolvedError as of WaitPay; ErrEcho if the
+// gateway has a payment of another amount under that number.
 //
 // RecoverPay cannot see whether the gateway looks at the age of requests. If that check is off, a request can arrive
 // later still.

@@ -93,19 +93,21 @@ func (r Retry) pause(attempt int, err error) time.Duration {
 }
 
 func isLocked(err error) bool {
-	refusal := (*GatewayError)(nil)
+	var refusal *GatewayError
 	return errors.As(err, &refusal) && !refusal.Business && refusal.Code == gateway.CodeRepeated
 }
 
 // maySendAgain tells whether the call may go out again after what came of an attempt.
 func (call *call) maySendAgain(err error) bool {
-	if transport := (*TransportError)(nil); errors.As(err, &transport) {
+	var transport *TransportError
+	if errors.As(err, &transport) {
 		return transport.NeverSent || call.effect.Repeatable()
 	}
 	if !call.effect.Repeatable() {
 		return false
 	}
-	if page := (*HTTPError)(nil); errors.As(err, &page) {
+	var page *HTTPError
+	if errors.As(err, &page) {
 		return page.StatusCode >= http.StatusInternalServerError && !page.UnknownPath
 	}
 	return isLocked(err)
@@ -162,7 +164,8 @@ func (c *core) again(ctx context.Context, call *call, attempt int, err error) (b
 		return false, nil
 	}
 	pause := c.Retry.pause(attempt+1, err)
-	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= pause {
+	deadline, ok := ctx.Deadline()
+	if ok && time.Until(deadline) <= pause || time.Until(call.end) <= pause {
 		return false, nil
 	}
 	if !c.budget.take() {

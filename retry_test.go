@@ -88,9 +88,6 @@ func syncP1(ctx context.Context, kit *daxpay.Client) error {
 	return err
 }
 
-// unknownPath is what a gateway 2.0.x answers, with HTTP status 500, at a path that it does not have.
-const unknownPath = `{"timestamp":"2026-11-28T06:00:00.000+00:00","status":500,"error":"Internal Server Error","path":"/api/unipay/sync/pay"}`
-
 func payout(ctx context.Context, kit *daxpay.Client) error {
 	_, err := daxpay.Execute(ctx, kit, &payoutParam{Amount: 1})
 	return err
@@ -143,7 +140,7 @@ func TestRetry(t *testing.T) {
 				default:
 					require.ErrorIs(t, err, tt.want)
 				}
-				retry := (*daxpay.RetryError)(nil)
+				var retry *daxpay.RetryError
 				if errors.As(err, &retry) {
 					require.Len(t, retry.Errs, tt.attempts)
 					require.NoError(t, retry.Stopped)

@@ -54,8 +54,9 @@ const (
 // wallet payment in progress, and with ReasonGivenBack for one that the channel has paid and given back.
 //
 // Faults that can pass, such as a lost connection, are waited out. Any other ends the wait. So does ErrNoSuchOrder,
-// more than 20 seconds after Wait.Made; before 2.0.8, whose gateways take a request of any age, that comes inside an
-// *UnresolvedError. When the context ends first, the error is the context's, joined with the latest fault.
+// more than 20 seconds after Wait.Made. It comes inside an *UnresolvedError where it proves nothing: before 2.0.8,
+// whose gateways take a request of any age, and over http unless Config.TrustedNetwork is set. When the context ends
+// first, the error is the context's, joined with the latest fault.
 //
 // A sync closes a payment that has expired, or that its channel does not know. To look without that, use QueryPayOrder.
 func (c *Client) WaitPay(ctx context.Context, p *param.QueryPayParam, w Wait) (*model.PayOrderModel, error) {
@@ -141,7 +142,7 @@ func proved[M any](m *M, err error) (*M, error) {
 // repeatable is proved, and takes an order that the gateway calls failed as well: its standing says that it is
 // unproved.
 func repeatable[M any](m *M, err error) (*M, error) {
-	unresolved := (*UnresolvedError)(nil)
+	var unresolved *UnresolvedError
 	if m != nil && errors.As(err, &unresolved) && unresolved.Reason == ReasonFailed {
 		return m, nil
 	}
@@ -266,7 +267,7 @@ func (c *Client) Gateway() GatewayVersion {
 	if c == nil || c.core == nil {
 		return GatewayAuto
 	}
-	return c.core.Config.Gateway
+	return c.core.Gateway
 }
 
 // speaks is the version that the gateway was told to be, or that it accepted last.
@@ -280,9 +281,14 @@ func (c *Client) speaks() gateway.Version {
 	return c.core.preferred()
 }
 
-// checksAge tells whether the gateway refuses old requests, so that none arrives late. Only those that know nonceStr
-// do.
-func (c *Client) checksAge() bool { return c.speaks().KnowsNonce() }
+// provesAbsence tells whether "no such order", said long enough after the last send, proves that nothing happened. The
+// gateway has to refuse old requests, so that none arrives late; only those that know nonceStr do. The refusal has to
+// be signed, and nobody must be on the line: it names no order, so that one about another order could stand in its
+// place.
+func (c *Client) provesAbsence(err error) bool {
+	var refusal *GatewayError
+	return c.speaks().KnowsNonce() && c.core.trusted && errors.As(err, &refusal) && refusal.Signed
+}
 
 // wait is a Wait at work.
 type wait[M any] struct {
@@ -387,7 +393,7 @@ func (f *wait[M]) read(m *M) (status string, standing model.Standing, err error)
 func (f *wait[M]) synchronize(ctx context.Context) error {
 	answer, err := f.sync(ctx)
 	f.err = err
-	refusal := (*GatewayError)(nil)
+	var refusal *GatewayError
 	switch {
 	case err == nil:
 	case errors.Is(err, ErrUnsupported):
@@ -406,15 +412,14 @@ func (f *wait[M]) synchronize(ctx context.Context) error {
 
 // refused tells whether an error of the query, made at the age of asked, ends the wait.
 func (f *wait[M]) refused(asked time.Duration, err error) (end bool, _ error) {
-	refusal := (*GatewayError)(nil)
+	var refusal *GatewayError
 	switch {
 	case errors.Is(err, ErrNoSuchOrder) && asked <= follow.Arrival:
 		return false, err
-	case errors.Is(err, ErrNoSuchOrder) && (f.kind == follow.Transfer || !f.client.checksAge()):
+	case errors.Is(err, ErrNoSuchOrder) && (f.kind == follow.Transfer || !f.client.provesAbsence(err)):
 		return true, &UnresolvedError{Path: f.path, Reason: ReasonNoSuchOrder, Err: err}
-	case f.kind == follow.Transfer && errors.As(err, &refusal) && follow.SeveralTransfers(
-		refusal.Code, refusal.Msg, asked,
-	):
+	case f.kind == follow.Transfer && errors.As(err, &refusal) &&
+		follow.SeveralTransfers(refusal.Code, refusal.Msg, asked):
 		return true, &UnresolvedError{Path: f.path, Reason: ReasonSeveral, Err: err}
 	}
 	return !passes(err), err
@@ -422,7 +427,8 @@ func (f *wait[M]) refused(asked time.Duration, err error) (end bool, _ error) {
 
 // passes tells whether a fault can pass by itself.
 func passes(err error) bool {
-	if refusal := (*GatewayError)(nil); errors.As(err, &refusal) {
+	var refusal *GatewayError
+	if errors.As(err, &refusal) {
 		switch refusal.Code {
 		case gateway.CodeSystemError, gateway.CodeRepeated, gateway.CodeInProgress, gateway.CodeOperating,
 			gateway.CodeUnknownFailure:
@@ -430,9 +436,11 @@ func passes(err error) bool {
 		}
 		return false
 	}
-	if reply := (*HTTPError)(nil); errors.As(err, &reply) {
-		return reply.StatusCode >= http.StatusInternalServerError || reply.StatusCode == http.StatusTooManyRequests
+	var page *HTTPError
+	if errors.As(err, &page) {
+		return !page.UnknownPath &&
+			(page.StatusCode >= http.StatusInternalServerError || page.StatusCode == http.StatusTooManyRequests)
 	}
-	transport := (*TransportError)(nil)
+	var transport *TransportError
 	return errors.As(err, &transport)
 }

@@ -199,7 +199,7 @@ func (s *till) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	header := http.Header{"Content-Type": {"application/json"}}
 	return &http.Response{
-		StatusCode: 200, Header: header, Body: io.NopCloser(strings.NewReader(sealed(s, members))),
+		StatusCode: http.StatusOK, Header: header, Body: io.NopCloser(strings.NewReader(sealed(s, members))),
 	}, nil
 }
 

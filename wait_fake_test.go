@@ -37,7 +37,9 @@ type stage struct {
 
 func onStage(t *testing.T, version daxpay.GatewayVersion, play func(ctx context.Context, s *stage)) {
 	t.Helper()
-	gw := daxpaytest.Start(t, daxpaytest.WithVersion(version), daxpaytest.WithClock(time.Now), daxpaytest.WithoutNotices())
+	gw := daxpaytest.Start(
+		t, daxpaytest.WithVersion(version), daxpaytest.WithClock(time.Now), daxpaytest.WithoutNotices(),
+	)
 	synctest.Test(t, func(t *testing.T) {
 		config := gw.Config()
 		config.Gateway, config.HTTPClient = version, &http.Client{Transport: inProcess{gw}}
@@ -69,7 +71,7 @@ func (s *stage) paid(ctx context.Context, no string) {
 
 func (s *stage) unresolved(err error, want daxpay.Reason) {
 	s.Helper()
-	unresolved := (*daxpay.UnresolvedError)(nil)
+	var unresolved *daxpay.UnresolvedError
 	require.ErrorAs(s, err, &unresolved)
 	require.Equal(s, want, unresolved.Reason)
 	require.ErrorIs(s, err, daxpay.ErrOutcomeUnknown)

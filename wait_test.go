@@ -25,6 +25,7 @@ import (
 type talk struct {
 	*testing.T
 	query, sync []any
+	url         string
 	start       time.Time
 	seen        []string // what was asked for and when, such as "query 0s"
 }
@@ -68,7 +69,7 @@ func (s *talk) RoundTrip(r *http.Request) (*http.Response, error) {
 
 func (s *talk) kit(version daxpay.GatewayVersion) *daxpay.Client {
 	s.start = time.Now()
-	kit, _ := mocked(s, daxpay.Config{Gateway: version}, s.RoundTrip)
+	kit, _ := mocked(s, daxpay.Config{Gateway: version, ServiceURL: s.url}, s.RoundTrip)
 	return kit
 }
 
@@ -170,6 +171,7 @@ func syncSays(status string) string { return `"status":"` + status + `"` }
 type rule struct {
 	wait        string
 	version     daxpay.GatewayVersion // default: 2.0.8
+	url         string                // default: a loopback address
 	query, sync []any
 	made        time.Duration // before the wait; 0: not told
 	amount      int64
@@ -215,6 +217,14 @@ func TestWaitingRules(t *testing.T) {
 		},
 		"1: and nothing of a payment": {
 			wait: "WaitPay", version: daxpay.GatewayV207, query: []any{noOrder}, is: unknown,
+			reason: daxpay.ReasonNoSuchOrder, after: 20 * time.Second,
+		},
+		"1: a refusal that is not signed is no proof": {
+			wait: "RecoverRefund", query: []any{`{"code":10010,"msg":"退款订单不存在"}`}, is: unknown,
+			reason: daxpay.ReasonNoSuchOrder, after: 20 * time.Second,
+		},
+		"1: nor is one that somebody on the line can have put there": {
+			wait: "RecoverRefund", query: []any{noOrder}, url: "http://gateway.example.com", is: unknown,
 			reason: daxpay.ReasonNoSuchOrder, after: 20 * time.Second,
 		},
 		"2: paid": {
@@ -441,7 +451,7 @@ func (r *rule) check(t *testing.T) {
 	if r.limit == 0 {
 		r.limit = 20 * time.Minute
 	}
-	s := &talk{T: t, query: r.query, sync: r.sync}
+	s := &talk{T: t, query: r.query, sync: r.sync, url: r.url}
 	kit := s.kit(r.version)
 	ctx, cancel := context.WithTimeout(context.Background(), r.limit)
 	defer cancel()
@@ -455,7 +465,7 @@ func (r *rule) check(t *testing.T) {
 	require.Equal(t, r.status, got.status, "%v", got.err)
 	require.Equal(t, r.standing, got.standing)
 	require.Equal(t, r.status != "", got.err == nil, "%v", got.err)
-	unresolved := (*daxpay.UnresolvedError)(nil)
+	var unresolved *daxpay.UnresolvedError
 	require.Equal(t, r.reason != "", errors.As(got.err, &unresolved), "%v", got.err)
 	if r.reason != "" {
 		require.Equal(t, r.reason, unresolved.Reason)

@@ -18,7 +18,7 @@ func (*QueryPayParam) Call() Call[model.PayOrderModel] {
 }
 
 // QueryRefundParam asks for a refund: 退款订单查询. One of the two numbers is needed; if both are set, the gateway looks at
-// RefundNo only. Gateway 2.0.6 finds no refund at all: its code 10010 or 10001 does not prove that there is none.
+// RefundNo only. Needs gateway 2.0.7: 2.0.6 has a call that never answers.
 type QueryRefundParam struct {
 	Common
 	// RefundNo is the gateway's number of the refund (退款号), at most 100 characters.

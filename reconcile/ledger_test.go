@@ -60,7 +60,7 @@ func (l *ledger) settle(key orderKey, status, by string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	r := l.rows[key]
-	if r.status != "" && !(isOver(key.kind, r.status) && status == "success") {
+	if r.status != "" && (!isOver(key.kind, r.status) || status != "success") {
 		return
 	}
 	r.status, r.by = status, by
@@ -140,7 +140,7 @@ func (w *world) hand(p *process, o reconcile.Order, status string) error {
 	if p.inUse[key] {
 		p.wrong = append(p.wrong, "twice at a time: "+o.No)
 	}
-	if before, ok := p.taken[key]; ok && !(isOver(key.kind, before) && status == "success") {
+	if before, ok := p.taken[key]; ok && (!isOver(key.kind, before) || status != "success") {
 		p.wrong = append(p.wrong, "again after nil: "+o.No)
 	}
 	p.inUse[key] = true

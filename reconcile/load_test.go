@@ -170,13 +170,13 @@ type loadFigures struct {
 	young                   int
 }
 
-// simulateLoad is 10,000 orders of up to a day, and customers who come at a rate of so many a second, for 20 minutes.
+// simulateLoad is 10,000 orders of up to a day, and customers who come at a rate of so many a second, for 12 minutes.
 func simulateLoad(tb testing.TB, rate float64, options Options) loadFigures {
 	l := newLoad(tb, options)
 	for range 10_000 {
 		l.add(l.now.Add(-time.Duration(l.rand.Int64N(int64(24*time.Hour)))), false)
 	}
-	const lasts = 20 * time.Minute
+	const lasts = 12 * time.Minute
 	start := l.now
 	l.run(context.Background(), rate, lasts)
 	slices.Sort(l.found)
@@ -209,7 +209,7 @@ func TestLoad(t *testing.T) {
 	}
 }
 
-// BenchmarkLoad simulates 20 minutes of that load: run it again after a change of the cadence or of the queue.
+// BenchmarkLoad simulates 12 minutes of that load: run it again after a change of the cadence or of the queue.
 func BenchmarkLoad(b *testing.B) {
 	for name, rate := range map[string]float64{"come": manyCome, "open": manyOpen} {
 		b.Run(name, func(b *testing.B) {

@@ -248,7 +248,7 @@ func (r *Reconciler) later(j *job) outcome {
 
 // refused is what comes of an error of the query.
 func (r *Reconciler) refused(ctx context.Context, l lookup, j *job, asked time.Duration, err error) outcome {
-	refusal := (*daxpay.GatewayError)(nil)
+	var refusal *daxpay.GatewayError
 	if !errors.As(err, &refusal) {
 		return r.fault(ctx, j, err)
 	}
@@ -282,7 +282,7 @@ func (r *Reconciler) sync(ctx context.Context, l lookup, j *job) error {
 		answer, err = l.sync(ctx, j.order)
 		return err
 	})
-	refusal := (*daxpay.GatewayError)(nil)
+	var refusal *daxpay.GatewayError
 	switch {
 	case err == nil:
 	case errors.Is(err, daxpay.ErrUnsupported):
@@ -296,7 +296,7 @@ func (r *Reconciler) sync(ctx context.Context, l lookup, j *job) error {
 	}
 	j.follow.Synced(r.age(j), answer)
 	if refusedByBusiness(err) != nil {
-		return nil
+		return nil //nolint:nilerr // what the business refuses, the query explains
 	}
 	return err
 }
@@ -319,7 +319,7 @@ func (r *Reconciler) call(ctx context.Context, call func() error) error {
 
 // refusedByBusiness returns the refusal that a verified answer holds, nil if err is none.
 func refusedByBusiness(err error) *daxpay.GatewayError {
-	refusal := (*daxpay.GatewayError)(nil)
+	var refusal *daxpay.GatewayError
 	if errors.As(err, &refusal) && refusal.Business && refusal.Signed {
 		return refusal
 	}
@@ -333,7 +333,7 @@ func unsent(err error) bool {
 
 // noAnswer tells that nothing came back, so that there is no use in asking further.
 func noAnswer(err error) bool {
-	transport := (*daxpay.TransportError)(nil)
+	var transport *daxpay.TransportError
 	return errors.As(err, &transport) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }
 

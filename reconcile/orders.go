@@ -45,7 +45,6 @@ type entry struct {
 	failures int       // in a row
 	told     daxpay.Reason
 	follow   follow.Order
-	sync     bool      // the next look begins with a sync
 	isReady  bool      // its queue is that of the ready ones
 	taken    bool      // the sink took it
 	late     bool      // a payment that is over, as the shop knows; it may still be paid

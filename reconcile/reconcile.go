@@ -50,10 +50,11 @@ type Order struct {
 	// No is the merchant's number: BizOrderNo (商户支付号), BizRefundNo (商户退款号), BizTransferNo (商户转账号) or BizAllocationNo
 	// (商户分账单号).
 	No string
-	// Made is when the shop stored the order, which must be before it called the gateway. Required. When the shop sends the
-	// order again, under the same number, Made is the time before that: the rules for a young order then hold anew, such as
-	// that a refund is not synchronized in its first minute, and Unknown is told anew. A time that is yet to come is taken
-	// for the time at which the order was first listed, so that a wrong clock or zone does not keep it from being looked at.
+	// Made is when the shop stored the order, which must be before it called the gateway. Required. When the shop sends
+	// the order again, under the same number, Made is the time before that: the rules for a young order then hold anew,
+	// such as that a refund is not synchronized in its first minute, and Unknown is told anew. A time that is yet to
+	// come is taken for the time at which the order was first listed, so that a wrong clock or zone does not keep it
+	// from being looked at.
 	Made time.Time
 	// Amount is that of the order, for an allocation that of all shares together, in fen. Set it: an answer with
 	// another amount is then refused, with daxpay.ErrEcho. 0: not compared.

@@ -210,6 +210,28 @@ func run() error {
 		Interval:  time.Millisecond,
 		OnError:   func(o reconcile.Order, err error) { fmt.Println(o.Kind, o.No, err) },
 	}
+	if err := s.live(ctx, kit, gw, options); err != nil {
+		return err
+	}
+	// The customer pays ORDER-8 after it was closed, which only a sync after its expiry finds. A process that starts an
+	// hour later has the table: what succeeded does not come again; what is unknown does, because nobody decided.
+	gw.Channel().Pays("ORDER-8")
+	options.Now = func() time.Time { return time.Now().Add(time.Hour) }
+	again, err := reconcile.New(kit, s, s.sink(), options)
+	if err != nil {
+		return err
+	}
+	if err := again.Once(ctx); err != nil {
+		return err
+	}
+	if handed := again.Stats().Handed; handed != 1 {
+		return fmt.Errorf("%d orders came after the restart, instead of ORDER-8", handed)
+	}
+	return s.check(ctx, gw)
+}
+
+// live runs the reconciler until there is nothing left to do for it.
+func (s *shop) live(ctx context.Context, kit *daxpay.Client, gw *daxpaytest.Gateway, options reconcile.Options) error {
 	r, err := reconcile.New(kit, s, s.sink(), options)
 	if err != nil {
 		return err
@@ -235,22 +257,7 @@ func run() error {
 		return err
 	}
 	fmt.Printf("stopped: %+v\n", r.Stats())
-
-	// The customer pays ORDER-8 after it was closed, which only a sync after its expiry finds. A process that starts an
-	// hour later has the table: what succeeded does not come again; what is unknown does, because nobody decided.
-	gw.Channel().Pays("ORDER-8")
-	options.Now = func() time.Time { return time.Now().Add(time.Hour) }
-	again, err := reconcile.New(kit, s, s.sink(), options)
-	if err != nil {
-		return err
-	}
-	if err := again.Once(ctx); err != nil {
-		return err
-	}
-	if handed := again.Stats().Handed; handed != 1 {
-		return fmt.Errorf("%d orders came after the restart, instead of ORDER-8", handed)
-	}
-	return s.check(ctx, gw)
+	return nil
 }
 
 // trade makes the orders and lets the gateway's side of them happen.
@@ -269,13 +276,10 @@ func trade(ctx context.Context, s *shop, kit *daxpay.Client, gw *daxpaytest.Gate
 		if age > 0 {
 			continue
 		}
-		_, err := kit.Pay(
-			ctx,
-			&param.PayParam{
-				BizOrderNo: no, Title: "tea", Channel: model.ChannelAli, Method: model.MethodQRCode, Amount: amount,
-				NotifyURL: notifyURL,
-			},
-		)
+		_, err := kit.Pay(ctx, &param.PayParam{
+			BizOrderNo: no, Title: "tea", Channel: model.ChannelAli, Method: model.MethodQRCode, Amount: amount,
+			NotifyURL: notifyURL,
+		})
 		if err != nil {
 			return err
 		}
@@ -299,7 +303,13 @@ func trade(ctx context.Context, s *shop, kit *daxpay.Client, gw *daxpaytest.Gate
 			return fmt.Errorf("the notice about %s was not received", no)
 		}
 	}
+	return giveBackAndPayOut(ctx, s, kit, gw, notifyURL)
+}
 
+// giveBackAndPayOut makes a refund and a transfer.
+func giveBackAndPayOut(
+	ctx context.Context, s *shop, kit *daxpay.Client, gw *daxpaytest.Gateway, notifyURL string,
+) error {
 	if err := s.add(ctx, reconcile.Refund, "REFUND-1", 400, 0); err != nil {
 		return err
 	}
@@ -308,18 +318,15 @@ func trade(ctx context.Context, s *shop, kit *daxpay.Client, gw *daxpaytest.Gate
 	); err != nil {
 		return err
 	}
-	gw.MarkRefunded("REFUND-1") // and its notice is lost
+	gw.MarkRefunded("REFUND-1")
 
 	if err := s.add(ctx, reconcile.Transfer, "TRANSFER-1", 500, 0); err != nil {
 		return err
 	}
-	_, err := kit.Transfer(
-		ctx,
-		&param.TransferParam{
-			BizTransferNo: "TRANSFER-1", Channel: model.ChannelAli, Amount: 500, PayeeType: model.PayeeAliLoginName,
-			PayeeAccount: "wang@example.com", PayeeName: "王小明",
-		},
-	)
+	_, err := kit.Transfer(ctx, &param.TransferParam{
+		BizTransferNo: "TRANSFER-1", Channel: model.ChannelAli, Amount: 500, PayeeType: model.PayeeAliLoginName,
+		PayeeAccount: "wang@example.com", PayeeName: "王小明",
+	})
 	gw.MarkTransferred("TRANSFER-1")
 	return err
 }

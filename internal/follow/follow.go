@@ -46,6 +46,9 @@ const (
 	syncYoung    = 3 * time.Minute
 	syncShare    = 0.6
 
+	// What a sync said that long ago says nothing of what a query finds now.
+	stale = time.Minute
+
 	pauseShare  = 0.059 // of the age
 	pauseJitter = 0.04  // of the pause
 
@@ -177,7 +180,7 @@ func (o *Order) Synced(age time.Duration, answer Answer) {
 // Seen takes what a query found, and tells whether that ends the wait. With the reason "" the order is settled: by its
 // standing.
 func (o *Order) Seen(age time.Duration, standing model.Standing, status string) (end bool, why Reason) {
-	fresh, waits := o.fresh, o.urgent && o.syncAt > age
+	fresh, waits := o.fresh && age-o.syncedAt < stale, o.urgent && o.syncAt > age
 	isOver := o.Kind == Pay && standing == model.Ended || o.Kind == Refund && status == string(model.RefundFail)
 	o.fresh, o.urgent, o.open, o.over = false, false, standing == model.Open || isOver, o.over && isOver
 	switch {

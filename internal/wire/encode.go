@@ -495,6 +495,7 @@ var errWriter = errors.New("the MarshalJSON of its type fails")
 // CheckValue reads one JSON value of any kind as strictly as Object.Read.
 func CheckValue(text []byte) error {
 	s := scanner{text: text, maxDepth: MaxDepth}
+	s.limit(0)
 	var e entry
 	i := s.value(s.space(0), 2, nil, &e)
 	if i != failed {

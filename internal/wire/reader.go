@@ -16,6 +16,9 @@ import (
 // MaxDepth is how many objects and lists may stand inside one another.
 const MaxDepth = 32
 
+// MaxName is how many bytes a name may have where Object.MaxMembers is set.
+const MaxName = 256
+
 // Kind is the JSON type of a value.
 type Kind uint8
 
@@ -72,6 +75,9 @@ func (e *SyntaxError) Error() string {
 type Object struct {
 	// MaxDepth is how many objects and lists may stand inside one another. 0: the constant MaxDepth.
 	MaxDepth int
+	// MaxMembers is how many members all objects may have together, until Release; it also limits their names to MaxName bytes.
+	// 0: no limit.
+	MaxMembers int
 
 	members
 	start, end int  // where in the text the object is
@@ -139,6 +145,7 @@ func (o *Object) read(text []byte, inner *Object, name string) error {
 	if s.maxDepth == 0 {
 		s.maxDepth = MaxDepth
 	}
+	s.limit(o.MaxMembers)
 	s.names, s.spelled = s.names[:0], s.spelled[:0]
 	read := s.document(o, inner, name)
 	o.spelled = s.spelled
@@ -159,6 +166,7 @@ func (o *Object) read(text []byte, inner *Object, name string) error {
 // text took.
 func (o *Object) Release() {
 	o.text, o.spelled, o.scanner.text, o.expected = nil, nil, nil, nil
+	o.MaxMembers = 0
 	if o.state != nil {
 		o.state.text.release()
 	}
@@ -180,10 +188,14 @@ type scanner struct {
 	folded   []byte
 	twins    []uint32 // hash table of names: slot → 1 + index
 	maxDepth int
+	room     int    // how many more members there may be
+	maxName  uint32 // how many bytes a name may have
 
 	failedAt int
 	reason   string
 }
+
+const tooMany = "there are too many members"
 
 // failed stands for a position behind what cannot be read.
 const failed = -1
@@ -191,6 +203,14 @@ const failed = -1
 func (s *scanner) fail(at int, reason string) int {
 	s.failedAt, s.reason = at, reason
 	return failed
+}
+
+// limit sets how many members there may be, and with it how long their names. 0: no limit.
+func (s *scanner) limit(members int) {
+	s.room, s.maxName = math.MaxInt, math.MaxUint32
+	if members > 0 {
+		s.room, s.maxName = members, MaxName
+	}
 }
 
 func (s *scanner) document(o, inner *Object, name string) bool {
@@ -248,6 +268,9 @@ func (s *scanner) message(i, depth int, o, inner *Object, innerName string) int 
 		if name != nil && name.standsAt(text, i) {
 			e.name, e.nameEnd, e.word = uint32(i+1), uint32(i+1+len(name.name)), name.word //nolint:gosec // document saw to it
 			i += len(name.quoted)
+			if s.room--; s.room < 0 {
+				return s.fail(i, tooMany)
+			}
 		} else {
 			repeats = false
 			if i = s.name(i, e); i == failed {
@@ -370,6 +393,12 @@ func (s *scanner) name(i int, e *entry) int {
 		i = end + 1
 	} else if i = s.unusualName(i+1, e); i == failed {
 		return failed
+	}
+	if s.room--; s.room < 0 {
+		return s.fail(i, tooMany)
+	}
+	if e.nameEnd-e.name > s.maxName {
+		return s.fail(i, "a member name is too long")
 	}
 	if !s.at(i, ':') {
 		if i = s.space(i); !s.at(i, ':') {

@@ -1,0 +1,295 @@
+package daxpay
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/daxpay-go/daxpay/internal/gateway"
+	"github.com/daxpay-go/daxpay/internal/wire"
+	"github.com/daxpay-go/daxpay/param"
+)
+
+// read opens the reply with memory of its own.
+func (c *core) read(call *call, version gateway.Version, path string, r *reply, a *answer) error {
+	s := c.borrow()
+	defer c.giveBack(s)
+	o := opening{
+		core: c, call: call, version: version, path: path, reply: r, answer: a, envelope: &s.envelope, data: &s.data,
+	}
+	return o.open()
+}
+
+// opening is a reply on its way to an answer.
+type opening struct {
+	*core
+	call           *call
+	version        gateway.Version
+	path           string
+	reply          *reply
+	answer         *answer
+	envelope, data *wire.Object
+}
+
+// open checks the reply from the outside in, and decodes it into the call's model. It fills a as far as it gets. Nothing of the data
+// counts before its signature was verified, over the bytes that are decoded.
+func (o *opening) open() error {
+	if err := o.readEnvelope(); err != nil {
+		return err
+	}
+	if err := o.notRefused(); err != nil {
+		return err
+	}
+	if err := o.verified(); err != nil {
+		return err
+	}
+	if err := o.notRefusedByBusiness(); err != nil {
+		return err
+	}
+	if err := o.call.answerPlan.Decode(o.data, o.call.model, o.Location); err != nil {
+		return memberFault(err, o.refused)
+	}
+	return o.proved()
+}
+
+// refused is the error of an answer that is the gateway's, and is not to be believed.
+func (o *opening) refused(kind error, member, reason string) error {
+	return &AnswerError{Path: o.path, TraceID: o.answer.traceID, Member: member, Reason: reason, Err: kind}
+}
+
+// notAnAnswer is the error of a reply that is none of the gateway's.
+func (o *opening) notAnAnswer(err error) error {
+	if o.answer.traceID == "" {
+		o.answer.traceID = looseTraceID(o.reply.body)
+	}
+	return &HTTPError{
+		Path: o.path, StatusCode: o.reply.status, ContentType: o.reply.contentType, TraceID: o.answer.traceID, Err: err,
+		UnknownPath: o.reply.unknownPath(o.envelope),
+		url:         o.ServiceURL + o.path, pinned: o.Gateway != GatewayAuto,
+	}
+}
+
+// readEnvelope reads the envelope, and the data inside it.
+func (o *opening) readEnvelope() error {
+	if o.reply.status != http.StatusOK {
+		return o.notAnAnswer(nil)
+	}
+	o.data.Expect(o.call.answerPlan)
+	if err := o.envelope.ReadWith(o.reply.body, o.data, "data"); err != nil {
+		return o.notAnAnswer(err)
+	}
+	o.answer.traceID = traceID(o.envelope)
+	return nil
+}
+
+// notRefused looks at the code of the envelope: with another than 0 the gateway refuses, unsigned.
+func (o *opening) notRefused() error {
+	member, ok := o.envelope.At(wire.Code)
+	if !ok {
+		return o.notAnAnswer(errors.New("it has no code"))
+	}
+	code, err := integer(member)
+	if err != nil {
+		return o.notAnAnswer(fmt.Errorf("its code %w", err))
+	}
+	if code == 0 {
+		return nil
+	}
+	o.answer.code = code
+	refusal := &GatewayError{Path: o.path, Code: code, Msg: msg(o.envelope), TraceID: o.answer.traceID}
+	refusal.proof = gateway.ProofOfCode(code, refusal.Msg)
+	if refusal.refusedParam() {
+		difference, dated := o.reply.measureDate()
+		refusal.ClockDifference = difference.difference
+		o.doubt(difference, dated)
+	}
+	return refusal
+}
+
+// verified verifies the signature of the data, and that the data is the answer to this call, made now. Gateways up to 2.0.5 sign none.
+func (o *opening) verified() error {
+	data, _ := o.envelope.At(wire.Data)
+	if data.Kind != wire.Dict {
+		return o.notAnAnswer(errors.New("its data is not an object"))
+	}
+	o.answer.raw = data.Raw
+	if !o.version.SignsAnswers() {
+		return nil
+	}
+	var err error
+	if o.answer.secretIndex, err = o.signer.verify(o.data, data.Raw, o.path, o.answer.traceID); err != nil {
+		return err
+	}
+	if err := o.screen(); err != nil {
+		return err
+	}
+	o.answer.verified = true
+	return nil
+}
+
+// screen refuses what has a right signature and is still not the answer to this call, or not only.
+func (o *opening) screen() error {
+	if _, ok := o.data.At(wire.ReqTime); ok {
+		return o.refused(ErrProtocol, "reqTime", "is there, so this is a request and not an answer")
+	}
+	resTime, ok := o.data.At(wire.ResTime)
+	if !ok {
+		return o.refused(ErrProtocol, "resTime", "is missing")
+	}
+	seconds, err := resTime.Int()
+	if err != nil {
+		return o.refused(ErrProtocol, "resTime", err.Error())
+	}
+	made := time.Unix(seconds, 0)
+	if age := o.Now().Sub(made); o.MaxAge > 0 && (age > o.MaxAge || age < -o.MaxAge) {
+		return o.refused(ErrStale, "resTime",
+			fmt.Sprintf("is %v from now: check the clocks on both sides, see Config.MaxAge", age.Round(time.Second)))
+	}
+	if member, ok := o.call.plan.Echo(o.call.request, o.data); !ok {
+		return o.refused(ErrEcho, member, "is not the one that was asked for")
+	}
+	if number := o.call.plan.Foreign(o.call.answerPlan, o.data); number != "" {
+		return o.refused(ErrProtocol, number, "is there, so this is the answer to another call")
+	}
+	if err := o.call.answerPlan.Screen(o.data, wire.Screening{AllowText: o.AllowAmbiguousText}); err != nil {
+		return memberFault(err, o.refused)
+	}
+	o.learn(o.reply, made)
+	return nil
+}
+
+// notRefusedByBusiness looks at the code of the data: with another than 0 the gateway refuses, signed.
+func (o *opening) notRefusedByBusiness() error {
+	if code, ok := o.data.At(wire.Code); ok && code.Kind != wire.Null || o.version.SignsAnswers() {
+		var err error
+		if o.answer.code, err = integer(code); err != nil {
+			return o.refused(ErrProtocol, "code", err.Error())
+		}
+	}
+	o.answer.msg = msg(o.data)
+	if o.answer.code == 0 {
+		return nil
+	}
+	return &GatewayError{
+		Path: o.path, Code: o.answer.code, Msg: o.answer.msg, TraceID: o.answer.traceID, Business: true, Signed: o.answer.verified,
+		proof: o.call.proofOf(o.answer.msg),
+	}
+}
+
+// proofOf tells what a signed refusal with that text proves.
+func (call *call) proofOf(text string) gateway.Proof {
+	switch {
+	case gateway.IsNoSuchOrder(text) && call.effect != param.EffectOnce: // which the refusal of another call must not end
+		return gateway.ProvesNoSuchOrder
+	case slices.Contains(call.refusals.EarlierSend, text):
+		return gateway.ProvesEarlierSend
+	case call.refusals.Harmless, slices.Contains(call.refusals.HarmlessTexts, text):
+		return gateway.ProvesHarmless
+	}
+	return gateway.ProvesNothing
+}
+
+// proved refuses a signed answer with code 0 that does not prove that the call succeeded. The gateway sends such an answer while another
+// call holds the order, after some failures, and when the channel answered too late.
+func (o *opening) proved() error {
+	if !o.version.SignsAnswers() {
+		return nil
+	}
+	call, status := o.call, ""
+	if v, ok := o.data.Get("status"); ok && v.Kind == wire.String {
+		status = clip(string(v.Text()), maxStatus)
+	}
+	unproved := func(member, reason string) error {
+		msg := o.answer.msg
+		if msg != "" {
+			reason += ": " + msg
+		}
+		return &AnswerError{
+			Path: o.path, TraceID: o.answer.traceID, Member: member, Reason: reason, Status: status, Msg: msg, Err: ErrUnproved,
+		}
+	}
+	if missing := call.answerPlan.Missing(call.model); len(missing) > 0 {
+		return unproved(strings.Join(missing, ", "), "is missing")
+	}
+	if repeated := call.answerPlan.Repeated(call.model, call.plan, call.request); repeated != "" {
+		return unproved(repeated, "only repeats the number of the request")
+	}
+	if len(call.proof) > 0 && !slices.Contains(call.proof, status) {
+		return unproved("status", "is "+strconv.Quote(status)+", which does not prove that the channel did nothing")
+	}
+	return nil
+}
+
+// maxStatus is how many characters of a status an error holds. The gateway's have fewer.
+const maxStatus = 32
+
+func memberFault(err error, refused func(kind error, member, reason string) error) error {
+	var m *wire.MemberError
+	if errors.As(err, &m) {
+		if m.Ambiguous {
+			return refused(ErrAmbiguous, m.Name, m.Reason)
+		}
+		return refused(ErrProtocol, m.Name, m.Reason)
+	}
+	return refused(ErrProtocol, "", err.Error())
+}
+
+func integer(v wire.Value) (int, error) {
+	n, err := v.Int()
+	if err == nil && int64(int(n)) != n {
+		err = errors.New("is out of range")
+	}
+	return int(n), err
+}
+
+func msg(o *wire.Object) string {
+	if v, ok := o.At(wire.Msg); ok && v.Kind == wire.String {
+		return clip(string(v.Text()), maxMsg)
+	}
+	return ""
+}
+
+func traceID(envelope *wire.Object) string {
+	switch v, _ := envelope.At(wire.TraceID); v.Kind {
+	case wire.String:
+		return clip(string(v.Text()), maxTraceID)
+	case wire.Number:
+		return clip(string(v.Raw), maxTraceID)
+	}
+	return ""
+}
+
+var traceIDForm = regexp.MustCompile(`"traceId"\s*:\s*"?([0-9A-Za-z._-]+)`)
+
+// looseTraceID looks for a trace id in what is not an answer, perhaps not even JSON. It decides nothing.
+func looseTraceID(body []byte) string {
+	if m := traceIDForm.FindSubmatch(body); m != nil {
+		return clip(string(m[1]), maxTraceID)
+	}
+	return ""
+}
+
+const maxTraceID = 64
+
+// unknownPath tells that the gateway does not have the path: HTTP status 404, or what 2.0.x answers, status 500 with a JSON object that
+// names the path and has no code.
+func (r *reply) unknownPath(o *wire.Object) bool {
+	switch r.status {
+	case http.StatusNotFound:
+		return true
+	case http.StatusInternalServerError:
+		if o.Read(r.body) != nil {
+			return false
+		}
+		path, named := o.Get("path")
+		_, status := o.Get("status")
+		_, code := o.Get("code")
+		return named && path.Kind == wire.String && status && !code
+	}
+	return false
+}

@@ -1,0 +1,176 @@
+package daxpay
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"slices"
+	"time"
+
+	"github.com/go-resty/resty/v2"
+
+	"github.com/daxpay-go/daxpay/internal/gateway"
+	"github.com/daxpay-go/daxpay/param"
+)
+
+// seal writes and signs the request. Each attempt has a time and a nonce of its own: the gateway takes ten seconds for old.
+func (c *core) seal(call *call, version gateway.Version) ([]byte, error) {
+	s := c.borrow()
+	defer c.giveBack(s)
+	nonce := ""
+	if version.KnowsNonce() {
+		var err error
+		if nonce, err = newNonce(); err != nil {
+			return nil, err
+		}
+	}
+	if _, err := s.encoder.Encode(call.plan.Layout(call.path, version), call.request, c.stamp(nonce)); err != nil {
+		return nil, &ParamError{Param: call.request.Type().String(), Field: "a member", Reason: "cannot be written: " + err.Error()}
+	}
+	// The body is not pooled: the transport may still be reading it when the call has returned.
+	return bytes.Clone(s.encoder.Seal(c.signer.keys.signing())), nil
+}
+
+func newNonce() (string, error) {
+	var b [16]byte
+	if _, err := rand.Read(b[:]); err != nil {
+		return "", fmt.Errorf("daxpay: no random numbers: %w", err)
+	}
+	var text [2 * len(b)]byte
+	hex.Encode(text[:], b[:])
+	return string(text[:]), nil
+}
+
+// reply is what came back over HTTP.
+type reply struct {
+	status      int
+	contentType string
+	date        string
+	body        []byte
+	sent        time.Time // by Config.Now, before it went out
+	took        time.Duration
+}
+
+func (c *core) post(ctx context.Context, call *call, path string, body []byte) (reply, error) {
+	if err := ctx.Err(); err != nil {
+		return reply{}, &TransportError{Path: path, NeverSent: true, Err: err}
+	}
+	r := reply{sent: c.Now()}
+	start := time.Now()
+	trail := new(trail)
+	trail.body.Reset(body)
+	end, mayFollow := c.attemptEnd(call, start)
+	attempt, cancel := context.WithDeadline(ctx, end)
+	defer cancel()
+	if !call.effect.Repeatable() {
+		trail.stop = cancel
+	}
+	client := c.resty
+	if call.effect == param.EffectOnce {
+		client = c.fresh
+	}
+	res, err := client.R().SetContext(trail.follow(attempt)).SetBody(&trail.body).Post(c.ServiceURL + path)
+	r.took = time.Since(start)
+	if err == nil {
+		err = r.receive(res, path, c.MaxAnswerSize)
+	}
+	switch {
+	case trail.wasRepeated():
+		err = &TransportError{Path: path, Err: errRepeats}
+	case err != nil && mayFollow && attempt.Err() != nil && ctx.Err() == nil:
+		err = trail.failed(path, &attemptTimeoutError{after: c.AttemptTimeout})
+	case err != nil:
+		err = trail.failed(path, err)
+	}
+	return r, err
+}
+
+// attemptEnd is when an attempt that starts now ends: by Config.AttemptTimeout, if another may follow, else by Config.Timeout.
+func (c *core) attemptEnd(call *call, start time.Time) (end time.Time, mayFollow bool) {
+	end = start.Add(c.AttemptTimeout)
+	if call.effect.Repeatable() && end.Before(call.end) {
+		return end, true
+	}
+	return call.end, false
+}
+
+var errRepeats = errors.New("the transport of Config.HTTPClient sends requests again by itself, which was stopped: switch that off")
+
+// attemptTimeoutError says that an attempt took too long, while the call had time left.
+type attemptTimeoutError struct{ after time.Duration }
+
+func (e *attemptTimeoutError) Error() string {
+	return "nothing within " + e.after.String() + ", see Config.AttemptTimeout"
+}
+
+// Timeout makes it a timeout as net.Error tells one.
+func (*attemptTimeoutError) Timeout() bool { return true }
+
+// failed is the error of a request that did not bring an answer, or not all of it.
+func (t *trail) failed(path string, err error) error {
+	if errors.Is(err, ErrTooLarge) {
+		return err
+	}
+	var outer *url.Error
+	if errors.As(err, &outer) {
+		err = outer.Err // without the URL
+	}
+	return &TransportError{Path: path, NeverSent: t.neverSent(), Err: &scrubbedError{err}}
+}
+
+// receive reads the whole answer.
+func (r *reply) receive(res *resty.Response, path string, limit int64) error {
+	defer res.RawBody().Close() //nolint:errcheck // the answer was read, or it is refused anyway
+	r.status, r.contentType, r.date = res.StatusCode(), clip(res.Header().Get("Content-Type"), 64), res.Header().Get("Date")
+	var err error
+	r.body, err = readAll(res.RawBody(), res.RawResponse.ContentLength, limit)
+	if errors.Is(err, ErrTooLarge) {
+		return &AnswerError{Path: path, Reason: fmt.Sprintf("more than %d bytes: see Config.MaxAnswerSize", limit), Err: ErrTooLarge}
+	}
+	return err
+}
+
+// readAll reads at most limit bytes; announced is the Content-Length, negative if there was none. It is taken at its word up to what
+// messages have: whoever announces much and sends nothing, to the URL of notices for one, gets no memory for it.
+func readAll(r io.Reader, announced, limit int64) ([]byte, error) {
+	if announced > limit {
+		return nil, ErrTooLarge
+	}
+	const unannounced, trusted = 512, 16 << 10
+	size := min(announced, trusted) + 1 // one more, to see that nothing follows
+	if announced < 0 {
+		size = unannounced
+	}
+	buf := make([]byte, 0, size)
+	for {
+		n, err := r.Read(buf[len(buf):cap(buf)])
+		buf = buf[:len(buf)+n]
+		switch {
+		case int64(len(buf)) > limit:
+			return nil, ErrTooLarge
+		case errors.Is(err, io.EOF):
+			return buf, nil
+		case err != nil:
+			return buf, err
+		}
+		if more := int64(len(buf)); len(buf) == cap(buf) {
+			if announced > more {
+				more = min(more, announced+1-more) // no more than is still to come
+			}
+			buf = slices.Grow(buf, int(more))
+		}
+	}
+}
+
+// sendOnce takes the means to send the body again from net/http, which would do so by itself after some faults of HTTP/2: it is for
+// Retry to decide, with what happened on the wire.
+func sendOnce(_ *resty.Client, r *http.Request) error {
+	r.GetBody = nil
+	return nil
+}

@@ -1,0 +1,164 @@
+package daxpay
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/daxpay-go/daxpay/internal/wire"
+)
+
+// SignError says that a message has no signature or a wrong one. It is ErrSignMissing or ErrSignMismatch.
+type SignError struct {
+	Path    string // of the call; empty from Signer.Verify
+	TraceID string
+
+	missing bool
+	explain func() string // a function, so that no way of printing shows what was received
+}
+
+func (e *SignError) Error() string {
+	s := e.Unwrap().Error()
+	if e.Path != "" {
+		s += ": " + e.Path
+	}
+	s += trace(e.TraceID)
+	if e.missing {
+		return s + "; if this is a gateway up to 2.0.5, which do not sign, set Gateway to GatewayV205"
+	}
+	return s + "; SignError.Explain shows what was compared"
+}
+
+// Unwrap tells which of the two it is.
+func (e *SignError) Unwrap() error {
+	if e.missing {
+		return ErrSignMissing
+	}
+	return ErrSignMismatch
+}
+
+// Format prints the error's text whatever the verb, so that %#v does not show what was received.
+func (e *SignError) Format(f fmt.State, _ rune) { fmt.Fprint(f, e.Error()) }
+
+// Explain shows how the signature was computed and names the likely cause of the mismatch. The text is for the eyes of
+// whoever runs the shop: it holds the message, and the signature that the message ought to have. Do not log it, do not send
+// it to anyone.
+func (e *SignError) Explain() string {
+	if e == nil || e.explain == nil {
+		return "nothing was compared"
+	}
+	return e.explain()
+}
+
+// explanation returns the function that explains why an object does not verify.
+func (s *Signer) explanation(object []byte) func() string {
+	return func() string { return s.compare(object) }
+}
+
+func (s *Signer) compare(object []byte) string {
+	var o wire.Object
+	if err := o.Read(object); err != nil {
+		return err.Error()
+	}
+	canonical, err := o.AppendCanonical(nil, s.zone)
+	if err != nil {
+		return err.Error()
+	}
+	x := explanation{keys: s.keys, object: &o, canonical: string(canonical)}
+	if given, ok := o.Get(wire.SignName); ok && given.Kind == wire.String {
+		x.received = string(given.Text())
+	}
+	secret := x.keys.secret()
+	mask := func(s string) string {
+		for _, secret := range x.keys.secrets() {
+			s = strings.ReplaceAll(s, secret, masked)
+		}
+		return s
+	}
+	expected := wire.Digest(x.algorithm(), secret, x.canonical+wire.KeyLabel+secret)
+	var b strings.Builder
+	fmt.Fprintf(&b, "algorithm: %s\n", x.keys.signType)
+	fmt.Fprintf(&b, "text:      %s%s%s\n", mask(x.canonical), wire.KeyLabel, masked)
+	fmt.Fprintf(&b, "expected:  %s\n", expected)
+	fmt.Fprintf(&b, "received:  %s\n", mask(clip(x.received, maxMsg)))
+	fmt.Fprintf(&b, "cause:     %s\n", x.cause())
+	return b.String()
+}
+
+// explanation looks for the mistake under which the received signature would be right.
+type explanation struct {
+	keys      *signerKeys
+	object    *wire.Object
+	canonical string
+	received  string
+}
+
+func (x *explanation) algorithm() wire.Algorithm {
+	a, _ := x.keys.signType.algorithm()
+	return a
+}
+
+func (x *explanation) cause() string {
+	if x.received == "" {
+		if data, ok := x.object.Get("data"); ok && data.Kind == wire.Dict {
+			return "this is a whole answer; the signature is inside its data: verify that object"
+		}
+		return "the message has no signature. A gateway up to 2.0.5 does not sign its answers (Gateway: GatewayV205); any other always does"
+	}
+	secret, algorithm := x.keys.secret(), x.algorithm()
+	other, otherName := wire.MD5, MD5
+	if algorithm == wire.MD5 {
+		other, otherName = wire.HMACSHA256, HMACSHA256
+	}
+	matches := func(a wire.Algorithm, secret, text string) bool {
+		return strings.EqualFold(wire.Digest(a, secret, text), x.received)
+	}
+	signed := x.canonical + wire.KeyLabel
+	if matches(algorithm, secret, signed+secret) {
+		return "the digest is right but for upper case; the gateway sends lower case: something changed it"
+	}
+	if matches(other, secret, signed+secret) {
+		return "the other side signs with " + string(otherName) + ": set SignType"
+	}
+	for _, blank := range []string{strings.TrimSpace(secret), secret + "\n", secret + "\r\n", secret + " ", " " + secret} {
+		if blank != secret && matches(algorithm, blank, signed+blank) {
+			return "one of the two sides has blanks or a line break around the secret: remove them"
+		}
+	}
+	for _, upper := range []string{strings.ToUpper(signed + secret), strings.ToUpper(signed) + secret, strings.ToUpper(x.canonical) + wire.KeyLabel + secret} {
+		if matches(algorithm, secret, upper) || matches(other, secret, upper) {
+			return "the other side turns the text to upper case before signing it, as DaxPay 3.x does; this package speaks to 2.0.x"
+		}
+	}
+	if matches(algorithm, secret, x.canonical+"&sign="+secret) {
+		return `the other side appends "&sign=" and the secret; it should be "&key="`
+	}
+	if zone := x.zone(func(text string) bool { return matches(algorithm, secret, text+wire.KeyLabel+secret) }); zone != "" {
+		return "the gateway prints times in another zone (" + zone + "): set Location"
+	}
+	return "none of the usual ones fits. Either the secrets differ, or the message was changed after it was signed"
+}
+
+// zone finds a zone in which the text matches.
+func (x *explanation) zone(matches func(text string) bool) string {
+	in := func(zone *time.Location) string {
+		text, err := x.object.AppendCanonical(nil, zone)
+		if err != nil {
+			return ""
+		}
+		return string(text)
+	}
+	if in(time.UTC) == in(beijing) {
+		return "" // no time in it is text
+	}
+	zones := []*time.Location{time.UTC, beijing, time.Local}
+	for hour := -12; hour <= 14; hour++ {
+		zones = append(zones, time.FixedZone(fmt.Sprintf("UTC%+d", hour), hour*60*60))
+	}
+	for _, zone := range zones {
+		if matches(in(zone)) {
+			return zone.String()
+		}
+	}
+	return ""
+}
