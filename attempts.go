@@ -51,7 +51,12 @@ func (c *core) execute(ctx context.Context, call *call) (answer, error) {
 	}
 	ctx, watch := c.watch(ctx, call)
 	call.end = time.Now().Add(c.Timeout)
-	a, err := c.attempts(ctx, call, watch)
+	attempts := func() (answer, error) { return c.attempts(ctx, call, watch) }
+	if call.effect == param.EffectOnce {
+		once := attempts
+		attempts = func() (answer, error) { return c.claimed(ctx, call, once) }
+	}
+	a, err := attempts()
 	watch.done(ctx, err)
 	return a, err
 }

@@ -287,7 +287,7 @@ func TestAuto(t *testing.T) {
 	})
 	t.Run("what must go out once does", func(t *testing.T) {
 		kit, transport := mocked(t, daxpay.Config{}, jsonAnswer(`{"code":20052,"msg":"验签失败"}`))
-		_, err := daxpay.Execute(ctx, kit, &payoutParam{Amount: 1})
+		_, err := daxpay.Execute(ctx, kit, &payoutParam{No: "N1", Amount: 1})
 		require.ErrorContains(t, err, "check SignSecret (no blanks, quotes or line break around it), SignType and Gateway")
 		require.Equal(t, 1, transport.GetTotalCallCount())
 	})
@@ -558,6 +558,7 @@ func TestCustomCall(t *testing.T) {
 
 type payoutParam struct {
 	param.Common
+	No     string          `json:"no" daxpay:"no,required,max=100"`
 	Amount int64           `json:"amount" daxpay:"required,min=1"`
 	Extra  json.RawMessage `json:"extra"`
 }
@@ -606,7 +607,7 @@ func TestWhatCannotBeWrittenHasNoUnknownOutcome(t *testing.T) {
 func TestErrorsHoldNothingOfTheMessage(t *testing.T) {
 	for _, members := range []string{`"payee":"王小明"`, `"王小明":"\u0000"`, `"王小明":{"a":"x&code=1"}`} {
 		kit, _ := mocked(t, daxpay.Config{Now: at(now)}, jsonAnswer(sealed(t, `"code":0,"resTime":1715500234,`+members)))
-		_, err := daxpay.Execute(context.Background(), kit, &payoutParam{Amount: 1})
+		_, err := daxpay.Execute(context.Background(), kit, &payoutParam{No: "N1", Amount: 1})
 		var refused *daxpay.AnswerError
 		require.ErrorAs(t, err, &refused)
 		require.NotContains(t, err.Error(), "王小明")
@@ -639,7 +640,7 @@ func TestRawJSONInAParam(t *testing.T) {
 	for _, extra := range []string{`[{"finishTime":"2024-05-12 15:50:34","b":1,"A":[{"z":1,"y":null}]}]`, `{"payTime":"2024-05-12 15:50:34"}`, `"text"`, `5`, `true`} {
 		var sent []byte
 		kit, _ := mocked(t, daxpay.Config{Now: at(now)}, recordBody(&sent, sealed(t, `"code":0,"resTime":1715500234`)))
-		_, err = daxpay.Execute(context.Background(), kit, &payoutParam{Amount: 1, Extra: json.RawMessage(extra)})
+		_, err = daxpay.Execute(context.Background(), kit, &payoutParam{No: "N1", Amount: 1, Extra: json.RawMessage(extra)})
 		require.NoError(t, err)
 		require.NoError(t, signer.Verify(sent))
 	}

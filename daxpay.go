@@ -49,6 +49,7 @@ type core struct {
 	observers []Observer
 	budget    budget
 	clock     clock
+	once      OnceStore                       // of calls that must go out once
 	events    OnceStore                       // of all handlers of notices that have no store of their own
 	notices   []*wire.Plan                    // of the kinds of notices: pay, refund, allocation
 	returns   []*wire.Plan                    // of the messages in which texts of a param come back: queries and notices
@@ -74,7 +75,7 @@ func New(config Config) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &core{signer: config.signer(), events: NewMemoryStore(0)}
+	c := &core{signer: config.signer(), events: NewMemoryStore(0), once: config.OnceStore}
 	config.SignSecret = masked
 	config.PreviousSecrets = slices.Repeat([]string{masked}, len(config.PreviousSecrets))
 	c.Config = config

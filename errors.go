@@ -55,6 +55,9 @@ var (
 	// ErrEarlierSend: the gateway refused this send, which did nothing, but an earlier send of the same order may have taken effect.
 	// Look the order up, and never take a new number for it.
 	ErrEarlierSend = errors.New("daxpay: refused, perhaps because of an earlier send")
+	// ErrDuplicate: the call must go out once, and its number went out before, so that it was not sent. It is ErrEarlierSend, too. See
+	// Config.OnceStore.
+	ErrDuplicate = errors.New("daxpay: sent before")
 	// ErrOutcomeUnknown: the call may have taken effect although no verified answer says so. Find out before anything that
 	// moves money is repeated; the *OutcomeError says how, and keeps the cause.
 	ErrOutcomeUnknown = errors.New("daxpay: outcome unknown")

@@ -114,6 +114,7 @@ func TestAStaleConnectionIsNoSecondSend(t *testing.T) {
 		failures := 0
 		for range 50 {
 			_, err := kit.Transfer(context.Background(), someTransfer)
+			require.NoError(t, kit.ForgetTransfer(context.Background(), someTransfer.BizTransferNo))
 			if err != nil {
 				require.NotContains(t, err.Error(), "sends requests again")
 				failures++ // the close met the write
@@ -144,6 +145,7 @@ func TestCallsThatGoOutOnceHaveConnectionsOfTheirOwn(t *testing.T) {
 			_, _ = kit.QueryTransferOrder(context.Background(), &param.QueryTransferParam{BizTransferNo: "T1"})
 			_, err = kit.Transfer(context.Background(), someTransfer)
 			require.NoError(t, err)
+			require.NoError(t, kit.ForgetTransfer(context.Background(), someTransfer.BizTransferNo))
 		}
 		require.Equal(t, want, conns.Load())
 		kit.CloseIdleConnections()

@@ -89,7 +89,7 @@ func syncP1(ctx context.Context, kit *daxpay.Client) error {
 }
 
 func payout(ctx context.Context, kit *daxpay.Client) error {
-	_, err := daxpay.Execute(ctx, kit, &payoutParam{Amount: 1})
+	_, err := daxpay.Execute(ctx, kit, &payoutParam{No: "N1", Amount: 1})
 	return err
 }
 
