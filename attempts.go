@@ -61,8 +61,8 @@ func (c *core) execute(ctx context.Context, call *call) (answer, error) {
 	return a, err
 }
 
-// attempts sends the call in one encoding after the other until one is understood, and again where Retry and the call's effect
-// allow it.
+// attempts sends the call in one encoding after the other until one is understood, and again where Retry and the call's
+// effect allow it.
 func (c *core) attempts(ctx context.Context, call *call, watch *watch) (answer, error) {
 	var failed *failures // a call that works needs none
 	refused := 0
@@ -102,8 +102,8 @@ func (c *core) attempts(ctx context.Context, call *call, watch *watch) (answer, 
 	}
 }
 
-// check finds out in which encodings the call is to be tried, and everything that keeps it from being sent at all. With GatewayAuto
-// it must be fit for 2.0.8, and encodings of older gateways for which it is not are left out.
+// check finds out in which encodings the call is to be tried, and everything that keeps it from being sent at all. With
+// GatewayAuto it must be fit for 2.0.8, and encodings of older gateways for which it is not are left out.
 func (c *core) check(call *call) error {
 	var err error
 	if call.plan, err = wire.PlanOf(call.request.Type()); err != nil {
@@ -225,8 +225,8 @@ func (c *core) prefer(version gateway.Version) {
 	}
 }
 
-// misunderstood returns the refusal in err that another encoding could avoid, nil if there is none. The gateway refuses in these
-// ways before it does anything, so that the call can go out again.
+// misunderstood returns the refusal in err that another encoding could avoid, nil if there is none. The gateway refuses
+// in these ways before it does anything, so that the call can go out again.
 func (call *call) misunderstood(err error) *GatewayError {
 	var refusal *GatewayError
 	if !errors.As(err, &refusal) {

@@ -43,8 +43,8 @@ func business(t *testing.T, version daxpay.GatewayVersion) *daxpaytest.Gateway {
 	return gw
 }
 
-// TestEveryCallOfEveryVersion: where a call goes, which members it has, that the gateway takes its signature, and what comes
-// back.
+// TestEveryCallOfEveryVersion: where a call goes, which members it has, that the gateway takes its signature, and what
+// comes back.
 func TestEveryCallOfEveryVersion(t *testing.T) {
 	ctx := context.Background()
 	const v206, v207, v208 = daxpay.GatewayV206, daxpay.GatewayV207, daxpay.GatewayV208

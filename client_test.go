@@ -603,7 +603,8 @@ func TestWhatCannotBeWrittenHasNoUnknownOutcome(t *testing.T) {
 	require.Zero(t, transport.GetTotalCallCount())
 }
 
-// What a merchant's own types say of what they cannot read, and what the other side put into names, stays out of errors.
+// What a merchant's own types say of what they cannot read, and what the other side put into names, stays out of
+// errors.
 func TestErrorsHoldNothingOfTheMessage(t *testing.T) {
 	for _, members := range []string{`"payee":"王小明"`, `"王小明":"\u0000"`, `"王小明":{"a":"x&code=1"}`} {
 		kit, _ := mocked(t, daxpay.Config{Now: at(now)}, jsonAnswer(sealed(t, `"code":0,"resTime":1715500234,`+members)))

@@ -100,7 +100,8 @@ func TestATransportThatSendsAgainIsStopped(t *testing.T) {
 	}
 }
 
-// net/http takes another connection when a kept one turns out to be closed before anything was written: that is no second send.
+// net/http takes another connection when a kept one turns out to be closed before anything was written: that is no
+// second send.
 func TestAStaleConnectionIsNoSecondSend(t *testing.T) {
 	for _, own := range []*http.Client{nil, {Transport: &http.Transport{}}} {
 		var idle atomic.Pointer[net.Conn]
@@ -194,8 +195,8 @@ func TestBelowTransportErrors(t *testing.T) {
 	}
 }
 
-// The refusal of another call, recorded and put in the place of a transfer's answer, must not make a transfer that was paid a refused
-// one.
+// The refusal of another call, recorded and put in the place of a transfer's answer, must not make a transfer that was
+// paid a refused one.
 func TestRefusalsOfPayoutsNeedATrustedLine(t *testing.T) {
 	proxied := &http.Transport{Proxy: http.ProxyURL(&url.URL{Scheme: "http", Host: "127.0.0.1:3128"})}
 	direct := httpmock.NewMockTransport()

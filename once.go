@@ -16,8 +16,8 @@ import (
 // onceTimeout is how long the store may take for each of its answers. Until a claim is made, nothing is sent.
 const onceTimeout = 2 * time.Second
 
-// DuplicateError says that a call that must go out once has gone out before under its number, or is going out now, so that it was not
-// sent. It is ErrDuplicate, and ErrEarlierSend: the earlier send may have taken effect.
+// DuplicateError says that a call that must go out once has gone out before under its number, or is going out now, so
+// that it was not sent. It is ErrDuplicate, and ErrEarlierSend: the earlier send may have taken effect.
 type DuplicateError struct {
 	Path string
 }
@@ -30,13 +30,14 @@ func (e *DuplicateError) Error() string {
 // Unwrap makes it ErrDuplicate and ErrEarlierSend.
 func (e *DuplicateError) Unwrap() []error { return []error{ErrDuplicate, ErrEarlierSend} }
 
-// ForgetTransfer lets a BizTransferNo (商户转账号) go out again that went out before. The gateway pays a number as often as it gets it: call
-// it only after a person has seen at the channel that the money was not paid.
+// ForgetTransfer lets a BizTransferNo (商户转账号) go out again that went out before. The gateway pays a number as often as
+// it gets it: call it only after a person has seen at the channel that the money was not paid.
 func (c *Client) ForgetTransfer(ctx context.Context, bizTransferNo string) error {
 	return ForgetOnce(ctx, c, &param.TransferParam{BizTransferNo: bizTransferNo})
 }
 
-// ForgetOnce is ForgetTransfer for any call that must go out once (param.EffectOnce): the number that p has may go out again.
+// ForgetOnce is ForgetTransfer for any call that must go out once (param.EffectOnce): the number that p has may go out
+// again.
 func ForgetOnce[T any](ctx context.Context, c *Client, p param.Request[T]) error {
 	if c == nil || c.core == nil {
 		return &ConfigError{Field: "ServiceURL", Reason: "is unknown: make the Client with New"}
@@ -81,8 +82,8 @@ func numberOf(request reflect.Value) string {
 	return ""
 }
 
-// claimed makes a call that must go out once, unless its number went out before. The claim of the number stays for good, but for a call
-// of which it is proved that it did nothing.
+// claimed makes a call that must go out once, unless its number went out before. The claim of the number stays for
+// good, but for a call of which it is proved that it did nothing.
 func (c *core) claimed(ctx context.Context, call *call, make func() (answer, error)) (answer, error) {
 	key, err := c.onceKey(call.path, call.request)
 	if err != nil {

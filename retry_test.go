@@ -40,8 +40,8 @@ type attempt struct {
 	body string
 }
 
-// flaky is a client of a gateway that does what the script says: an error of the connection, an HTTP status, an answer, or the
-// members of a signed one that lack only the value of resTime. The last entry goes on for ever.
+// flaky is a client of a gateway that does what the script says: an error of the connection, an HTTP status, an answer,
+// or the members of a signed one that lack only the value of resTime. The last entry goes on for ever.
 func flaky(t *testing.T, config daxpay.Config, script ...any) (*daxpay.Client, *[]attempt) {
 	t.Helper()
 	var seen []attempt
@@ -162,7 +162,8 @@ func TestRetry(t *testing.T) {
 	}
 }
 
-// An outcome that was unknown once stays so, whatever the last attempt says; one that nothing reached the gateway of is known.
+// An outcome that was unknown once stays so, whatever the last attempt says; one that nothing reached the gateway of is
+// known.
 func TestRetryKeepsTheUnknown(t *testing.T) {
 	ctx := context.Background()
 	for _, tt := range []struct {
@@ -368,8 +369,8 @@ func TestOwnCallsAreRepeatedOnlyIfTheySaySo(t *testing.T) {
 	})
 }
 
-// The gateway gives its channel 15 seconds and answers a moment later. That answer is worth waiting for, also where an attempt is cut
-// off earlier; what hangs is tried again where it may be.
+// The gateway gives its channel 15 seconds and answers a moment later. That answer is worth waiting for, also where an
+// attempt is cut off earlier; what hangs is tried again where it may be.
 func TestSlowAnswers(t *testing.T) {
 	for name, tt := range map[string]struct {
 		call    string
