@@ -197,7 +197,7 @@ func TestAuto(t *testing.T) {
 		requireBusinessError(t, err, "分账单状态错误", lastTrace(t, err))
 		require.Equal(t, []string{
 			"/unipay/sync/pay 0",
-			"/unipay/allocation/finish 20052", "/unipay/allocation/finish 0", // as printed, as 2.0.8
+			"/unipay/allocation/finish 20052", "/unipay/allocation/finish 0", // as documented, as 2.0.8
 			"/unipay/allocation/finish 1",
 		}, paths(gw))
 	})
@@ -207,7 +207,7 @@ func TestAuto(t *testing.T) {
 		require.NoError(t, finish(kit))
 		require.NoError(t, pay(kit))
 		require.Equal(t, []string{
-			"/unipay/allocation/finish 20000", // as printed
+			"/unipay/allocation/finish 20000", // as documented
 			"/unipay/allocation/finish 20000", // as 2.0.8
 			"/unipay/allocation/finish 0", "/unipay/sync/pay 0",
 		}, paths(gw))
@@ -253,7 +253,7 @@ func TestAuto(t *testing.T) {
 		require.Equal(t, "T0", refusal.TraceID)
 		sent = 0
 		require.EqualError(t, finish(kit), "daxpay: /unipay/allocation/finish: gateway refused every encoding; "+
-			"as printed: code 10006: no (trace T0); 2.0.8: code 20052: no (trace T1); 2.0.7: code 20051: no (trace T2); "+
+			"as documented: code 10006: no (trace T0); 2.0.8: code 20052: no (trace T1); 2.0.7: code 20051: no (trace T2); "+
 			"if it misses a member that was set, check Gateway; "+
 			"check SignSecret (no blanks, quotes or line break around it), SignType and Gateway against the gateway's settings")
 	})
@@ -725,7 +725,7 @@ func TestLogHoldsOnlyWhatIsAllowed(t *testing.T) {
 		}
 	}
 	require.Equal(t, []map[string]any{
-		line("WARN", "daxpay call failed", "as printed", 1, 20000, false, "gateway"),
+		line("WARN", "daxpay call failed", "as documented", 1, 20000, false, "gateway"),
 		line("DEBUG", "daxpay call", "2.0.7", 2, 0, true, ""),
 		line("WARN", "daxpay call failed", "2.0.7", 1, 1, true, "business"),
 	}, got)

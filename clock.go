@@ -70,7 +70,7 @@ func (c *core) learn(r *reply, resTime time.Time) {
 }
 
 // doubt stops using what was learned if the gateway refuses a request and its Date header disagrees. Without a Date,
-// nobody knows whether the time was the reason: then it is used in every other request until one is accepted, so that
+// it is open whether the time was the reason: then it is used in every other request until one is accepted, so that
 // neither a time that was learned wrongly nor a clock that is wrong can be the end.
 func (c *core) doubt(d measured, dated bool) {
 	switch known := c.clock.ahead(); {

@@ -99,7 +99,7 @@ func TestCorrectClock(t *testing.T) {
 	require.Error(t, query(plain), "by default nothing is learned")
 }
 
-// A refusal is not signed, so nothing is learned from it: whoever could forge one could have the client sign for
+// A refusal is not signed, so nothing is learned from it: someone who forges one could have the client sign for
 // another time.
 func TestNothingIsLearnedFromRefusals(t *testing.T) {
 	var both clocks

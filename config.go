@@ -43,7 +43,7 @@ type Config struct {
 	// Location is the zone in which the gateway prints the few times that it sends as text. Default: Chinese time, UTC+8.
 	Location *time.Location
 	// MaxAge is how far the time of an answer (resTime) may be from now, in either direction. Default: 5 minutes.
-	// Negative: not checked, so that whoever recorded an answer can send it again.
+	// Negative: not checked, so that a recorded answer can be sent again.
 	MaxAge time.Duration
 	// CorrectClock stamps requests with the gateway's time, learned from verified answers, where this machine's clock is
 	// off: gateway 2.0.8 refuses requests that are more than 10 seconds old, or 60 ahead. It cannot learn from refusals,

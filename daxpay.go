@@ -151,7 +151,7 @@ type Result[T any] struct {
 	// Raw is data as it was received: the bytes whose signature was verified, with members that Data does not know.
 	Raw json.RawMessage
 	// Verified tells that the signature was right. It is false only for gateways up to 2.0.5 (GatewayV205), which sign no
-	// answers: whoever is between here and the gateway could have written this one.
+	// answers: anyone between here and the gateway could have written this one.
 	Verified bool
 	// SecretIndex tells which secret the answer is signed with: 0 for Config.SignSecret, n for the nth of
 	// Config.PreviousSecrets, counted from 1.

@@ -154,7 +154,7 @@ func (d *doctor) transport() {
 		d.report.add(FindingOK, "transport", "https", "")
 		return
 	}
-	const detail = "http: whoever is on the line can read everything, and swap answers of the same kind"
+	const detail = "http: anyone on the line can read everything, and swap answers of the same kind"
 	if d.core.trusted {
 		d.report.add(FindingWarning, "transport", detail+"; Config or a loopback address says that nobody is", "use https, unless the line is your own")
 		return
@@ -323,9 +323,9 @@ func (d *doctor) recognized(ctx context.Context, p *probe) {
 	case checks:
 		d.report.add(FindingOK, "request signatures", "are checked", "")
 	case !unchecked:
-		d.report.add(FindingWarning, "request signatures", "nobody knows whether they are checked: "+spoiled.fault(), "try again")
+		d.report.add(FindingWarning, "request signatures", "it could not be told whether they are checked: "+spoiled.fault(), "try again")
 	default:
-		d.report.add(FindingFault, "request signatures", "are not checked: whoever reaches the gateway can pay out money in your name", "switch the check on in the gateway's settings (平台配置, 验签)")
+		d.report.add(FindingFault, "request signatures", "are not checked: anyone who reaches the gateway can pay out money in your name", "switch the check on in the gateway's settings (平台配置, 验签)")
 	}
 }
 

@@ -374,7 +374,7 @@ func (e *OutcomeError) Error() string {
 // Unwrap makes it ErrOutcomeUnknown and keeps the cause.
 func (e *OutcomeError) Unwrap() []error { return []error{ErrOutcomeUnknown, e.Err} }
 
-// mayHaveRun tells whether the call may have taken effect although err came back. A refusal names no order, so whoever
+// mayHaveRun tells whether the call may have taken effect although err came back. A refusal names no order, so someone
 // is on the line could put a recorded one in the place of a payout's answer: of a call that must go out once, it is
 // believed only where nobody is.
 func (call *call) mayHaveRun(err error, version gateway.Version, trusted bool) bool {

@@ -139,7 +139,7 @@ func (r *reply) receive(res *resty.Response, path string, limit int64) error {
 }
 
 // readAll reads at most limit bytes; announced is the Content-Length, negative if there was none. It is taken at its
-// word up to what messages have: whoever announces much and sends nothing, to the URL of notices for one, gets no
+// word up to what messages have: a sender who announces much and sends nothing, to the URL of notices for one, gets no
 // memory for it.
 func readAll(r io.Reader, announced, limit int64) ([]byte, error) {
 	if announced > limit {

@@ -339,7 +339,7 @@ func TestRetryAndGatewayAuto(t *testing.T) {
 		require.Equal(t, len(script), sent)
 		require.ErrorIs(t, err, daxpay.ErrOutcomeUnknown)
 		require.ErrorContains(t, err, "3 attempts; #1: no answer")
-		require.ErrorContains(t, err, "#3: gateway refused every encoding; as printed: code 20052; 2.0.8: code 20052; 2.0.7: code 20052")
+		require.ErrorContains(t, err, "#3: gateway refused every encoding; as documented: code 20052; 2.0.8: code 20052; 2.0.7: code 20052")
 		var refusal *daxpay.GatewayError
 		require.ErrorAs(t, err, &refusal)
 	})

@@ -30,7 +30,7 @@ func (t SignType) algorithm() (wire.Algorithm, bool) {
 	return 0, false
 }
 
-// Signer signs and verifies raw JSON, for whoever has a message outside a call: from a queue, a log line, another
+// Signer signs and verifies raw JSON, for messages outside a call: from a queue, a log line, another
 // framework. It is safe for concurrent use. Make one with NewSigner.
 //
 // Within lists and objects the gateway signs a number with a fraction or an exponent as its Java prints the double.

@@ -34,7 +34,7 @@ func (c *Client) SyncAllocation(ctx context.Context, p *param.AllocSyncParam) (*
 // SyncPayLegacy is the pay sync of gateways up to 2.0.5. It needs Config.Gateway to be GatewayV205, else it is
 // ErrUnsupported.
 //
-// Those gateways do not sign their answers, so nothing of the result was verified (Result.Verified is false): whoever
+// Those gateways do not sign their answers, so nothing of the result was verified (Result.Verified is false): anyone
 // is between here and the gateway could have written it. Use it over a connection that you trust. For the same reason a
 // refusal (20041: no such trade) is taken for an answer, and is not ErrOutcomeUnknown.
 func (c *Client) SyncPayLegacy(ctx context.Context, p *param.LegacyPaySyncParam) (*Result[model.LegacySyncModel], error) {

@@ -18,7 +18,7 @@ const (
 )
 
 func (v Version) String() string {
-	return [Versions]string{"as printed", "2.0.5", "2.0.6", "2.0.7", "2.0.8"}[v]
+	return [Versions]string{"as documented", "2.0.5", "2.0.6", "2.0.7", "2.0.8"}[v]
 }
 
 // absent marks a call that a version does not have.
