@@ -36,8 +36,8 @@ type opening struct {
 	envelope, data *wire.Object
 }
 
-// open checks the reply from the outside in, and decodes it into the call's model. It fills a as far as it gets. Nothing of the data
-// counts before its signature was verified, over the bytes that are decoded.
+// open checks the reply from the outside in, and decodes it into the call's model. It fills a as far as it gets.
+// Nothing of the data counts before its signature was verified, over the bytes that are decoded.
 func (o *opening) open() error {
 	if err := o.readEnvelope(); err != nil {
 		return err
@@ -111,7 +111,8 @@ func (o *opening) notRefused() error {
 	return refusal
 }
 
-// verified verifies the signature of the data, and that the data is the answer to this call, made now. Gateways up to 2.0.5 sign none.
+// verified verifies the signature of the data, and that the data is the answer to this call, made now. Gateways up to
+// 2.0.5 sign none.
 func (o *opening) verified() error {
 	data, _ := o.envelope.At(wire.Data)
 	if data.Kind != wire.Dict {
@@ -194,8 +195,8 @@ func (call *call) proofOf(text string) gateway.Proof {
 	return gateway.ProvesNothing
 }
 
-// proved refuses a signed answer with code 0 that does not prove that the call succeeded. The gateway sends such an answer while another
-// call holds the order, after some failures, and when the channel answered too late.
+// proved refuses a signed answer with code 0 that does not prove that the call succeeded. The gateway sends such an
+// answer while another call holds the order, after some failures, and when the channel answered too late.
 func (o *opening) proved() error {
 	if !o.version.SignsAnswers() {
 		return nil
@@ -276,8 +277,8 @@ func looseTraceID(body []byte) string {
 
 const maxTraceID = 64
 
-// unknownPath tells that the gateway does not have the path: HTTP status 404, or what 2.0.x answers, status 500 with a JSON object that
-// names the path and has no code.
+// unknownPath tells that the gateway does not have the path: HTTP status 404, or what 2.0.x answers, status 500 with a
+// JSON object that names the path and has no code.
 func (r *reply) unknownPath(o *wire.Object) bool {
 	switch r.status {
 	case http.StatusNotFound:

@@ -245,7 +245,7 @@ func TestAllocationEchoUnderEitherName(t *testing.T) {
 }
 
 func TestResult(t *testing.T) {
-	// As the pages print it: integers as strings; and as a newer gateway could: a member that nobody knows.
+	// As the pages print it: integers as strings; and as a newer gateway could: an unknown member.
 	data := signedObject(t, daxpay.HMACSHA256, `"code":"0","msg":"remark","resTime":"1715500234","status":"pay_new_status","bizOrderNo":"B1","new":{"b":[1,2.50],"A":null}`)
 	kit, _ := mocked(t, daxpay.Config{Now: at(now)}, jsonAnswer(`{"code":"0","msg":"success","data":`+data+`,"traceId":"T123","more":[]}`))
 	res, err := kit.SyncPay(context.Background(), &param.PaySyncParam{BizOrderNo: "B1"})

@@ -51,13 +51,18 @@ func (c *core) execute(ctx context.Context, call *call) (answer, error) {
 	}
 	ctx, watch := c.watch(ctx, call)
 	call.end = time.Now().Add(c.Timeout)
-	a, err := c.attempts(ctx, call, watch)
+	attempts := func() (answer, error) { return c.attempts(ctx, call, watch) }
+	if call.effect == param.EffectOnce {
+		once := attempts
+		attempts = func() (answer, error) { return c.claimed(ctx, call, once) }
+	}
+	a, err := attempts()
 	watch.done(ctx, err)
 	return a, err
 }
 
-// attempts sends the call in one encoding after the other until one is understood, and again where Retry and the call's effect
-// allow it.
+// attempts sends the call in one encoding after the other until one is understood, and again where Retry and the call's
+// effect allow it.
 func (c *core) attempts(ctx context.Context, call *call, watch *watch) (answer, error) {
 	var failed *failures // a call that works needs none
 	refused := 0
@@ -97,8 +102,8 @@ func (c *core) attempts(ctx context.Context, call *call, watch *watch) (answer, 
 	}
 }
 
-// check finds out in which encodings the call is to be tried, and everything that keeps it from being sent at all. With GatewayAuto
-// it must be fit for 2.0.8, and encodings of older gateways for which it is not are left out.
+// check finds out in which encodings the call is to be tried, and everything that keeps it from being sent at all. With
+// GatewayAuto it must be fit for 2.0.8, and encodings of older gateways for which it is not are left out.
 func (c *core) check(call *call) error {
 	var err error
 	if call.plan, err = wire.PlanOf(call.request.Type()); err != nil {
@@ -220,8 +225,8 @@ func (c *core) prefer(version gateway.Version) {
 	}
 }
 
-// misunderstood returns the refusal in err that another encoding could avoid, nil if there is none. The gateway refuses in these
-// ways before it does anything, so that the call can go out again.
+// misunderstood returns the refusal in err that another encoding could avoid, nil if there is none. The gateway refuses
+// in these ways before it does anything, so that the call can go out again.
 func (call *call) misunderstood(err error) *GatewayError {
 	var refusal *GatewayError
 	if !errors.As(err, &refusal) {

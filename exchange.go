@@ -19,7 +19,8 @@ import (
 	"github.com/daxpay-go/daxpay/param"
 )
 
-// seal writes and signs the request. Each attempt has a time and a nonce of its own: the gateway takes ten seconds for old.
+// seal writes and signs the request. Each attempt has a time and a nonce of its own: the gateway takes ten seconds for
+// old.
 func (c *core) seal(call *call, version gateway.Version) ([]byte, error) {
 	s := c.borrow()
 	defer c.giveBack(s)
@@ -91,7 +92,8 @@ func (c *core) post(ctx context.Context, call *call, path string, body []byte) (
 	return r, err
 }
 
-// attemptEnd is when an attempt that starts now ends: by Config.AttemptTimeout, if another may follow, else by Config.Timeout.
+// attemptEnd is when an attempt that starts now ends: by Config.AttemptTimeout, if another may follow, else by
+// Config.Timeout.
 func (c *core) attemptEnd(call *call, start time.Time) (end time.Time, mayFollow bool) {
 	end = start.Add(c.AttemptTimeout)
 	if call.effect.Repeatable() && end.Before(call.end) {
@@ -136,8 +138,9 @@ func (r *reply) receive(res *resty.Response, path string, limit int64) error {
 	return err
 }
 
-// readAll reads at most limit bytes; announced is the Content-Length, negative if there was none. It is taken at its word up to what
-// messages have: whoever announces much and sends nothing, to the URL of notices for one, gets no memory for it.
+// readAll reads at most limit bytes; announced is the Content-Length, negative if there was none. It is taken at its
+// word up to what messages have: a sender who announces much and sends nothing, to the URL of notices for one, gets no
+// memory for it.
 func readAll(r io.Reader, announced, limit int64) ([]byte, error) {
 	if announced > limit {
 		return nil, ErrTooLarge
@@ -168,8 +171,8 @@ func readAll(r io.Reader, announced, limit int64) ([]byte, error) {
 	}
 }
 
-// sendOnce takes the means to send the body again from net/http, which would do so by itself after some faults of HTTP/2: it is for
-// Retry to decide, with what happened on the wire.
+// sendOnce takes the means to send the body again from net/http, which would do so by itself after some faults of
+// HTTP/2: it is for Retry to decide, with what happened on the wire.
 func sendOnce(_ *resty.Client, r *http.Request) error {
 	r.GetBody = nil
 	return nil

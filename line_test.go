@@ -100,7 +100,8 @@ func TestATransportThatSendsAgainIsStopped(t *testing.T) {
 	}
 }
 
-// net/http takes another connection when a kept one turns out to be closed before anything was written: that is no second send.
+// net/http takes another connection when a kept one turns out to be closed before anything was written: that is no
+// second send.
 func TestAStaleConnectionIsNoSecondSend(t *testing.T) {
 	for _, own := range []*http.Client{nil, {Transport: &http.Transport{}}} {
 		var idle atomic.Pointer[net.Conn]
@@ -114,6 +115,7 @@ func TestAStaleConnectionIsNoSecondSend(t *testing.T) {
 		failures := 0
 		for range 50 {
 			_, err := kit.Transfer(context.Background(), someTransfer)
+			require.NoError(t, kit.ForgetTransfer(context.Background(), someTransfer.BizTransferNo))
 			if err != nil {
 				require.NotContains(t, err.Error(), "sends requests again")
 				failures++ // the close met the write
@@ -144,6 +146,7 @@ func TestCallsThatGoOutOnceHaveConnectionsOfTheirOwn(t *testing.T) {
 			_, _ = kit.QueryTransferOrder(context.Background(), &param.QueryTransferParam{BizTransferNo: "T1"})
 			_, err = kit.Transfer(context.Background(), someTransfer)
 			require.NoError(t, err)
+			require.NoError(t, kit.ForgetTransfer(context.Background(), someTransfer.BizTransferNo))
 		}
 		require.Equal(t, want, conns.Load())
 		kit.CloseIdleConnections()
@@ -192,8 +195,8 @@ func TestBelowTransportErrors(t *testing.T) {
 	}
 }
 
-// The refusal of another call, recorded and put in the place of a transfer's answer, must not make a transfer that was paid a refused
-// one.
+// The refusal of another call, recorded and put in the place of a transfer's answer, must not make a transfer that was
+// paid a refused one.
 func TestRefusalsOfPayoutsNeedATrustedLine(t *testing.T) {
 	proxied := &http.Transport{Proxy: http.ProxyURL(&url.URL{Scheme: "http", Host: "127.0.0.1:3128"})}
 	direct := httpmock.NewMockTransport()

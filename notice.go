@@ -27,11 +27,11 @@ import (
 )
 
 // ParseNotice verifies the body of a notice (异步通知), all of it, and returns a *model.PayNotice, *model.RefundNotice or
-// *model.AllocNotice. It is what NoticeHandler is made of, for bodies that come another way. A notice can come more than once,
-// late, and out of order: whoever acts on it must see to that.
+// *model.AllocNotice. It is what NoticeHandler is made of, for bodies that come another way. A notice can come more
+// than once, late, and out of order: the caller must see to that.
 //
-// Its errors are a *SignError, or an *AnswerError that is ErrNoticeType for a signed message that is no notice, ErrAmbiguous or
-// ErrProtocol.
+// Its errors are a *SignError, or an *AnswerError that is ErrNoticeType for a signed message that is no notice,
+// ErrAmbiguous or ErrProtocol.
 func (c *Client) ParseNotice(body []byte) (model.Notice, error) {
 	if c == nil || c.core == nil {
 		return nil, &ConfigError{Field: "SignSecret", Reason: "is unknown: make the Client with New"}
@@ -43,7 +43,8 @@ func refusedNotice(kind error, member, reason string) error {
 	return &AnswerError{Path: "notice", Member: member, Reason: reason, Err: kind}
 }
 
-// parseNotice returns the notice, and puts its digest, by which the same event is known again, into d unless that is nil.
+// parseNotice returns the notice, and puts its digest, by which the same event is known again, into d unless that is
+// nil.
 func (c *core) parseNotice(body []byte, d *digest) (model.Notice, error) {
 	o := c.signer.keys.borrow()
 	defer c.signer.keys.giveBack(o)
@@ -106,8 +107,9 @@ func isNotice(o *wire.Object) error {
 	return nil
 }
 
-// ofQuery finds the member by which the answer to a query shows, "" if there is none. Such an answer has the signature of a notice and
-// nearly its members, but no attach; whoever posts it here can add that as a null, which is not signed, but cannot take away the others.
+// ofQuery finds the member by which the answer to a query shows, "" if there is none. Such an answer has the signature
+// of a notice and nearly its members, but no attach; someone who posts it here can add that as a null, which is not
+// signed, but cannot take away the others.
 func ofQuery(o *wire.Object, notice model.Notice) string {
 	if _, ok := o.Get("attach"); !ok {
 		return "attach"
@@ -135,7 +137,8 @@ func ofQuery(o *wire.Object, notice model.Notice) string {
 	return ""
 }
 
-// digest tells whether two notices say the same: it is of what is signed of a notice, but for the time at which it was made.
+// digest tells whether two notices say the same: it is of what is signed of a notice, but for the time at which it was
+// made.
 type digest [sha256.Size]byte
 
 func (c *core) digestOf(o *wire.Object) (digest, error) {
@@ -169,8 +172,8 @@ const (
 	allocNotice
 )
 
-// kindOf tells the kind of a notice by the numbers in it, and returns an empty one and its plan. A null does not count: anyone
-// could add one.
+// kindOf tells the kind of a notice by the numbers in it, and returns an empty one and its plan. A null does not count:
+// anyone could add one.
 func (c *core) kindOf(o *wire.Object) (model.Notice, *model.Common, *wire.Plan) {
 	refund, alloc := o.HasAny(refundNumbers), o.HasAny(allocNumbers)
 	switch {
@@ -675,18 +678,18 @@ func (e *PanicError) MarshalJSON() ([]byte, error) { return json.Marshal(e.Error
 //
 // Without Paid, look at n.Paid() yourself: a notice also tells that a payment was closed or cancelled.
 type Expect struct {
-	// BizOrderNo is the merchant's number: of the payment for a pay notice, of the refund for a refund notice, of the allocation for
-	// an allocation notice. Required.
+	// BizOrderNo is the merchant's number: of the payment for a pay notice, of the refund for a refund notice, of the
+	// allocation for an allocation notice. Required.
 	BizOrderNo string
 	// Amount is that of the payment, the refund or the allocation, in fen. Required.
 	Amount int64
-	// Paid demands that the money moved: that the payment was paid, the refund given back, every share of the allocation dealt with.
-	// Default: any state will do.
+	// Paid demands that the money moved: that the payment was paid, the refund given back, every share of the allocation
+	// dealt with. Default: any state will do.
 	Paid bool
 }
 
-// Check returns ErrEcho if the notice is about another order or another amount, ErrUnproved if Paid is set and the notice does not prove
-// it, and ErrParam if BizOrderNo or Amount is not set.
+// Check returns ErrEcho if the notice is about another order or another amount, ErrUnproved if Paid is set and the
+// notice does not prove it, and ErrParam if BizOrderNo or Amount is not set.
 func (e Expect) Check(n model.Notice) error {
 	var faults []error
 	if e.BizOrderNo == "" {

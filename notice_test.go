@@ -355,8 +355,8 @@ func (s *brokenStore) Done(context.Context, string, string, time.Duration) error
 func (s *brokenStore) Release(context.Context, string, string) error             { return nil }
 func (s *brokenStore) Forget(context.Context, string) error                      { return nil }
 
-// 1,000 notices, each three times at once and again until received, shuffled, while every fifth callback fails: each takes effect
-// exactly once, and none is acknowledged before it did.
+// 1,000 notices, each three times at once and again until received, shuffled, while every fifth callback fails: each
+// takes effect exactly once, and none is acknowledged before it did.
 func TestNoticesTakeEffectOnce(t *testing.T) {
 	const notices = 1000
 	gw := daxpaytest.Start(t)
@@ -502,7 +502,8 @@ func TestNoticeOfAnotherKindByCutting(t *testing.T) {
 	}
 }
 
-// What a notice says makes the event, not when it was made: shares end one after the other under one status, and a refund fails twice.
+// What a notice says makes the event, not when it was made: shares end one after the other under one status, and a
+// refund fails twice.
 func TestEvents(t *testing.T) {
 	sign := func(members string) string { return signedObject(t, daxpay.HMACSHA256, members) }
 	refund := func(at int, reason string) string {
@@ -546,7 +547,8 @@ func TestEvents(t *testing.T) {
 	}
 }
 
-// The answer to a query has the signature and nearly the members of a notice. Posted as one it must not take the place of the genuine one.
+// The answer to a query has the signature and nearly the members of a notice. Posted as one it must not take the place
+// of the genuine one.
 func TestQueryAnswersAreNoNotices(t *testing.T) {
 	const (
 		pay    = `"code":0,"resTime":1715500234,"orderNo":"P1","amount":100,"status":"success"`

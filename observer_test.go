@@ -98,7 +98,7 @@ func TestObserver(t *testing.T) {
 		}
 		return o
 	}
-	refused := attempt(pay, "as printed", url, 1, 200, 20000)
+	refused := attempt(pay, "as documented", url, 1, 200, 20000)
 	refused.Failure = daxpay.FailureGateway
 	good := attempt(pay, "2.0.7", url, 2, 200, 0)
 	good.Verified = true

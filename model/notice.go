@@ -10,8 +10,8 @@ const (
 	NoticeAlloc  NoticeKind = "alloc"
 )
 
-// Notice is what the gateway tells of its own accord when a payment, a refund or an allocation ends, 异步通知: a *PayNotice, a
-// *RefundNotice or an *AllocNotice.
+// Notice is what the gateway tells of its own accord when a payment, a refund or an allocation ends, 异步通知: a
+// *PayNotice, a *RefundNotice or an *AllocNotice.
 type Notice interface {
 	// Kind is what the notice is about.
 	Kind() NoticeKind
@@ -39,7 +39,8 @@ type PayNotice struct {
 	// Title (支付标题) and Description (支付描述) are the merchant's.
 	Title       string `json:"title" daxpay:"text"`
 	Description string `json:"description" daxpay:"text"`
-	// Allocation tells whether the payment can be allocated (是否需要分账), AutoAllocation whether that happens by itself (自动分账).
+	// Allocation tells whether the payment can be allocated (是否需要分账), AutoAllocation whether that happens by itself
+	// (自动分账).
 	Allocation     bool `json:"allocation"`
 	AutoAllocation bool `json:"autoAllocation"`
 	// Channel (支付通道) and Method (支付方式) are how it was paid.

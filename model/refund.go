@@ -1,7 +1,7 @@
 package model
 
-// RefundModel answers a refund, 退款. While another call holds the refund's lock, the gateway answers with the merchant's number in
-// the place of its own; such an answer proves nothing and becomes ErrOutcomeUnknown.
+// RefundModel answers a refund, 退款. While another call holds the refund's lock, the gateway answers with the merchant's
+// number in the place of its own; such an answer proves nothing and becomes ErrOutcomeUnknown.
 type RefundModel struct {
 	Common
 	// RefundNo is the gateway's number of the refund (退款号), never empty, and never BizRefundNo.

@@ -32,8 +32,8 @@ func (*QueryRefundParam) Call() Call[model.RefundOrderModel] {
 	return Call[model.RefundOrderModel]{Path: "/unipay/query/refundOrder", Effect: EffectReadOnly}
 }
 
-// QueryTransferParam asks for a transfer: 转账订单查询. One of the two numbers is needed; if both are set, the gateway looks at
-// BizTransferNo only.
+// QueryTransferParam asks for a transfer: 转账订单查询. One of the two numbers is needed; if both are set, the gateway looks
+// at BizTransferNo only.
 type QueryTransferParam struct {
 	Common
 	// BizTransferNo is the merchant's number of the transfer (商户转账号), at most 100 characters.
