@@ -37,7 +37,8 @@ func run() error {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 
-	// Mark the transfer as sent in your own table before this call, and never send one that is marked.
+	// Mark the transfer as sent in your own table before this call, and never send one that is marked. Config.OnceStore
+	// guards the number as well: share a durable one between processes.
 	transfer := &param.TransferParam{
 		BizTransferNo: "TRANSFER-1",
 		Channel:       model.ChannelAli,
@@ -54,6 +55,8 @@ func run() error {
 		fmt.Println("taken as", res.Data.TransferNo)
 	case errors.Is(err, daxpay.ErrOutcomeUnknown): // status fail as well: the channel may have paid all the same
 		fmt.Println("unknown:", err)
+	case errors.Is(err, daxpay.ErrEarlierSend): // the client refuses to send the number twice: see Config.OnceStore
+		fmt.Println("sent before:", err)
 	default:
 		return err // refused: nothing was paid
 	}
