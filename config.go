@@ -19,18 +19,19 @@ import (
 )
 
 // Config is what New needs to know. ServiceURL and SignSecret are required; the zero value of every other field stands
-// for its default. However a Config is printed, encoded or logged, the secret does not show; only in an unexported
-// field of another struct no package can keep fmt from printing it.
+// for its default. However a Config is printed, encoded or logged, the secret does not show. The exception is a
+// Config in an unexported field of another struct: fmt does not call its methods there.
 type Config struct {
 	// ServiceURL is where the gateway is, such as "https://pay.example.com". A path prefix and a trailing slash are
 	// allowed; user, query and fragment are not.
 	ServiceURL string
 	// SignSecret is the secret of the gateway's settings (签名密钥).
 	SignSecret string
-	// PreviousSecrets are secrets that answers and notices may be signed with as well, after the secret was changed:
-	// notices that were signed before come again for another day. Set the new secret as SignSecret when the gateway gets
-	// it, move the old one here, and take it out when SecretIndex of notices has been 0 for a day. No request is signed
-	// with them; one that reaches the gateway with the wrong secret is refused without effect (20052). Default: none.
+	// PreviousSecrets are secrets that answers and notices may be signed with as well, after the secret was changed: a
+	// notice that was signed before can still be sent again, at the latest by the console's button. Set the new secret as
+	// SignSecret when the gateway gets it, move the old one here, and take it out when SecretIndex of notices has been 0
+	// for a day. No request is signed with them; one that reaches the gateway with the wrong secret is refused without
+	// effect (20052). Default: none.
 	PreviousSecrets []string
 	// SignType is the algorithm of the gateway's settings (签名方式). Default: HMACSHA256.
 	SignType SignType

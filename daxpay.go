@@ -2,8 +2,12 @@
 // every answer before anything of it is believed, and returns typed models.
 //
 //	kit, err := daxpay.New(daxpay.Config{ServiceURL: "https://pay.example.com", SignSecret: secret})
-//	res, err := kit.SyncPay(ctx, &param.PaySyncParam{BizOrderNo: "SDK_1715341621498"})
-//	if err == nil && res.Data.Status == model.PaySyncSuccess { … }
+//	res, err := kit.Pay(ctx, &param.PayParam{
+//		BizOrderNo: "A1", Title: "shoes", Channel: model.ChannelAli, Method: model.MethodQRCode, Amount: 29900,
+//	})
+//	// show res.Data.PayBody as a QR code
+//	order, err := kit.WaitPay(ctx, &param.QueryPayParam{BizOrderNo: "A1"}, daxpay.Wait{Amount: 29900})
+//	if err == nil && order.Standing() == model.Succeeded { … }
 //
 // Package param holds what is sent, model what comes back, and daxpaytest a gateway for tests. Money is in fen (分,
 // 1/100 yuan).

@@ -156,7 +156,7 @@ func (d *doctor) transport() {
 	}
 	const detail = "http: anyone on the line can read everything, and swap answers of the same kind"
 	if d.core.trusted {
-		d.report.add(FindingWarning, "transport", detail+"; Config or a loopback address says that nobody is", "use https, unless the line is your own")
+		d.report.add(FindingWarning, "transport", detail+"; no one else can be on this line (loopback or TrustedNetwork)", "use https, unless the line is your own")
 		return
 	}
 	d.report.add(FindingWarning, "transport", detail+"; so the refusal of a transfer is ErrOutcomeUnknown", "use https, or set Config.TrustedNetwork if the line is your own")

@@ -97,13 +97,13 @@ type GatewayError struct {
 	//
 	//	10001         the gateway's own error; see its log, by TraceID
 	//	10005         unreadable request
-	//	10006, 20051  a member is missing or invalid, or the time of the request is not now; also some reasons of the business
+	//	10006, 20051  a member is missing or invalid, the time is not now, or a reason of the business
 	//	10007         another call for the same order is running: look the order up
 	//	10008         another call changed the order meanwhile
-	//	10010         no such order
+	//	10010         no such order, or the channel has no settings
 	//	20000         with 未通过签名验证: wrong signature, up to 2.0.7
 	//	20023, 20024  the call is switched off in the gateway's console
-	//	20041         no such trade
+	//	20041         no such trade, up to 2.0.5
 	//	20052         wrong signature, 2.0.8
 	Code int
 	// Msg is the gateway's reason, mostly in Chinese and at most 256 characters. Do not show it to end users: it can be

@@ -220,9 +220,9 @@ type NoticeHandlers struct {
 	Store OnceStore
 	// MaxSize limits the body of a notice in bytes. Default: 128 KiB; a genuine notice has less than 16.
 	MaxSize int64
-	// MaxAge refuses notices that were made longer ago. The gateway goes on sending for 24 hours, and signs only
-	// once, so less than 25 hours counts as that. Default: not checked; a notice that comes again is handled by
-	// Store.
+	// MaxAge refuses notices that were made longer ago. Released gateways send a notice once, or again within about 25
+	// seconds; the documents promise 24 hours of sends, signed once, so less than 25 hours counts as that. Default: not
+	// checked; a notice that comes again is handled by Store.
 	MaxAge time.Duration
 	// OnError is told why a notice was refused or not acknowledged; ErrNoticeBusy is nothing to worry about. It is
 	// called before the reply, but for a callback or a store that goes on after the reply: then it is called once

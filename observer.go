@@ -16,8 +16,7 @@ import (
 //
 // A call that cannot be sent at all (ErrParam, ErrConfig, ErrUnsupported) is not observed.
 type Observer interface {
-	// CallStarted returns the context that the rest of the call has: ctx itself, which nil stands for too, or one made of
-	// it, with a span in it.
+	// CallStarted may return a derived context, with a span in it; nil means ctx.
 	CallStarted(ctx context.Context, o Observation) context.Context
 	// AttemptDone comes after each attempt. Its context is the one that CallStarted returned, or one made of it.
 	AttemptDone(ctx context.Context, o Observation)

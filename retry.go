@@ -19,9 +19,9 @@ import (
 //
 // A call goes out again by itself if not a byte of it was written, whatever it is: the connection could not be made. If
 // it may have arrived, only those go out again whose param says that it does no harm (param.EffectReadOnly,
-// param.EffectRepeatable), after a lost connection, a timeout of the transport, an HTTP status of 500 or above, or
-// 10007, the gateway's word for an order that is just locked. Nothing is repeated because an answer was refused, and no
-// other code of the gateway is. Each attempt has a new time, nonce and signature.
+// param.EffectRepeatable), after a lost connection, a timeout of the transport, an HTTP status of 500 or above except
+// for an unknown path, or 10007, the gateway's word for an order that is just locked. Nothing is repeated because an
+// answer was refused, and no other code of the gateway is. Each attempt has a new time, nonce and signature.
 type Retry struct {
 	// MaxAttempts is how often a call is sent at most, the first time included. Default: 3. With 1 nothing is sent again.
 	// The encodings that GatewayAuto tries do not count: the gateway took none of them for a call.

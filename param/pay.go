@@ -18,8 +18,7 @@ type PayParam struct {
 	Title string `json:"title" daxpay:"text,required,max=100"`
 	// Description is a remark (支付描述), at most 500 characters.
 	Description string `json:"description" daxpay:"text,max=500"`
-	// Allocation says that the payment is to be allocated (是否开启分账), AutoAllocation that the gateway does so by itself
-	// (自动分账).
+	// Allocation says that the payment may be allocated (是否开启分账). AutoAllocation (自动分账) is ignored by every release.
 	Allocation     bool `json:"allocation"`
 	AutoAllocation bool `json:"autoAllocation"`
 	// ExpiredTime is until when it can be paid (过期时间), sent as Unix seconds. Zero: the gateway's setting.
@@ -124,7 +123,7 @@ func (*PayCloseParam) Call() Call[model.PayCloseModel] {
 	}
 }
 
-// PayCancelParam cancels a payment by bar code, and gives back what was paid: 支付撤销. One of the two numbers is needed;
+// PayCancelParam cancels a payment, and gives back what was paid: 支付撤销. One of the two numbers is needed;
 // if both are set, the gateway looks at OrderNo only.
 type PayCancelParam struct {
 	Common

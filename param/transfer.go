@@ -16,7 +16,7 @@ type TransferParam struct {
 	Title string `json:"title" daxpay:"text,max=100"`
 	// Reason is a remark (转账原因), at most 150 characters.
 	Reason string `json:"reason" daxpay:"text,max=150"`
-	// TransferType is what the transfer is for (转账类型).
+	// TransferType is what the transfer is for (转账类型). Gateway 2.0.8 ignores it.
 	TransferType model.TransferType `json:"transferType" daxpay:"max=20"`
 	// PayeeType (收款人类型), PayeeAccount (收款人账号, at most 100 characters) and PayeeName (收款人姓名, at most 50 characters) say who
 	// gets it.

@@ -1,4 +1,4 @@
-// Package reconcile is the safety net beside notices: 对账补单. Gateway 2.0.8 sends no notice when a customer has paid by
+// Package reconcile finds out how open orders ended: 对账补单. Gateway 2.0.8 sends no notice when a customer has paid by
 // QR code, and notices get lost, so a shop has to ask about the orders that it still has as open. A Reconciler asks the
 // shop which those are, asks the gateway about each at its time, and hands every order whose outcome is proved to the
 // shop:

@@ -36,7 +36,7 @@ func Example() {
 	}
 	shop := httptest.NewServer(kit.NoticeHandler(telemetry.NoticeHandlers(daxpay.NoticeHandlers{
 		Pay: func(_ context.Context, n *model.PayNotice) error {
-			return daxpay.Expect{BizOrderNo: "A1", Amount: 100}.Check(n)
+			return daxpay.Expect{BizOrderNo: "A1", Amount: 100, Paid: true}.Check(n)
 		},
 	})))
 	defer shop.Close()
