@@ -105,7 +105,8 @@ type Config struct {
 	// reach the gateway by different URLs, or before you change ServiceURL. Default: ServiceURL.
 	StoreName string
 	// Logger gets a line for every attempt: path, codes, duration and trace id; never a member of a message. Good ones are
-	// at slog.LevelDebug, others at slog.LevelWarn, as are notices that are not received. Default: silent.
+	// at slog.LevelDebug, others at slog.LevelWarn, as are notices that are not received. Default: silent, but for notices
+	// that are not received, of handlers without OnError: see NoticeHandlers.OnError.
 	Logger *slog.Logger
 	// Observer is told of every call and attempt, for traces and metrics: see contrib/otel. Default: none.
 	Observer Observer

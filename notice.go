@@ -224,9 +224,9 @@ type NoticeHandlers struct {
 	// seconds; the documents promise 24 hours of sends, signed once, so less than 25 hours counts as that. Default: not
 	// checked; a notice that comes again is handled by Store.
 	MaxAge time.Duration
-	// OnError is told why a notice was refused or not acknowledged; ErrNoticeBusy is nothing to worry about. It is
-	// called before the reply, but for a callback or a store that goes on after the reply: then it is called once
-	// more when that ends with an error. Default: nothing but a line in Config.Logger.
+	// OnError is told why a notice was refused or not acknowledged; ErrNoticeBusy is nothing to worry about. It is called
+	// before the reply, but for a callback or a store that goes on after the reply: then it is called once more when that
+	// ends with an error. Default: nothing but a line in Config.Logger, or in slog.Default() if there is none.
 	OnError func(context.Context, error)
 }
 
@@ -314,7 +314,8 @@ func (h *noticeHandler) report(ctx context.Context, status int, err error) {
 }
 
 func (h *noticeHandler) log(ctx context.Context, status int, err error) {
-	if h.client == nil || h.client.core == nil || h.client.core.Logger == nil {
+	logger := h.logger()
+	if logger == nil {
 		return
 	}
 	level, text := slog.LevelWarn, "daxpay notice not received"
@@ -331,7 +332,19 @@ func (h *noticeHandler) log(ctx context.Context, status int, err error) {
 		}
 		attrs = append(attrs, slog.Int("refused", count))
 	}
-	h.client.core.Logger.LogAttrs(ctx, level, text, attrs...)
+	logger.LogAttrs(ctx, level, text, attrs...)
+}
+
+// logger is Config.Logger. A merchant who has neither that nor OnError must not be blind to notices that are not
+// received.
+func (h *noticeHandler) logger() *slog.Logger {
+	if h.client != nil && h.client.core != nil && h.client.core.Logger != nil {
+		return h.client.core.Logger
+	}
+	if h.OnError == nil {
+		return slog.Default()
+	}
+	return nil
 }
 
 // refusalLines counts the notices that were refused since the last line about them.

@@ -2,10 +2,12 @@ package daxpay_test
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -258,4 +260,18 @@ func TestBodyDeadlineIsCleared(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A merchant with neither a logger nor OnError still sees in slog.Default() that notices are not received.
+func TestRefusedNoticesAreNotSilentByDefault(t *testing.T) {
+	var lines bytes.Buffer
+	before := slog.Default()
+	slog.SetDefault(slog.New(slog.NewTextHandler(&lines, nil)))
+	defer slog.SetDefault(before)
+	kit, _ := mocked(t, daxpay.Config{}, jsonAnswer("{}"))
+	deliver(kit.NoticeHandler(daxpay.NoticeHandlers{}), "{}")
+	require.Contains(t, lines.String(), "daxpay notice not received")
+	lines.Reset()
+	deliver(kit.NoticeHandler(daxpay.NoticeHandlers{OnError: func(context.Context, error) {}}), "{}")
+	require.Empty(t, lines.String())
 }
