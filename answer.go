@@ -160,6 +160,7 @@ func (o *opening) screen() error {
 	if err := o.call.answerPlan.Screen(o.data, wire.Screening{AllowText: o.AllowAmbiguousText}); err != nil {
 		return memberFault(err, o.refused)
 	}
+	o.answer.made = made
 	o.learn(o.reply, made)
 	return nil
 }
@@ -178,7 +179,7 @@ func (o *opening) notRefusedByBusiness() error {
 	}
 	return &GatewayError{
 		Path: o.path, Code: o.answer.code, Msg: o.answer.msg, TraceID: o.answer.traceID, Business: true, Signed: o.answer.verified,
-		proof: o.call.proofOf(o.answer.msg),
+		proof: o.call.proofOf(o.answer.msg), made: o.answer.made,
 	}
 }
 

@@ -39,6 +39,7 @@ type answer struct {
 	msg      string
 	traceID  string
 	raw      []byte
+	made     time.Time // resTime
 	verified bool
 
 	secretIndex int // of the secret under which it was verified
@@ -75,7 +76,8 @@ func (c *core) attempts(ctx context.Context, call *call, watch *watch) (answer, 
 		if watch != nil {
 			watch.attempt(ctx, start, c.ServiceURL+path, version, &a, err, unknown)
 		}
-		if err == nil || a.verified {
+		refusal := call.misunderstood(version, err)
+		if refusal == nil && (err == nil || a.verified) {
 			c.prefer(version)
 		}
 		if err == nil {
@@ -85,12 +87,12 @@ func (c *core) attempts(ctx context.Context, call *call, watch *watch) (answer, 
 		if failed == nil {
 			failed = &failures{call: call, said: refusals{path: call.path}}
 		}
-		if refusal := call.misunderstood(err); refusal != nil {
+		if refusal != nil {
 			failed.said.add(version, refusal)
 			if refused++; refused < len(call.versions) {
 				continue
 			}
-			failed.add(path, withReason(failed.said.err(), call.unfit), false)
+			failed.add(path, withReason(failed.said.err(), call.unfit), unknown)
 			return answer{}, failed.err()
 		}
 		failed.add(path, err, unknown)
@@ -227,7 +229,7 @@ func (c *core) prefer(version gateway.Version) {
 
 // misunderstood returns the refusal in err that another encoding could avoid, nil if there is none. The gateway refuses
 // in these ways before it does anything, so that the call can go out again.
-func (call *call) misunderstood(err error) *GatewayError {
+func (call *call) misunderstood(version gateway.Version, err error) *GatewayError {
 	var refusal *GatewayError
 	if !errors.As(err, &refusal) {
 		return nil
@@ -238,6 +240,11 @@ func (call *call) misunderstood(err error) *GatewayError {
 	newest, older := call.plan.Layout(call.path, gateway.V208), call.plan.Layout(call.path, gateway.V207)
 	if refusal.refusedSign() || refusal.refusedParam() && !newest.SameNames(older) ||
 		refusal.refusedBody() && call.plan.OtherForm(call.request, newest, older) {
+		return refusal
+	}
+	// A gateway that does not check signatures passes over a number whose name it does not know, and finds no order.
+	if version == gateway.Printed && refusal.proof == gateway.ProvesNoSuchOrder &&
+		!newest.SameNames(call.plan.Layout(call.path, version)) {
 		return refusal
 	}
 	return nil

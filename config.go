@@ -275,11 +275,23 @@ func (cfg Config) lineIsTrusted() bool {
 	if err != nil {
 		return false
 	}
-	if cfg.TrustedNetwork || u.Scheme == "https" {
+	if cfg.TrustedNetwork {
 		return true
+	}
+	if u.Scheme == "https" {
+		return !cfg.skipsVerification()
 	}
 	ip, err := netip.ParseAddr(u.Hostname())
 	return (u.Hostname() == "localhost" || err == nil && ip.IsLoopback()) && !cfg.usesProxy(u)
+}
+
+// skipsVerification tells whether the caller's transport takes any certificate.
+func (cfg Config) skipsVerification() bool {
+	if cfg.HTTPClient == nil {
+		return false
+	}
+	transport, ok := cfg.HTTPClient.Transport.(*http.Transport)
+	return ok && transport.TLSClientConfig != nil && transport.TLSClientConfig.InsecureSkipVerify
 }
 
 // usesProxy tells whether requests to the URL go through a proxy. net/http's own choice has none for loopback

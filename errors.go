@@ -57,7 +57,7 @@ var (
 	// taken effect. Look the order up, and never take a new number for it.
 	ErrEarlierSend = errors.New("daxpay: refused, perhaps because of an earlier send")
 	// ErrDuplicate: the call must go out once, and its number went out before, so that it was not sent. It is
-	// ErrEarlierSend, too. See Config.OnceStore.
+	// ErrOutcomeUnknown and ErrEarlierSend, too. See Config.OnceStore.
 	ErrDuplicate = errors.New("daxpay: sent before")
 	// ErrOutcomeUnknown: the call may have taken effect although no verified answer says so. Find out before anything that
 	// moves money is repeated; the *OutcomeError says how, and keeps the cause.
@@ -122,6 +122,7 @@ type GatewayError struct {
 	Signed bool
 
 	proof gateway.Proof
+	made  time.Time // by the gateway's clock, if it is signed
 }
 
 // Is tells that the refusal is ErrNoSuchOrder or ErrEarlierSend.
@@ -383,8 +384,11 @@ func (call *call) mayHaveRun(err error, version gateway.Version, trusted bool) b
 	}
 	var refusal *GatewayError
 	if errors.As(err, &refusal) {
-		// Of one that signs nothing, a refusal is as good an answer as any.
-		return version.SignsAnswers() && (refusal.proof == gateway.ProvesNothing || call.effect == param.EffectOnce && !trusted)
+		// Of the syncs of one that signs nothing, a refusal is as good an answer as any.
+		if !version.SignsAnswers() && call.effect == param.EffectRepeatable {
+			return false
+		}
+		return refusal.proof == gateway.ProvesNothing || call.effect == param.EffectOnce && !trusted
 	}
 	var transport *TransportError
 	if errors.As(err, &transport) {

@@ -17,7 +17,8 @@ import (
 const onceTimeout = 2 * time.Second
 
 // DuplicateError says that a call that must go out once has gone out before under its number, or is going out now, so
-// that it was not sent. It is ErrDuplicate, and ErrEarlierSend: the earlier send may have taken effect.
+// that it was not sent. It is ErrDuplicate, and ErrOutcomeUnknown and ErrEarlierSend as well: the earlier send may have
+// taken effect, so do not book the order as refused.
 type DuplicateError struct {
 	Path string
 }
@@ -27,8 +28,8 @@ func (e *DuplicateError) Error() string {
 		"have a person look at the channel before ForgetTransfer or ForgetOnce"
 }
 
-// Unwrap makes it ErrDuplicate and ErrEarlierSend.
-func (e *DuplicateError) Unwrap() []error { return []error{ErrDuplicate, ErrEarlierSend} }
+// Unwrap makes it ErrDuplicate, ErrOutcomeUnknown and ErrEarlierSend.
+func (e *DuplicateError) Unwrap() []error { return []error{ErrDuplicate, ErrOutcomeUnknown, ErrEarlierSend} }
 
 // ForgetTransfer lets a BizTransferNo (商户转账号) go out again that went out before. The gateway pays a number as often as
 // it gets it: call it only after a person has seen at the channel that the money was not paid.
@@ -44,6 +45,9 @@ func ForgetOnce[T any](ctx context.Context, c *Client, p param.Request[T]) error
 	}
 	if isNil(p) {
 		return nilParam(p)
+	}
+	if ctx == nil {
+		return &ParamError{Param: fmt.Sprintf("%T", p), Field: "the context", Reason: "must not be nil"}
 	}
 	key, err := c.core.onceKey(p.Call().Path, reflect.Indirect(reflect.ValueOf(p)))
 	if err != nil {
@@ -112,6 +116,7 @@ func (c *core) claimed(ctx context.Context, call *call, make func() (answer, err
 	case state != ClaimGranted:
 		return answer{}, &DuplicateError{Path: call.path}
 	}
+	call.end = time.Now().Add(c.Timeout) // the store has had its own time
 	a, err := make()
 	if err == nil || errors.Is(err, ErrOutcomeUnknown) || errors.Is(err, ErrEarlierSend) {
 		return a, err

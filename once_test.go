@@ -53,7 +53,7 @@ func TestANumberGoesOutOnce(t *testing.T) {
 			}
 			require.ErrorIs(t, second, daxpay.ErrDuplicate)
 			require.ErrorIs(t, second, daxpay.ErrEarlierSend)
-			require.NotErrorIs(t, second, daxpay.ErrOutcomeUnknown, "this call did nothing")
+			require.ErrorIs(t, second, daxpay.ErrOutcomeUnknown, "what the earlier send did is open")
 			require.Equal(t, 1, transport.GetTotalCallCount())
 			other := *someTransfer
 			other.BizTransferNo = "T2"
@@ -184,4 +184,5 @@ func TestWhatMustGoOutOnceNeedsANumber(t *testing.T) {
 	require.Zero(t, transport.GetTotalCallCount())
 	require.ErrorIs(t, daxpay.ForgetOnce(context.Background(), kit, &numberless{}), daxpay.ErrParam)
 	require.ErrorIs(t, (&daxpay.Client{}).ForgetTransfer(context.Background(), "T1"), daxpay.ErrConfig)
+	require.ErrorIs(t, kit.ForgetTransfer(nil, "T1"), daxpay.ErrParam) //nolint:staticcheck // that is what is tested
 }

@@ -47,9 +47,14 @@ type PayParam struct {
 }
 
 // Call implements Request.
-func (*PayParam) Call() Call[model.PayModel] {
+func (p *PayParam) Call() Call[model.PayModel] {
+	effect := EffectChanges
+	if p != nil && p.Channel == model.ChannelWallet {
+		effect = EffectOnce // the gateway charges a wallet as often as it is asked to
+	}
 	return Call[model.PayModel]{
 		Path:     "/unipay/pay",
+		Effect:   effect,
 		Refusals: Refusals{Harmless: true},
 		Recover: "query and sync the payment by the same BizOrderNo; send it again only with the same BizOrderNo, " +
 			"with a bar code only when a sync says that it is not paid, and never from a wallet",

@@ -256,7 +256,7 @@ func (r *Reconciler) refused(ctx context.Context, l lookup, j *job, asked time.D
 	case errors.Is(err, daxpay.ErrNoSuchOrder) || refusedByBusiness(err) != nil:
 		why := &daxpay.UnresolvedError{Path: l.path, Reason: daxpay.ReasonNoSuchOrder, Err: refusal}
 		return r.unresolved(ctx, j, why, max(r.options.UnknownAfter, follow.Arrival+1))
-	case j.order.Kind == Transfer && follow.SeveralTransfers(refusal.Code, refusal.Msg, asked):
+	case j.order.Kind == Transfer && follow.SeveralTransfers(refusal.Code, refusal.Msg):
 		return r.unresolved(
 			ctx, j, &daxpay.UnresolvedError{Path: l.path, Reason: daxpay.ReasonSeveral, Err: refusal}, 0,
 		)
@@ -368,8 +368,13 @@ func (r *Reconciler) over(j *job, f *found) outcome {
 	if f.expires.IsZero() {
 		j.until = j.made.Add(follow.LateWindow)
 	}
-	if r.options.Now().Before(j.until) {
+	since := r.options.Now().Sub(j.until)
+	switch {
+	case since < 0 || !j.late && !j.follow.Answered():
 		return over
+	case !j.follow.Answered() && since < lost: // the sync that finds a late payment was refused: it is made again
+		j.follow.Again(r.age(j), since/2)
+		return r.later(j)
 	}
 	return taken
 }

@@ -53,10 +53,10 @@ func run() error {
 	switch {
 	case err == nil:
 		fmt.Println("taken as", res.Data.TransferNo)
+	case errors.Is(err, daxpay.ErrDuplicate): // the client refuses to send the number twice: see Config.OnceStore
+		fmt.Println("sent before:", err)
 	case errors.Is(err, daxpay.ErrOutcomeUnknown): // status fail as well: the channel may have paid all the same
 		fmt.Println("unknown:", err)
-	case errors.Is(err, daxpay.ErrEarlierSend): // the client refuses to send the number twice: see Config.OnceStore
-		fmt.Println("sent before:", err)
 	default:
 		return err // refused: nothing was paid
 	}

@@ -110,10 +110,10 @@ func RefusedSync(code int, business bool) Answer {
 	return 0
 }
 
-// SeveralTransfers tells whether a refusal of the query of a transfer, asked for at that age, means that its number was
-// sent twice. Any other system error can pass in the time that a request can be under way.
-func SeveralTransfers(code int, msg string, asked time.Duration) bool {
-	return code == gateway.CodeSystemError && (strings.Contains(msg, "multiple records") || asked > Arrival)
+// SeveralTransfers tells whether a refusal of the query of a transfer means that its number was sent twice. Any other
+// system error can pass.
+func SeveralTransfers(code int, msg string) bool {
+	return code == gateway.CodeSystemError && strings.Contains(msg, "multiple records")
 }
 
 // Reason says why an order cannot be followed to a proved outcome; "" if it can.
@@ -130,6 +130,14 @@ const (
 	NoNumber    Reason = "no number"
 	NoQuery     Reason = "no query"
 )
+
+// Answered tells whether the latest sync, if there can be one, was answered by a status of the channel.
+func (o *Order) Answered() bool {
+	return !o.syncs() || o.latest == Moved || o.latest == Returned || o.latest == Other
+}
+
+// Again makes the next look begin with a sync, after the pause, which is as long as a repair locks at least.
+func (o *Order) Again(age, pause time.Duration) { o.urgent, o.syncAt = true, age+max(pause, RepairLock) }
 
 // Order is what the rules remember of an order. The zero value is a payment that was not looked at yet.
 type Order struct {

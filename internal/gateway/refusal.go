@@ -73,10 +73,14 @@ var unclassifiedBefore = []string{"未通过签名验证", "签名方式错误",
 // code that is not known proves nothing.
 func ProofOfCode(code int, text string) Proof {
 	switch code {
-	case CodeOtherMethod, CodeUnreadable, CodeCallOff, CodeCallUnknown, CodePayValidation, CodeSignature, CodeOtherChannel:
+	case CodeOtherMethod, CodeCallOff, CodeCallUnknown, CodePayValidation, CodeSignature, CodeOtherChannel:
 		return ProvesHarmless
 	case CodeRepeated:
 		return ProvesEarlierSend
+	case CodeUnreadable:
+		if !strings.Contains(text, "Could not write") { // an answer, after the call has run
+			return ProvesHarmless
+		}
 	case CodeNoSuchData:
 		if IsNoSuchOrder(text) {
 			return ProvesNoSuchOrder
