@@ -92,13 +92,13 @@ type Config struct {
 	// goes away, and one dead connection fails many calls. Default, also for a nil Transport: one of HTTP/1.1 that keeps
 	// enough connections for concurrent calls.
 	HTTPClient *http.Client
-	// OnceStore remembers the numbers of calls that must go out once (param.EffectOnce), transfers among them: the gateway
-	// would pay a number again. A number is recorded before the first byte is sent, and never expires; it is free again
-	// only when it is proved that nothing happened, or by ForgetTransfer. A second send is ErrDuplicate, and not sent. Nor
-	// is anything while the store does not answer: that is a *TransportError with NeverSent. Share a store between
-	// processes, and over restarts, by contrib/sqlstore or contrib/redisstore; the Redis must not evict (maxmemory-policy
-	// noeviction) and must persist. Default: NewMemoryStore(0) of this client's own, which refuses after 100,000
-	// transfers.
+	// OnceStore remembers the numbers of calls that must go out once (param.EffectOnce), transfers and wallet payments
+	// among them: the gateway would pay a number again. A number is recorded before the first byte is sent, and never
+	// expires; it is free again only when it is proved that nothing happened, or by ForgetTransfer. A second send is
+	// ErrDuplicate, and not sent. Nor is anything while the store does not answer: that is a *TransportError with
+	// NeverSent. Share a store between processes, and over restarts, by contrib/sqlstore or contrib/redisstore; the Redis
+	// must not evict (maxmemory-policy noeviction) and must persist. Default: NewMemoryStore(0) of this client's own,
+	// which refuses after 100,000 transfers.
 	OnceStore OnceStore
 	// StoreName stands for the gateway in the keys of a store, so that one store can serve several gateways. All processes
 	// that share a store must agree on it, and what a store holds is not found under another name. So set it if they

@@ -29,7 +29,9 @@ func (e *DuplicateError) Error() string {
 }
 
 // Unwrap makes it ErrDuplicate, ErrOutcomeUnknown and ErrEarlierSend.
-func (e *DuplicateError) Unwrap() []error { return []error{ErrDuplicate, ErrOutcomeUnknown, ErrEarlierSend} }
+func (e *DuplicateError) Unwrap() []error {
+	return []error{ErrDuplicate, ErrOutcomeUnknown, ErrEarlierSend}
+}
 
 // ForgetTransfer lets a BizTransferNo (商户转账号) go out again that went out before. The gateway pays a number as often as
 // it gets it: call it only after a person has seen at the channel that the money was not paid.

@@ -13,8 +13,9 @@ import (
 // 2.0.8 sends no notice when a customer pays a QR code.
 //
 // Sent again with the same number while the payment is open, Pay asks the channel again and takes over channel, method,
-// NotifyURL, ReturnURL and Attach, but not a new amount or title. A wallet is charged again. Once the payment is paid,
-// closed or expired, the gateway's answer proves nothing and is ErrOutcomeUnknown: look the payment up.
+// NotifyURL, ReturnURL and Attach, but not a new amount or title. From a wallet, which would be charged again, a number
+// goes out once: a second send is ErrDuplicate, see Config.OnceStore. Once the payment is paid, closed or expired, the
+// gateway's answer proves nothing and is ErrOutcomeUnknown: look the payment up.
 func (c *Client) Pay(ctx context.Context, p *param.PayParam) (*Result[model.PayModel], error) {
 	return Execute(ctx, c, p)
 }

@@ -137,7 +137,9 @@ func (o *Order) Answered() bool {
 }
 
 // Again makes the next look begin with a sync, after the pause, which is as long as a repair locks at least.
-func (o *Order) Again(age, pause time.Duration) { o.urgent, o.syncAt = true, age+max(pause, RepairLock) }
+func (o *Order) Again(age, pause time.Duration) {
+	o.urgent, o.syncAt = true, age+max(pause, RepairLock)
+}
 
 // Order is what the rules remember of an order. The zero value is a payment that was not looked at yet.
 type Order struct {
