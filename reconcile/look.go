@@ -368,13 +368,8 @@ func (r *Reconciler) over(j *job, f *found) outcome {
 	if f.expires.IsZero() {
 		j.until = j.made.Add(follow.LateWindow)
 	}
-	since := r.options.Now().Sub(j.until)
-	switch {
-	case since < 0 || !j.late && !j.follow.Answered():
+	if r.options.Now().Before(j.until) {
 		return over
-	case !j.follow.Answered() && since < lost: // the sync that finds a late payment was refused: it is made again
-		j.follow.Again(r.age(j), since/2)
-		return r.later(j)
 	}
 	return taken
 }

@@ -131,16 +131,6 @@ const (
 	NoQuery     Reason = "no query"
 )
 
-// Answered tells whether the latest sync, if there can be one, was answered by a status of the channel.
-func (o *Order) Answered() bool {
-	return !o.syncs() || o.latest == Moved || o.latest == Returned || o.latest == Other
-}
-
-// Again makes the next look begin with a sync, after the pause, which is as long as a repair locks at least.
-func (o *Order) Again(age, pause time.Duration) {
-	o.urgent, o.syncAt = true, age+max(pause, RepairLock)
-}
-
 // Order is what the rules remember of an order. The zero value is a payment that was not looked at yet.
 type Order struct {
 	Kind   Kind
