@@ -1,0 +1,544 @@
+package main
+
+import (
+	"encoding/json"
+	"math"
+	"math/rand/v2"
+	"net/http/httptest"
+	"sync"
+	"time"
+
+	"github.com/daxpay-go/daxpay/daxpaytest"
+	"github.com/daxpay-go/daxpay/model"
+	"github.com/daxpay-go/daxpay/reconcile"
+)
+
+// shop is a merchant with a table, a program that may die, a gateway behind a bad line, and a channel behind that.
+type shop struct {
+	random     *rand.Rand
+	clock      *daxpaytest.Clock
+	gateway    *daxpaytest.Gateway
+	serviceURL string
+	notifyURL  string
+	server     *httptest.Server // takes the notices
+	inbox      chan *delivery
+	collecting bool
+
+	database sync.Mutex
+	table    table
+	numbers  map[int]int // by want, how many orders there were for it
+	process  *process
+	calm     bool // the database does not fail
+	books    *books
+	faults   faults
+
+	events []event
+	held   *daxpaytest.Held // an answer that the channel is to hold back
+	depth  int              // 1 while a call waits for such an answer
+	truth  map[string]*truth
+	off    bool // the gateway does not use the channel, or does not take some call
+}
+
+// truth is what the channel did with an order, where the gateway does not tell it.
+type truth struct {
+	planned bool // the user, or the channel, has decided what to do
+	doomed  bool // the channel never does it
+	paidOut int  // how often a transfer was
+	shares  int  // of an allocation: 1 if the channel has it, 2 if it has dealt with every share
+	done    bool // an allocation is finished
+}
+
+const crashRate = 40 // in ten thousand steps
+
+func newShop(seed uint64) *shop {
+	s := &shop{
+		random: rand.New(rand.NewPCG(seed, seed)), //nolint:gosec // a simulation
+		clock:  daxpaytest.NewClock(time.Unix(1_800_000_000, 0)), inbox: make(chan *delivery),
+		table: table{byNo: make(map[string]*row)}, numbers: make(map[int]int), books: newBooks(),
+		truth: make(map[string]*truth),
+	}
+	s.server = s.mailbox()
+	s.notifyURL = s.server.URL + "/notify"
+	options := []daxpaytest.Option{
+		daxpaytest.WithTestClock(s.clock), daxpaytest.WithRequestLog(1), daxpaytest.WithFirstNumber(int(seed % 1000)), //nolint:gosec // small
+		daxpaytest.WithSettings(func(set *daxpaytest.Settings) {
+			set.Wallets = []daxpaytest.Wallet{{ID: 1, UserID: "u1", Balance: math.MaxInt32}}
+		}),
+	}
+	if seed%2 == 0 {
+		options = append(options, daxpaytest.WithResends())
+	}
+	s.gateway = daxpaytest.New(options...)
+	s.serviceURL = []string{"http://gateway.example.com", "https://gateway.example.com"}[seed/2%2]
+	s.start()
+	for _, no := range []string{"V1", "V2"} {
+		s.addReceiver(no)
+	}
+	return s
+}
+
+func (s *shop) close() {
+	s.process.kill()
+	s.gateway.Close()
+	s.server.Close()
+}
+
+func (s *shop) now() time.Time { return s.clock.Now() }
+
+func (s *shop) chance(percent int) bool { return s.random.IntN(100) < percent }
+
+// lifetime is how long the customer has to pay.
+func (s *shop) lifetime() time.Duration { return time.Duration(3+s.random.IntN(12)) * time.Minute }
+
+// behaviour is how the channel treats one request.
+type behaviour int
+
+const (
+	obeys behaviour = iota
+	timesOut
+	refuses
+	breaks
+	takes
+)
+
+// operations says what the channel is asked for by the calls.
+var operations = map[string]daxpaytest.Operation{
+	"/unipay/pay":               daxpaytest.OpPay,
+	"/unipay/close":             daxpaytest.OpClose,
+	"/unipay/cancel":            daxpaytest.OpCancel,
+	"/unipay/refund":            daxpaytest.OpRefund,
+	"/unipay/transfer":          daxpaytest.OpTransfer,
+	"/unipay/allocation/start":  daxpaytest.OpAllocation,
+	"/unipay/allocation/finish": daxpaytest.OpAllocationFinish,
+	"/unipay/sync/pay":          daxpaytest.OpPaySync,
+	"/unipay/sync/refund":       daxpaytest.OpRefundSync,
+	"/unipay/sync/allocation":   daxpaytest.OpAllocationSync,
+}
+
+// read finds out what a request is about.
+func (s *shop) read(m *sending) *call {
+	var n struct{ BizOrderNo, BizOrderNoeNo, BizRefundNo, BizTransferNo, BizAllocNo, AllocNo string }
+	if err := json.Unmarshal(m.body, &n); err != nil {
+		panic(err) // a mistake of the client's
+	}
+	c := &call{path: m.request.URL.Path, operation: operations[m.request.URL.Path]}
+	find := func(kind reconcile.Kind, no string) {
+		if r := s.table.find(kind, no); no != "" && c.order == nil {
+			c.no, c.order = no, r
+		}
+	}
+	find(reconcile.Refund, n.BizRefundNo)
+	find(reconcile.Transfer, n.BizTransferNo)
+	find(reconcile.Allocation, n.BizAllocNo)
+	if a, ok := s.gateway.Allocation(n.AllocNo); ok && n.AllocNo != "" {
+		find(reconcile.Allocation, a.BizAllocationNo)
+	}
+	find(reconcile.Pay, n.BizOrderNo)
+	find(reconcile.Pay, n.BizOrderNoeNo)
+	return c
+}
+
+// truthOf is what the channel knows of an order.
+func (s *shop) truthOf(kind reconcile.Kind, no string) *truth {
+	key := string(kind) + " " + no
+	t := s.truth[key]
+	if t == nil {
+		t = &truth{doomed: kind == reconcile.Allocation && s.chance(2)}
+		s.truth[key] = t
+	}
+	return t
+}
+
+// behave chooses how the channel treats a request.
+func (s *shop) behave(about *call) behaviour {
+	op := about.operation
+	if op == "" || s.depth > 0 {
+		return obeys
+	}
+	channel := s.gateway.Channel()
+	n := s.random.IntN(100)
+	if about.order != nil && op == daxpaytest.OpAllocation && s.truthOf(about.order.kind, about.no).doomed {
+		n = 10
+	}
+	takesIt := op == daxpaytest.OpRefund || op == daxpaytest.OpTransfer ||
+		op == daxpaytest.OpPay && about.order != nil && about.order.method == model.MethodBarCode
+	switch {
+	case n < 9:
+		s.books.count[timeouts]++
+		channel.TimesOut(op)
+		return timesOut
+	case n < 13:
+		s.books.count[refusals]++
+		channel.Refuses(op, "ACQ.SYSTEM_ERROR", "系统繁忙")
+		return refuses
+	case n < 17:
+		s.books.count[breakdowns]++
+		channel.Breaks(op)
+		return breaks
+	case n < 35 && takesIt:
+		channel.Takes(op)
+		return takes
+	}
+	return obeys
+}
+
+// obey ends the behaviour.
+func (s *shop) obey() {
+	if s.depth > 0 {
+		return // it belongs to the call that waits
+	}
+	for _, op := range operations {
+		s.gateway.Channel().Obeys(op)
+	}
+}
+
+// acted notes what the channel did because of a request, and plans what it and its users do next.
+func (s *shop) acted(about *call, b behaviour, answer []byte) {
+	r := about.order
+	if r == nil {
+		return
+	}
+	t := s.truthOf(r.kind, r.no)
+	did := b == obeys || b == timesOut
+	switch about.operation {
+	case daxpaytest.OpPay:
+		if _, ok := s.gateway.Payment(r.no); ok && (did || b == takes) && !t.planned {
+			t.planned = true
+			s.planPayment(r)
+		}
+	case daxpaytest.OpRefund:
+		if f, ok := s.gateway.Refund(r.no); ok && b == takes && f.Order == model.RefundProgress && !t.planned {
+			t.planned = true
+			s.planRefund(r)
+		}
+	case daxpaytest.OpTransfer:
+		s.transferred(r, t, b)
+	case daxpaytest.OpAllocation:
+		if a, ok := s.gateway.Allocation(r.no); ok && did && t.shares == 0 &&
+			(a.Status == model.AllocProcessing || b == timesOut) {
+			t.shares = 1
+			s.planShares(r, t)
+		}
+	case daxpaytest.OpAllocationFinish:
+		a, _ := s.gateway.Allocation(r.no)
+		t.done = t.done || a.Status == model.AllocFinish || b == timesOut && a.Status == "finish_failed"
+	case daxpaytest.OpPaySync:
+		s.synchronized(r, answer)
+	}
+}
+
+// synchronized notes what a sync of a payment did. Of those that it closed some are paid at once, while the lock of the
+// repair still keeps the next sync from changing anything.
+func (s *shop) synchronized(r *row, answer []byte) {
+	p, _ := s.gateway.Payment(r.no)
+	switch {
+	case p.Order != model.PaySuccess && contains(answer, string(model.PaySyncSuccess)):
+		s.books.count[lockedRepairs]++
+	case p.Order == model.PayClose && r.status == isOpen && s.chance(40):
+		s.plan(s.within(8*time.Second), func() { s.pays(r) })
+	}
+}
+
+// contains tells whether an answer has the status.
+func contains(answer []byte, status string) bool {
+	var envelope struct{ Data struct{ Status string } }
+	return json.Unmarshal(answer, &envelope) == nil && envelope.Data.Status == status
+}
+
+// transferred notes that the channel paid out, if the gateway asked it.
+func (s *shop) transferred(r *row, t *truth, b behaviour) {
+	var last *daxpaytest.Transfer
+	sends := 0
+	for _, has := range s.gateway.Transfers() {
+		if has.BizTransferNo == r.no {
+			last, sends = &has, sends+1
+		}
+	}
+	switch {
+	case last == nil:
+	case last.Status == model.TransferSuccess, b == timesOut && last.Status == model.TransferFail:
+		t.paidOut++
+	case b == takes && last.Status == model.TransferTransferring && !s.off:
+		s.plan(s.within(20*time.Minute), func() {
+			if s.gateway.MarkTransferred(r.no) {
+				t.paidOut++
+			}
+		})
+	}
+}
+
+// within is a time up to a limit.
+func (s *shop) within(limit time.Duration) time.Duration {
+	return time.Duration(s.random.Int64N(int64(limit)))
+}
+
+// planPayment decides what the customer does.
+func (s *shop) planPayment(r *row) {
+	ch := s.gateway.Channel()
+	soon := time.Duration(float64(20*time.Second) * math.Exp(0.8*s.random.NormFloat64()))
+	if r.channel == model.ChannelWallet {
+		return
+	}
+	switch n := s.random.IntN(100); {
+	case n < 10: // never opens it
+	case n < 65:
+		s.plan(soon/2, func() { s.opens(r) })
+		s.plan(soon, func() { s.pays(r) })
+	case n < 72:
+		s.plan(soon/2, func() { s.opens(r) })
+		s.plan(soon, func() {
+			if s.payable(r) {
+				ch.Closes(r.no)
+			}
+		})
+	case n < 87: // pays at any time until some minutes after it expired, for which he need not have opened it
+		s.plan(s.within(max(1, r.expires.Sub(s.now())+4*time.Minute)), func() { s.pays(r) })
+	case n < 90: // pays, and gets it back outside the gateway before that knows
+		s.plan(soon, func() {
+			if s.payable(r) {
+				ch.Returns(r.no)
+			}
+		})
+	default: // opens it, and does not pay
+		s.plan(soon, func() { s.opens(r) })
+	}
+}
+
+// payable tells whether the channel still takes money for the payment.
+func (s *shop) payable(r *row) bool {
+	p, ok := s.gateway.Payment(r.no)
+	return ok && (p.Status == model.PaySyncNotFoundUnknown || p.Status == model.PaySyncProgress)
+}
+
+func (s *shop) opens(r *row) {
+	if s.payable(r) {
+		s.gateway.Channel().Waits(r.no)
+	}
+}
+
+// pays is the customer's payment. Usually the channel tells the gateway.
+func (s *shop) pays(r *row) {
+	if !s.payable(r) {
+		return
+	}
+	s.gateway.Channel().Pays(r.no)
+	if p, _ := s.gateway.Payment(r.no); p.Order != model.PayProgress || !s.now().Before(r.expires) {
+		s.books.count[latePayments]++
+	}
+	if s.chance(80) {
+		s.plan(time.Second, func() { s.tells(r) })
+	}
+}
+
+// tells is the channel's callback, after which 2.0.8 sends no notice.
+func (s *shop) tells(r *row) {
+	before, _ := s.gateway.Payment(r.no)
+	s.gateway.Channel().Tells(r.no)
+	if after, _ := s.gateway.Payment(r.no); before.Order != model.PaySuccess && after.Order == model.PaySuccess {
+		s.books.count[silentPayments]++
+	}
+}
+
+// planRefund decides when a refund that the channel has taken is done. Some are closed by the gateway meanwhile, and are
+// done or not.
+func (s *shop) planRefund(r *row) {
+	if s.chance(5) {
+		s.plan(s.within(2*time.Minute), func() { s.closeRefund(r) })
+		return
+	}
+	s.plan(s.within(20*time.Minute), func() { s.gateway.Channel().Refunds(r.no) })
+}
+
+// closeRefund has the gateway close a refund, as it does with other channels and databases than those of daxpaytest.
+func (s *shop) closeRefund(r *row) {
+	f, ok := s.gateway.Refund(r.no)
+	if !ok || f.Order != model.RefundProgress {
+		return
+	}
+	f.Order, f.Status = model.RefundClose, model.RefundSyncFail
+	if s.chance(50) {
+		f.Status = model.RefundSyncSuccess
+	}
+	s.gateway.SetRefund(f)
+}
+
+// planShares decides what becomes of the shares of an allocation: all at once, or one after the other.
+func (s *shop) planShares(r *row, t *truth) {
+	result := func() daxpaytest.Result {
+		if s.chance(10) {
+			return daxpaytest.Failed("ERR", "账户不存在")
+		}
+		return daxpaytest.Succeeded
+	}
+	first, second := result(), result()
+	when := s.within(10 * time.Minute)
+	if s.chance(40) {
+		s.plan(when, func() { s.gateway.Channel().Allocates(r.no, first, daxpaytest.Pending) })
+		when += s.within(10 * time.Minute)
+	}
+	s.plan(when, func() {
+		s.gateway.Channel().Allocates(r.no, first, second)
+		t.shares = 2
+	})
+}
+
+// operate is what the operator of the gateway does: he switches a call, or the channel, off for a while.
+func (s *shop) operate() {
+	if s.off || !s.chance(4) {
+		return
+	}
+	s.off = true
+	if s.chance(50) {
+		path := []string{"/unipay/pay", "/unipay/refund", "/unipay/transfer", "/unipay/allocation/start"}[s.random.IntN(4)]
+		s.gateway.SwitchOff(path)
+		s.plan(30*time.Second, func() { s.gateway.SwitchOn(path); s.off = false })
+		return
+	}
+	enable := func(on bool) {
+		s.gateway.SetChannel(model.ChannelAli, func(c *daxpaytest.ChannelSettings) { c.Enabled = on })
+	}
+	enable(false)
+	s.plan(30*time.Second, func() { enable(true); s.off = false })
+}
+
+// settled is told of every row that gets a status.
+func (s *shop) settled(r *row, standing model.Standing) {
+	if standing != model.Succeeded {
+		return
+	}
+	if done, what := s.asked(r); !done {
+		s.books.count[wronglyDone]++
+		s.faults.add("%s %s is called %s; the channel: %s", r.kind, r.no, r.status, what)
+	}
+	if r.kind == reconcile.Allocation && s.chance(50) {
+		r.finish = toFinish
+	}
+	if r.kind == reconcile.Pay && r.channel == model.ChannelAli && s.chance(2) {
+		s.gateway.Channel().Finishes(r.no) // no refund is possible any more
+	}
+}
+
+// failed is told what the reconciler meets. A panic is a mistake in this program, or in the client.
+func (s *shop) failed(o reconcile.Order, err error) {
+	if p := asPanic(err); p != nil {
+		s.faults.add("%s %s: %v\n%s", o.Kind, o.No, p.Value, p.Stack)
+	}
+}
+
+// live lets time pass until every order was made and is settled, or left to a person; or for much longer than that can
+// take.
+func (s *shop) live(orders int) {
+	const rounds = 3000
+	for range rounds {
+		if s.process.dead {
+			s.books.count[crashes]++
+			s.pass(s.within(time.Minute))
+			s.start()
+		}
+		for range min(orders-len(s.table.rows), s.random.IntN(4)) {
+			if !s.process.dead {
+				s.process.begin(s.order(len(s.numbers) + 1))
+			}
+		}
+		s.operate()
+		s.process.resume()
+		if s.chance(50) {
+			_ = s.process.reconciler.Once(s.process.ctx)
+		}
+		if len(s.table.rows) < orders {
+			s.pass(s.within(15 * time.Second))
+			continue
+		}
+		s.pass(s.within(time.Minute))
+		if s.isQuiet() {
+			return
+		}
+	}
+}
+
+// isQuiet tells whether nothing can happen any more.
+func (s *shop) isQuiet() bool {
+	if len(s.events) > 0 || s.process.dead {
+		return false
+	}
+	for _, r := range s.table.rows {
+		watching := r.isOver() && s.now().Before(r.expires.Add(watched))
+		if watching || r.status == isOpen && r.why == "" || r.finish == toFinish || r.finish == finishSent {
+			return false
+		}
+	}
+	return true
+}
+
+// order is what a customer, or the shop, wants.
+func (s *shop) order(want int) *row {
+	s.numbers[want]++
+	r := &row{
+		no: number(want), want: want, amount: 2 + s.random.Int64N(10_000), expires: s.now().Add(s.lifetime()),
+	}
+	switch n := s.random.IntN(100); {
+	case n < 50:
+		r.kind, r.channel, r.method = reconcile.Pay, model.ChannelAli, model.MethodQRCode
+		switch {
+		case n < 2:
+			r.channel, r.method = model.ChannelWallet, model.MethodNormal
+		case n < 15:
+			r.method = model.MethodBarCode
+		}
+	case n < 75:
+		r.kind = reconcile.Refund
+		s.choosePaid(r)
+	case n < 87:
+		r.kind = reconcile.Transfer
+	default:
+		r.kind = reconcile.Allocation
+		r.payment = s.earlier(r)
+	}
+	return r
+}
+
+// earlier is a payment of an earlier day.
+func (s *shop) earlier(r *row) string {
+	no := "PAID" + r.no
+	s.gateway.SetPayment(daxpaytest.Payment{
+		OrderNo: no, BizOrderNo: "B" + no, Status: model.PaySyncSuccess, Amount: r.amount, Allocation: r.kind == reconcile.Allocation,
+	})
+	return no
+}
+
+// choosePaid chooses the payment that is refunded, and how much of it: one of the table, often one of which a part was
+// refunded already, or one of an earlier day.
+func (s *shop) choosePaid(r *row) {
+	left := make(map[*row]int64)
+	parts := make(map[*row]int)
+	for _, f := range s.table.rows {
+		if f.kind == reconcile.Refund && f.paid != nil && f.status != refused && f.status != never {
+			left[f.paid] -= f.amount
+			parts[f.paid]++
+		}
+	}
+	var candidates []*row
+	for _, p := range s.table.rows {
+		if p.kind == reconcile.Pay && p.status == string(model.PaySuccess) && p.channel == model.ChannelAli {
+			if left[p] += p.amount; left[p] >= 2 {
+				candidates = append(candidates, p)
+				if parts[p] > 0 {
+					candidates = append(candidates, p, p, p)
+				}
+			}
+		}
+	}
+	if len(candidates) == 0 || s.chance(20) {
+		r.payment = s.earlier(r)
+		return
+	}
+	r.paid = candidates[s.random.IntN(len(candidates))]
+	has, _ := s.gateway.Payment(r.paid.no)
+	r.payment = has.OrderNo
+	if r.amount = left[r.paid]; s.chance(70) {
+		r.amount = 1 + s.random.Int64N(r.amount-1)
+	}
+	if parts[r.paid] > 0 {
+		s.books.count[partRefunds]++
+	}
+}
