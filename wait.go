@@ -412,9 +412,7 @@ func (f *wait[M]) refused(asked time.Duration, err error) (end bool, _ error) {
 		return false, err
 	case errors.Is(err, ErrNoSuchOrder) && (f.kind == follow.Transfer || !f.client.checksAge()):
 		return true, &UnresolvedError{Path: f.path, Reason: ReasonNoSuchOrder, Err: err}
-	case f.kind == follow.Transfer && errors.As(err, &refusal) && follow.SeveralTransfers(
-		refusal.Code, refusal.Msg, asked,
-	):
+	case f.kind == follow.Transfer && errors.As(err, &refusal) && follow.SeveralTransfers(refusal.Code, refusal.Msg):
 		return true, &UnresolvedError{Path: f.path, Reason: ReasonSeveral, Err: err}
 	}
 	return !passes(err), err

@@ -212,7 +212,6 @@ func (r *Reconciler) ask(ctx context.Context, l lookup, j *job) outcome {
 			r.report(j.order, syncErr)
 		}
 	}
-	asked := r.age(j)
 	var f found
 	err := r.call(ctx, func() (err error) {
 		f, err = l.query(ctx, j.order)
@@ -222,7 +221,7 @@ func (r *Reconciler) ask(ctx context.Context, l lookup, j *job) outcome {
 		err = f.about(j.order, l.path)
 	}
 	if err != nil {
-		return r.refused(ctx, l, j, asked, err)
+		return r.refused(ctx, l, j, err)
 	}
 	end, why := j.follow.Seen(r.age(j), f.standing, f.status)
 	switch {
@@ -247,7 +246,7 @@ func (r *Reconciler) later(j *job) outcome {
 }
 
 // refused is what comes of an error of the query.
-func (r *Reconciler) refused(ctx context.Context, l lookup, j *job, asked time.Duration, err error) outcome {
+func (r *Reconciler) refused(ctx context.Context, l lookup, j *job, err error) outcome {
 	refusal := (*daxpay.GatewayError)(nil)
 	if !errors.As(err, &refusal) {
 		return r.fault(ctx, j, err)
@@ -256,7 +255,7 @@ func (r *Reconciler) refused(ctx context.Context, l lookup, j *job, asked time.D
 	case errors.Is(err, daxpay.ErrNoSuchOrder) || refusedByBusiness(err) != nil:
 		why := &daxpay.UnresolvedError{Path: l.path, Reason: daxpay.ReasonNoSuchOrder, Err: refusal}
 		return r.unresolved(ctx, j, why, max(r.options.UnknownAfter, follow.Arrival+1))
-	case j.order.Kind == Transfer && follow.SeveralTransfers(refusal.Code, refusal.Msg, asked):
+	case j.order.Kind == Transfer && follow.SeveralTransfers(refusal.Code, refusal.Msg):
 		return r.unresolved(
 			ctx, j, &daxpay.UnresolvedError{Path: l.path, Reason: daxpay.ReasonSeveral, Err: refusal}, 0,
 		)

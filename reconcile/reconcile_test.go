@@ -501,6 +501,23 @@ func TestAFailedRefundThatIsSentAgain(t *testing.T) {
 	require.Equal(t, []string{"refund R success"}, b.shop.taken())
 }
 
+// Rule 10: only its own text says that a transfer was sent twice.
+func TestASystemErrorSaysNothingAboutATransfer(t *testing.T) {
+	b := newBench(t)
+	b.order(reconcile.Transfer, "X", 100, time.Hour)
+	b.wires.before = func(*http.Request) (int, string, error) {
+		return 200, `{"code":10001,"msg":"系统错误","traceId":"t-1"}`, nil
+	}
+	r := b.reconciler(func(s *reconcile.Sink, _ *reconcile.Options) {
+		s.Unknown = func(_ context.Context, _ reconcile.Order, why *daxpay.UnresolvedError) error { return why }
+	})
+	require.NoError(t, r.Once(ctx))
+	errs := b.shop.errors()
+	require.Len(t, errs, 1)
+	require.NotErrorIs(t, errs[0], daxpay.ErrOutcomeUnknown)
+	require.EqualValues(t, 1, r.Stats().Faults)
+}
+
 // Rule 3: a payment that is over is handed on as that, synchronized once more when it cannot be paid any more, and
 // handed on again if it was paid after all.
 func TestPaidAfterItWasClosed(t *testing.T) {
