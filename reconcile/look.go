@@ -358,7 +358,8 @@ func (r *Reconciler) hand(ctx context.Context, j *job, f *found) outcome {
 	return taken
 }
 
-// over is the outcome for a payment that is over: it may still be paid until some time after its expiry.
+// over is the outcome for a payment that is over: it may still be paid until some time after its expiry. The sync that
+// is due then has to bring the channel's word, or a later one has to.
 func (r *Reconciler) over(j *job, f *found) outcome {
 	if r.options.QueryOnly {
 		return taken
@@ -367,7 +368,12 @@ func (r *Reconciler) over(j *job, f *found) outcome {
 	if f.expires.IsZero() {
 		j.until = j.made.Add(follow.LateWindow)
 	}
-	if r.options.Now().Before(j.until) {
+	switch now := r.options.Now(); {
+	case now.Before(j.until):
+		j.next = j.until.Sub(j.made)
+		return over
+	case !j.follow.Told() && now.Before(j.until.Add(lost)):
+		r.later(j)
 		return over
 	}
 	return taken

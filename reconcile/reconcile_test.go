@@ -584,6 +584,61 @@ func TestPaidAfterItWasClosed(t *testing.T) {
 	}
 }
 
+// The sync that is due when a closed payment can no longer be paid is made again until it brings the channel's word: an
+// error, such as of a channel that answered too late, does not say that the payment was not paid.
+func TestPaidLateAndTheChannelDoesNotAnswer(t *testing.T) {
+	b := newBench(t)
+	b.order(reconcile.Pay, "P", 100, time.Minute)
+	b.gw.put(payment{
+		no: "P", amount: 100, status: model.PayClose, channel: model.PaySyncClosed, expires: b.now().Add(20 * time.Minute),
+	})
+	r := b.reconciler(nil)
+	require.NoError(t, r.Once(ctx))
+	require.Equal(t, []string{"pay P close"}, b.shop.taken())
+	b.shop.put(reconcile.Order{Kind: reconcile.Pay, No: "P", Amount: 100, Made: b.now(), Ended: true})
+	b.gw.pay("P", true)
+	down := true
+	b.wires.before = func(r *http.Request) (int, string, error) {
+		if down && strings.Contains(r.URL.Path, "/sync/") {
+			return 200, `{"code":10001,"msg":"Field 'sync_info' doesn't have a default value"}`, nil
+		}
+		return 0, "", nil
+	}
+	b.clock.pass(26 * time.Minute)
+	require.NoError(t, r.Once(ctx))
+	require.Empty(t, b.shop.taken())
+	down = false
+	b.wires.seen()
+	for range 30 {
+		b.clock.pass(time.Minute)
+		require.NoError(t, r.Once(ctx))
+	}
+	require.Equal(t, []string{"pay P success"}, b.shop.taken())
+	require.Equal(t, 1, b.wires.syncs())
+}
+
+// The channel of a closed payment that still waits is an error for good: it is asked seldom, and not for ever.
+func TestAClosedPaymentWhoseChannelWaitsForGood(t *testing.T) {
+	b := newBench(t)
+	b.order(reconcile.Pay, "P", 100, time.Minute)
+	b.gw.put(payment{
+		no: "P", amount: 100, status: model.PayClose, channel: model.PaySyncProgress, expires: b.now().Add(20 * time.Minute),
+	})
+	r := b.reconciler(nil)
+	require.NoError(t, r.Once(ctx))
+	require.Equal(t, []string{"pay P close"}, b.shop.taken())
+	for range 120 {
+		b.clock.pass(time.Minute)
+		require.NoError(t, r.Once(ctx))
+	}
+	require.Empty(t, b.shop.taken())
+	require.LessOrEqual(t, b.wires.syncs(), 6)
+	b.clock.pass(24 * time.Hour)
+	require.NoError(t, r.Once(ctx))
+	require.Empty(t, b.wires.seen())
+	require.Zero(t, r.Stats().Open)
+}
+
 // A late payment that nobody lists is not looked at for ever.
 func TestALatePaymentThatCannotBeAskedFor(t *testing.T) {
 	b := newBench(t)
