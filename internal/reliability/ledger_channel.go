@@ -292,7 +292,7 @@ func (s *shop) planPayment(r *row) {
 			}
 		})
 	case n < 87: // pays at any time until some minutes after it expired, for which he need not have opened it
-		s.plan(s.within(max(1, r.expires.Sub(s.now())+4*time.Minute)), func() { s.pays(r) })
+		s.plan(s.within(max(1, r.expires.Sub(s.now())+latest)), func() { s.pays(r) })
 	case n < 90: // pays, and gets it back outside the gateway before that knows
 		s.plan(soon, func() {
 			if s.payable(r) {
@@ -304,10 +304,14 @@ func (s *shop) planPayment(r *row) {
 	}
 }
 
+// latest is how long after its expiry a payment can still be paid at the channel, whose clock is not the gateway's.
+const latest = 4 * time.Minute
+
 // payable tells whether the channel still takes money for the payment.
 func (s *shop) payable(r *row) bool {
 	p, ok := s.gateway.Payment(r.no)
-	return ok && (p.Status == model.PaySyncNotFoundUnknown || p.Status == model.PaySyncProgress)
+	return ok && s.now().Before(r.expires.Add(latest)) &&
+		(p.Status == model.PaySyncNotFoundUnknown || p.Status == model.PaySyncProgress)
 }
 
 func (s *shop) opens(r *row) {
@@ -429,6 +433,8 @@ func (s *shop) failed(o reconcile.Order, err error) {
 // take.
 func (s *shop) live(orders int) {
 	const rounds = 3000
+	const quiet = 30 * time.Minute // in which the reconciler has looked at everything
+	var busy time.Time
 	for range rounds {
 		if s.process.dead {
 			s.books.count[crashes]++
@@ -450,7 +456,10 @@ func (s *shop) live(orders int) {
 			continue
 		}
 		s.pass(s.within(time.Minute))
-		if s.isQuiet() {
+		if !s.isQuiet() {
+			busy = s.now()
+		}
+		if s.now().Sub(busy) > quiet {
 			return
 		}
 	}

@@ -220,6 +220,7 @@ func (s *shop) serve(q *http.Request, about *call) *httptest.ResponseRecorder {
 // meanwhile is what happens while a call waits for the channel: time passes, perhaps more than a lock lasts, and
 // somebody else is at work on the same order.
 func (s *shop) meanwhile(about *call) {
+	s.obey() // it has treated the call that waits
 	s.depth++
 	defer func() { s.depth-- }()
 	for range 1 + s.random.IntN(4) {
