@@ -48,7 +48,7 @@ type truth struct {
 	done    bool // an allocation is finished
 }
 
-const crashRate = 40 // in ten thousand steps
+const crashRate = 24 // in ten thousand steps
 
 func newShop(seed uint64) *shop {
 	s := &shop{

@@ -105,6 +105,10 @@ func (p *process) send(ctx context.Context, r *row) {
 	switch {
 	case err == nil:
 	case errors.Is(err, daxpay.ErrOutcomeUnknown), errors.Is(err, daxpay.ErrEarlierSend):
+		var answer *daxpay.AnswerError
+		if errors.As(err, &answer) && answer.Status == string(model.AllocFailed) {
+			_ = p.commit(func() { r.failures++ }) // its number is not told, so that nobody else will find that out
+		}
 		if p.shop.chance(40) {
 			p.recover(ctx, r)
 		}
@@ -280,8 +284,7 @@ func (p *process) unknown(ctx context.Context, o reconcile.Order, why *daxpay.Un
 	return p.review(ctx, p.shop.table.find(o.Kind, o.No), why.Reason)
 }
 
-// mostFailures is how often the shop sends a refund or an allocation again that the gateway calls failed. The number of
-// an allocation that failed when it was started is never told, so that it is one without a number.
+// mostFailures is how often the shop sends a refund or an allocation again that the gateway calls failed.
 const mostFailures = 8
 
 // review does what the reason allows: it sends the order again under the same number, or has a person look.
@@ -299,7 +302,7 @@ func (p *process) review(ctx context.Context, r *row, why daxpay.Reason) error {
 	if !again {
 		return p.commit(func() { r.why = why })
 	}
-	if why != daxpay.ReasonNoSuchOrder {
+	if why == daxpay.ReasonFailed {
 		if err := p.commit(func() { r.failures++ }); err != nil {
 			return err
 		}
@@ -380,7 +383,7 @@ func (p *process) resume() {
 			p.recover(p.ctx, r)
 		case r.status == isOpen && r.why == "" && age < 10*time.Minute && s.chance(2):
 			p.watch(p.ctx, r)
-		case r.isOver() && s.now().Sub(r.settled) < 20*time.Second && s.chance(30): // the customer says that he paid
+		case r.isOver() && s.now().Sub(r.settled) < 20*time.Second && s.chance(60): // the customer says that he paid
 			p.watch(p.ctx, r)
 		case r.status == isOpen && r.method == model.MethodQRCode && s.chance(1) && s.chance(60):
 			p.end(p.ctx, r)
