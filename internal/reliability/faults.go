@@ -21,8 +21,8 @@ import (
 	"github.com/daxpay-go/daxpay/param"
 )
 
-// again says of every call what may happen when its answer is lost. It is written down here a second time on purpose: what the
-// params say of themselves is what is tested.
+// again says of every call what may happen when its answer is lost. It is written down here a second time on purpose:
+// what the params say of themselves is what is tested.
 var again = map[string]struct{ repeated, readOnly bool }{
 	"PaySyncParam":             {repeated: true},
 	"RefundSyncParam":          {repeated: true},
@@ -53,8 +53,8 @@ const attempts = 3 // of Config.Retry, as it is by default
 // fault is something that goes wrong on the way.
 type fault struct {
 	name string
-	// neverSent: nothing reaches the server, and every call is tried again. Else repeatable tells whether a call goes out again
-	// whose param says that it does no harm, and known whether the gateway said that it had done nothing.
+	// neverSent: nothing reaches the server, and every call is tried again. Else repeatable tells whether a call goes
+	// out again whose param says that it does no harm, and known whether the gateway said that it had done nothing.
 	neverSent, repeatable, known bool
 	// sends is how often the transport itself sends what may be repeated, in each attempt; 0 stands for once.
 	sends int
@@ -246,24 +246,29 @@ type faultyCall struct {
 
 func faultyCalls() []faultyCall {
 	var calls []faultyCall
-	for _, kind := range message.Kinds() {
-		if !kind.IsNotice() {
-			calls = append(calls, faultyCall{kind.Name, kind.Path, daxpay.GatewayV208, func(ctx context.Context, kit *daxpay.Client) error {
-				_, err := kind.Call(ctx, kit)
-				return err
-			}})
-		}
+	type doing = func(context.Context, *daxpay.Client) error
+	add := func(name, path string, gateway daxpay.GatewayVersion, do doing) {
+		calls = append(calls, faultyCall{name, path, gateway, do})
 	}
-	return append(calls,
-		faultyCall{"LegacyPaySyncParam", "/unipay/syncPay", daxpay.GatewayV205, func(ctx context.Context, kit *daxpay.Client) error {
-			_, err := kit.SyncPayLegacy(ctx, &param.LegacyPaySyncParam{PaymentID: 1})
+	for _, kind := range message.Kinds() {
+		if kind.IsNotice() {
+			continue
+		}
+		add(kind.Name, kind.Path, daxpay.GatewayV208, func(ctx context.Context, kit *daxpay.Client) error {
+			_, err := kind.Call(ctx, kit)
 			return err
-		}},
-		faultyCall{"LegacyRefundSyncParam", "/unipay/syncRefund", daxpay.GatewayV205, func(ctx context.Context, kit *daxpay.Client) error {
-			_, err := kit.SyncRefundLegacy(ctx, &param.LegacyRefundSyncParam{RefundID: 1})
-			return err
-		}},
-	)
+		})
+	}
+	add("LegacyPaySyncParam", "/unipay/syncPay", daxpay.GatewayV205, func(ctx context.Context, kit *daxpay.Client) error {
+		_, err := kit.SyncPayLegacy(ctx, &param.LegacyPaySyncParam{PaymentID: 1})
+		return err
+	})
+	const syncRefund = "/unipay/syncRefund"
+	add("LegacyRefundSyncParam", syncRefund, daxpay.GatewayV205, func(ctx context.Context, kit *daxpay.Client) error {
+		_, err := kit.SyncRefundLegacy(ctx, &param.LegacyRefundSyncParam{RefundID: 1})
+		return err
+	})
+	return calls
 }
 
 // faulty makes every call under every fault, and counts what the server saw.

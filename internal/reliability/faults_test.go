@@ -14,7 +14,8 @@ import (
 func TestJudgeFaultFinds(t *testing.T) {
 	lost := &daxpay.TransportError{Path: "/unipay/transfer", Err: errReset}
 	unknown := &daxpay.OutcomeError{Path: "/unipay/transfer", Err: lost}
-	transfer, query := &faultyCall{name: "TransferParam", path: "/unipay/transfer"}, &faultyCall{name: "QueryPayParam", path: "/unipay/transfer"}
+	transfer := &faultyCall{name: "TransferParam", path: "/unipay/transfer"}
+	query := &faultyCall{name: "QueryPayParam", path: "/unipay/transfer"}
 	thrice := &daxpay.RetryError{Path: "/unipay/transfer", Errs: []error{lost, lost, lost}}
 	reset := &fault{repeatable: true, right: func(err error) bool { return errors.Is(err, errReset) }}
 	for name, tt := range map[string]struct {

@@ -8,11 +8,11 @@ import (
 	"sync"
 )
 
-// The ledger check is a simulation in virtual time. Shops use the client as its documentation says (ledger_program.go),
-// with a table as the only thing that outlives a crash (ledger_table.go). Between a shop and its gateway there is a line
-// that loses and changes messages (ledger_line.go), and behind the gateway a channel with its users, which acts late,
-// refuses, or does not answer (ledger_channel.go). In the end the table is compared with what the channel really did
-// (ledger_audit.go).
+// The ledger check is a simulation in virtual time. A shop (ledger_shop.go) uses the client as its documentation says
+// (ledger_program.go), with a table as the only thing that outlives a crash (ledger_table.go). Between the shop and its
+// gateway there is a line that loses and changes messages (ledger_line.go), and behind the gateway a channel with its
+// users, which acts late, refuses, or does not answer (ledger_channel.go). In the end the table is compared with what
+// the channel really did (ledger_audit.go).
 
 const (
 	ledgerOrders = 10_000
@@ -120,8 +120,9 @@ func (b *books) print(t *trial) {
 		n(timeouts), n(refusals), n(breakdowns), n(heldAnswers))
 	t.say("%d repairs were locked, %d payments late, %d refunds parts, %d failures repeated, %d refusals renumbered",
 		n(lockedRepairs), n(latePayments), n(partRefunds), n(repeats), n(renumbered))
-	t.say("%d notices of which %d lost, %d doubled and %d out of order, none for %d payments, %d attacks with query answers",
-		n(notices), n(lostNotices), n(twiceNotices), n(strayNotices), n(silentPayments), n(attacks))
+	t.say("%d notices of which %d lost, %d doubled and %d out of order, none for %d payments, "+
+		"%d attacks with query answers", n(notices), n(lostNotices),
+		n(twiceNotices), n(strayNotices), n(silentPayments), n(attacks))
 	t.say("settled by a notice %d, by reconcile %d, by Wait or Recover %d, by the call %d; refused %d, never arrived %d",
 		n(byNotice), n(byReconciler), n(byWait), n(byCall), n(refusedOrders), n(neverArrived))
 	var reasons []string

@@ -1,16 +1,11 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"net/http"
-	"net/http/httptest"
 
 	"github.com/daxpay-go/daxpay"
-	"github.com/daxpay-go/daxpay/daxpaytest"
 	"github.com/daxpay-go/daxpay/model"
-	"github.com/daxpay-go/daxpay/param"
 	"github.com/daxpay-go/daxpay/reconcile"
 )
 
@@ -105,7 +100,8 @@ func (s *shop) auditMoney() {
 	}
 }
 
-// asked is what the channel did: whether the money of the order moved, or its shares were dealt with; and that in words.
+// asked is what the channel did: whether the money of the order moved, or its shares were dealt with; and that in
+// words.
 func (s *shop) asked(r *row) (done bool, what string) {
 	t := s.truthOf(r.kind, r.no)
 	switch r.kind {
@@ -158,27 +154,8 @@ func (s *shop) isForPerson(r *row) bool {
 			r.why == daxpay.ReasonNoSuchOrder && status == "" ||
 			r.why == underWay && status == model.TransferTransferring
 	}
-	return (r.why == daxpay.ReasonFailed || r.why == daxpay.ReasonNoNumber) && a.Status == model.AllocFailed && r.failures >= mostFailures
-}
-
-// direct is a line without faults.
-type direct struct{ gateway *daxpaytest.Gateway }
-
-func (d direct) RoundTrip(q *http.Request) (*http.Response, error) {
-	w := httptest.NewRecorder()
-	d.gateway.ServeHTTP(w, q)
-	return w.Result(), nil
-}
-
-// addReceiver adds somebody who gets shares.
-func (s *shop) addReceiver(no string) {
-	config := s.gateway.Config()
-	config.HTTPClient = &http.Client{Transport: direct{s.gateway}}
-	client := must(daxpay.New(config))
-	must(client.AddAllocReceiver(context.Background(), &param.AllocReceiverAddParam{
-		ReceiverNo: no, Channel: model.ChannelAli, ReceiverType: model.ReceiverAliUserID,
-		ReceiverAccount: "2088" + no, RelationType: model.RelationStore,
-	}))
+	return (r.why == daxpay.ReasonFailed || r.why == daxpay.ReasonNoNumber) &&
+		a.Status == model.AllocFailed && r.failures >= mostFailures
 }
 
 // asPanic returns the panic that an error tells of, nil for none.
@@ -189,6 +166,3 @@ func asPanic(err error) *daxpay.PanicError {
 	}
 	return nil
 }
-
-// number is the merchant's number of the first order for something.
-func number(want int) string { return fmt.Sprintf("M%05d", want) }

@@ -247,35 +247,6 @@ func (s *shop) meanwhile(about *call) {
 	}
 }
 
-// pass lets time pass: what was planned happens, and notices are delivered.
-func (s *shop) pass(d time.Duration) {
-	s.clock.Advance(d)
-	for len(s.events) > 0 && !s.events[0].at.After(s.now()) {
-		next := s.events[0]
-		s.events = s.events[1:]
-		next.do()
-	}
-	s.collect()
-}
-
-// event is something that is planned.
-type event struct {
-	at time.Time
-	do func()
-}
-
-// plan has something happen later.
-func (s *shop) plan(after time.Duration, do func()) {
-	e := event{s.now().Add(after), do}
-	i, _ := slices.BinarySearchFunc(s.events, e, func(a, b event) int {
-		if a.at.After(b.at) {
-			return 1
-		}
-		return -1
-	})
-	s.events = slices.Insert(s.events, i, e)
-}
-
 // delivery is a notice that waits for its reply.
 type delivery struct {
 	body  []byte

@@ -87,8 +87,8 @@ func (t *table) find(kind reconcile.Kind, no string) *row { return t.byNo[string
 // watched is how long a payment that is over is listed: an hour beyond the time at which it expires.
 const watched = time.Hour
 
-// Open implements reconcile.Source: it selects the orders that are open, and the payments that are over and may still be
-// paid.
+// Open implements reconcile.Source: it selects the orders that are open, and the payments that are over and may still
+// be paid.
 func (p *process) Open(_ context.Context, kind reconcile.Kind, after string, limit int) ([]reconcile.Order, error) {
 	if p.dies() || p.shop.chance(2) {
 		return nil, errDatabase

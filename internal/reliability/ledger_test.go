@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"maps"
 	"net/http"
 	"testing"
 
@@ -38,116 +39,132 @@ func paysOut(t *testing.T, s *shop, r *row, b behaviour) {
 	s.transferred(r, s.truthOf(r.kind, r.no), b)
 }
 
+// wrongBook is a shop whose table is wrong, and the figure that has to tell.
+type wrongBook struct {
+	wrong  func(t *testing.T, s *shop)
+	figure figure
+}
+
+func setPay(s *shop, no string, channel model.PaySyncStatus, gateway model.PayStatus) {
+	s.gateway.SetPayment(daxpaytest.Payment{BizOrderNo: no, Status: channel, Order: gateway, Amount: 5})
+}
+
+func setRefund(s *shop, no, orderNo string, channel model.RefundSyncStatus, gateway model.RefundStatus) {
+	s.gateway.SetRefund(daxpaytest.Refund{BizRefundNo: no, OrderNo: orderNo, Status: channel, Order: gateway, Amount: 5})
+}
+
+// twiceBooks are those in which money moved twice.
+var twiceBooks = map[string]wrongBook{
+	"a transfer that was paid twice under its number": {func(t *testing.T, s *shop) {
+		r := s.put(&row{kind: reconcile.Transfer, no: "M1", amount: 5, status: "success"})
+		paysOut(t, s, r, obeys)
+		paysOut(t, s, r, timesOut)
+	}, paidTwice},
+	"a transfer that was refused, and paid under another number": {func(t *testing.T, s *shop) {
+		paysOut(t, s, s.put(&row{kind: reconcile.Transfer, no: "M1", want: 1, amount: 5, status: "success"}), obeys)
+		paysOut(t, s, s.put(&row{kind: reconcile.Transfer, no: "M1-2", want: 1, amount: 5, status: "success"}), timesOut)
+	}, paidTwice},
+	"a payment that was paid under two numbers": {func(_ *testing.T, s *shop) {
+		for _, no := range []string{"M1", "M1-2"} {
+			s.put(&row{kind: reconcile.Pay, no: no, want: 1, amount: 5, status: "success"})
+			setPay(s, no, model.PaySyncSuccess, model.PaySuccess)
+		}
+	}, paidTwice},
+	"a refund that was done under two numbers": {func(_ *testing.T, s *shop) {
+		for _, no := range []string{"M1", "M1-2"} {
+			s.put(&row{kind: reconcile.Refund, no: no, want: 1, amount: 5, status: "success"})
+			setRefund(s, no, "", model.RefundSyncSuccess, model.RefundSuccess)
+		}
+	}, paidTwice},
+	"refunds that are more than the payment": {func(_ *testing.T, s *shop) {
+		s.gateway.SetPayment(daxpaytest.Payment{OrderNo: "P", Status: model.PaySyncSuccess, Amount: 9})
+		for _, no := range []string{"M1", "M2"} {
+			s.put(&row{kind: reconcile.Refund, no: no, amount: 5, status: "success", payment: "P"})
+			setRefund(s, no, "P", model.RefundSyncSuccess, model.RefundSuccess)
+		}
+	}, paidTwice},
+}
+
+// earlyBooks are those in which something is called done that was not.
+var earlyBooks = map[string]wrongBook{
+	"a payment that the gateway alone calls paid": {func(_ *testing.T, s *shop) {
+		s.put(&row{kind: reconcile.Pay, no: "M1", amount: 5, status: "success"})
+		setPay(s, "M1", model.PaySyncProgress, model.PaySuccess)
+	}, wronglyDone},
+	"a payment of another amount": {func(_ *testing.T, s *shop) {
+		s.put(&row{kind: reconcile.Pay, no: "M1", amount: 6, status: "success"})
+		setPay(s, "M1", model.PaySyncSuccess, model.PaySuccess)
+	}, wronglyDone},
+	"a refund that never was": {func(_ *testing.T, s *shop) {
+		s.put(&row{kind: reconcile.Refund, no: "M1", amount: 5, status: "success"})
+	}, wronglyDone},
+	"a transfer that is still under way": {func(_ *testing.T, s *shop) {
+		s.put(&row{kind: reconcile.Transfer, no: "M1", amount: 5, status: "success"})
+	}, wronglyDone},
+	"an allocation with a share that is pending": {func(_ *testing.T, s *shop) {
+		s.put(&row{kind: reconcile.Allocation, no: "M1", amount: 5, status: "allocation_end"})
+		s.gateway.SetAllocation(daxpaytest.Allocation{BizAllocationNo: "M1", Status: model.AllocEnd})
+		s.truthOf(reconcile.Allocation, "M1").shares = 1
+	}, wronglyDone},
+	"an allocation that was not finished": {func(_ *testing.T, s *shop) {
+		s.put(&row{kind: reconcile.Allocation, no: "M1", status: "allocation_end", finish: finished})
+		s.truthOf(reconcile.Allocation, "M1").shares = 2
+	}, wronglyDone},
+}
+
+// lateBooks are those in which something was done that the shop does not know of, and what else can be wrong.
+var lateBooks = map[string]wrongBook{
+	"a closed payment that was paid late": {func(_ *testing.T, s *shop) {
+		s.put(&row{kind: reconcile.Pay, no: "M1", amount: 5, status: "close"})
+		setPay(s, "M1", model.PaySyncSuccess, model.PayClose)
+	}, wronglyRefused},
+	"a refund that was done, although the gateway calls it failed": {func(_ *testing.T, s *shop) {
+		s.put(&row{kind: reconcile.Refund, no: "M1", amount: 5, status: refused})
+		setRefund(s, "M1", "", model.RefundSyncSuccess, model.RefundFail)
+	}, wronglyRefused},
+	"a transfer that was paid, although the gateway calls it failed": {func(t *testing.T, s *shop) {
+		paysOut(t, s, s.put(&row{kind: reconcile.Transfer, no: "M1", amount: 5, status: refused}), timesOut)
+	}, wronglyRefused},
+	"an allocation that the channel has": {func(_ *testing.T, s *shop) {
+		s.put(&row{kind: reconcile.Allocation, no: "M1", amount: 5, status: refused})
+		s.truthOf(reconcile.Allocation, "M1").shares = 1
+	}, wronglyRefused},
+	"an order that was given up": {func(_ *testing.T, s *shop) {
+		s.put(&row{kind: reconcile.Pay, no: "M1", amount: 5, status: never})
+		setPay(s, "M1", model.PaySyncSuccess, model.PayProgress)
+	}, lost},
+	"an order that is in no table": {func(_ *testing.T, s *shop) {
+		s.truthOf(reconcile.Transfer, "M1").paidOut = 1
+	}, lost},
+	"an order that took effect twice": {func(_ *testing.T, s *shop) {
+		r := s.put(&row{kind: reconcile.Pay, no: "M1", amount: 5, status: "success"})
+		r.effects["success"] = 2
+		setPay(s, "M1", model.PaySyncSuccess, model.PaySuccess)
+	}, countedTwice},
+	"an open order": {func(_ *testing.T, s *shop) {
+		s.put(&row{kind: reconcile.Pay, no: "M1", amount: 5})
+		setPay(s, "M1", model.PaySyncSuccess, model.PaySuccess)
+	}, unresolved},
+	"a person who was told what is not so": {func(t *testing.T, s *shop) {
+		r := s.put(&row{kind: reconcile.Transfer, no: "M1", amount: 5, why: daxpay.ReasonSeveral})
+		paysOut(t, s, r, timesOut)
+	}, unresolved},
+	"a person who is told of what the shop can settle": {func(_ *testing.T, s *shop) {
+		s.put(&row{kind: reconcile.Refund, no: "M1", amount: 5, why: daxpay.ReasonFailed, failures: 1})
+		setRefund(s, "M1", "", model.RefundSyncFail, model.RefundFail)
+	}, unresolved},
+	"an answer to a query that was taken for a notice": {func(_ *testing.T, s *shop) {
+		s.books.count[forged]++
+	}, forged},
+}
+
 // The audit finds each kind of wrong book, and compares with the channel, not with the gateway.
 func TestAuditFinds(t *testing.T) {
-	pay := func(s *shop, no string, channel model.PaySyncStatus, gateway model.PayStatus) {
-		s.gateway.SetPayment(daxpaytest.Payment{BizOrderNo: no, Status: channel, Order: gateway, Amount: 5})
-	}
-	refund := func(s *shop, no, orderNo string, channel model.RefundSyncStatus, gateway model.RefundStatus) {
-		s.gateway.SetRefund(daxpaytest.Refund{BizRefundNo: no, OrderNo: orderNo, Status: channel, Order: gateway, Amount: 5})
-	}
-	const (
-		isPay, isRefund, isTransfer = reconcile.Pay, reconcile.Refund, reconcile.Transfer
-		success                     = "success"
-	)
-	for name, tt := range map[string]struct {
-		wrong  func(t *testing.T, s *shop)
-		figure figure
-	}{
-		"a transfer that was paid twice under its number": {func(t *testing.T, s *shop) {
-			r := s.put(&row{kind: isTransfer, no: "M1", amount: 5, status: success})
-			paysOut(t, s, r, obeys)
-			paysOut(t, s, r, timesOut)
-		}, paidTwice},
-		"a transfer that was refused, and paid under another number": {func(t *testing.T, s *shop) {
-			paysOut(t, s, s.put(&row{kind: isTransfer, no: "M1", want: 1, amount: 5, status: success}), obeys)
-			paysOut(t, s, s.put(&row{kind: isTransfer, no: "M1-2", want: 1, amount: 5, status: success}), timesOut)
-		}, paidTwice},
-		"a payment that was paid under two numbers": {func(_ *testing.T, s *shop) {
-			for _, no := range []string{"M1", "M1-2"} {
-				s.put(&row{kind: isPay, no: no, want: 1, amount: 5, status: success})
-				pay(s, no, model.PaySyncSuccess, model.PaySuccess)
-			}
-		}, paidTwice},
-		"a refund that was done under two numbers": {func(_ *testing.T, s *shop) {
-			for _, no := range []string{"M1", "M1-2"} {
-				s.put(&row{kind: isRefund, no: no, want: 1, amount: 5, status: success})
-				refund(s, no, "", model.RefundSyncSuccess, model.RefundSuccess)
-			}
-		}, paidTwice},
-		"refunds that are more than the payment": {func(_ *testing.T, s *shop) {
-			s.gateway.SetPayment(daxpaytest.Payment{OrderNo: "P", Status: model.PaySyncSuccess, Amount: 9})
-			for _, no := range []string{"M1", "M2"} {
-				s.put(&row{kind: isRefund, no: no, amount: 5, status: success, payment: "P"})
-				refund(s, no, "P", model.RefundSyncSuccess, model.RefundSuccess)
-			}
-		}, paidTwice},
-		"a payment that the gateway alone calls paid": {func(_ *testing.T, s *shop) {
-			s.put(&row{kind: isPay, no: "M1", amount: 5, status: success})
-			pay(s, "M1", model.PaySyncProgress, model.PaySuccess)
-		}, wronglyDone},
-		"a payment of another amount": {func(_ *testing.T, s *shop) {
-			s.put(&row{kind: isPay, no: "M1", amount: 6, status: success})
-			pay(s, "M1", model.PaySyncSuccess, model.PaySuccess)
-		}, wronglyDone},
-		"a refund that never was": {func(_ *testing.T, s *shop) {
-			s.put(&row{kind: isRefund, no: "M1", amount: 5, status: success})
-		}, wronglyDone},
-		"a transfer that is still under way": {func(_ *testing.T, s *shop) {
-			s.put(&row{kind: isTransfer, no: "M1", amount: 5, status: success})
-		}, wronglyDone},
-		"an allocation with a share that is pending": {func(_ *testing.T, s *shop) {
-			s.put(&row{kind: reconcile.Allocation, no: "M1", amount: 5, status: "allocation_end"})
-			s.gateway.SetAllocation(daxpaytest.Allocation{BizAllocationNo: "M1", Status: model.AllocEnd})
-			s.truthOf(reconcile.Allocation, "M1").shares = 1
-		}, wronglyDone},
-		"an allocation that was not finished": {func(_ *testing.T, s *shop) {
-			s.put(&row{kind: reconcile.Allocation, no: "M1", status: "allocation_end", finish: finished})
-			s.truthOf(reconcile.Allocation, "M1").shares = 2
-		}, wronglyDone},
-		"a closed payment that was paid late": {func(_ *testing.T, s *shop) {
-			s.put(&row{kind: isPay, no: "M1", amount: 5, status: "close"})
-			pay(s, "M1", model.PaySyncSuccess, model.PayClose)
-		}, wronglyRefused},
-		"a refund that was done, although the gateway calls it failed": {func(_ *testing.T, s *shop) {
-			s.put(&row{kind: isRefund, no: "M1", amount: 5, status: refused})
-			refund(s, "M1", "", model.RefundSyncSuccess, model.RefundFail)
-		}, wronglyRefused},
-		"a transfer that was paid, although the gateway calls it failed": {func(t *testing.T, s *shop) {
-			paysOut(t, s, s.put(&row{kind: isTransfer, no: "M1", amount: 5, status: refused}), timesOut)
-		}, wronglyRefused},
-		"an allocation that the channel has": {func(_ *testing.T, s *shop) {
-			s.put(&row{kind: reconcile.Allocation, no: "M1", amount: 5, status: refused})
-			s.truthOf(reconcile.Allocation, "M1").shares = 1
-		}, wronglyRefused},
-		"an order that was given up": {func(_ *testing.T, s *shop) {
-			s.put(&row{kind: isPay, no: "M1", amount: 5, status: never})
-			pay(s, "M1", model.PaySyncSuccess, model.PayProgress)
-		}, lost},
-		"an order that is in no table": {func(_ *testing.T, s *shop) {
-			s.truthOf(isTransfer, "M1").paidOut = 1
-		}, lost},
-		"an order that took effect twice": {func(_ *testing.T, s *shop) {
-			r := s.put(&row{kind: isPay, no: "M1", amount: 5, status: success})
-			r.effects[success] = 2
-			pay(s, "M1", model.PaySyncSuccess, model.PaySuccess)
-		}, countedTwice},
-		"an open order": {func(_ *testing.T, s *shop) {
-			s.put(&row{kind: isPay, no: "M1", amount: 5})
-			pay(s, "M1", model.PaySyncSuccess, model.PaySuccess)
-		}, unresolved},
-		"a person who was told what is not so": {func(t *testing.T, s *shop) {
-			r := s.put(&row{kind: isTransfer, no: "M1", amount: 5, why: daxpay.ReasonSeveral})
-			paysOut(t, s, r, timesOut)
-		}, unresolved},
-		"a person who is told of what the shop can settle": {func(_ *testing.T, s *shop) {
-			s.put(&row{kind: isRefund, no: "M1", amount: 5, why: daxpay.ReasonFailed, failures: 1})
-			refund(s, "M1", "", model.RefundSyncFail, model.RefundFail)
-		}, unresolved},
-		"an answer to a query that was taken for a notice": {func(_ *testing.T, s *shop) {
-			s.books.count[forged]++
-		}, forged},
-	} {
+	all := maps.Clone(twiceBooks)
+	maps.Copy(all, earlyBooks)
+	maps.Copy(all, lateBooks)
+	require.Len(t, all, len(twiceBooks)+len(earlyBooks)+len(lateBooks))
+	for name, tt := range all {
 		t.Run(name, func(t *testing.T) {
 			s := newShop(1)
 			defer s.close()
@@ -169,7 +186,9 @@ func TestAuditLeavesToAPerson(t *testing.T) {
 	paysOut(t, s, s.put(&row{kind: reconcile.Transfer, no: "M1", amount: 5, why: daxpay.ReasonFailed}), timesOut)
 	s.put(&row{kind: reconcile.Transfer, no: "M2", amount: 5, why: daxpay.ReasonNoSuchOrder})
 	s.put(&row{kind: reconcile.Refund, no: "M3", amount: 5, why: daxpay.ReasonClosed})
-	s.gateway.SetRefund(daxpaytest.Refund{BizRefundNo: "M3", Status: model.RefundSyncSuccess, Order: model.RefundClose, Amount: 5})
+	s.gateway.SetRefund(daxpaytest.Refund{
+		BizRefundNo: "M3", Status: model.RefundSyncSuccess, Order: model.RefundClose, Amount: 5,
+	})
 	require.NoError(t, s.audit())
 	require.Equal(t, map[string]int{"transfer failed": 1, "transfer no such order": 1, "refund closed": 1}, s.books.left)
 }
