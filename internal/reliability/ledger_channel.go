@@ -222,7 +222,7 @@ func (s *shop) planPayment(r *row) {
 		})
 	case n < 87: // pays at any time until some minutes after it expired, for which he need not have opened it
 		s.plan(s.within(max(1, r.expires.Sub(s.now())+latest)), func() { s.pays(r) })
-	case n < 90: // pays, and gets it back outside the gateway before that knows
+	case n < 92: // pays, and gets it back outside the gateway before that knows
 		s.plan(soon, func() {
 			if s.payable(r) {
 				ch.Returns(r.no)
@@ -275,7 +275,7 @@ func (s *shop) tells(r *row) {
 // planRefund decides when a refund that the channel has taken is done. Some are closed by the gateway meanwhile, and
 // are done or not.
 func (s *shop) planRefund(r *row) {
-	if s.chance(5) {
+	if s.chance(12) {
 		s.plan(s.within(2*time.Minute), func() { s.closeRefund(r) })
 		return
 	}

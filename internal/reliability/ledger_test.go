@@ -253,7 +253,7 @@ func TestDeadProcess(t *testing.T) {
 // Everything that the simulation is there for happens in it.
 func TestLedgerHasEverything(t *testing.T) {
 	sum := newBooks()
-	for seed := range uint64(6) {
+	for seed := range uint64(8) {
 		s := newShop(seed)
 		s.live(250)
 		require.NoError(t, s.audit())
