@@ -17,6 +17,7 @@ type truth struct {
 	paidOut int  // how often a transfer was
 	shares  int  // of an allocation: 1 if the channel has it, 2 if it has dealt with every share
 	done    bool // an allocation is finished
+	synced  bool // the shop was told by the latest sync of a payment that it was paid
 }
 
 // behaviour is how the channel treats one request.
@@ -161,17 +162,20 @@ func (s *shop) acted(about *call, b behaviour, answer []byte) {
 func (s *shop) synchronized(r *row, answer []byte) {
 	p, _ := s.gateway.Payment(r.no)
 	switch {
-	case p.Order != model.PaySuccess && contains(answer, string(model.PaySyncSuccess)):
+	case p.Order != model.PaySuccess && statusIn(answer) == string(model.PaySyncSuccess):
 		s.books.count[lockedRepairs]++
 	case p.Order == model.PayClose && r.status == isOpen && s.chance(40):
 		s.plan(s.within(8*time.Second), func() { s.pays(r) })
 	}
 }
 
-// contains tells whether an answer has the status.
-func contains(answer []byte, status string) bool {
+// statusIn is the status in an answer.
+func statusIn(answer []byte) string {
 	var envelope struct{ Data struct{ Status string } }
-	return json.Unmarshal(answer, &envelope) == nil && envelope.Data.Status == status
+	if json.Unmarshal(answer, &envelope) != nil {
+		return ""
+	}
+	return envelope.Data.Status
 }
 
 // transferred notes that the channel paid out, if the gateway asked it.
@@ -334,14 +338,16 @@ func (s *shop) operate() {
 	s.plan(30*time.Second, func() { enable(true); s.off = false })
 }
 
-// settled is told of every row that gets a status.
-func (s *shop) settled(r *row, standing model.Standing) {
+// settled is told of every row that gets a status, and by whom.
+func (s *shop) settled(r *row, standing model.Standing, by figure) {
 	if standing != model.Succeeded {
+		if s.truthOf(r.kind, r.no).synced && (by == byWait || by == byReconciler) {
+			s.wrong(wronglyRefused, "%s %s is called %s after a sync that said that it was paid", r.kind, r.no, r.status)
+		}
 		return
 	}
 	if done, what := s.asked(r); !done {
-		s.books.count[wronglyDone]++
-		s.faults.add("%s %s is called %s; the channel: %s", r.kind, r.no, r.status, what)
+		s.wrong(wronglyDone, "%s %s is called %s; the channel: %s", r.kind, r.no, r.status, what)
 	}
 	if r.kind == reconcile.Allocation && s.chance(50) {
 		r.finish = toFinish

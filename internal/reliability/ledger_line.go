@@ -38,9 +38,11 @@ func (p *process) RoundTrip(q *http.Request) (*http.Response, error) {
 	q.Body = io.NopCloser(bytes.NewReader(body))
 	m := &sending{request: q, body: body}
 	var res *http.Response
-	if s.chance(80) {
+	if s.unaware || s.chance(80) {
 		res = s.arrive(m)
+		s.heard(m, true)
 	} else {
+		s.heard(m, false)
 		s.books.count[spoiledCalls]++
 		res, err = s.spoil(ctx, m)
 	}
@@ -50,10 +52,20 @@ func (p *process) RoundTrip(q *http.Request) (*http.Response, error) {
 	return res, err
 }
 
+// heard notes whether the shop is told by a sync that a payment was paid.
+func (s *shop) heard(m *sending, intact bool) {
+	about := s.read(m)
+	if about.operation != daxpaytest.OpPaySync || about.order == nil {
+		return
+	}
+	s.truthOf(about.order.kind, about.no).synced = intact && m.status == string(model.PaySyncSuccess)
+}
+
 // sending is a request on its way.
 type sending struct {
 	request *http.Request
 	body    []byte
+	status  string // in the answer to a sync
 }
 
 // spoil is what goes wrong with a call.
@@ -175,6 +187,9 @@ func (s *shop) arrive(m *sending) *http.Response {
 		s.books.count[lockedCalls]++
 		locked = true
 	}
+	if about.operation == daxpaytest.OpPaySync {
+		m.status = statusIn(answer)
+	}
 	if behaviour == timesOut && s.depth == 0 {
 		s.pass(15 * time.Second)
 	}
@@ -238,7 +253,9 @@ func (s *shop) meanwhile(about *call) {
 		}
 	case 1:
 		if about.path == "/unipay/refund" || about.isPayment() && r.method == model.MethodQRCode {
-			p.send(p.ctx, r)
+			s.unaware = true
+			p.sendUnaware(p.ctx, r)
+			s.unaware = false
 		}
 	case 2:
 		p.watch(p.ctx, r)

@@ -117,6 +117,16 @@ func (p *process) send(ctx context.Context, r *row) {
 	}
 }
 
+// sendUnaware sends an order in a part of the program that does not know that another part is sending it, as after a
+// double click. It believes that a refusal proves that the order did nothing, unless the client says that an earlier send
+// can be the reason.
+func (p *process) sendUnaware(ctx context.Context, r *row) {
+	err := p.call(ctx, r)
+	if err != nil && !errors.Is(err, daxpay.ErrOutcomeUnknown) && !errors.Is(err, daxpay.ErrEarlierSend) {
+		p.replace(r, refused, refusedOrders)
+	}
+}
+
 // call sends the order, and stores what success proves.
 func (p *process) call(ctx context.Context, r *row) error {
 	succeeded := func(status string, yes bool) {
@@ -140,6 +150,9 @@ func (p *process) call(ctx context.Context, r *row) error {
 			return err
 		}
 		succeeded(string(res.Data.Status), res.Data.Status == model.TransferSuccess)
+		if res.Data.Status == model.TransferFail { // the client must not call that a proof
+			p.replace(r, refused, refusedOrders)
+		}
 	case reconcile.Allocation:
 		res, err := p.client.StartAllocation(ctx, p.shop.allocationParam(r))
 		if err != nil {
@@ -161,7 +174,7 @@ func (p *process) replace(r *row, status string, by figure) {
 			return
 		}
 		s.books.count[by]++
-		s.settled(r, model.Ended)
+		s.settled(r, model.Ended, by)
 		if numbers := s.numbers[r.want]; numbers < mostNumbers {
 			next := *r
 			next.no, next.status, next.sends, next.gatewayNo = fmt.Sprintf("%s-%d", r.no[:6], numbers+1), isOpen, 0, ""

@@ -34,6 +34,7 @@ type shop struct {
 	numbers  map[int]int // by want, how many orders there were for it
 	process  *process
 	calm     bool // the database does not fail
+	unaware  bool // neither does the line
 	books    *books
 	faults   faults
 

@@ -136,7 +136,7 @@ func (p *process) settle(r *row, amount int64, status string, standing model.Sta
 		if r.settle(status, standing) {
 			r.settled = p.shop.now()
 			p.shop.books.count[by]++
-			p.shop.settled(r, standing)
+			p.shop.settled(r, standing, by)
 		}
 	})
 }
