@@ -338,12 +338,17 @@ func (s *shop) operate() {
 	s.plan(30*time.Second, func() { enable(true); s.off = false })
 }
 
-// settled is told of every row that gets a status, and by whom.
-func (s *shop) settled(r *row, standing model.Standing, by figure) {
+// told is what the client says of an order, whether the shop needs it or not. It must not say that a payment is over
+// right after a sync that said that it was paid.
+func (s *shop) told(r *row, status string, standing model.Standing, by figure) {
+	if standing == model.Ended && s.truthOf(r.kind, r.no).synced && (by == byWait || by == byReconciler) {
+		s.wrong(wronglyRefused, "%s %s is called %s after a sync that said that it was paid", r.kind, r.no, status)
+	}
+}
+
+// settled is told of every row that gets a status.
+func (s *shop) settled(r *row, standing model.Standing) {
 	if standing != model.Succeeded {
-		if s.truthOf(r.kind, r.no).synced && (by == byWait || by == byReconciler) {
-			s.wrong(wronglyRefused, "%s %s is called %s after a sync that said that it was paid", r.kind, r.no, r.status)
-		}
 		return
 	}
 	if done, what := s.asked(r); !done {

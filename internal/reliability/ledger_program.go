@@ -174,7 +174,7 @@ func (p *process) replace(r *row, status string, by figure) {
 			return
 		}
 		s.books.count[by]++
-		s.settled(r, model.Ended, by)
+		s.settled(r, model.Ended)
 		if numbers := s.numbers[r.want]; numbers < mostNumbers {
 			next := *r
 			next.no, next.status, next.sends, next.gatewayNo = fmt.Sprintf("%s-%d", r.no[:6], numbers+1), isOpen, 0, ""
@@ -398,7 +398,7 @@ func (p *process) resume() {
 			p.watch(p.ctx, r)
 		case r.isOver() && s.now().Sub(r.settled) < 20*time.Second && s.chance(60): // the customer says that he paid
 			p.watch(p.ctx, r)
-		case r.status == isOpen && r.method == model.MethodQRCode && s.chance(1) && s.chance(60):
+		case r.status == isOpen && r.why == "" && r.method == model.MethodQRCode && s.chance(1) && s.chance(60):
 			p.end(p.ctx, r)
 		case r.kind == reconcile.Transfer && r.status == isOpen && r.why == "" && age > 2*time.Hour:
 			_ = p.commit(func() { r.why = underWay })

@@ -132,11 +132,12 @@ func (p *process) settle(r *row, amount int64, status string, standing model.Sta
 	if amount != r.amount {
 		return errors.New("the amount is another one")
 	}
+	p.shop.told(r, status, standing, by)
 	return p.commit(func() {
 		if r.settle(status, standing) {
 			r.settled = p.shop.now()
 			p.shop.books.count[by]++
-			p.shop.settled(r, standing, by)
+			p.shop.settled(r, standing)
 		}
 	})
 }
