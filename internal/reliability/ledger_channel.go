@@ -17,7 +17,8 @@ type truth struct {
 	paidOut int  // how often a transfer was
 	shares  int  // of an allocation: 1 if the channel has it, 2 if it has dealt with every share
 	done    bool // an allocation is finished
-	synced  bool // the shop was told by the latest sync of a payment that it was paid
+	// synced is who was told by the latest sync of a payment that it was paid: byWait or byReconciler, 0 for nobody.
+	synced figure
 }
 
 // behaviour is how the channel treats one request.
@@ -341,7 +342,7 @@ func (s *shop) operate() {
 // told is what the client says of an order, whether the shop needs it or not. It must not say that a payment is over
 // right after a sync that said that it was paid.
 func (s *shop) told(r *row, status string, standing model.Standing, by figure) {
-	if standing == model.Ended && s.truthOf(r.kind, r.no).synced && (by == byWait || by == byReconciler) {
+	if standing == model.Ended && by == s.truthOf(r.kind, r.no).synced {
 		s.wrong(wronglyRefused, "%s %s is called %s after a sync that said that it was paid", r.kind, r.no, status)
 	}
 }

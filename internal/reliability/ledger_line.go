@@ -36,7 +36,10 @@ func (p *process) RoundTrip(q *http.Request) (*http.Response, error) {
 	ctx := q.Context()
 	q = q.Clone(context.WithoutCancel(ctx)) // it may arrive late
 	q.Body = io.NopCloser(bytes.NewReader(body))
-	m := &sending{request: q, body: body}
+	m := &sending{request: q, body: body, by: byReconciler}
+	if ctx.Value(waiting{}) != nil {
+		m.by = byWait
+	}
 	var res *http.Response
 	if s.unaware || s.chance(80) {
 		res = s.arrive(m)
@@ -58,14 +61,21 @@ func (s *shop) heard(m *sending, intact bool) {
 	if about.operation != daxpaytest.OpPaySync || about.order == nil {
 		return
 	}
-	s.truthOf(about.order.kind, about.no).synced = intact && m.status == string(model.PaySyncSuccess)
+	t := s.truthOf(about.order.kind, about.no)
+	if t.synced = 0; intact && m.status == string(model.PaySyncSuccess) {
+		t.synced = m.by
+	}
 }
+
+// waiting is the key in the context of a Wait or a Recover.
+type waiting struct{}
 
 // sending is a request on its way.
 type sending struct {
 	request *http.Request
 	body    []byte
 	status  string // in the answer to a sync
+	by      figure // who asks: byWait or byReconciler
 }
 
 // spoil is what goes wrong with a call.

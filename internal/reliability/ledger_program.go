@@ -193,7 +193,7 @@ const looks = 6
 // wait is how the shop waits for an order: a few looks, between which time passes for everybody else. The client counts
 // the age of the order by the real clock, so Made is set back by the virtual age.
 func (p *process) wait(ctx context.Context, r *row) (context.Context, daxpay.Wait, context.CancelFunc) {
-	ctx, cancel := context.WithCancel(ctx)
+	ctx, cancel := context.WithCancel(context.WithValue(ctx, waiting{}, true))
 	n := 0
 	return ctx, daxpay.Wait{
 		Made: time.Now().Add(-p.shop.now().Sub(r.sent)), Amount: r.amount, First: 1, Ceiling: 1,
@@ -208,18 +208,18 @@ func (p *process) wait(ctx context.Context, r *row) (context.Context, daxpay.Wai
 
 // recover finds out what became of an order whose outcome is unknown.
 func (p *process) recover(ctx context.Context, r *row) {
-	waiting, w, cancel := p.wait(ctx, r)
+	limited, w, cancel := p.wait(ctx, r)
 	defer cancel()
 	switch r.kind {
 	case reconcile.Pay:
-		m, err := p.asking.RecoverPay(waiting, p.shop.payParam(r), w)
+		m, err := p.asking.RecoverPay(limited, p.shop.payParam(r), w)
 		if err == nil && m.Standing() == model.Open && r.method == model.MethodQRCode && p.shop.chance(50) {
 			p.send(ctx, r) // the same again brings the code for the customer
 			return
 		}
 		p.recovered(ctx, r, err, m != nil, func() error { return p.found(r, m.Amount, string(m.Status), m.Standing()) })
 	case reconcile.Refund:
-		m, err := p.asking.RecoverRefund(waiting, p.shop.refundParam(r), w)
+		m, err := p.asking.RecoverRefund(limited, p.shop.refundParam(r), w)
 		p.recovered(ctx, r, err, m != nil, func() error { return p.found(r, m.Amount, string(m.Status), m.Standing()) })
 	default:
 		p.watch(ctx, r)
@@ -253,23 +253,23 @@ func (p *process) found(r *row, amount int64, status string, standing model.Stan
 
 // watch is a page of the shop that waits for an order.
 func (p *process) watch(ctx context.Context, r *row) {
-	waiting, w, cancel := p.wait(ctx, r)
+	limited, w, cancel := p.wait(ctx, r)
 	defer cancel()
 	var err error
 	switch r.kind {
 	case reconcile.Pay:
 		var m *model.PayOrderModel
-		if m, err = p.asking.WaitPay(waiting, &param.QueryPayParam{BizOrderNo: r.no}, w); err == nil {
+		if m, err = p.asking.WaitPay(limited, &param.QueryPayParam{BizOrderNo: r.no}, w); err == nil {
 			err = p.found(r, m.Amount, string(m.Status), m.Standing())
 		}
 	case reconcile.Refund:
 		var m *model.RefundOrderModel
-		if m, err = p.asking.WaitRefund(waiting, &param.QueryRefundParam{BizRefundNo: r.no}, w); err == nil {
+		if m, err = p.asking.WaitRefund(limited, &param.QueryRefundParam{BizRefundNo: r.no}, w); err == nil {
 			err = p.found(r, m.Amount, string(m.Status), m.Standing())
 		}
 	case reconcile.Transfer:
 		var m *model.TransferOrderModel
-		if m, err = p.asking.WaitTransfer(waiting, &param.QueryTransferParam{BizTransferNo: r.no}, w); err == nil {
+		if m, err = p.asking.WaitTransfer(limited, &param.QueryTransferParam{BizTransferNo: r.no}, w); err == nil {
 			err = p.found(r, m.Amount, string(m.Status), m.Standing())
 		}
 	case reconcile.Allocation:
@@ -277,7 +277,7 @@ func (p *process) watch(ctx context.Context, r *row) {
 			return // the reconciler has it started again
 		}
 		var m *model.AllocOrderModel
-		if m, err = p.asking.WaitAllocation(waiting, &param.QueryAllocOrderParam{AllocationNo: r.gatewayNo}, w); err == nil {
+		if m, err = p.asking.WaitAllocation(limited, &param.QueryAllocOrderParam{AllocationNo: r.gatewayNo}, w); err == nil {
 			err = p.found(r, m.Amount, string(m.Status), m.Standing())
 		}
 	}
