@@ -368,12 +368,12 @@ func (r *Reconciler) over(j *job, f *found) outcome {
 	if f.expires.IsZero() {
 		j.until = j.made.Add(follow.LateWindow)
 	}
-	switch now := r.options.Now(); {
-	case now.Before(j.until):
-		j.next = j.until.Sub(j.made)
+	switch age, until := r.age(j), j.until.Sub(j.made); {
+	case age < until:
+		j.next = until
 		return over
-	case !j.follow.Told() && now.Before(j.until.Add(lost)):
-		r.later(j)
+	case age < until+lost && !j.follow.ToldSince(until):
+		j.next = age + max(2*time.Minute, age-until)
 		return over
 	}
 	return taken

@@ -269,10 +269,8 @@ func (t *orders) put(j *job, what outcome, now time.Time) {
 		if !e.late {
 			t.taken++
 		}
-		e.late, e.failures, e.until, pause = true, 0, j.until, j.made.Add(j.next).Sub(now)
-		if now.Before(j.until) {
-			e.follow = t.rules(e.order)
-		}
+		e.late, e.follow = true, t.rules(e.order)
+		e.failures, e.until, pause = 0, j.until, j.made.Add(j.next).Sub(now)
 	case failed:
 		e.failures++
 		pause = jitter(doubled(t.retryAfter, e.failures-1, t.ceiling))

@@ -617,6 +617,34 @@ func TestPaidLateAndTheChannelDoesNotAnswer(t *testing.T) {
 	require.Equal(t, 1, b.wires.syncs())
 }
 
+// A sync from before that time does not do, even if its query was answered only afterwards.
+func TestPaidLateAfterTheSyncAndBeforeTheQuery(t *testing.T) {
+	b := newBench(t)
+	b.order(reconcile.Pay, "P", 100, time.Hour)
+	b.gw.put(payment{
+		no: "P", amount: 100, status: model.PayClose, channel: model.PaySyncClosed, expires: b.now().Add(time.Minute),
+	})
+	down := false
+	b.wires.before = func(r *http.Request) (int, string, error) {
+		if strings.Contains(r.URL.Path, "/sync/") {
+			down = true
+		} else if down {
+			return 0, "", errDown
+		}
+		return 0, "", nil
+	}
+	r := b.reconciler(nil)
+	require.NoError(t, r.Once(ctx))
+	require.Empty(t, b.shop.taken())
+	b.wires.before = nil
+	b.gw.pay("P", true)
+	for range 20 {
+		b.clock.pass(7 * time.Minute)
+		require.NoError(t, r.Once(ctx))
+	}
+	require.Equal(t, []string{"pay P close", "pay P success"}, b.shop.taken())
+}
+
 // The channel of a closed payment that still waits is an error for good: it is asked seldom, and not for ever.
 func TestAClosedPaymentWhoseChannelWaitsForGood(t *testing.T) {
 	b := newBench(t)
@@ -632,7 +660,7 @@ func TestAClosedPaymentWhoseChannelWaitsForGood(t *testing.T) {
 		require.NoError(t, r.Once(ctx))
 	}
 	require.Empty(t, b.shop.taken())
-	require.LessOrEqual(t, b.wires.syncs(), 6)
+	require.LessOrEqual(t, b.wires.syncs(), 8)
 	b.clock.pass(24 * time.Hour)
 	require.NoError(t, r.Once(ctx))
 	require.Empty(t, b.wires.seen())

@@ -209,8 +209,11 @@ func (o *Order) Seen(age time.Duration, standing model.Standing, status string) 
 	return false, ""
 }
 
-// Told tells whether the latest sync brought the channel's word. One that was refused, locked or lost did not.
-func (o *Order) Told() bool { return o.latest == Moved || o.latest == Returned || o.latest == Other }
+// ToldSince tells whether a sync, made at that age or later, brought the channel's word. One that was refused, locked or
+// lost did not.
+func (o *Order) ToldSince(age time.Duration) bool {
+	return o.syncedAt >= age && (o.latest == Moved || o.latest == Returned || o.latest == Other)
+}
 
 // isOver tells whether a payment that is closed, or a refund that failed, is that after all: the sync has to say so
 // first.
