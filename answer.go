@@ -147,7 +147,9 @@ func (o *opening) screen() error {
 		return o.refused(ErrProtocol, "resTime", err.Error())
 	}
 	made := time.Unix(seconds, 0)
-	if age := o.Now().Sub(made); o.MaxAge > 0 && (age > o.MaxAge || age < -o.MaxAge) {
+	age := o.Now().Sub(made)
+	o.answer.ahead = age
+	if o.MaxAge > 0 && (age > o.MaxAge || age < -o.MaxAge) {
 		return o.refused(ErrStale, "resTime",
 			fmt.Sprintf("is %v from now: check the clocks on both sides, see Config.MaxAge", age.Round(time.Second)))
 	}
@@ -160,7 +162,6 @@ func (o *opening) screen() error {
 	if err := o.call.answerPlan.Screen(o.data, wire.Screening{AllowText: o.AllowAmbiguousText}); err != nil {
 		return memberFault(err, o.refused)
 	}
-	o.answer.made = made
 	o.learn(o.reply, made)
 	return nil
 }
@@ -179,7 +180,7 @@ func (o *opening) notRefusedByBusiness() error {
 	}
 	return &GatewayError{
 		Path: o.path, Code: o.answer.code, Msg: o.answer.msg, TraceID: o.answer.traceID, Business: true, Signed: o.answer.verified,
-		proof: o.call.proofOf(o.answer.msg), made: o.answer.made,
+		proof: o.call.proofOf(o.answer.msg), ahead: o.answer.ahead,
 	}
 }
 

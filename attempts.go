@@ -39,7 +39,7 @@ type answer struct {
 	msg      string
 	traceID  string
 	raw      []byte
-	made     time.Time // resTime
+	ahead    time.Duration // from resTime until it came
 	verified bool
 
 	secretIndex int // of the secret under which it was verified

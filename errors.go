@@ -122,7 +122,7 @@ type GatewayError struct {
 	Signed bool
 
 	proof gateway.Proof
-	made  time.Time // by the gateway's clock, if it is signed
+	ahead time.Duration // how far this machine's clock was ahead of the gateway's when it came, if it is signed
 }
 
 // Is tells that the refusal is ErrNoSuchOrder or ErrEarlierSend.

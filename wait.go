@@ -290,7 +290,7 @@ func (c *Client) speaks() gateway.Version {
 func (c *Client) provesAbsence(err error) bool {
 	var refusal *GatewayError
 	return c.speaks().KnowsNonce() && c.core.trusted && errors.As(err, &refusal) && refusal.Signed &&
-		c.core.Now().Sub(refusal.made) <= tolerable
+		refusal.ahead <= tolerable
 }
 
 // wait is a Wait at work.
@@ -423,8 +423,7 @@ func (f *wait[M]) refused(asked time.Duration, err error) (end bool, _ error) {
 		return false, err
 	case errors.Is(err, ErrNoSuchOrder) && (f.kind == follow.Transfer || !f.client.provesAbsence(err)):
 		return true, &UnresolvedError{Path: f.path, Reason: ReasonNoSuchOrder, Err: err}
-	case f.kind == follow.Transfer && errors.As(err, &refusal) &&
-		follow.SeveralTransfers(refusal.Code, refusal.Msg):
+	case f.kind == follow.Transfer && errors.As(err, &refusal) && follow.SeveralTransfers(refusal.Code, refusal.Msg):
 		return true, &UnresolvedError{Path: f.path, Reason: ReasonSeveral, Err: err}
 	}
 	return !passes(err), err

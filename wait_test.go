@@ -375,6 +375,10 @@ func TestWaitingRules(t *testing.T) {
 			wait: "WaitTransfer", query: []any{systemError, transferIs("success")}, status: "success",
 			standing: model.Succeeded, after: time.Second,
 		},
+		"10: a system error about an old transfer": {
+			wait: "WaitTransfer", query: []any{systemError, transferIs("success")}, status: "success",
+			standing: model.Succeeded, made: time.Minute, after: time.Second, before: 6 * time.Second,
+		},
 		"10: no such transfer": {
 			wait: "WaitTransfer", query: []any{noOrder}, is: unknown, reason: daxpay.ReasonNoSuchOrder,
 			after: 20 * time.Second,

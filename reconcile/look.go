@@ -212,7 +212,6 @@ func (r *Reconciler) ask(ctx context.Context, l lookup, j *job) outcome {
 			r.report(j.order, syncErr)
 		}
 	}
-	asked := r.age(j)
 	var f found
 	err := r.call(ctx, func() (err error) {
 		f, err = l.query(ctx, j.order)
@@ -222,7 +221,7 @@ func (r *Reconciler) ask(ctx context.Context, l lookup, j *job) outcome {
 		err = f.about(j.order, l.path)
 	}
 	if err != nil {
-		return r.refused(ctx, l, j, asked, err)
+		return r.refused(ctx, l, j, err)
 	}
 	end, why := j.follow.Seen(r.age(j), f.standing, f.status)
 	switch {
@@ -247,7 +246,7 @@ func (r *Reconciler) later(j *job) outcome {
 }
 
 // refused is what comes of an error of the query.
-func (r *Reconciler) refused(ctx context.Context, l lookup, j *job, asked time.Duration, err error) outcome {
+func (r *Reconciler) refused(ctx context.Context, l lookup, j *job, err error) outcome {
 	var refusal *daxpay.GatewayError
 	if !errors.As(err, &refusal) {
 		return r.fault(ctx, j, err)
@@ -359,7 +358,8 @@ func (r *Reconciler) hand(ctx context.Context, j *job, f *found) outcome {
 	return taken
 }
 
-// over is the outcome for a payment that is over: it may still be paid until some time after its expiry.
+// over is the outcome for a payment that is over: it may still be paid until some time after its expiry. The sync that
+// is due then has to bring the channel's word, or a later one has to.
 func (r *Reconciler) over(j *job, f *found) outcome {
 	if r.options.QueryOnly {
 		return taken
@@ -368,7 +368,12 @@ func (r *Reconciler) over(j *job, f *found) outcome {
 	if f.expires.IsZero() {
 		j.until = j.made.Add(follow.LateWindow)
 	}
-	if r.options.Now().Before(j.until) {
+	switch age, until := r.age(j), j.until.Sub(j.made); {
+	case age < until:
+		j.next = until
+		return over
+	case age < until+lost && !j.follow.ToldSince(until):
+		j.next = age + max(2*time.Minute, age-until)
 		return over
 	}
 	return taken

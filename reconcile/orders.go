@@ -269,7 +269,7 @@ func (t *orders) put(j *job, what outcome, now time.Time) {
 			t.taken++
 		}
 		e.late, e.follow = true, t.rules(e.order)
-		e.failures, e.until, pause = 0, j.until, j.until.Sub(now)
+		e.failures, e.until, pause = 0, j.until, j.made.Add(j.next).Sub(now)
 	case failed:
 		e.failures++
 		pause = jitter(doubled(t.retryAfter, e.failures-1, t.ceiling))

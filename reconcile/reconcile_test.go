@@ -501,6 +501,23 @@ func TestAFailedRefundThatIsSentAgain(t *testing.T) {
 	require.Equal(t, []string{"refund R success"}, b.shop.taken())
 }
 
+// Rule 10: only its own text says that a transfer was sent twice.
+func TestASystemErrorSaysNothingAboutATransfer(t *testing.T) {
+	b := newBench(t)
+	b.order(reconcile.Transfer, "X", 100, time.Hour)
+	b.wires.before = func(*http.Request) (int, string, error) {
+		return 200, `{"code":10001,"msg":"系统错误","traceId":"t-1"}`, nil
+	}
+	r := b.reconciler(func(s *reconcile.Sink, _ *reconcile.Options) {
+		s.Unknown = func(_ context.Context, _ reconcile.Order, why *daxpay.UnresolvedError) error { return why }
+	})
+	require.NoError(t, r.Once(ctx))
+	errs := b.shop.errors()
+	require.Len(t, errs, 1)
+	require.NotErrorIs(t, errs[0], daxpay.ErrOutcomeUnknown)
+	require.EqualValues(t, 1, r.Stats().Faults)
+}
+
 // Rule 3: a payment that is over is handed on as that, synchronized once more when it cannot be paid any more, and
 // handed on again if it was paid after all.
 func TestPaidAfterItWasClosed(t *testing.T) {
@@ -565,6 +582,89 @@ func TestPaidAfterItWasClosed(t *testing.T) {
 			require.Zero(t, r.Stats().Open)
 		})
 	}
+}
+
+// The sync that is due when a closed payment can no longer be paid is made again until it brings the channel's word: an
+// error, such as of a channel that answered too late, does not say that the payment was not paid.
+func TestPaidLateAndTheChannelDoesNotAnswer(t *testing.T) {
+	b := newBench(t)
+	b.order(reconcile.Pay, "P", 100, time.Minute)
+	b.gw.put(payment{
+		no: "P", amount: 100, status: model.PayClose, channel: model.PaySyncClosed, expires: b.now().Add(20 * time.Minute),
+	})
+	r := b.reconciler(nil)
+	require.NoError(t, r.Once(ctx))
+	require.Equal(t, []string{"pay P close"}, b.shop.taken())
+	b.shop.put(reconcile.Order{Kind: reconcile.Pay, No: "P", Amount: 100, Made: b.now(), Ended: true})
+	b.gw.pay("P", true)
+	down := true
+	b.wires.before = func(r *http.Request) (int, string, error) {
+		if down && strings.Contains(r.URL.Path, "/sync/") {
+			return 200, `{"code":10001,"msg":"Field 'sync_info' doesn't have a default value"}`, nil
+		}
+		return 0, "", nil
+	}
+	b.clock.pass(26 * time.Minute)
+	require.NoError(t, r.Once(ctx))
+	require.Empty(t, b.shop.taken())
+	down = false
+	b.wires.seen()
+	for range 30 {
+		b.clock.pass(time.Minute)
+		require.NoError(t, r.Once(ctx))
+	}
+	require.Equal(t, []string{"pay P success"}, b.shop.taken())
+	require.Equal(t, 1, b.wires.syncs())
+}
+
+// A sync from before that time does not do, even if its query was answered only afterwards.
+func TestPaidLateAfterTheSyncAndBeforeTheQuery(t *testing.T) {
+	b := newBench(t)
+	b.order(reconcile.Pay, "P", 100, time.Hour)
+	b.gw.put(payment{
+		no: "P", amount: 100, status: model.PayClose, channel: model.PaySyncClosed, expires: b.now().Add(time.Minute),
+	})
+	down := false
+	b.wires.before = func(r *http.Request) (int, string, error) {
+		if strings.Contains(r.URL.Path, "/sync/") {
+			down = true
+		} else if down {
+			return 0, "", errDown
+		}
+		return 0, "", nil
+	}
+	r := b.reconciler(nil)
+	require.NoError(t, r.Once(ctx))
+	require.Empty(t, b.shop.taken())
+	b.wires.before = nil
+	b.gw.pay("P", true)
+	for range 20 {
+		b.clock.pass(7 * time.Minute)
+		require.NoError(t, r.Once(ctx))
+	}
+	require.Equal(t, []string{"pay P success"}, b.shop.taken(), "what the sync said is stale, so it is made again")
+}
+
+// The channel of a closed payment that still waits is an error for good: it is asked seldom, and not for ever.
+func TestAClosedPaymentWhoseChannelWaitsForGood(t *testing.T) {
+	b := newBench(t)
+	b.order(reconcile.Pay, "P", 100, time.Minute)
+	b.gw.put(payment{
+		no: "P", amount: 100, status: model.PayClose, channel: model.PaySyncProgress, expires: b.now().Add(20 * time.Minute),
+	})
+	r := b.reconciler(nil)
+	require.NoError(t, r.Once(ctx))
+	require.Equal(t, []string{"pay P close"}, b.shop.taken())
+	for range 120 {
+		b.clock.pass(time.Minute)
+		require.NoError(t, r.Once(ctx))
+	}
+	require.Empty(t, b.shop.taken())
+	require.LessOrEqual(t, b.wires.syncs(), 8)
+	b.clock.pass(24 * time.Hour)
+	require.NoError(t, r.Once(ctx))
+	require.Empty(t, b.wires.seen())
+	require.Zero(t, r.Stats().Open)
 }
 
 // A late payment that nobody lists is not looked at for ever.

@@ -212,6 +212,12 @@ func (o *Order) Seen(age time.Duration, standing model.Standing, status string) 
 	return false, ""
 }
 
+// ToldSince tells whether a sync, made at that age or later, brought the channel's word. One that was refused, locked or
+// lost did not.
+func (o *Order) ToldSince(age time.Duration) bool {
+	return o.syncedAt >= age && (o.latest == Moved || o.latest == Returned || o.latest == Other)
+}
+
 // isOver tells whether a payment that is closed, or a refund that failed, is that after all: the sync has to say so
 // first.
 func (o *Order) isOver(age time.Duration, fresh, waits bool) bool {
