@@ -78,15 +78,14 @@ func opener(body []byte) subject {
 	keys := []*wire.Key{wire.NewKey(wire.HMACSHA256, secret)}
 	var envelope, inner wire.Object
 	return once("open", func() error {
-		inner.Expect(plan)
 		if err := envelope.ReadWith(body, &inner, "data"); err != nil {
 			return err
 		}
-		traceID, _ := envelope.At(wire.TraceID)
+		traceID, _ := envelope.Get("traceId")
 		if trace := string(traceID.Text()); trace == "" {
 			return errors.New("no trace id")
 		}
-		code, _ := envelope.At(wire.Code)
+		code, _ := envelope.Get("code")
 		if n, err := code.Int(); n != 0 || err != nil {
 			return fmt.Errorf("code %d, %w", n, err)
 		}

@@ -1,21 +1,14 @@
 package wire
 
 import (
-	"bytes"
-	"crypto/sha256"
-	"crypto/subtle"
-	"encoding/hex"
 	"fmt"
 	"reflect"
-	"slices"
-	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/daxpay-go/daxpay/internal/gateway"
-	"github.com/daxpay-go/daxpay/model"
 )
 
 func BenchmarkSignParam(b *testing.B) {
@@ -97,91 +90,5 @@ func BenchmarkHostile(b *testing.B) {
 				}
 			})
 		}
-	}
-}
-
-var signText = `,"` + SignName + `":"`
-
-// BenchmarkTricks measures what the comments on tricks in this package say that they buy, beside the plain way.
-func BenchmarkTricks(b *testing.B) {
-	digest := sha256.Sum256(nil)
-	var sign, other [64]byte
-	hex.Encode(sign[:], digest[:])
-	other = sign
-	long := []byte(strings.Repeat("0123456789abcdef", 64))
-	plan := planOf(b, model.PayNotice{})
-	names := make(map[string]int)
-	for i, f := range plan.Fields {
-		names[f.Name] = i
-	}
-	name := []byte("outOrderNo")
-	notices := `{"code":0,"msg":null,"resTime":1,"sign":"x","orderNo":"1","bizOrderNo":"1","outOrderNo":"1","title":"1","description":"1","allocation":false,"autoAllocation":false,` +
-		`"channel":"1","method":"1","amount":100,"status":"success","refundStatus":"1","allocStatus":null,"payTime":1,"expiredTime":1,"closeTime":null}`
-	message := read(b, notices)
-	order := message.sorted()
-	text, quoted := []byte(notices), []byte(`{"outOrderNo":"1"}`)
-	expected := plan.table.find(word(name, 0, len(name)), name)
-	message.Expect(plan)
-	digits := []byte("1715500234")
-	var dst [64]byte
-	key := NewKey(HMACSHA256, "123456")
-	var o Object
-	signLong := func(text string) {
-		_ = o.Read([]byte(text))
-		_, _ = key.AppendSign(dst[:0], &o, shanghai)
-	}
-	for _, trick := range []struct {
-		name string
-		run  func()
-	}{
-		{"equal", func() { equal(digest[:], other[:]) }},
-		{"equal/plain", func() {
-			hex.Encode(sign[:], digest[:])
-			subtle.ConstantTimeCompare(sign[:], other[:])
-		}},
-		{"hex", func() { appendHex(sign[:0], digest[:]) }},
-		{"hex/plain", func() { hex.Encode(sign[:], digest[:]) }},
-		{"words, 1 KiB", func() { plain(long, 0) }},
-		{"words, 1 KiB/plain", func() { holds(long) }},
-		{"field", func() { plan.table.find(word(name, 0, len(name)), name) }},
-		{"field/plain", func() { _ = names[string(name)] }},
-		{"order", func() { message.order.fits(&message.members, false) }},
-		{"order/plain", func() {
-			slices.Sort(order)
-			slices.SortFunc(order, func(x, y uint32) int {
-				return bytes.Compare(message.nameOf(&message.entries[x]), message.nameOf(&message.entries[y]))
-			})
-		}},
-		{"find", func() { message.find("nosuch") }},
-		{"expected name", func() { expected.standsAt(quoted, 1) }},
-		{"expected name/plain", func() {
-			end := plain(quoted, 2)
-			plan.table.find(word(quoted, 2, end), quoted[2:end])
-		}},
-		{"notice in the order of the one before", func() { _ = message.Read(text) }},
-		{"notice in the order of the one before/plain", func() {
-			message.sequence = sequence{}
-			_ = message.Read(text)
-			message.sorted()
-		}},
-		{"screen", func() { _ = plan.Screen(message, Screening{}) }},
-		{"screen/plain", func() {
-			message.forms |= escaped
-			_ = plan.Screen(message, Screening{})
-		}},
-		{"integer", func() { _, _ = parseInt(digits) }},
-		{"integer/plain", func() { _, _ = strconv.ParseInt(string(digits), 10, 64) }},
-		{"flat, 16 members", func() { key.AppendSignFlat(dst[:0], []byte(sixteenMembers)) }},
-		{"flat, 16 members/plain", func() { signLong(sixteenMembers) }},
-		{"flat, list", func() { key.AppendSignFlat(dst[:0], []byte(nestedList)) }},
-		{"flat, list/plain", func() { signLong(nestedList) }},
-		{"piece", func() { signPiece.put(dst[:], 0) }},
-		{"piece/plain", func() { _ = append(dst[:0], signText...) }},
-	} {
-		b.Run(trick.name, func(b *testing.B) {
-			for range b.N {
-				trick.run()
-			}
-		})
 	}
 }

@@ -208,12 +208,8 @@ const minSeconds = 1_000_000_000
 // signedText is what is signed for a text.
 func signedText(s string, nested bool) []byte {
 	var e Encoder
-	if nested {
-		e.nestedString(s)
-	} else {
-		e.topString(s)
-	}
-	return e.text[:e.t]
+	e.string(s, nested)
+	return e.text
 }
 
 func (c *checker) string(field string, r Rule, s string) {
@@ -254,18 +250,6 @@ func (c *checker) string(field string, r Rule, s string) {
 	}
 }
 
-// units counts characters as the gateway does, in UTF-16: an emoji is two.
-func units(s string) int {
-	n := 0
-	for _, r := range s {
-		n++
-		if r > 0xFFFF {
-			n++
-		}
-	}
-	return n
-}
-
 // isBlank tells whether the gateway takes a text for blank: it holds nothing but spaces and control characters.
 func isBlank(s string) bool {
 	return strings.IndexFunc(s, func(r rune) bool { return r > ' ' }) < 0
@@ -283,63 +267,3 @@ func isAddress(s string) bool {
 
 // ipv4Tail matches what may stand before the IPv4 address in an IPv6 address.
 var ipv4Tail = regexp.MustCompile(`^(::(ffff:(0{1,4}:)?)?|([0-9a-fA-F]{1,4}:){1,4}:)$`)
-
-// jsonUnits counts the characters of the JSON that the gateway stores for a value that is set.
-func (s *shape) jsonUnits(v reflect.Value) int {
-	switch s.kind {
-	case kindString:
-		return quotedUnits(v.String())
-	case kindPointer:
-		if v.IsNil() {
-			return 0
-		}
-		return s.elem.jsonUnits(v.Elem())
-	case kindStruct:
-		n := len("{}")
-		for i := range s.plan.Fields {
-			if f := &s.plan.Fields[i]; !f.isUnset(f.of(v)) {
-				n += quotedUnits(f.Name) + len(":,") + f.jsonUnits(f.of(v))
-			}
-		}
-		if n > len("{}") {
-			n-- // the last comma
-		}
-		return n
-	}
-	var e Encoder
-	e.value(s, v, deeper)
-	return jsonUnits(e.json[:e.j])
-}
-
-// jsonUnits counts the characters of the JSON that the gateway stores for a valid JSON text.
-func jsonUnits(raw []byte) int {
-	n := 0
-	for i := 0; i < len(raw); {
-		switch {
-		case raw[i] == '"':
-			end, f := stringEnd(raw, i+1)
-			n += quotedUnits(string(Value{Kind: String, Escaped: f&escaped != 0, Raw: raw[i:end]}.Text()))
-			i = end
-		case classes[raw[i]]&space != 0:
-			i++
-		default:
-			n++
-			i++
-		}
-	}
-	return n
-}
-
-// quotedUnits counts the characters of a string in the gateway's JSON.
-func quotedUnits(s string) int {
-	n := len(`""`) + units(s)
-	for _, r := range s {
-		switch {
-		case r == '"', r == '\\', r == '\b', r == '\f', r == '\n', r == '\r', r == '\t':
-			n++
-		case gatewayEscapes(r):
-			n += len(`u0000`)
-		}
-	}
-	return n
-}

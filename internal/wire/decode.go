@@ -1,7 +1,6 @@
 package wire
 
 import (
-	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"reflect"
@@ -22,8 +21,8 @@ func (e *MemberError) Error() string {
 	return "member " + e.Name + " " + e.Reason
 }
 
-// Decode fills the struct dst, of the plan's type, from the object's members. Nulls leave a field as it is, members that the
-// plan does not have are passed over. Times get the given zone.
+// Decode fills the struct dst, of the plan's type, from the object's members. Nulls leave a field as it is, members that
+// the plan does not have are passed over. Times get the given zone.
 func (p *Plan) Decode(o *Object, dst reflect.Value, zone *time.Location) error {
 	d := decoder{zone: zone}
 	p.bind(&o.members)
@@ -34,13 +33,14 @@ func (p *Plan) Decode(o *Object, dst reflect.Value, zone *time.Location) error {
 // decoder decodes one message.
 type decoder struct {
 	zone *time.Location
-	// texts holds the strings of the message's own members, which so take their memory at once: for a notice,
-	// one allocation instead of ten.
+	// texts holds the strings of the message's own members, which so take their memory at once: for a notice, one
+	// allocation instead of ten.
 	texts strings.Builder
 	spare []*members // for nested objects
 }
 
-// reserve makes room for the texts. A message that has many keeps them one by one, so that none keeps all the others in memory.
+// reserve makes room for the texts. A message that has many keeps them one by one, so that none keeps all the others in
+// memory.
 func (d *decoder) reserve(size int) {
 	const most = 2048
 	if 0 < size && size <= most {
@@ -59,38 +59,25 @@ func (d *decoder) text(b []byte) string {
 }
 
 func (d *decoder) object(p *Plan, m *members, dst reflect.Value) error {
-	fields := fieldsOf(dst)
 	for i := range m.entries {
 		e := &m.entries[i]
 		f := p.fieldOf(e)
 		if f == nil || e.kind == Null {
 			continue
 		}
-		if f.renamed && string(m.nameOf(e)) != f.Name && m.gives(f.Name) {
+		if f.renamed && string(m.nameOf(e)) != f.Name && m.isGiven(f.Name) {
 			return &MemberError{Name: f.Name, Reason: "is given under its new and its old name"}
 		}
-		v, field := m.valueOf(e), fields.holder(f).Field(f.index)
-		switch {
-		case f.kind != kindString || v.Kind != String:
-			if err := d.value(&f.shape, v, field); err != nil {
-				return memberError(f.Name, err)
-			}
-		case f.codes != nil:
-			field.SetString(f.codes.text(v.Text()))
-		default:
-			field.SetString(d.text(v.Text()))
+		if err := d.value(&f.shape, m.valueOf(e), f.of(dst)); err != nil {
+			return memberError(f.Name, err)
 		}
 	}
 	return nil
 }
 
-func (m *members) gives(name string) bool {
-	e := m.find(name)
-	return e != nil && e.kind != Null
-}
-
 func memberError(name string, err error) error {
-	if inner := (*MemberError)(nil); errors.As(err, &inner) {
+	var inner *MemberError
+	if errors.As(err, &inner) {
 		return &MemberError{Name: name + "." + inner.Name, Reason: inner.Reason, Ambiguous: inner.Ambiguous}
 	}
 	return &MemberError{Name: name, Reason: err.Error()}
@@ -191,7 +178,10 @@ func (d *decoder) list(elem *shape, v Value, dst reflect.Value) error {
 		return errList
 	}
 	list := reflect.MakeSlice(dst.Type(), 0, 0)
-	for item, i := itemAt(v.Raw, 1); i > 0; item, i = itemAt(v.Raw, i) {
+	i, more := next(v.Raw, 1)
+	for ; more; i, more = next(v.Raw, i) {
+		item := valueAt(v.Raw, i)
+		i += len(item.Raw)
 		if item.Kind == Null {
 			continue // the gateway drops it before it signs the list
 		}
@@ -229,15 +219,7 @@ func parseInt(b []byte) (int64, error) {
 	}
 	const most = 18 // digits that cannot overflow
 	var n int64
-	rest := b
-	for ; len(rest) >= 8; rest = rest[8:] {
-		w := binary.LittleEndian.Uint64(rest)
-		if noDigit(w) != 0 {
-			return 0, errInteger
-		}
-		n = n*1e8 + eightDigits(w)
-	}
-	for _, c := range rest {
+	for _, c := range b {
 		if c < '0' || c > '9' {
 			return 0, errInteger
 		}
@@ -260,14 +242,6 @@ func parseInt(b []byte) (int64, error) {
 	return n, nil
 }
 
-// eightDigits is the number that eight digits spell: neighbours are joined to numbers of two, four and eight digits. Ten digits take 6 ns,
-// with strconv 22.
-func eightDigits(w uint64) int64 {
-	w = (w & (ones * 0x0F)) * (10<<8 + 1) >> 8
-	w = (w & 0x00FF00FF00FF00FF) * (100<<16 + 1) >> 16
-	return int64((w & 0x0000FFFF0000FFFF) * (10_000<<32 + 1) >> 32)
-}
-
 func (v Value) time(zone *time.Location) (time.Time, error) {
 	if v.Kind == String {
 		if when, ok := ParseTime(v.Text(), zone); ok {
@@ -283,60 +257,3 @@ func (v Value) time(zone *time.Location) (time.Time, error) {
 
 // maxSeconds is the last second that has ten digits, in 2286.
 const maxSeconds = 9_999_999_999
-
-// Missing lists the members that prove success and have no value in the struct v.
-func (p *Plan) Missing(v reflect.Value) []string {
-	var names []string
-	for _, f := range p.proofs {
-		if f.isUnset(f.of(v)) {
-			names = append(names, f.Name)
-		}
-	}
-	return names
-}
-
-// Repeated returns the member of the answer v that only repeats what the request asked, of another plan, has elsewhere, "" if
-// there is none.
-func (p *Plan) Repeated(v reflect.Value, request *Plan, asked reflect.Value) string {
-	for _, f := range p.unlikes {
-		if other := request.field([]byte(f.Rule.Unlike)); other != nil && other.kind == kindString && f.of(v).String() == other.of(asked).String() {
-			return f.Name
-		}
-	}
-	return ""
-}
-
-// Foreign returns the number in an answer that tells that it is about something else than what a call of this plan asks for, and
-// answer has; "" if there is none. A call that names no order can be answered by anything.
-func (p *Plan) Foreign(answer *Plan, o *Object) string {
-	if len(p.echoes) == 0 {
-		return ""
-	}
-	if foreign := o.known.given & numberNames &^ answer.known &^ p.known; foreign != 0 {
-		return foreign.first()
-	}
-	return ""
-}
-
-// Echo compares the numbers that were asked for, those set in the struct asked of the plan's type, with the ones that the
-// answer names. It returns the name of the first that differs.
-func (p *Plan) Echo(asked reflect.Value, answer *Object) (string, bool) {
-	for _, echo := range p.echoes {
-		if echo.known != 0 && !answer.HasAny(echo.known) {
-			continue
-		}
-		f := &p.Fields[echo.field]
-		want := f.of(asked).String()
-		if want == "" {
-			continue
-		}
-		got, ok := answer.Get(echo.name)
-		if !ok || got.Kind == Null {
-			continue
-		}
-		if got.Kind != String || string(got.Text()) != want {
-			return f.Name, false
-		}
-	}
-	return "", true
-}

@@ -65,3 +65,46 @@ func scientific(f float64) []byte {
 	}
 	return strconv.AppendInt(append(text, 'E'), int64(exponent), 10)
 }
+
+// maxExponent is more than any amount, time or count has. Larger ones are refused: they would turn a few bytes into very
+// many.
+const maxExponent = 40
+
+// plainDecimal spells a number with a fraction or an exponent out.
+func plainDecimal(raw []byte) ([]byte, bool) {
+	mantissa, exponent := raw, 0
+	if i := bytes.IndexAny(raw, "eE"); i >= 0 {
+		e, err := strconv.Atoi(string(raw[i+1:]))
+		if err != nil || e < -maxExponent || e > maxExponent {
+			return nil, false
+		}
+		mantissa, exponent = raw[:i], e
+	}
+	negative := mantissa[0] == '-'
+	if negative {
+		mantissa = mantissa[1:]
+	}
+	whole, fraction, _ := bytes.Cut(mantissa, []byte("."))
+	digits := slices.Concat(whole, fraction)
+	point := len(whole) + exponent
+	if point <= 0 {
+		digits = append(bytes.Repeat([]byte("0"), 1-point), digits...)
+		point = 1
+	}
+	if point > len(digits) {
+		digits = append(digits, bytes.Repeat([]byte("0"), point-len(digits))...)
+	}
+	whole, fraction = bytes.TrimLeft(digits[:point], "0"), digits[point:]
+	if len(whole) == 0 {
+		whole = []byte("0")
+	}
+	var plain []byte
+	if negative && len(bytes.Trim(digits, "0")) > 0 {
+		plain = append(plain, '-')
+	}
+	plain = append(plain, whole...)
+	if len(fraction) > 0 {
+		plain = append(append(plain, '.'), fraction...)
+	}
+	return plain, true
+}

@@ -68,7 +68,7 @@ func TestReadRefuses(t *testing.T) {
 		{`{"x":{"b":1,"B":1}}`, "twice"}, {`{"x":[[{"É":1,"é":1}]]}`, "twice"}, {`{"Σ":1,"ς":2}`, "twice"},
 		{`{"x":` + strings.Repeat("[", 100_000), "deeply"}, {strings.Repeat(`{"x":`, 100_000), "deeply"},
 	} {
-		o := Object{members: members{entries: make([]entry, 3)}}
+		o := read(t, `{"a":1,"b":2,"c":3}`)
 		err := o.Read([]byte(tt.text))
 		var syntax *SyntaxError
 		require.ErrorAs(t, err, &syntax, "%.40s", tt.text)
@@ -79,7 +79,7 @@ func TestReadRefuses(t *testing.T) {
 }
 
 func TestReadFindsTwinsAmongMany(t *testing.T) {
-	for _, n := range []int{2, 15, 16, 17, 18, 100, 3000} {
+	for _, n := range []int{2, 15, 16, 17, 18, 100, maxObjectMembers - 1} {
 		var b strings.Builder
 		for i := range n {
 			fmt.Fprintf(&b, `"n%d":%d,`, i, i)
@@ -145,7 +145,7 @@ func FuzzRead(f *testing.F) {
 		var o Object
 		err := o.Read(text)
 		if err != nil {
-			for _, stricter := range []string{"twice", "deeply", "surrogate", "UTF-8", "object is expected"} {
+			for _, stricter := range []string{"twice", "deeply", "surrogate", "UTF-8", "object is expected", "too long", "too many"} {
 				if strings.Contains(err.Error(), stricter) {
 					return
 				}

@@ -1,0 +1,119 @@
+package wire
+
+import (
+	"bytes"
+	"cmp"
+	"slices"
+)
+
+// order puts the members of one object in order: by the bytes of their names as the gateway signs a message, or folded,
+// that is, ignoring case, as it signs the objects in it. In the folded order members of the same name stand side by side.
+type order struct {
+	ranks []rank
+	forms []byte // the sortable forms of names, of which ends are the ends
+	ends  []int
+}
+
+// rank is a member: the first eight bytes of its name, which settle most comparisons, and its place in the object.
+type rank struct {
+	key   uint64
+	index uint32
+}
+
+// sort orders the members, from the order in which list or another sort left them. It returns false if two have the
+// same name.
+func (o *order) sort(m *members, entries []entry, folded bool) bool {
+	foreign := false
+	for i := range o.ranks {
+		r := &o.ranks[i]
+		e := &entries[r.index]
+		r.key = e.key
+		if folded {
+			r.key = lowerWord(e.key)
+		}
+		foreign = foreign || e.foreign
+	}
+	if !foreign {
+		if distinct, done := o.insert(m, entries, folded); done {
+			return distinct
+		}
+	}
+	return o.sortForms(m, entries, folded)
+}
+
+// list puts n members in the order in which they came.
+func (o *order) list(n int) {
+	o.ranks = slices.Grow(o.ranks[:0], n)[:n]
+	for i := range o.ranks {
+		o.ranks[i].index = uint32(i) //nolint:gosec // the reader saw to it
+	}
+}
+
+// insert orders names that are ASCII by insertion, which is quickest for few members and for those that come nearly in
+// order, as the gateway's do. It gives up, and is not done, where they turn out to be neither.
+func (o *order) insert(m *members, entries []entry, folded bool) (distinct, done bool) {
+	ranks := o.ranks
+	budget := 64 + 16*len(ranks)
+	for i := 1; i < len(ranks); i++ {
+		r := ranks[i]
+		j := i
+		for ; j > 0 && ranks[j-1].key >= r.key; j-- {
+			if ranks[j-1].key == r.key {
+				c, cost := m.compare(&entries[ranks[j-1].index], &entries[r.index], folded)
+				if c == 0 {
+					return false, true
+				}
+				if budget -= cost; c < 0 {
+					break
+				}
+			}
+			ranks[j] = ranks[j-1]
+		}
+		ranks[j] = r
+		if budget -= i - j; budget < 0 {
+			return false, false
+		}
+	}
+	return true, true
+}
+
+// compare orders two ASCII names of the same first eight bytes. It also tells what that cost.
+func (m *members) compare(a, b *entry, folded bool) (result, cost int) {
+	x, y := m.nameOf(a), m.nameOf(b)
+	i, end := 8, min(len(x), len(y))
+	for i < end && (x[i] == y[i] || folded && lowerByte(x[i]) == lowerByte(y[i])) {
+		i++
+	}
+	switch {
+	case i >= end:
+		return len(x) - len(y), i / 16
+	case folded:
+		return int(lowerByte(x[i])) - int(lowerByte(y[i])), i / 16
+	}
+	return int(x[i]) - int(y[i]), i / 16
+}
+
+// sortForms orders any names: by sortable forms that are made once for each.
+func (o *order) sortForms(m *members, entries []entry, folded bool) bool {
+	o.list(len(entries))
+	o.forms, o.ends = o.forms[:0], append(o.ends[:0], 0)
+	for i := range entries {
+		start := len(o.forms)
+		o.forms = appendSortable(o.forms, m.nameOf(&entries[i]), folded)
+		o.ranks[i].key = firstWord(o.forms, start, len(o.forms))
+		o.ends = append(o.ends, len(o.forms))
+	}
+	compare := func(a, b rank) int {
+		if a.key != b.key {
+			return cmp.Compare(a.key, b.key)
+		}
+		return bytes.Compare(o.forms[o.ends[a.index]:o.ends[a.index+1]], o.forms[o.ends[b.index]:o.ends[b.index+1]])
+	}
+	slices.SortFunc(o.ranks, compare)
+	for i := 1; i < len(o.ranks); i++ {
+		if compare(o.ranks[i-1], o.ranks[i]) == 0 {
+			return false
+		}
+	}
+	return true
+}

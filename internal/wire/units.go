@@ -1,0 +1,75 @@
+package wire
+
+import "reflect"
+
+// units counts characters as the gateway does, in UTF-16: an emoji is two.
+func units(s string) int {
+	n := 0
+	for _, r := range s {
+		n++
+		if r > 0xFFFF {
+			n++
+		}
+	}
+	return n
+}
+
+// jsonUnits counts the characters of the JSON that the gateway stores for a value that is set.
+func (s *shape) jsonUnits(v reflect.Value) int {
+	switch s.kind {
+	case kindString:
+		return quotedUnits(v.String())
+	case kindPointer:
+		if v.IsNil() {
+			return 0
+		}
+		return s.elem.jsonUnits(v.Elem())
+	case kindStruct:
+		n := len("{}")
+		for i := range s.plan.Fields {
+			if f := &s.plan.Fields[i]; !f.isUnset(f.of(v)) {
+				n += quotedUnits(f.Name) + len(":,") + f.jsonUnits(f.of(v))
+			}
+		}
+		if n > len("{}") {
+			n-- // the last comma
+		}
+		return n
+	}
+	var e Encoder
+	e.value(s, v, deeper)
+	return jsonUnits(e.json)
+}
+
+// jsonUnits counts the characters of the JSON that the gateway stores for a valid JSON text.
+func jsonUnits(raw []byte) int {
+	n := 0
+	for i := 0; i < len(raw); {
+		switch {
+		case raw[i] == '"':
+			text := valueAt(raw, i)
+			n += quotedUnits(string(text.Text()))
+			i += len(text.Raw)
+		case classes[raw[i]]&space != 0:
+			i++
+		default:
+			n++
+			i++
+		}
+	}
+	return n
+}
+
+// quotedUnits counts the characters of a string in the gateway's JSON.
+func quotedUnits(s string) int {
+	n := len(`""`) + units(s)
+	for _, r := range s {
+		switch {
+		case r == '"', r == '\\', r == '\b', r == '\f', r == '\n', r == '\r', r == '\t':
+			n++
+		case gatewayEscapes(r):
+			n += len(`u0000`)
+		}
+	}
+	return n
+}
