@@ -61,7 +61,7 @@ func (t *text) message(m *members) {
 			continue
 		}
 		if !first {
-			t.byte('&')
+			t.buf = append(t.buf, '&')
 		}
 		first = false
 		name := m.nameOf(e)
@@ -70,7 +70,7 @@ func (t *text) message(m *members) {
 		} else {
 			t.bytes(name)
 		}
-		t.byte('=')
+		t.buf = append(t.buf, '=')
 		if e.kind != String || !isTimeName(name) || !t.time(m, e) {
 			t.member(m.text, int(e.value), int(e.valueEnd), e.kind, e.form)
 		}
@@ -211,7 +211,6 @@ func (t *text) list(b []byte, i int, direct bool) int {
 func (t *text) sortedDict(b []byte, i int, times bool) int {
 	m := &t.parts
 	end := m.collect(b, i)
-	m.order.sort(m, m.entries, true)
 	t.byte('{')
 	first := true
 	for _, r := range m.order.ranks {
@@ -220,14 +219,24 @@ func (t *text) sortedDict(b []byte, i int, times bool) int {
 			continue
 		}
 		if !first {
-			t.byte(',')
+			t.buf = append(t.buf, ',')
 		}
 		first = false
 		name := m.nameOf(e)
-		t.nestedName(name)
-		t.byte(':')
-		if !times || e.kind != String || !isTimeName(name) || !t.time(m, e) {
+		if e.spelled || e.foreign {
+			t.nestedName(name)
+		} else {
+			t.bytes(name)
+		}
+		t.buf = append(t.buf, ':')
+		switch raw := b[e.value:e.valueEnd]; {
+		case times && e.kind == String && isTimeName(name) && t.time(m, e):
+		case e.form&(nested|escaped|wide|decimal) != 0:
 			t.nested(b, int(e.value))
+		case e.kind == String:
+			t.bytes(raw[1 : len(raw)-1])
+		default:
+			t.bytes(raw)
 		}
 	}
 	t.byte('}')

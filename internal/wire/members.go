@@ -52,16 +52,19 @@ func (m *members) nameOf(e *entry) []byte {
 	return from[e.name : int(e.name)+int(e.nameLength)]
 }
 
-// setName gives e the name between the quotes that are before start and at end, and returns its length and its classes.
-func (m *members) setName(e *entry, start, end int, form class) (length int, seen class) {
+// setName gives e the name between the quotes that are before start and at end. It returns its length and its classes.
+func (m *members) setName(e *entry, start, end int, form class) (int, class) {
 	from := m.text
-	if form&escaped != 0 {
-		at := len(m.spelled)
-		m.spelled = unescape(m.spelled, m.text[start:end])
-		from, start, end = m.spelled, at, len(m.spelled)
-		e.spelled, form = true, holds(m.spelled[at:])
+	if form&(escaped|wide) != 0 {
+		if e.foreign = form&wide != 0; form&escaped != 0 {
+			at := len(m.spelled)
+			m.spelled = unescape(m.spelled, m.text[start:end])
+			from, start, end = m.spelled, at, len(m.spelled)
+			form = holds(m.spelled[at:])
+			e.spelled, e.foreign = true, form&wide != 0
+		}
 	}
-	e.name, e.key, e.foreign = uint32(start), firstWord(from, start, end), form&wide != 0 //nolint:gosec // the reader saw to it
+	e.name, e.nameLength, e.key = uint32(start), uint16(end-start), firstWord(from, start, end) //nolint:gosec // see reader.name
 	return end - start, form
 }
 

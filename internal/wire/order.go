@@ -6,8 +6,8 @@ import (
 	"slices"
 )
 
-// order puts the members of one object in order: by the bytes of their names as the gateway signs a message, or folded,
-// that is, ignoring case, as it signs the objects in it. In the folded order members of the same name stand side by side.
+// order puts the members of one object in order: ignoring case (folded), as the gateway signs the objects in a message, or
+// by the bytes of their names, as it signs a message. In the folded order members of the same name stand side by side.
 type order struct {
 	ranks []rank
 	forms []byte // the sortable forms of names, of which ends are the ends
@@ -20,10 +20,18 @@ type rank struct {
 	index uint32
 }
 
-// sort orders the members, from the order in which list or another sort left them. It returns false if two have the
-// same name.
+// of puts n members in the order in which they came.
+func (o *order) of(n int) *order {
+	o.ranks = slices.Grow(o.ranks[:0], n)[:n]
+	for i := range o.ranks {
+		o.ranks[i].index = uint32(i) //nolint:gosec // the reader saw to it
+	}
+	return o
+}
+
+// sort orders the members, from the order in which they are. It returns false if two of them have the same name.
 func (o *order) sort(m *members, entries []entry, folded bool) bool {
-	foreign := false
+	ascending, foreign, last := true, false, uint64(0)
 	for i := range o.ranks {
 		r := &o.ranks[i]
 		e := &entries[r.index]
@@ -31,22 +39,18 @@ func (o *order) sort(m *members, entries []entry, folded bool) bool {
 		if folded {
 			r.key = lowerWord(e.key)
 		}
-		foreign = foreign || e.foreign
+		ascending, foreign, last = ascending && r.key > last, foreign || e.foreign, r.key
 	}
-	if !foreign {
+	switch {
+	case foreign:
+	case ascending:
+		return true
+	default:
 		if distinct, done := o.insert(m, entries, folded); done {
 			return distinct
 		}
 	}
 	return o.sortForms(m, entries, folded)
-}
-
-// list puts n members in the order in which they came.
-func (o *order) list(n int) {
-	o.ranks = slices.Grow(o.ranks[:0], n)[:n]
-	for i := range o.ranks {
-		o.ranks[i].index = uint32(i) //nolint:gosec // the reader saw to it
-	}
 }
 
 // insert orders names that are ASCII by insertion, which is quickest for few members and for those that come nearly in
@@ -80,27 +84,29 @@ func (o *order) insert(m *members, entries []entry, folded bool) (distinct, done
 // compare orders two ASCII names of the same first eight bytes. It also tells what that cost.
 func (m *members) compare(a, b *entry, folded bool) (result, cost int) {
 	x, y := m.nameOf(a), m.nameOf(b)
-	i, end := 8, min(len(x), len(y))
-	for i < end && (x[i] == y[i] || folded && lowerByte(x[i]) == lowerByte(y[i])) {
-		i++
+	end := min(len(x), len(y))
+	for i := 8; i < end; i++ {
+		c, d := x[i], y[i]
+		if c == d {
+			continue
+		}
+		if folded {
+			c, d = lowerByte(c), lowerByte(d)
+		}
+		if c != d {
+			return int(c) - int(d), i / 16
+		}
 	}
-	switch {
-	case i >= end:
-		return len(x) - len(y), i / 16
-	case folded:
-		return int(lowerByte(x[i])) - int(lowerByte(y[i])), i / 16
-	}
-	return int(x[i]) - int(y[i]), i / 16
+	return len(x) - len(y), end / 16
 }
 
 // sortForms orders any names: by sortable forms that are made once for each.
 func (o *order) sortForms(m *members, entries []entry, folded bool) bool {
-	o.list(len(entries))
 	o.forms, o.ends = o.forms[:0], append(o.ends[:0], 0)
 	for i := range entries {
 		start := len(o.forms)
 		o.forms = appendSortable(o.forms, m.nameOf(&entries[i]), folded)
-		o.ranks[i].key = firstWord(o.forms, start, len(o.forms))
+		o.ranks[i] = rank{firstWord(o.forms, start, len(o.forms)), uint32(i)} //nolint:gosec // the reader saw to it
 		o.ends = append(o.ends, len(o.forms))
 	}
 	compare := func(a, b rank) int {

@@ -143,7 +143,7 @@ func (o *Object) ReadWith(text []byte, inner *Object, name string) error {
 
 func (o *Object) clear(text []byte) {
 	o.reset(text)
-	o.order.list(0)
+	o.order.ranks = o.order.ranks[:0]
 	o.names, o.texts = 0, 0
 }
 
@@ -230,7 +230,7 @@ func (r *reader) document(o *Object) bool {
 func (r *reader) at(i int, c byte) bool { return i < len(r.text) && r.text[i] == c }
 
 func (r *reader) space(i int) int {
-	for i < len(r.text) && classes[r.text[i]]&space != 0 {
+	for i < len(r.text) && r.text[i] <= ' ' && classes[r.text[i]]&space != 0 {
 		i++
 	}
 	return i
@@ -295,8 +295,7 @@ func (r *reader) keep(entries []entry, into *Object) bool {
 		order = &into.order
 		into.entries = append(into.entries, entries...)
 	}
-	order.list(len(entries))
-	return order.sort(&r.members, entries, true)
+	return order.of(len(entries)).sort(&r.members, entries, true)
 }
 
 // name reads the name of a member, adds an entry for it, and returns the position behind its colon. It adds the classes
@@ -309,21 +308,21 @@ func (r *reader) name(i int, seen *class) int {
 		return r.fail(i, "too many members")
 	}
 	start := i + 1
-	end, form := r.string(start)
-	if end == failed {
+	end, form := plain(r.text, start) // most names and texts end where these do, which saves a call
+	if r.at(end, '"') {
+		end++
+	} else if end, form = r.string(start); end == failed {
 		return failed
 	}
 	r.entries = append(r.entries, entry{})
 	e := &r.entries[len(r.entries)-1]
 	length, form := r.setName(e, start, end-1, form)
-	switch {
+	switch *seen |= form; {
 	case length > maxNameLength:
 		return r.fail(start, "a member name is too long")
 	case e.foreign && r.limits.ASCII:
 		return r.fail(start, "a member name is not ASCII")
 	}
-	e.nameLength = uint16(length) //nolint:gosec // just checked
-	*seen |= form
 	if i = r.space(end); !r.at(i, ':') {
 		return r.fail(i, "a colon is expected")
 	}
@@ -364,6 +363,9 @@ func (r *reader) value(i, depth int, into *Object) (end int, kind Kind, form cla
 	}
 	switch r.text[i] {
 	case '"':
+		if end, form = plain(r.text, i+1); r.at(end, '"') {
+			return end + 1, String, form
+		}
 		end, form = r.string(i + 1)
 		return end, String, form
 	case '{':
@@ -442,8 +444,8 @@ func (r *reader) string(i int) (end int, form class) {
 		case c == '"':
 			return i + 1, form
 		case c >= utf8.RuneSelf:
-			form |= classes[c]
-			i = r.rune(i)
+			form |= wide | mayControl
+			i = r.runes(i)
 		case c == '\\':
 			form |= escaped
 			i = r.escape(i)
@@ -461,13 +463,22 @@ func (r *reader) string(i int) (end int, form class) {
 	}
 }
 
-// rune reads a character that is not ASCII.
-func (r *reader) rune(i int) int {
-	c, size := utf8.DecodeRune(r.text[i:])
-	if c == utf8.RuneError && size == 1 {
-		return r.fail(i, "the text is not valid UTF-8")
+// runes reads characters that are not ASCII.
+func (r *reader) runes(i int) int {
+	for i < len(r.text) && r.text[i] >= utf8.RuneSelf {
+		// Most of Chinese is three bytes of which any continuation is right. To look at them here halves the time.
+		if c := r.text[i]; 0xE3 <= c && c <= 0xEC && i+2 < len(r.text) && r.text[i+1]&r.text[i+2]&0xC0 == 0x80 &&
+			(r.text[i+1]|r.text[i+2])&0x40 == 0 {
+			i += 3
+			continue
+		}
+		c, size := utf8.DecodeRune(r.text[i:])
+		if c == utf8.RuneError && size == 1 {
+			return r.fail(i, "the text is not valid UTF-8")
+		}
+		i += size
 	}
-	return i + size
+	return i
 }
 
 func (r *reader) escape(i int) int {

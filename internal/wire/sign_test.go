@@ -31,3 +31,10 @@ func TestEqual(t *testing.T) {
 		given[i] = right
 	}
 }
+func TestAppendHex(t *testing.T) {
+	var digest [1024]byte
+	for i := range digest { // each byte in each of the four places
+		digest[i] = byte(i / 4)
+	}
+	require.Equal(t, "x"+hex.EncodeToString(digest[:]), string(appendHex([]byte("x"), digest[:])))
+}

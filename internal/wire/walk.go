@@ -3,7 +3,7 @@ package wire
 // The functions here walk over what the reader accepted, and so check nothing.
 
 func skipSpace(b []byte, i int) int {
-	for i < len(b) && classes[b[i]]&space != 0 {
+	for i < len(b) && b[i] <= ' ' {
 		i++
 	}
 	return i
@@ -54,6 +54,9 @@ func skipString(b []byte, i int) (int, class) {
 func skipValue(b []byte, i int) (end int, kind Kind, form class) {
 	switch b[i] {
 	case '"':
+		if end, form = plain(b, i+1); b[end] == '"' {
+			return end + 1, String, form
+		}
 		end, form = skipString(b, i+1)
 		return end, String, form
 	case '{':
@@ -107,20 +110,24 @@ func valueAt(b []byte, i int) Value {
 
 func isEmptyList(b []byte, i int) bool { return b[skipSpace(b, i+1)] == ']' }
 
-// collect lists the members of the object that starts at b[i], and returns the position behind it.
+// collect lists the members of the object that starts at b[i] and puts them in folded order. It returns the position
+// behind the object.
 func (m *members) collect(b []byte, i int) int {
 	m.reset(b)
 	i, more := next(b, i+1)
 	for more {
 		m.entries = append(m.entries, entry{})
 		e := &m.entries[len(m.entries)-1]
-		end, form := skipString(b, i+1)
-		length, _ := m.setName(e, i+1, end-1, form)
+		end, form := plain(b, i+1)
+		if end++; b[end-1] != '"' {
+			end, form = skipString(b, i+1)
+		}
+		m.setName(e, i+1, end-1, form)
 		i = skipSpace(b, skipSpace(b, end)+1)
 		end, e.kind, e.form = skipValue(b, i)
-		e.nameLength, e.value, e.valueEnd = uint16(length), uint32(i), uint32(end) //nolint:gosec // the reader saw to it
+		e.value, e.valueEnd = uint32(i), uint32(end) //nolint:gosec // the reader saw to it
 		i, more = next(b, end)
 	}
-	m.order.list(len(m.entries))
+	m.order.of(len(m.entries)).sort(m, m.entries, true)
 	return i
 }
