@@ -5,6 +5,7 @@ import (
 	"errors"
 	"hash"
 	"strconv"
+	"strings"
 	"time"
 	"unicode/utf8"
 )
@@ -141,10 +142,6 @@ func (t *text) nestedString(b []byte, i int) int {
 
 // nestedName writes the name of a member inside an object.
 func (t *text) nestedName(name []byte) {
-	if holds(name)&special == 0 {
-		t.bytes(name)
-		return
-	}
 	for len(name) > 0 {
 		r, size := utf8.DecodeRune(name)
 		t.buf = appendNestedRune(t.buf, r)
@@ -154,27 +151,21 @@ func (t *text) nestedName(name []byte) {
 
 // appendNestedRune appends what is left of a character of nested text once it was escaped and stripped.
 func appendNestedRune(dst []byte, r rune) []byte {
-	switch {
-	case r == '"' || r == '\\':
+	if r == '"' || r == '\\' {
 		return dst
-	case r == '\b':
-		return append(dst, 'b')
-	case r == '\f':
-		return append(dst, 'f')
-	case r == '\n':
-		return append(dst, 'n')
-	case r == '\r':
-		return append(dst, 'r')
-	case r == '\t':
-		return append(dst, 't')
-	case gatewayEscapes(r):
-		const digits = "0123456789abcdef"
-		return append(dst, 'u', digits[r>>12], digits[r>>8&15], digits[r>>4&15], digits[r&15])
 	}
-	return utf8.AppendRune(dst, r)
+	if !gatewayEscapes(r) {
+		return utf8.AppendRune(dst, r)
+	}
+	if i := strings.IndexRune(shortEscaped, r); i >= 0 {
+		return append(dst, shortEscapes[i])
+	}
+	return append(dst, 'u', hexLetters[r>>12], hexLetters[r>>8&15], hexLetters[r>>4&15], hexLetters[r&15])
 }
 
-// gatewayEscapes tells which characters the gateway writes as \uXXXX, apart from those that have a short escape.
+const hexLetters = "0123456789abcdef"
+
+// gatewayEscapes tells which characters the gateway writes as an escape, besides quotes and backslashes.
 func gatewayEscapes(r rune) bool {
 	return r < ' ' ||
 		0x80 <= r && r <= 0xA0 ||

@@ -3,6 +3,8 @@ package wire
 import (
 	"bytes"
 	"encoding/binary"
+	"strconv"
+	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
 )
@@ -136,21 +138,8 @@ func hex4(b []byte) (rune, bool) {
 	if len(b) < 4 {
 		return 0, false
 	}
-	var r rune
-	for _, c := range b[:4] {
-		switch {
-		case '0' <= c && c <= '9':
-			c -= '0'
-		case 'a' <= c && c <= 'f':
-			c -= 'a' - 10
-		case 'A' <= c && c <= 'F':
-			c -= 'A' - 10
-		default:
-			return 0, false
-		}
-		r = r<<4 | rune(c)
-	}
-	return r, true
+	r, err := strconv.ParseUint(string(b[:4]), 16, 16)
+	return rune(r), err == nil //nolint:gosec // 16 bits
 }
 
 // unescape appends the text between the quotes of a string that the reader accepted.
@@ -167,26 +156,24 @@ func unescape(dst, inner []byte) []byte {
 	}
 }
 
+// Characters that have an escape of one letter, and those letters.
+const (
+	shortEscaped = "\b\f\n\r\t"
+	shortEscapes = "bfnrt"
+)
+
 // unescapeOne reads one valid escape, a surrogate pair as one, and returns what follows it.
 func unescapeOne(b []byte) (rune, []byte) {
-	switch b[1] {
-	case 'b':
-		return '\b', b[2:]
-	case 'f':
-		return '\f', b[2:]
-	case 'n':
-		return '\n', b[2:]
-	case 'r':
-		return '\r', b[2:]
-	case 't':
-		return '\t', b[2:]
-	case 'u':
+	if b[1] == 'u' {
 		r, _ := hex4(b[2:])
 		if !utf16.IsSurrogate(r) {
 			return r, b[6:]
 		}
 		low, _ := hex4(b[8:])
 		return utf16.DecodeRune(r, low), b[12:]
+	}
+	if i := strings.IndexByte(shortEscapes, b[1]); i >= 0 {
+		return rune(shortEscaped[i]), b[2:]
 	}
 	return rune(b[1]), b[2:]
 }

@@ -145,7 +145,9 @@ func (c *checker) value(field string, s *shape, r Rule, v reflect.Value) {
 		}
 		c.value(field, dynamic, r, held)
 		if dynamic.kind == kindStruct && r.Max > 0 {
-			c.length(field, r, dynamic.jsonUnits(held))
+			var e Encoder
+			e.value(dynamic, held, deeper)
+			c.length(field, r, jsonUnits(e.json))
 		}
 	case kindStruct:
 		c.names.around = append(c.names.around, around{plan: s.plan})

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"reflect"
@@ -26,9 +27,14 @@ func (e *MemberError) Error() string {
 func (p *Plan) Decode(o *Object, dst reflect.Value, zone *time.Location) error {
 	d := decoder{zone: zone}
 	p.bind(&o.members)
-	d.reserve(o.textSize)
+	// A message that has many texts keeps them one by one, so that none keeps all the others in memory.
+	if 0 < o.textSize && o.textSize <= maxTexts {
+		d.texts.Grow(o.textSize)
+	}
 	return d.object(p, &o.members, dst)
 }
+
+const maxTexts = 2048
 
 // decoder decodes one message.
 type decoder struct {
@@ -37,15 +43,6 @@ type decoder struct {
 	// allocation instead of ten.
 	texts strings.Builder
 	spare []*members // for nested objects
-}
-
-// reserve makes room for the texts. A message that has many keeps them one by one, so that none keeps all the others in
-// memory.
-func (d *decoder) reserve(size int) {
-	const most = 2048
-	if 0 < size && size <= most {
-		d.texts.Grow(size)
-	}
 }
 
 // text makes a string of a text.
@@ -210,34 +207,16 @@ func (v Value) Int() (int64, error) {
 
 // parseInt accepts what JSON accepts as an integer, in plain digits: no sign but a minus, no leading zero, no -0.
 func parseInt(b []byte) (int64, error) {
-	negative := len(b) > 1 && b[0] == '-'
-	if negative {
-		b = b[1:]
-	}
-	if len(b) == 0 || b[0] == '0' && (negative || len(b) > 1) {
+	digits := bytes.TrimPrefix(b, []byte("-"))
+	if len(digits) == 0 || digits[0] == '+' || digits[0] == '-' || digits[0] == '0' && len(b) > 1 {
 		return 0, errInteger
 	}
-	const most = 18 // digits that cannot overflow
-	var n int64
-	for _, c := range b {
-		if c < '0' || c > '9' {
-			return 0, errInteger
-		}
-		n = n*10 + int64(c-'0')
-	}
-	if negative {
-		n = -n
-	}
-	if len(b) <= most {
-		return n, nil
-	}
-	digits := string(b)
-	if negative {
-		digits = "-" + digits
-	}
-	n, err := strconv.ParseInt(digits, 10, 64)
-	if err != nil {
+	n, err := strconv.ParseInt(string(b), 10, 64)
+	switch {
+	case errors.Is(err, strconv.ErrRange):
 		return 0, errRange
+	case err != nil:
+		return 0, errInteger
 	}
 	return n, nil
 }

@@ -256,29 +256,22 @@ var errWriter = errors.New("the MarshalJSON of its type fails")
 
 // appendString appends s as a JSON string. Only what must be escaped is, so that any reader sees the same text.
 func appendString(dst []byte, s string) []byte {
-	const digits = "0123456789abcdef"
 	dst = append(dst, '"')
-	start := 0
 	for i := range len(s) {
-		c := s[i]
-		if c >= ' ' && c != '"' && c != '\\' {
-			continue
-		}
-		dst = append(dst, s[start:i]...)
-		start = i + 1
-		switch c {
-		case '"', '\\':
+		switch c := s[i]; {
+		case c == '"', c == '\\':
 			dst = append(dst, '\\', c)
-		case '\n':
+		case c == '\n':
 			dst = append(dst, '\\', 'n')
-		case '\r':
+		case c == '\r':
 			dst = append(dst, '\\', 'r')
-		case '\t':
+		case c == '\t':
 			dst = append(dst, '\\', 't')
+		case c < ' ':
+			dst = append(dst, '\\', 'u', '0', '0', hexLetters[c>>4], hexLetters[c&15])
 		default:
-			dst = append(dst, '\\', 'u', '0', '0', digits[c>>4], digits[c&15])
+			dst = append(dst, c)
 		}
 	}
-	dst = append(dst, s[start:]...)
 	return append(dst, '"')
 }

@@ -14,37 +14,23 @@ func fold(r rune) rune {
 	if r < utf8.RuneSelf {
 		return rune(lowerByte(byte(r)))
 	}
-	if r < endOfCases {
-		if page := folds()[r/foldPage]; page != nil {
-			return page[r%foldPage]
-		}
+	if folded, ok := folds()[r]; ok {
+		return folded
 	}
 	return r
 }
 
-const (
-	foldPage   = 256
-	endOfCases = 0x1F000 // no character from here on has another case; a test looks at all of them
-)
-
-// folds is the table of fold, in pages; a page without a character that has another case is nil. A look into it costs
-// the same for every character, while package unicode takes 300 ns for some.
-var folds = sync.OnceValue(func() (pages [endOfCases / foldPage]*[foldPage]rune) {
-	for r := rune(utf8.RuneSelf); r < endOfCases; r++ {
-		folded := foldByUnicode(r)
-		if folded == r {
-			continue
+// folds are the characters that fold changes. A look into it costs the same for every character, while package unicode
+// takes 300 ns for some.
+var folds = sync.OnceValue(func() map[rune]rune {
+	const end = 0x1F000 // no character from here on has another case; a test looks at all of them
+	table := make(map[rune]rune)
+	for r := rune(utf8.RuneSelf); r < end; r++ {
+		if folded := foldByUnicode(r); folded != r {
+			table[r] = folded
 		}
-		page := &pages[r/foldPage]
-		if *page == nil {
-			*page = new([foldPage]rune)
-			for i := range *page {
-				(*page)[i] = r - r%foldPage + rune(i) //nolint:gosec // less than foldPage
-			}
-		}
-		(*page)[r%foldPage] = folded
 	}
-	return pages
+	return table
 })
 
 func foldByUnicode(r rune) rune {

@@ -80,31 +80,20 @@ func plainDecimal(raw []byte) ([]byte, bool) {
 		}
 		mantissa, exponent = raw[:i], e
 	}
-	negative := mantissa[0] == '-'
-	if negative {
-		mantissa = mantissa[1:]
-	}
-	whole, fraction, _ := bytes.Cut(mantissa, []byte("."))
-	digits := slices.Concat(whole, fraction)
-	point := len(whole) + exponent
-	if point <= 0 {
-		digits = append(bytes.Repeat([]byte("0"), 1-point), digits...)
-		point = 1
-	}
-	if point > len(digits) {
-		digits = append(digits, bytes.Repeat([]byte("0"), point-len(digits))...)
-	}
-	whole, fraction = bytes.TrimLeft(digits[:point], "0"), digits[point:]
-	if len(whole) == 0 {
-		whole = []byte("0")
-	}
+	whole, fraction, _ := bytes.Cut(bytes.TrimPrefix(mantissa, []byte("-")), []byte("."))
+	zeros := bytes.Repeat([]byte("0"), maxExponent)
+	digits := slices.Concat(zeros, whole, fraction, zeros)
+	point := len(zeros) + len(whole) + exponent
 	var plain []byte
-	if negative && len(bytes.Trim(digits, "0")) > 0 {
+	if mantissa[0] == '-' && bytes.ContainsAny(mantissa, "123456789") {
 		plain = append(plain, '-')
 	}
+	if whole = bytes.TrimLeft(digits[:point], "0"); len(whole) == 0 {
+		whole = zeros[:1]
+	}
 	plain = append(plain, whole...)
-	if len(fraction) > 0 {
-		plain = append(append(plain, '.'), fraction...)
+	if decimals := len(fraction) - exponent; decimals > 0 {
+		plain = append(append(plain, '.'), digits[point:point+decimals]...)
 	}
 	return plain, true
 }

@@ -118,9 +118,15 @@ func buildPlan(t reflect.Type, outer []reflect.Type) (*Plan, error) {
 	if len(p.Fields) == 0 {
 		return nil, &TypeError{Type: t, Reason: "has no field that can be sent or received"}
 	}
-	p.prepare()
 	for i := range p.Fields {
-		p.nested = append(p.nested, newSlot(&p.Fields[i], p.Fields[i].Name, true))
+		f := &p.Fields[i]
+		if f.Rule.Proof {
+			p.proofs = append(p.proofs, f)
+		}
+		if f.Rule.Unlike != "" {
+			p.unlikes = append(p.unlikes, f)
+		}
+		p.nested = append(p.nested, newSlot(f, f.Name, true))
 	}
 	slices.SortFunc(p.nested, func(a, b slot) int { return compareNames(a.name, b.name, true) })
 	for i := 1; i < len(p.nested); i++ {
@@ -216,38 +222,28 @@ func parseRule(tag string) (Rule, error) {
 	if tag == "" {
 		return r, nil
 	}
+	flags := map[string]*bool{
+		"text": &r.Text, "opaque": &r.Opaque, "ip": &r.IP, "required": &r.Required, "oneof": &r.OneOf, "proof": &r.Proof,
+		"object": &r.Object, "inverted": &r.Inverted,
+	}
+	limits := map[string]*int64{"max": &r.Max, "min": &r.Min}
 	for _, option := range strings.Split(tag, ",") {
-		var err error
-		switch name, value, _ := strings.Cut(option, "="); name {
-		case "no":
+		name, value, _ := strings.Cut(option, "=")
+		flag, limit := flags[name], limits[name]
+		switch {
+		case flag != nil:
+			*flag = true
+		case limit != nil:
+			var err error
+			if *limit, err = strconv.ParseInt(value, 10, 64); err != nil {
+				return r, fmt.Errorf("has the option %q in its daxpay tag, which needs a number", option)
+			}
+		case name == "no":
 			r.Number, r.Echo = true, value
-		case "text":
-			r.Text = true
-		case "opaque":
-			r.Opaque = true
-		case "ip":
-			r.IP = true
-		case "required":
-			r.Required = true
-		case "oneof":
-			r.OneOf = true
-		case "proof":
-			r.Proof = true
-		case "object":
-			r.Object = true
-		case "inverted":
-			r.Inverted = true
-		case "unlike":
+		case name == "unlike":
 			r.Unlike = value
-		case "max":
-			r.Max, err = strconv.ParseInt(value, 10, 64)
-		case "min":
-			r.Min, err = strconv.ParseInt(value, 10, 64)
 		default:
 			return r, fmt.Errorf("has the unknown option %q in its daxpay tag", option)
-		}
-		if err != nil {
-			return r, fmt.Errorf("has the option %q in its daxpay tag, which needs a number", option)
 		}
 	}
 	return r, nil
@@ -259,18 +255,6 @@ func versions(name string) []string {
 		return []string{name, old}
 	}
 	return []string{name}
-}
-
-// prepare fills in what follows from the fields.
-func (p *Plan) prepare() {
-	for i := range p.Fields {
-		if p.Fields[i].Rule.Proof {
-			p.proofs = append(p.proofs, &p.Fields[i])
-		}
-		if p.Fields[i].Rule.Unlike != "" {
-			p.unlikes = append(p.unlikes, &p.Fields[i])
-		}
-	}
 }
 
 // field finds the field for a member by any of its names, nil if there is none.

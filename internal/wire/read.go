@@ -227,7 +227,8 @@ func (r *reader) document(o *Object) bool {
 	return true
 }
 
-func (r *reader) at(i int, c byte) bool { return i < len(r.text) && r.text[i] == c }
+// at tells whether c stands at i, which may be failed or the end.
+func (r *reader) at(i int, c byte) bool { return uint(i) < uint(len(r.text)) && r.text[i] == c }
 
 func (r *reader) space(i int) int {
 	for i < len(r.text) && r.text[i] <= ' ' && classes[r.text[i]]&space != 0 {
@@ -340,15 +341,13 @@ func (r *reader) list(i, depth int) int {
 		if i, _, _ = r.value(i, depth+1, nil); i == failed {
 			return failed
 		}
-		i = r.space(i)
-		if i == len(r.text) {
-			return r.fail(i, "the list does not end")
-		}
-		switch r.text[i] {
-		case ',':
+		switch i = r.space(i); {
+		case r.at(i, ','):
 			i = r.space(i + 1)
-		case ']':
+		case r.at(i, ']'):
 			return i + 1
+		case i == len(r.text):
+			return r.fail(i, "the list does not end")
 		default:
 			return r.fail(i, "a comma or the end of the list is expected")
 		}
@@ -391,44 +390,38 @@ func (r *reader) literal(i int, word string) int {
 }
 
 func (r *reader) number(i int) (end int, form class) {
-	negative := r.at(i, '-')
-	if negative {
-		i++
-	}
-	start := i
-	if r.at(i, '0') {
-		i++
-		if negative {
+	if r.at(i, '-') {
+		if i++; r.at(i, '0') {
 			form = decimal
 		}
-	} else if i = r.digits(i); i == start {
-		return r.fail(i, "a value is expected"), 0
 	}
-	if i == len(r.text) || classes[r.text[i]]&inDecimal == 0 {
-		return i, form
+	if r.at(i, '0') {
+		i++
+	} else {
+		i = r.digits(i, "a value is expected")
 	}
 	if r.at(i, '.') {
-		start = i + 1
-		if i = r.digits(start); i == start {
-			return r.fail(i, "a digit is expected"), 0
-		}
+		form = decimal
+		i = r.digits(i+1, "a digit is expected")
 	}
 	if r.at(i, 'e') || r.at(i, 'E') {
-		i++
-		if r.at(i, '+') || r.at(i, '-') {
+		form = decimal
+		if i++; r.at(i, '+') || r.at(i, '-') {
 			i++
 		}
-		start = i
-		if i = r.digits(start); i == start {
-			return r.fail(i, "a digit is expected"), 0
-		}
+		i = r.digits(i, "a digit is expected")
 	}
-	return i, decimal
+	return i, form
 }
 
-func (r *reader) digits(i int) int {
+// digits reads at least one digit.
+func (r *reader) digits(i int, reason string) int {
+	start := i
 	for i < len(r.text) && r.text[i]-'0' <= 9 {
 		i++
+	}
+	if i == start {
+		return r.fail(i, reason)
 	}
 	return i
 }

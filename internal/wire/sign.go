@@ -121,25 +121,20 @@ func Verify(keys []*Key, o *Object, zone *time.Location) (Verdict, int, error) {
 	text := given.Text()
 	found, index := 0, 0
 	for i, k := range keys {
-		equal, err := k.compare(o, zone, text)
+		s := k.borrow()
+		digest, err := k.digest(s, o, zone)
+		same := equal(digest, text)
+		k.giveBack(s)
 		if err != nil {
 			return Forged, 0, err
 		}
-		index = subtle.ConstantTimeSelect(equal&^found, i, index)
-		found |= equal
+		index = subtle.ConstantTimeSelect(same&^found, i, index)
+		found |= same
 	}
 	if found != 1 {
 		return Forged, 0, nil
 	}
 	return Genuine, index, nil
-}
-
-// compare returns 1 if the key gives the object this signature, else 0.
-func (k *Key) compare(o *Object, zone *time.Location, given []byte) (int, error) {
-	s := k.borrow()
-	defer k.giveBack(s)
-	digest, err := k.digest(s, o, zone)
-	return equal(digest, given), err
 }
 
 // equal returns 1 if given are the hex digits of the digest, else 0. What it does, and which memory it looks at, is the

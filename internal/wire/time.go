@@ -4,27 +4,12 @@ import "time"
 
 // ParseTime reads yyyy-MM-dd HH:mm:ss, the one form in which the gateway prints times, and nothing else.
 func ParseTime(s []byte, zone *time.Location) (time.Time, bool) {
-	const form = "dddd-dd-dd dd:dd:dd"
-	if len(s) != len(form) {
+	if len(s) != len(time.DateTime) {
 		return time.Time{}, false
 	}
-	var parts [6]int
-	part := 0
-	for i, c := range s {
-		switch {
-		case form[i] == 'd' && '0' <= c && c <= '9':
-			parts[part] = parts[part]*10 + int(c-'0')
-		case form[i] != 'd' && form[i] == c:
-			part++
-		default:
-			return time.Time{}, false
-		}
-	}
-	when := time.Date(parts[0], time.Month(parts[1]), parts[2], parts[3], parts[4], parts[5], 0, zone)
-	if when.Month() != time.Month(parts[1]) || when.Day() != parts[2] || when.Minute() != parts[4] || when.Second() != parts[5] {
-		return time.Time{}, false
-	}
-	return when, parts[1] > 0 && parts[3] < 24
+	when, err := time.ParseInLocation(time.DateTime, string(s), zone)
+	// Package time also reads other forms, and times that a change of clocks leaves out; it prints neither so.
+	return when, err == nil && when.Format(time.DateTime) == string(s)
 }
 
 // isTimeName tells whether a member of that name is a time, which the gateway signs as Unix seconds.

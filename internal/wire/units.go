@@ -1,7 +1,5 @@
 package wire
 
-import "reflect"
-
 // units counts characters as the gateway does, in UTF-16: an emoji is two.
 func units(s string) int {
 	n := 0
@@ -12,33 +10,6 @@ func units(s string) int {
 		}
 	}
 	return n
-}
-
-// jsonUnits counts the characters of the JSON that the gateway stores for a value that is set.
-func (s *shape) jsonUnits(v reflect.Value) int {
-	switch s.kind {
-	case kindString:
-		return quotedUnits(v.String())
-	case kindPointer:
-		if v.IsNil() {
-			return 0
-		}
-		return s.elem.jsonUnits(v.Elem())
-	case kindStruct:
-		n := len("{}")
-		for i := range s.plan.Fields {
-			if f := &s.plan.Fields[i]; !f.isUnset(f.of(v)) {
-				n += quotedUnits(f.Name) + len(":,") + f.jsonUnits(f.of(v))
-			}
-		}
-		if n > len("{}") {
-			n-- // the last comma
-		}
-		return n
-	}
-	var e Encoder
-	e.value(s, v, deeper)
-	return jsonUnits(e.json)
 }
 
 // jsonUnits counts the characters of the JSON that the gateway stores for a valid JSON text.
