@@ -28,13 +28,13 @@ func calling(m *meter) []row {
 	subjects := []subject{syncPay(newClient(url)), bareHTTP(url, newTransport()), bareResty(url, newTransport())}
 	f := m.longer(8).measure("Call", slices.Concat(subjects, starting, asking)...)
 	rows := slices.Concat(
-		comparedCalls(f[0], f[1], target{1.40, 1.30}),
-		[]row{allocated("SyncPay", f[0], target{95, 88}), allocated("bare net/http", f[1], noTarget)},
-		comparedCalls(f[0], f[2], target{1.05, 1.02}),
+		comparedCalls(f[0], f[1], target(1.40)),
+		[]row{allocated("SyncPay", f[0], target(95)), allocated("bare net/http", f[1], noTarget)},
+		comparedCalls(f[0], f[2], target(1.05)),
 		[]row{allocated("bare resty", f[2], noTarget)},
 	)
 	for i, p := range f[3:] {
-		t := target{1, 1 / 1.5}
+		t := target(1)
 		if i >= len(starting) {
 			t = noTarget
 		}

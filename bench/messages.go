@@ -32,6 +32,13 @@ const (
 		`"expiredTime":1715500831,"closeTime":null,"attach":"回调参数","errorCode":null,"errorMsg":null}`
 )
 
+// payOrderData is the data of the answer to a query.
+const payOrderData = `{"code":0,"msg":null,"resTime":1715500234,"sign":"%s","bizOrderNo":"SDK_1715341621498",` +
+	`"orderNo":"DEVP24051216171463000001","outOrderNo":"2024051222001463321430312645","title":"测试接口支付","description":null,` +
+	`"allocation":false,"autoAllocation":null,"channel":"ali_pay","method":"qrcode","amount":100,"refundableBalance":100,` +
+	`"status":"success","refundStatus":"no_refund","allocStatus":null,"payTime":1715500232,"expiredTime":1715500831,` +
+	`"closeTime":null,"errorCode":null,"errorMsg":null}`
+
 func newSigner(signType daxpay.SignType) *daxpay.Signer {
 	return must(daxpay.NewSigner(signType, secret))
 }

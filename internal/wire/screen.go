@@ -5,15 +5,7 @@ import (
 	"unicode"
 )
 
-// Screen refuses a message that shares its signature with another one of the same kind. The canonical text joins
-// name=value pairs without escaping and drops quotes and backslashes, so these make a second reading possible:
-//
-//   - a text that goes on with & and the name of a member of this kind of message (within nested values, with a comma or a
-//     brace), and so could be cut into two members
-//   - a code, that is, anything but free text, with a character that structures the text or is dropped from it
-//   - a member name with such a character
-//
-// NUL is refused everywhere: no text of a payment has one, and what comes after the client may take it for the end.
+// Screen refuses a message that shares its signature with another one of the same kind; see the package comment.
 func (p *Plan) Screen(o *Object, by Screening) error {
 	if o.isHarmless() {
 		return nil
