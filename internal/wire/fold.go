@@ -7,29 +7,28 @@ import (
 	"unicode/utf8"
 )
 
-// fold maps characters that differ in case only to one of them, as Java's String.CASE_INSENSITIVE_ORDER does: to upper,
-// then to lower case. It joins everything that encoding/json takes for the same member name (K and the Kelvin sign, s and
-// the long s), also the few pairs that Unicode 17 took for one when it was too late for Java.
-func fold(r rune) rune {
-	if r < utf8.RuneSelf {
-		return rune(lowerByte(byte(r)))
-	}
-	if r < endOfCases {
-		return folds()[r]
-	}
-	return r
-}
+// foldTable maps characters that differ in case only to one of them, as Java's String.CASE_INSENSITIVE_ORDER does: to
+// upper, then to lower case. It joins everything that encoding/json takes for the same member name (K and the Kelvin sign,
+// s and the long s), also the few pairs that Unicode 17 took for one when it was too late for Java.
+type foldTable [endOfCases]rune
 
 const endOfCases = 0x1F000 // no character from here on has another case; a test looks at all of them
 
-// folds is fold as a table. Package unicode takes 300 ns for some characters.
-var folds = sync.OnceValue(func() *[endOfCases]rune {
-	table := new([endOfCases]rune)
+// folds is made when it is first needed. Package unicode takes 300 ns for some characters.
+var folds = sync.OnceValue(func() *foldTable {
+	table := new(foldTable)
 	for r := range table {
 		table[r] = foldByUnicode(rune(r)) //nolint:gosec // less than endOfCases
 	}
 	return table
 })
+
+func (t *foldTable) fold(r rune) rune {
+	if r < endOfCases {
+		return t[r]
+	}
+	return r
+}
 
 func foldByUnicode(r rune) rune {
 	folded := foldAsJava(r)
@@ -45,6 +44,7 @@ func foldAsJava(r rune) rune { return unicode.ToLower(unicode.ToUpper(r)) }
 // objects. The gateway compares UTF-16 units, in which a character beyond U+FFFF starts with less than U+E000; so UTF-8
 // has the right order once the first bytes of U+E000 to U+FFFF are greater than all others.
 func appendSortable(dst, name []byte, folded bool) []byte {
+	var table *foldTable
 	for i := 0; i < len(name); {
 		c := name[i]
 		if c < utf8.RuneSelf {
@@ -57,7 +57,10 @@ func appendSortable(dst, name []byte, folded bool) []byte {
 		}
 		r, size := utf8.DecodeRune(name[i:])
 		if folded {
-			r = fold(r)
+			if table == nil {
+				table = folds()
+			}
+			r = table.fold(r)
 		}
 		start := len(dst)
 		dst = utf8.AppendRune(dst, r)
