@@ -100,24 +100,18 @@ func (d *decoder) value(s *shape, v Value, dst reflect.Value) error {
 			return errString
 		}
 		dst.SetString(d.text(v.Text()))
-	case kindInt:
+	case kindInt, kindUint:
 		n, err := v.Int()
-		if err != nil {
+		switch signed := s.kind == kindInt; {
+		case err != nil:
 			return err
-		}
-		if dst.OverflowInt(n) {
+		case signed && dst.OverflowInt(n), !signed && (n < 0 || dst.OverflowUint(uint64(n))):
 			return errRange
+		case signed:
+			dst.SetInt(n)
+		default:
+			dst.SetUint(uint64(n))
 		}
-		dst.SetInt(n)
-	case kindUint:
-		n, err := v.Int()
-		if err != nil {
-			return err
-		}
-		if n < 0 || dst.OverflowUint(uint64(n)) {
-			return errRange
-		}
-		dst.SetUint(uint64(n))
 	case kindBool:
 		if v.Kind != Bool {
 			return errBool

@@ -36,10 +36,6 @@ const (
 	Dict
 )
 
-func (k Kind) String() string {
-	return [...]string{"null", "boolean", "number", "string", "list", "object"}[k]
-}
-
 // Value is one JSON value as it was received.
 type Value struct {
 	Kind    Kind
@@ -126,12 +122,11 @@ func (o *Object) ReadWith(text []byte, inner *Object, name string) error {
 	r := &o.reader
 	r.start(text, o.Limits)
 	r.inner, r.innerName = inner, name
-	read := r.document(o)
-	o.spelled = r.spelled
-	if inner != nil {
-		inner.spelled = r.spelled
-	}
-	if read {
+	if i := r.document(o); i != failed {
+		o.spelled = r.spelled
+		if inner != nil {
+			inner.spelled = r.spelled
+		}
 		return nil
 	}
 	o.clear(nil)
@@ -152,13 +147,10 @@ func CheckValue(text []byte) error {
 	var r reader
 	r.start(text, Limits{})
 	i, _, _ := r.value(r.space(0), 2, nil)
-	if i != failed {
-		if i = r.space(i); i == len(text) {
-			return nil
-		}
-		r.fail(i, "something follows the value")
+	if i == failed || r.end(i, "something follows the value") == failed {
+		return r.err()
 	}
-	return r.err()
+	return nil
 }
 
 // Release drops the references into the text, so that a pooled Object does not keep it alive, and the memory that an
@@ -207,24 +199,26 @@ func (r *reader) fail(at int, reason string) int {
 
 func (r *reader) err() error { return &SyntaxError{Offset: r.failedAt, Reason: r.reason} }
 
-func (r *reader) document(o *Object) bool {
+func (r *reader) document(o *Object) int {
 	if uint64(len(r.text)) > math.MaxUint32 {
-		r.fail(0, "the text is longer than 4 GiB")
-		return false
+		return r.fail(0, "the text is longer than 4 GiB")
 	}
 	i := r.space(0)
 	if !r.at(i, '{') {
-		r.fail(i, "an object is expected")
-		return false
+		return r.fail(i, "an object is expected")
 	}
 	if i = r.object(i, 1, o); i == failed {
-		return false
+		return failed
 	}
+	return r.end(i, "something follows the object")
+}
+
+// end reads what may follow the whole.
+func (r *reader) end(i int, otherwise string) int {
 	if i = r.space(i); i != len(r.text) {
-		r.fail(i, "something follows the object")
-		return false
+		return r.fail(i, otherwise)
 	}
-	return true
+	return i
 }
 
 // at tells whether c stands at i, which may be failed or the end.

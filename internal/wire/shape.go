@@ -44,6 +44,12 @@ func isTime(t reflect.Type) bool {
 		t.Kind() == reflect.Struct && t.NumField() == 1 && t.Field(0).Anonymous && t.Field(0).Type == timeType
 }
 
+var simpleKinds = map[reflect.Kind]kind{
+	reflect.Interface: kindInterface, reflect.String: kindString, reflect.Bool: kindBool,
+	reflect.Int: kindInt, reflect.Int8: kindInt, reflect.Int16: kindInt, reflect.Int32: kindInt, reflect.Int64: kindInt,
+	reflect.Uint: kindUint, reflect.Uint8: kindUint, reflect.Uint16: kindUint, reflect.Uint32: kindUint, reflect.Uint64: kindUint,
+}
+
 func shapeOf(t reflect.Type, outer []reflect.Type) (shape, error) {
 	switch {
 	case isTime(t):
@@ -56,17 +62,10 @@ func shapeOf(t reflect.Type, outer []reflect.Type) (shape, error) {
 	case reflect.PointerTo(t).Implements(marshalerType) || reflect.PointerTo(t).Implements(unmarshalerType):
 		return shape{kind: kindJSON}, nil
 	}
+	if kind, ok := simpleKinds[t.Kind()]; ok {
+		return shape{kind: kind}, nil
+	}
 	switch t.Kind() {
-	case reflect.Interface:
-		return shape{kind: kindInterface}, nil
-	case reflect.String:
-		return shape{kind: kindString}, nil
-	case reflect.Bool:
-		return shape{kind: kindBool}, nil
-	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
-		return shape{kind: kindInt}, nil
-	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
-		return shape{kind: kindUint}, nil
 	case reflect.Struct:
 		plan, err := buildPlan(t, outer)
 		return shape{kind: kindStruct, plan: plan}, err
@@ -76,21 +75,17 @@ func shapeOf(t reflect.Type, outer []reflect.Type) (shape, error) {
 	case reflect.Float32, reflect.Float64:
 		return shape{}, errors.New("is floating point, which loses digits: use an integer or a string")
 	}
-	return shape{}, fmt.Errorf("has the type %s, which is not supported: use a string, an integer, bool, time.Time, a struct, a list or json.RawMessage", t)
+	return shape{}, fmt.Errorf("has the type %s, which is not supported: "+
+		"use a string, an integer, bool, time.Time, a struct, a list or json.RawMessage", t)
 }
 
 // isUnset tells whether a value is left out of a request.
 func (s *shape) isUnset(v reflect.Value) bool {
 	switch s.kind {
-	case kindTime:
-		_, set := s.secondsOf(v)
-		return !set
+	case kindTime: // the second question is for a zero time in a zone
+		return v.IsZero() || s.timeOf(v).IsZero()
 	case kindList, kindString:
 		return v.Len() == 0
-	case kindInt:
-		return v.Int() == 0
-	case kindBool:
-		return !v.Bool()
 	case kindInterface:
 		v = behind(v)
 		return !v.IsValid() || v.IsZero()
@@ -125,15 +120,6 @@ func held(v reflect.Value) (*shape, reflect.Value, error) {
 	return &s, v, err
 }
 
-// secondsOf are the Unix seconds of a time, unless it is not set.
-func (s *shape) secondsOf(v reflect.Value) (seconds int64, set bool) {
-	if v.IsZero() { // which is quicker, but not so for a zero time in a zone
-		return 0, false
-	}
-	t := s.timeOf(v)
-	return t.Unix(), !t.IsZero()
-}
-
 func (s *shape) timeOf(v reflect.Value) time.Time {
 	if s.wrapped {
 		v = v.Field(0)
@@ -152,14 +138,4 @@ func (s *shape) innermost() *shape {
 		s = s.elem
 	}
 	return s
-}
-
-// inner is the plan of the objects that a value of this shape holds, nil if there is none.
-func (s *shape) inner() *Plan {
-	for ; s != nil; s = s.elem {
-		if s.plan != nil {
-			return s.plan
-		}
-	}
-	return nil
 }
