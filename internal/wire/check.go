@@ -108,14 +108,6 @@ func (c *checker) member(f *Field, how fit, v reflect.Value) {
 	}
 }
 
-// item checks an element of a list.
-func (c *checker) item(field string, s *shape, r Rule, v reflect.Value) {
-	outer := c.listed
-	c.listed = true
-	c.value(field, s, r, v)
-	c.listed = outer
-}
-
 func (c *checker) value(field string, s *shape, r Rule, v reflect.Value) {
 	if c.depth == 2*MaxDepth { // interfaces can lead in a circle; one counts beside what it holds
 		c.add(field[:strings.IndexAny(field+".", ".[")], "must not be nested deeper than %d levels", MaxDepth)
@@ -154,9 +146,12 @@ func (c *checker) value(field string, s *shape, r Rule, v reflect.Value) {
 		c.object(s.plan, v, field+".")
 		c.names.around = c.names.around[:len(c.names.around)-1]
 	case kindList:
+		outer := c.listed
+		c.listed = true
 		for i := range v.Len() {
-			c.item(field+"["+strconv.Itoa(i)+"]", s.elem, r, v.Index(i))
+			c.value(field+"["+strconv.Itoa(i)+"]", s.elem, r, v.Index(i))
 		}
+		c.listed = outer
 	case kindPointer:
 		switch {
 		case v.IsNil(): // an element of a list

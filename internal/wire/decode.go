@@ -207,7 +207,7 @@ func parseInt(b []byte) (int64, error) {
 	}
 	n, err := strconv.ParseInt(string(b), 10, 64)
 	switch {
-	case errors.Is(err, strconv.ErrRange):
+	case errors.Is(err, strconv.ErrRange) && len(bytes.Trim(digits, "0123456789")) == 0:
 		return 0, errRange
 	case err != nil:
 		return 0, errInteger

@@ -45,30 +45,20 @@ func (e *Encoder) Encode(l *Layout, v reflect.Value, stamp Stamp) (canonical []b
 			if s.object {
 				e.raw([]byte(value.String()), directMember)
 			} else {
-				e.field(s.field, value, directMember)
+				e.value(&s.field.shape, value, directMember)
 			}
-		case s.fill != fillNothing:
-			e.fill(s, stamp)
+		case s.fill == fillTime:
+			e.member(s)
+			e.int(stamp.Time)
+		case s.fill == fillNonce && stamp.Nonce != "":
+			e.member(s)
+			e.string(stamp.Nonce, false)
+		case s.fill == fillClientIP && stamp.ClientIP != "":
+			e.member(s)
+			e.string(stamp.ClientIP, false)
 		}
 	}
 	return e.canonical(), e.err
-}
-
-// fill writes a member that the caller left empty.
-func (e *Encoder) fill(s *slot, stamp Stamp) {
-	text := stamp.Nonce
-	switch s.fill {
-	case fillTime:
-		e.member(s)
-		e.int(stamp.Time)
-		return
-	case fillClientIP:
-		text = stamp.ClientIP
-	}
-	if text != "" {
-		e.member(s)
-		e.string(text, false)
-	}
 }
 
 // canonical is the text without the & with which every member starts.
@@ -132,15 +122,6 @@ const (
 	deeper
 )
 
-// field writes the value of a field that is set.
-func (e *Encoder) field(f *Field, v reflect.Value, at place) {
-	if f.Rule.Inverted {
-		e.both("false")
-		return
-	}
-	e.value(&f.shape, v, at)
-}
-
 // value writes a set value.
 func (e *Encoder) value(s *shape, v reflect.Value, at place) {
 	switch s.kind {
@@ -151,7 +132,7 @@ func (e *Encoder) value(s *shape, v reflect.Value, at place) {
 	case kindUint:
 		e.both(strconv.FormatUint(v.Uint(), 10))
 	case kindBool:
-		e.both(strconv.FormatBool(v.Bool()))
+		e.both(strconv.FormatBool(v.Bool() != s.inverted))
 	case kindTime:
 		e.int(s.timeOf(v).Unix())
 	case kindPointer:
@@ -183,7 +164,12 @@ func (e *Encoder) value(s *shape, v reflect.Value, at place) {
 		}
 		e.both("]")
 	case kindJSON:
-		e.marshal(v, at)
+		raw, err := marshalValue(v)
+		if err != nil {
+			e.err = err
+			return
+		}
+		e.raw(raw, at)
 	}
 }
 
@@ -195,7 +181,7 @@ func (e *Encoder) object(p *Plan, v reflect.Value) {
 		s := &p.nested[i]
 		if value := s.field.of(v); !s.field.isUnset(value) {
 			e.member(s)
-			e.field(s.field, value, deeper)
+			e.value(&s.field.shape, value, deeper)
 		}
 	}
 	if len(e.json) == json {
@@ -204,15 +190,6 @@ func (e *Encoder) object(p *Plan, v reflect.Value) {
 	}
 	e.json[json], e.text[text] = '{', '{' // every member started with a comma
 	e.both("}")
-}
-
-func (e *Encoder) marshal(v reflect.Value, at place) {
-	raw, err := marshalValue(v)
-	if err != nil {
-		e.err = err
-		return
-	}
-	e.raw(raw, at)
 }
 
 // raw writes valid JSON.

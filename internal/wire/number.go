@@ -25,10 +25,10 @@ var measured = []float64{1e7, 12345678.9, 123456789.123, 1e20}
 
 // javaNumber is what is signed for a number that stands within another value. False: that is not certain.
 func javaNumber(raw []byte) ([]byte, bool) {
-	if !isDecimal(raw) {
-		if string(raw) == "-0" {
-			raw = raw[1:]
-		}
+	switch {
+	case string(raw) == "-0":
+		return raw[1:], true
+	case !isDecimal(raw):
 		return raw, true
 	}
 	f, err := strconv.ParseFloat(string(raw), 64)

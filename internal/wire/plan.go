@@ -183,6 +183,7 @@ func (p *Plan) addField(f Field, sf reflect.StructField, options string, outer [
 	if f.shape, err = shapeOf(sf.Type, outer); err != nil {
 		return err
 	}
+	f.inverted = f.Rule.Inverted
 	f.renamed = gateway.OldName(f.Name) != ""
 	f.isCodes = !f.Rule.Text && !f.Rule.Opaque && f.innermost().kind == kindString
 	if reason := f.contradiction(); reason != "" {

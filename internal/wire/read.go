@@ -52,12 +52,6 @@ func (v Value) Text() []byte {
 	return unescape(make([]byte, 0, len(inner)), inner)
 }
 
-// Member is one name and its value.
-type Member struct {
-	Name  []byte // unescaped
-	Value Value
-}
-
 // SyntaxError says where and why a text is not acceptable JSON. It holds nothing of the text.
 type SyntaxError struct {
 	Offset int
@@ -79,14 +73,11 @@ type Object struct {
 	reader       reader
 }
 
-// Members lists the members. It is for those who need all of them; Get finds one.
-func (o *Object) Members() []Member {
-	var list []Member
+// Each calls visit with each member. It is for those who need all of them; Get finds one.
+func (o *Object) Each(visit func(name []byte, v Value)) {
 	for i := range o.entries {
-		e := &o.entries[i]
-		list = append(list, Member{Name: o.nameOf(e), Value: o.valueOf(e)})
+		visit(o.nameOf(&o.entries[i]), o.valueOf(&o.entries[i]))
 	}
-	return list
 }
 
 // Get finds a member by its exact name.
@@ -261,11 +252,10 @@ func (r *reader) object(i, depth int, into *Object) int {
 		e := &r.entries[at]
 		e.value, e.valueEnd, e.kind, e.form = uint32(i), uint32(end), kind, form //nolint:gosec // document saw to it
 		texts |= form
-		i = r.space(end)
-		switch {
-		case i == len(r.text):
-			return r.fail(i, "the object does not end")
-		case r.text[i] == '}':
+		switch i = r.space(end); {
+		case r.at(i, ','):
+			i = r.space(i + 1)
+		case r.at(i, '}'):
 			if !r.keep(r.entries[first:], into) {
 				return r.fail(i+1, "a member is given twice in the object that ends here")
 			}
@@ -276,10 +266,11 @@ func (r *reader) object(i, depth int, into *Object) int {
 				into.names, into.texts = names, texts
 			}
 			return i + 1
-		case r.text[i] != ',':
+		case i == len(r.text):
+			return r.fail(i, "the object does not end")
+		default:
 			return r.fail(i, "a comma or the end of the object is expected")
 		}
-		i = r.space(i + 1)
 	}
 }
 

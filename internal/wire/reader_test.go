@@ -17,6 +17,18 @@ func read(t testing.TB, text string) *Object {
 	return &o
 }
 
+// Member is one name and its value.
+type Member struct {
+	Name  []byte // unescaped
+	Value Value
+}
+
+// Members lists the members.
+func (o *Object) Members() (list []Member) {
+	o.Each(func(name []byte, v Value) { list = append(list, Member{name, v}) })
+	return list
+}
+
 func TestReadAccepts(t *testing.T) {
 	o := read(t, " {\"a\" : 1 ,\n\"b\":\"x\\\"\\u00e9\\ud83d\\ude00\\/\\b\\f\\n\\r\\t\\\\\",\"\\u0063\":[ ],\"d\":{\"e\":[{},null,true,false]},\"\":-0.5E+3,\"日\":\"\u007f\"}\t\r\n")
 	names := make([]string, 0, len(o.Members()))

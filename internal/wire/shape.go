@@ -28,8 +28,9 @@ type shape struct {
 	kind kind
 	elem *shape // of kindList and kindPointer
 	plan *Plan  // of kindStruct
-	// wrapped tells of kindTime that it is a struct in which the time is embedded.
-	wrapped bool
+
+	wrapped  bool // of kindTime: it is a struct in which the time is embedded
+	inverted bool // of kindBool: it is written as its opposite
 }
 
 var (

@@ -34,18 +34,13 @@ func nameAt(b []byte, i int) (name []byte, value int) {
 func skipString(b []byte, i int) (int, class) {
 	i, form := plain(b, i)
 	for b[i] != '"' {
-		if b[i] == '\\' {
+		if form |= classes[b[i]]; b[i] == '\\' {
 			form |= escaped
 			i++
-		} else {
-			form |= classes[b[i]]
 		}
-		i++
-		if classes[b[i]]&special == 0 {
-			var more class
-			i, more = plain(b, i)
-			form |= more
-		}
+		var more class
+		i, more = plain(b, i+1)
+		form |= more
 	}
 	return i + 1, form
 }
