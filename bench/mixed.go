@@ -47,8 +47,8 @@ func mixing(m *meter) []row {
 	}
 	f := m.measure("Mixed", parse(pays), hashing(signer, pays), parse(both), hashing(signer, both), verify(answers), hashing(signer, answers))
 	return []row{
-		compared("notices of other values", f[0], f[1], target(9.5)),
-		compared("notices of payments and refunds in turn", f[2], f[3], target(9.5)),
+		compared("notices of other values", f[0], f[1], target(10)),
+		compared("notices of payments and refunds in turn", f[2], f[3], target(10)),
 		compared("verify, data of two calls in turn", f[4], f[5], noTarget),
 	}
 }

@@ -42,8 +42,8 @@ func (t *text) release() {
 	}
 }
 
-// AppendCanonical appends the text that is signed for the object, without the key: the members but sign, nulls and empty
-// lists, by name. Times that came as text are read in zone.
+// AppendCanonical appends the text that is signed for the object, without the key: the members but sign, nulls and
+// empty lists, by name. Times that came as text are read in zone.
 func (o *Object) AppendCanonical(dst []byte, zone *time.Location) ([]byte, error) {
 	t := text{buf: dst, zone: zone}
 	t.message(&o.members)
@@ -58,7 +58,7 @@ func (t *text) message(m *members) {
 	first := true
 	for _, r := range m.inOrder() {
 		e := &m.entries[r.index]
-		if e.kind == Null || e.isSign() || e.kind == List && isEmptyList(m.text, int(e.value)) {
+		if e.kind == Null || e.isSign() || e.kind == List && m.text[skipSpace(m.text, int(e.value)+1)] == ']' {
 			continue
 		}
 		if !first {
@@ -78,7 +78,8 @@ func (t *text) message(m *members) {
 	}
 }
 
-// member writes the value of a direct member of the message. It does not ask for its name, which makes some values times.
+// member writes the value of a direct member of the message. It does not ask for its name, which makes some values
+// times.
 func (t *text) member(b []byte, start, end int, kind Kind, form class) {
 	switch kind {
 	case String:
@@ -111,8 +112,8 @@ func (t *text) topString(inner []byte, form class) {
 	t.bytes(inner)
 }
 
-// nestedString writes a string inside an object or a list, and returns the position behind it. The gateway escapes such a
-// string as JSON first and deletes quotes and backslashes then, so the rest of an escape stays.
+// nestedString writes a string inside an object or a list, and returns the position behind it. The gateway escapes such
+// a string as JSON first and deletes quotes and backslashes then, so the rest of an escape stays.
 func (t *text) nestedString(b []byte, i int) int {
 	i++
 	start := i // of what is not written yet
@@ -142,10 +143,8 @@ func (t *text) nestedString(b []byte, i int) int {
 
 // nestedName writes the name of a member inside an object.
 func (t *text) nestedName(name []byte) {
-	for len(name) > 0 {
-		r, size := utf8.DecodeRune(name)
+	for _, r := range string(name) {
 		t.buf = appendNestedRune(t.buf, r)
-		name = name[size:]
 	}
 }
 
@@ -167,15 +166,12 @@ const hexLetters = "0123456789abcdef"
 
 // gatewayEscapes tells which characters the gateway writes as an escape, besides quotes and backslashes.
 func gatewayEscapes(r rune) bool {
-	return r < ' ' ||
-		0x80 <= r && r <= 0xA0 ||
-		0x2000 <= r && r <= 0x2010 ||
-		0x2028 <= r && r <= 0x202F ||
-		0x2066 <= r && r <= 0x206F
+	return r < ' ' || 0x80 <= r && r <= 0xA0 ||
+		0x2000 <= r && r <= 0x2010 || 0x2028 <= r && r <= 0x202F || 0x2066 <= r && r <= 0x206F
 }
 
-// list writes a list, without its nulls. The objects in a direct member of the message have their members sorted and may
-// hold times.
+// list writes a list, without its nulls. The objects in a direct member of the message have their members sorted and
+// may hold times.
 func (t *text) list(b []byte, i int, direct bool) int {
 	t.byte('[')
 	i, more := next(b, i+1)
@@ -349,7 +345,5 @@ func ParseTime(s []byte, zone *time.Location) (time.Time, bool) {
 
 // isTimeName tells whether a member of that name is a time, which the gateway signs as Unix seconds.
 func isTimeName(name []byte) bool {
-	const suffix = "Time"
-	n := len(name)
-	return n >= len(suffix) && name[n-1] == 'e' && string(name[n-len(suffix):]) == suffix
+	return bytes.HasSuffix(name, []byte("Time"))
 }

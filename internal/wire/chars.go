@@ -101,14 +101,14 @@ func holds[T string | []byte](b T) class {
 // firstWord returns the first eight bytes of text[start:end], big-endian, so that comparing words compares bytes. Zeros
 // follow what is shorter.
 func firstWord(text []byte, start, end int) uint64 {
-	if start+8 <= len(text) {
-		w := binary.BigEndian.Uint64(text[start : start+8])
-		if n := end - start; n < 8 {
-			w &^= ^uint64(0) >> (8 * n)
-		}
-		return w
+	if start+8 > len(text) {
+		return firstWordOf(text[start:end])
 	}
-	return firstWordOf(text[start:end])
+	w := binary.BigEndian.Uint64(text[start : start+8])
+	if n := end - start; n < 8 {
+		w &^= ^uint64(0) >> (8 * n)
+	}
+	return w
 }
 
 func firstWordOf[T string | []byte](name T) uint64 {

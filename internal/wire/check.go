@@ -31,9 +31,6 @@ func (p *Plan) Check(l *Layout, v reflect.Value, answer *Plan, later []*Plan, al
 // Unfit finds what keeps v, which passed Check in the layout of 2.0.8, from being sent in the layout of an older
 // version.
 func (p *Plan) Unfit(l *Layout, v reflect.Value, answer *Plan, later []*Plan, allowText bool) []Fault {
-	if len(l.narrower) == 0 {
-		return nil // as most are
-	}
 	c := checker{layout: l, allowText: allowText, names: cutNames{plan: p, answer: answer, later: later}}
 	for _, i := range l.narrower {
 		if value := p.Fields[i].of(v); !p.Fields[i].isUnset(value) {
@@ -193,7 +190,8 @@ func (c *checker) length(field string, r Rule, n int) {
 	switch limit := c.layout.limit(r.Max); {
 	case limit == 0 || int64(n) <= limit:
 	case c.layout.columned:
-		c.add(field, "must have at most %d characters, not %d: gateway %v cannot store more", limit, n, c.layout.version)
+		const reason = "must have at most %d characters, not %d: gateway %v cannot store more"
+		c.add(field, reason, limit, n, c.layout.version)
 	default:
 		c.add(field, "must have at most %d characters, not %d", limit, n)
 	}
@@ -223,7 +221,8 @@ func (c *checker) string(field string, r Rule, s string) {
 		c.add(field, "must not hold a NUL character")
 		return
 	}
-	if r.Required && isBlank(s) {
+	// The gateway takes a text for blank that holds nothing but spaces and control characters.
+	if r.Required && strings.IndexFunc(s, func(r rune) bool { return r > ' ' }) < 0 {
 		c.add(field, "must not be blank")
 		return
 	}
@@ -236,20 +235,18 @@ func (c *checker) string(field string, r Rule, s string) {
 	case r.Opaque:
 	case r.Text:
 		if !c.allowText && c.names.cut(signedText(s, nested), nested) {
-			c.add(field, "must not hold the start of another member, such as &code=: whoever sees the signed message could make another one of it")
+			c.add(field, "must not hold the start of another member, such as &code=: "+
+				"whoever sees the signed message could make another one of it")
 		}
-	case !isCode([]byte(s), nested) && nested:
-		c.add(field, `must not hold control characters, "&", quotes, backslashes, commas, braces or brackets: the signature does not protect them`)
 	case !isCode([]byte(s), nested):
-		c.add(field, `must not hold control characters, "&", quotes or backslashes: the signature does not protect them`)
+		others := " or backslashes"
+		if nested {
+			others = ", backslashes, commas, braces or brackets"
+		}
+		c.add(field, `must not hold control characters, "&", quotes%s: the signature does not protect them`, others)
 	case strings.TrimSpace(s) != s:
 		c.add(field, "must not start or end with white space")
 	}
-}
-
-// isBlank tells whether the gateway takes a text for blank: it holds nothing but spaces and control characters.
-func isBlank(s string) bool {
-	return strings.IndexFunc(s, func(r rune) bool { return r > ' ' }) < 0
 }
 
 // isAddress tells whether a text is an IP address in a form that the gateway accepts. It knows fewer of those that

@@ -22,19 +22,17 @@ func (e *MemberError) Error() string {
 	return "member " + e.Name + " " + e.Reason
 }
 
-// Decode fills the struct dst, of the plan's type, from the object's members. Nulls leave a field as it is, members that
-// the plan does not have are passed over. Times get the given zone.
+// Decode fills the struct dst, of the plan's type, from the object's members. Nulls leave a field as it is, members
+// that the plan does not have are passed over. Times get the given zone.
 func (p *Plan) Decode(o *Object, dst reflect.Value, zone *time.Location) error {
 	d := decoder{zone: zone}
 	p.bind(&o.members)
 	// A message that has many texts keeps them one by one, so that none keeps all the others in memory.
-	if 0 < o.textSize && o.textSize <= maxTexts {
+	if 0 < o.textSize && o.textSize <= 2048 {
 		d.texts.Grow(o.textSize)
 	}
 	return d.object(p, &o.members, dst)
 }
-
-const maxTexts = 2048
 
 // decoder decodes one message.
 type decoder struct {

@@ -3,27 +3,35 @@
 // # The way of a message in
 //
 // Object.Read, or ReadWith for an answer and the data inside it, reads the text once and lists its members (read.go).
-// Verify writes the text that the gateway signed (text.message in canonical.go), hashes it with the key and compares the
-// digest with the member sign, in constant time (sign.go). Only then are members believed. Plan.Echo and Plan.Foreign
-// compare the numbers of orders in an answer with those that were asked for (match.go), Plan.Screen refuses what its
-// signature does not protect (screen.go, cut.go), Plan.Decode fills the struct (decode.go), and Plan.Missing and
-// Plan.Repeated tell whether it proves success. All of that goes over the bytes that were verified: walk.go walks over
-// them without checks, because the reader made them.
+// Verify writes the text that the gateway signed (text.message in canonical.go), hashes it with the key and compares
+// the digest with the member sign, in constant time (sign.go). Only then are members believed. Plan.Echo and
+// Plan.Foreign compare the numbers of orders in an answer with those that were asked for (match.go), Plan.Screen
+// refuses what its signature does not protect (screen.go), Plan.Decode fills the struct (decode.go), and Plan.Missing
+// and Plan.Repeated tell whether it proves success. All of that goes over the bytes that were verified: walk.go walks
+// over them without checks, because the reader made them.
 //
 // # The way of a message out
 //
-// PlanOf makes the plan of a struct type once, from its tags (plan.go, shape.go), and Plan.Layout the order and the names
-// that a version of the gateway has for it (layout.go). Plan.Check finds what keeps a param from being sent (check.go,
-// units.go), with the same screening that answers go through. Encoder.Encode writes the JSON and the signed text in one
-// pass, Encoder.Seal adds the signature (encode.go).
+// PlanOf makes the plan of a struct type once, from its tags (plan.go), and Plan.Layout the order and the names that a
+// version of the gateway has for it (layout.go). Plan.Check finds what keeps a param from being sent (check.go), with
+// the same screening that answers go through. Encoder.Encode writes the JSON and the signed text in one pass,
+// Encoder.Seal adds the signature (encode.go).
 //
 // # The two orders
 //
-// The gateway signs the members of a message in the order of the bytes of their names, and those of an object in it in an
-// order that ignores case: it sorts the former itself, and its JSON library the latter, in a map whose order is
-// String.CASE_INSENSITIVE_ORDER. Objects further down keep the order in which they came. order.go does both, in the order
-// that ignores case first, because there members of the same name stand side by side. Names that are not ASCII are folded
-// once each (fold.go).
+// The gateway signs the members of a message in the order of the bytes of their names, and those of an object in it in
+// an order that ignores case: it sorts the former itself, and its JSON library the latter, in a map whose order is
+// String.CASE_INSENSITIVE_ORDER. Objects further down keep the order in which they came. order.go does both, in the
+// order that ignores case first, because there members of the same name stand side by side. Names that are not ASCII
+// are folded once each.
+//
+// # Numbers
+//
+// Within lists and objects a number that is no plain integer becomes a Java double, and is signed as Double.toString
+// prints it, without trailing zeros where there is no exponent. Java 19 changed what that prints for some doubles. Up
+// to below 1e7 all versions print the shortest decimal that reads as the same double: the older algorithm misses it
+// only where it lies halfway between two doubles, or for integers from 2^53 on, and a decimal of 17 digits cannot lie
+// halfway there. Above, only the doubles that were measured at a gateway count (number.go).
 //
 // # What is refused, and where
 //

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"reflect"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -47,13 +48,13 @@ func (e *Encoder) Encode(l *Layout, v reflect.Value, stamp Stamp) (canonical []b
 			} else {
 				e.value(&s.field.shape, value, directMember)
 			}
-		case s.fill == fillTime:
+		case s.name == timeName:
 			e.member(s)
 			e.int(stamp.Time)
-		case s.fill == fillNonce && stamp.Nonce != "":
+		case s.name == nonceName && stamp.Nonce != "":
 			e.member(s)
 			e.string(stamp.Nonce, false)
-		case s.fill == fillClientIP && stamp.ClientIP != "":
+		case s.name == clientIPName && stamp.ClientIP != "":
 			e.member(s)
 			e.string(stamp.ClientIP, false)
 		}
@@ -173,8 +174,8 @@ func (e *Encoder) value(s *shape, v reflect.Value, at place) {
 	}
 }
 
-// object writes an object inside the message. It goes out in the order in which it is signed, so that it does not matter
-// how deep it stands.
+// object writes an object inside the message. It goes out in the order in which it is signed, so that it does not
+// matter how deep it stands.
 func (e *Encoder) object(p *Plan, v reflect.Value) {
 	json, text := len(e.json), len(e.text)
 	for i := range p.nested {
@@ -215,8 +216,8 @@ func (e *Encoder) raw(raw []byte, at place) {
 	e.nested.buf = nil
 }
 
-// marshalValue asks a type that writes its own JSON for it, through a pointer, because MarshalJSON may be a method of that.
-// What it writes must stand every check of a received text.
+// marshalValue asks a type that writes its own JSON for it, through a pointer, because MarshalJSON may be a method of
+// that. What it writes must stand every check of a received text.
 func marshalValue(v reflect.Value) ([]byte, error) {
 	pointer := reflect.New(v.Type())
 	pointer.Elem().Set(v)
@@ -238,12 +239,8 @@ func appendString(dst []byte, s string) []byte {
 		switch c := s[i]; {
 		case c == '"', c == '\\':
 			dst = append(dst, '\\', c)
-		case c == '\n':
-			dst = append(dst, '\\', 'n')
-		case c == '\r':
-			dst = append(dst, '\\', 'r')
-		case c == '\t':
-			dst = append(dst, '\\', 't')
+		case c == '\n', c == '\r', c == '\t':
+			dst = append(dst, '\\', shortEscapes[strings.IndexByte(shortEscaped, c)])
 		case c < ' ':
 			dst = append(dst, '\\', 'u', '0', '0', hexLetters[c>>4], hexLetters[c&15])
 		default:

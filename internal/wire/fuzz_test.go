@@ -10,9 +10,9 @@ import (
 	"github.com/daxpay-go/daxpay/internal/peer"
 )
 
-// FuzzCanonical holds the canonical text and the signatures of whatever object can be read against those of an implementation that
-// shares no code with this one. Neither the order of members nor nulls may matter, and what is signed must verify, under that key
-// and that signature only.
+// FuzzCanonical holds the canonical text and the signatures of whatever object can be read against those of an
+// implementation that shares no code with this one. Neither the order of members nor nulls may matter, and what is
+// signed must verify, under that key and that signature only.
 func FuzzCanonical(f *testing.F) {
 	for _, v := range readVectors(f, "requests.jsonl")[:20] {
 		f.Add([]byte(v.Body), v.Secret)

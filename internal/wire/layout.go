@@ -7,20 +7,22 @@ import (
 	"github.com/daxpay-go/daxpay/internal/gateway"
 )
 
-// The members common to all requests, which the client fills where the caller left them empty.
+// The members that the client fills in where the caller left them empty.
 const (
 	clientIPName = "clientIp"
 	nonceName    = "nonceStr"
 	timeName     = "reqTime"
 )
 
-// Layout is the order in which a version of the gateway signs the members of a request, with the names that it has there.
+var filled = []string{clientIPName, nonceName, timeName}
+
+// Layout is the order in which a version of the gateway signs the members of a request, with the names that it has
+// there.
 type Layout struct {
-	path     string
-	version  gateway.Version
-	slots    []slot
-	identity string
-	names    string
+	path    string
+	version gateway.Version
+	slots   []slot
+	renamed string // the members that have another name in the version
 
 	column   int   // how many characters every text may have, 0 if any number, where columned is set
 	columned bool  // the version does not have the limits of the plan
@@ -38,7 +40,6 @@ type fit struct {
 type slot struct {
 	field  *Field
 	name   string
-	fill   filling
 	object bool // the field holds the text of an object
 
 	json string // ,"name":
@@ -53,20 +54,8 @@ func newSlot(f *Field, name string, nested bool) slot {
 	return s
 }
 
-// filling is what the client writes into a member that the caller left empty.
-type filling uint8
-
-const (
-	fillNothing filling = iota
-	fillTime
-	fillNonce
-	fillClientIP
-)
-
-var fillings = map[string]filling{timeName: fillTime, nonceName: fillNonce, clientIPName: fillClientIP}
-
-// Layout returns the plan's layout for a version, as the param of the call that 2.0.8 has at path. The latest one is kept: a
-// type is the param of one call.
+// Layout returns the plan's layout for a version, as the param of the call that 2.0.8 has at path. The latest one is
+// kept: a type is the param of one call.
 func (p *Plan) Layout(path string, v gateway.Version) *Layout {
 	if l := p.layouts[v].Load(); l != nil && l.path == path {
 		return l
@@ -80,7 +69,7 @@ func (p *Plan) Layout(path string, v gateway.Version) *Layout {
 		}
 		m, known := v.Member(path, f.Name)
 		// What the client fills in is left out where it is not known; nobody misses it.
-		l.fields[i] = fit{absent: !known && fillings[f.Name] == fillNothing, object: m.Object}
+		l.fields[i] = fit{absent: !known && !slices.Contains(filled, f.Name), object: m.Object}
 		if l.fields[i] != (fit{}) || l.limit(f.Rule.Max) < f.Rule.Max && l.limit(f.Rule.Max) > 0 && f.kind != kindInt {
 			l.narrower = append(l.narrower, i)
 		}
@@ -88,17 +77,13 @@ func (p *Plan) Layout(path string, v gateway.Version) *Layout {
 			continue
 		}
 		s := newSlot(f, m.Name, false)
-		s.fill, s.object = fillings[f.Name], m.Object
+		s.object = m.Object
 		l.slots = append(l.slots, s)
 	}
 	slices.SortFunc(l.slots, func(a, b slot) int { return compareNames(a.name, b.name, false) })
 	for _, s := range l.slots {
-		l.identity += "&" + s.name
-		if s.object {
-			l.identity += "{}"
-		}
 		if s.name != s.field.Name {
-			l.names += "&" + s.name
+			l.renamed += "&" + s.name
 		}
 	}
 	p.layouts[v].Store(l)
@@ -125,7 +110,10 @@ func (p *Plan) OtherForm(v reflect.Value, l, other *Layout) bool {
 }
 
 // Same tells whether two layouts of a plan make the same message of a param.
-func (l *Layout) Same(other *Layout) bool { return l.identity == other.identity }
+func (l *Layout) Same(other *Layout) bool {
+	same := func(a, b slot) bool { return a.name == b.name && a.object == b.object }
+	return slices.EqualFunc(l.slots, other.slots, same)
+}
 
 // SameNames tells whether two layouts of a plan rename the same members.
-func (l *Layout) SameNames(other *Layout) bool { return l.names == other.names }
+func (l *Layout) SameNames(other *Layout) bool { return l.renamed == other.renamed }

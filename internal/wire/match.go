@@ -10,8 +10,8 @@ import (
 // Missing lists the members that prove success and have no value in the struct v.
 func (p *Plan) Missing(v reflect.Value) []string {
 	var names []string
-	for _, f := range p.proofs {
-		if f.isUnset(f.of(v)) {
+	for i := range p.Fields {
+		if f := &p.Fields[i]; f.Rule.Proof && f.isUnset(f.of(v)) {
 			names = append(names, f.Name)
 		}
 	}
@@ -21,7 +21,11 @@ func (p *Plan) Missing(v reflect.Value) []string {
 // Repeated returns the member of the answer v that only repeats what the request asked, of another plan, has elsewhere,
 // "" if there is none.
 func (p *Plan) Repeated(v reflect.Value, request *Plan, asked reflect.Value) string {
-	for _, f := range p.unlikes {
+	for i := range p.Fields {
+		f := &p.Fields[i]
+		if f.Rule.Unlike == "" {
+			continue
+		}
 		other := request.field([]byte(f.Rule.Unlike))
 		if other != nil && other.kind == kindString && f.of(v).String() == other.of(asked).String() {
 			return f.Name
@@ -33,7 +37,7 @@ func (p *Plan) Repeated(v reflect.Value, request *Plan, asked reflect.Value) str
 // Foreign returns the number in an answer that tells that it is about something else than what a call of this plan asks
 // for, and answer has; "" if there is none. A call that names no order can be answered by anything.
 func (p *Plan) Foreign(answer *Plan, o *Object) string {
-	if len(p.echoes) == 0 {
+	if !p.asks {
 		return ""
 	}
 	answer.bind(&o.members)
@@ -51,18 +55,19 @@ func (p *Plan) Foreign(answer *Plan, o *Object) string {
 
 var numbers = gateway.Numbers()
 
-// Echo compares the numbers that were asked for, those set in the struct asked of the plan's type, with the ones that the
-// answer names. It returns the name of the first that differs.
+// Echo compares the numbers that were asked for, those set in the struct asked of the plan's type, with the ones that
+// the answer names. It returns the name of the first that differs.
 func (p *Plan) Echo(asked reflect.Value, answer *Object) (string, bool) {
-	for _, echo := range p.echoes {
-		got, ok := answer.Get(echo.name)
-		if !ok || got.Kind == Null {
-			continue
-		}
-		f := &p.Fields[echo.field]
-		want := f.of(asked).String()
-		if want != "" && (got.Kind != String || string(got.Text()) != want) {
-			return f.Name, false
+	for i := range p.Fields {
+		f := &p.Fields[i]
+		for _, name := range f.echoes {
+			got, ok := answer.Get(name)
+			if !ok || got.Kind == Null {
+				continue
+			}
+			if want := f.of(asked).String(); want != "" && (got.Kind != String || string(got.Text()) != want) {
+				return f.Name, false
+			}
 		}
 	}
 	return "", true

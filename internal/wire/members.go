@@ -38,11 +38,9 @@ func (m *members) reset(text []byte) {
 
 // isLarge tells whether the memory is more than one message usually needs.
 func (m *members) isLarge() bool {
+	const usual = 512
 	return max(cap(m.entries), cap(m.spelled), cap(m.order.ranks), cap(m.order.forms)) > usual
 }
-
-// usual is how many elements a buffer keeps for its next use.
-const usual = 512
 
 func (m *members) nameOf(e *entry) []byte {
 	from := m.text
@@ -64,7 +62,8 @@ func (m *members) setName(e *entry, start, end int, form class) (int, class) {
 			e.spelled, e.foreign = true, form&wide != 0
 		}
 	}
-	e.name, e.nameLength, e.key = uint32(start), uint16(end-start), firstWord(from, start, end) //nolint:gosec // see reader.name
+	e.name, e.nameLength = uint32(start), uint16(end-start) //nolint:gosec // the reader looks at the length
+	e.key = firstWord(from, start, end)
 	return end - start, form
 }
 

@@ -7,13 +7,6 @@ import (
 	"strconv"
 )
 
-// Within lists and objects a number that is no plain integer becomes a Java double, and is signed as Double.toString
-// prints it, without trailing zeros where there is no exponent. Java 19 changed what that prints for some doubles.
-// From least up to below mostPlain, where Java prints no exponent any more, all versions print the shortest decimal
-// that reads as the same double: the older algorithm misses it only where it lies halfway between two doubles, or for
-// integers from 2^53 on, and a decimal of 17 digits cannot lie halfway there. Above, only the doubles that were
-// measured at a gateway count.
-
 const (
 	least     = 1e-12 // what is signed of smaller ones was not measured
 	plainFrom = 1e-3  // from here on Java prints no exponent
@@ -66,8 +59,8 @@ func scientific(f float64) []byte {
 	return strconv.AppendInt(append(text, 'E'), int64(exponent), 10)
 }
 
-// maxExponent is more than any amount, time or count has. Larger ones are refused: they would turn a few bytes into very
-// many.
+// maxExponent is more than any amount, time or count has. Larger ones are refused: they would turn a few bytes into
+// very many.
 const maxExponent = 40
 
 // plainDecimal spells a number with a fraction or an exponent out.

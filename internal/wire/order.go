@@ -9,8 +9,9 @@ import (
 	"unicode/utf8"
 )
 
-// order puts the members of one object in order: ignoring case (folded), as the gateway signs the objects in a message, or
-// by the bytes of their names, as it signs a message. In the folded order members of the same name stand side by side.
+// order puts the members of one object in order: ignoring case (folded), as the gateway signs the objects in a message,
+// or by the bytes of their names, as it signs a message. In the folded order members of the same name stand side by
+// side.
 type order struct {
 	ranks []rank
 	forms []byte // the sortable forms of names, of which ends are the ends
@@ -44,11 +45,10 @@ func (o *order) sort(m *members, entries []entry, folded bool) bool {
 		}
 		ascending, foreign, last = ascending && r.key > last, foreign || e.foreign, r.key
 	}
-	switch {
-	case foreign:
-	case ascending:
+	if ascending && !foreign {
 		return true
-	default:
+	}
+	if !foreign {
 		if distinct, done := o.insert(m, entries, folded); done {
 			return distinct
 		}
@@ -128,8 +128,8 @@ func (o *order) sortForms(m *members, entries []entry, folded bool) bool {
 }
 
 // foldTable maps characters that differ in case only to one of them, as Java's String.CASE_INSENSITIVE_ORDER does: to
-// upper, then to lower case. It joins everything that encoding/json takes for the same member name (K and the Kelvin sign,
-// s and the long s), also the few pairs that Unicode 17 took for one when it was too late for Java.
+// upper, then to lower case. It joins everything that encoding/json takes for the same member name (K and the Kelvin
+// sign, s and the long s), also the few pairs that Unicode 17 took for one when it was too late for Java.
 type foldTable [endOfCases]rune
 
 const endOfCases = 0x1F000 // no character from here on has another case; a test looks at all of them

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"cmp"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"reflect"
@@ -10,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/daxpay-go/daxpay/internal/gateway"
 )
@@ -26,9 +28,7 @@ type Plan struct {
 	Fields []Field
 
 	index   map[string]int // the position in Fields of every name, those of older versions too
-	echoes  []fieldName    // names in the answer of the numbers that were asked for
-	proofs  []*Field       // with Rule.Proof
-	unlikes []*Field       // with Rule.Unlike
+	asks    bool           // it has a number
 	nested  []slot         // fields in the order in which the gateway signs them inside another object
 	layouts [gateway.Versions]atomic.Pointer[Layout]
 }
@@ -40,42 +40,28 @@ type Field struct {
 	Rule Rule
 
 	shape
-	path    []int // to it from outside
-	renamed bool  // another version has another name for it
-	isCodes bool  // its strings are codes rather than free text
+	path    []int    // to it from outside
+	echoes  []string // of a number: its names in the answer
+	renamed bool     // another version has another name for it
+	isCodes bool     // its strings are codes rather than free text
 }
 
-// fieldName is a name and the position in Fields that it belongs to.
-type fieldName struct {
-	name  string
-	field int
-}
-
-// Rule is what the daxpay tag says about a member.
+// Rule is what the daxpay tag says about a member. A text that is neither Text nor Opaque is a code, in which no
+// character may occur that the signature does not protect.
 type Rule struct {
-	// Number (no, no=name): a number that names an order, 单号. An answer that holds it, under the same name or the one given,
-	// must hold the one that was asked for.
-	Number bool
-	Echo   string // the name in the answer if it is another
-	// Text (text): free text. Everything else is a code, in which no character may occur that the signature does not protect.
-	Text bool
-	// Opaque (opaque): composed by the gateway, and exempt from the checks of text and of codes.
-	Opaque bool
-	// IP (ip): an IPv4 or IPv6 address.
-	IP bool
-	// Required (required): must be set. OneOf (oneof): one of the members that have it must be set.
-	Required, OneOf bool
-	// Proof (proof): an answer without it does not prove success.
-	Proof bool
-	// Unlike (unlike=name): an answer in which it is what the request has under that name does not prove success.
-	Unlike string
-	// Object (object): JSON that must be one object.
-	Object bool
-	// Inverted (inverted): a bool that is sent as false when it is set.
-	Inverted bool
-	// Max (max=N): the most characters of a string, or of the JSON of anything else that is no integer, of which it is the
-	// greatest value. Min (min=N): the least value of an integer. 0 is no limit.
-	Max, Min int64
+	Number   bool   // no, no=name: it names an order, 单号. An answer that has it must have the one that was asked for
+	Echo     string // its name in the answer if it is another
+	Text     bool   // text: free text
+	Opaque   bool   // opaque: composed by the gateway, and exempt from the checks of text and of codes
+	IP       bool   // ip: an IPv4 or IPv6 address
+	Required bool   // required: must be set
+	OneOf    bool   // oneof: one of the members that have it must be set
+	Proof    bool   // proof: an answer without it does not prove success
+	Unlike   string // unlike=name: nor does one in which it is what the request has under that name
+	Object   bool   // object: JSON that must be one object
+	Inverted bool   // inverted: a bool that is sent as false when it is set
+	Max      int64  // max=N: the most characters of a string, or of the JSON of anything else; the greatest integer
+	Min      int64  // min=N: the least integer. 0 is no limit
 }
 
 // TypeError says why a struct type cannot be sent or received. It is a mistake in the program, not in its input.
@@ -119,14 +105,7 @@ func buildPlan(t reflect.Type, outer []reflect.Type) (*Plan, error) {
 		return nil, &TypeError{Type: t, Reason: "has no field that can be sent or received"}
 	}
 	for i := range p.Fields {
-		f := &p.Fields[i]
-		if f.Rule.Proof {
-			p.proofs = append(p.proofs, f)
-		}
-		if f.Rule.Unlike != "" {
-			p.unlikes = append(p.unlikes, f)
-		}
-		p.nested = append(p.nested, newSlot(f, f.Name, true))
+		p.nested = append(p.nested, newSlot(&p.Fields[i], p.Fields[i].Name, true))
 	}
 	slices.SortFunc(p.nested, func(a, b slot) int { return compareNames(a.name, b.name, true) })
 	for i := 1; i < len(p.nested); i++ {
@@ -186,8 +165,14 @@ func (p *Plan) addField(f Field, sf reflect.StructField, options string, outer [
 	f.inverted = f.Rule.Inverted
 	f.renamed = gateway.OldName(f.Name) != ""
 	f.isCodes = !f.Rule.Text && !f.Rule.Opaque && f.innermost().kind == kindString
-	if reason := f.contradiction(); reason != "" {
-		return errors.New(reason)
+	s := f.innermost()
+	switch {
+	case f.Rule.Number && f.kind != kindString:
+		return errors.New(`is not a string: only those can have "no" in their daxpay tag`)
+	case f.Rule.Inverted && f.kind != kindBool:
+		return errors.New(`is not a bool: only those can have "inverted" in their daxpay tag`)
+	case isTimeName([]byte(f.Name)) && (s.kind == kindString || s.kind == kindJSON):
+		return errors.New("has the name of a time, which is signed as Unix seconds: use time.Time or model.Time")
 	}
 	for _, n := range versions(f.Name) {
 		if other, taken := p.index[n]; taken {
@@ -196,26 +181,10 @@ func (p *Plan) addField(f Field, sf reflect.StructField, options string, outer [
 		p.index[n] = len(p.Fields)
 	}
 	if f.Rule.Number {
-		for _, n := range versions(cmp.Or(f.Rule.Echo, f.Name)) {
-			p.echoes = append(p.echoes, fieldName{name: n, field: len(p.Fields)})
-		}
+		p.asks, f.echoes = true, versions(cmp.Or(f.Rule.Echo, f.Name))
 	}
 	p.Fields = append(p.Fields, f)
 	return nil
-}
-
-// contradiction says why a field cannot be what its name, type and rule say at once.
-func (f *Field) contradiction() string {
-	s := f.innermost()
-	switch {
-	case f.Rule.Number && f.kind != kindString:
-		return `is not a string: only those can have "no" in their daxpay tag`
-	case f.Rule.Inverted && f.kind != kindBool:
-		return `is not a bool: only those can have "inverted" in their daxpay tag`
-	case isTimeName([]byte(f.Name)) && (s.kind == kindString || s.kind == kindJSON):
-		return "has the name of a time, which is signed as Unix seconds: use time.Time or model.Time"
-	}
-	return ""
 }
 
 func parseRule(tag string) (Rule, error) {
@@ -224,8 +193,8 @@ func parseRule(tag string) (Rule, error) {
 		return r, nil
 	}
 	flags := map[string]*bool{
-		"text": &r.Text, "opaque": &r.Opaque, "ip": &r.IP, "required": &r.Required, "oneof": &r.OneOf, "proof": &r.Proof,
-		"object": &r.Object, "inverted": &r.Inverted,
+		"text": &r.Text, "opaque": &r.Opaque, "ip": &r.IP, "required": &r.Required, "oneof": &r.OneOf,
+		"proof": &r.Proof, "object": &r.Object, "inverted": &r.Inverted,
 	}
 	limits := map[string]*int64{"max": &r.Max, "min": &r.Min}
 	for _, option := range strings.Split(tag, ",") {
@@ -305,4 +274,138 @@ func (f *Field) of(v reflect.Value) reflect.Value {
 		v = v.Field(i)
 	}
 	return v
+}
+
+type kind uint8
+
+const (
+	kindString kind = iota
+	kindInt
+	kindUint
+	kindBool
+	kindTime
+	kindStruct
+	kindList
+	kindPointer
+	kindInterface // can be sent, not received
+	kindJSON      // has its own MarshalJSON or UnmarshalJSON
+)
+
+// shape is what Go type a value has.
+type shape struct {
+	kind kind
+	elem *shape // of kindList and kindPointer
+	plan *Plan  // of kindStruct
+
+	wrapped  bool // of kindTime: it is a struct in which the time is embedded
+	inverted bool // of kindBool: it is written as its opposite
+}
+
+var (
+	timeType        = reflect.TypeFor[time.Time]()
+	marshalerType   = reflect.TypeFor[json.Marshaler]()
+	unmarshalerType = reflect.TypeFor[json.Unmarshaler]()
+)
+
+// isTime accepts time.Time and structs that only embed it, such as model.Time.
+func isTime(t reflect.Type) bool {
+	return t == timeType ||
+		t.Kind() == reflect.Struct && t.NumField() == 1 && t.Field(0).Anonymous && t.Field(0).Type == timeType
+}
+
+var simpleKinds = map[reflect.Kind]kind{
+	reflect.Interface: kindInterface, reflect.String: kindString, reflect.Bool: kindBool,
+	reflect.Int: kindInt, reflect.Int8: kindInt, reflect.Int16: kindInt, reflect.Int32: kindInt, reflect.Int64: kindInt,
+	reflect.Uint: kindUint, reflect.Uint8: kindUint, reflect.Uint16: kindUint, reflect.Uint32: kindUint,
+	reflect.Uint64: kindUint,
+}
+
+func shapeOf(t reflect.Type, outer []reflect.Type) (shape, error) {
+	switch {
+	case isTime(t):
+		return shape{kind: kindTime, wrapped: t != timeType}, nil
+	case t.Kind() == reflect.Pointer && t.Elem().Kind() == reflect.Pointer:
+		return shape{}, errors.New("is a pointer to a pointer: use a pointer")
+	case t.Kind() == reflect.Pointer:
+		elem, err := shapeOf(t.Elem(), outer)
+		return shape{kind: kindPointer, elem: &elem}, err
+	case reflect.PointerTo(t).Implements(marshalerType) || reflect.PointerTo(t).Implements(unmarshalerType):
+		return shape{kind: kindJSON}, nil
+	}
+	if kind, ok := simpleKinds[t.Kind()]; ok {
+		return shape{kind: kind}, nil
+	}
+	switch t.Kind() {
+	case reflect.Struct:
+		plan, err := buildPlan(t, outer)
+		return shape{kind: kindStruct, plan: plan}, err
+	case reflect.Slice:
+		elem, err := shapeOf(t.Elem(), outer)
+		return shape{kind: kindList, elem: &elem}, err
+	case reflect.Float32, reflect.Float64:
+		return shape{}, errors.New("is floating point, which loses digits: use an integer or a string")
+	}
+	return shape{}, fmt.Errorf("has the type %s, which is not supported: "+
+		"use a string, an integer, bool, time.Time, a struct, a list or json.RawMessage", t)
+}
+
+// isUnset tells whether a value is left out of a request.
+func (s *shape) isUnset(v reflect.Value) bool {
+	switch s.kind {
+	case kindTime: // the second question is for a zero time in a zone
+		return v.IsZero() || s.timeOf(v).IsZero()
+	case kindList, kindString:
+		return v.Len() == 0
+	case kindInterface:
+		v = behind(v)
+		return !v.IsValid() || v.IsZero()
+	}
+	return v.IsZero()
+}
+
+// behind is what stands in an interface, or behind the pointer in it; the zero Value if there is nothing.
+func behind(v reflect.Value) reflect.Value {
+	v = v.Elem()
+	if v.Kind() == reflect.Pointer {
+		v = v.Elem()
+	}
+	return v
+}
+
+// held is the shape and the value of what stands in an interface.
+func held(v reflect.Value) (*shape, reflect.Value, error) {
+	v = behind(v)
+	switch v.Kind() {
+	case reflect.Invalid:
+		return nil, v, errors.New("is nil") // an element of a list; a member would have been left out
+	case reflect.Pointer, reflect.Interface:
+		return nil, v, errors.New("is a pointer to a pointer or to an interface")
+	}
+	t := v.Type()
+	if t.Kind() == reflect.Struct && !isTime(t) && !reflect.PointerTo(t).Implements(marshalerType) {
+		plan, err := PlanOf(t) // which is kept, unlike other shapes
+		return &shape{kind: kindStruct, plan: plan}, v, err
+	}
+	s, err := shapeOf(t, nil)
+	return &s, v, err
+}
+
+func (s *shape) timeOf(v reflect.Value) time.Time {
+	if s.wrapped {
+		v = v.Field(0)
+	}
+	if v.CanAddr() {
+		t, _ := v.Addr().Interface().(*time.Time) // which, unlike the time itself, takes no memory in an interface
+		return *t
+	}
+	t, _ := v.Interface().(time.Time)
+	return t
+}
+
+// innermost is what a list or a pointer, or one in another, leads to.
+func (s *shape) innermost() *shape {
+	for s.elem != nil {
+		s = s.elem
+	}
+	return s
 }

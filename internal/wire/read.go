@@ -3,6 +3,7 @@ package wire
 import (
 	"fmt"
 	"math"
+	"slices"
 	"unicode/utf16"
 	"unicode/utf8"
 )
@@ -89,18 +90,11 @@ func (o *Object) Get(name string) (Value, bool) {
 }
 
 // HasAny tells whether one of the names is given and is not null.
-func (o *Object) HasAny(names ...string) bool {
-	for _, name := range names {
-		if o.isGiven(name) {
-			return true
-		}
-	}
-	return false
-}
+func (o *Object) HasAny(names ...string) bool { return slices.ContainsFunc(names, o.isGiven) }
 
 // Read reads the one JSON object that text must be. It is stricter than most readers, because what is read here was
-// signed or is to be signed, and must mean the same to everyone: RFC 8259 to the letter, valid UTF-8, no member twice in
-// an object (not even under another case), nothing behind the object, nothing beyond o.Limits.
+// signed or is to be signed, and must mean the same to everyone: RFC 8259 to the letter, valid UTF-8, no member twice
+// in an object (not even under another case), nothing behind the object, nothing beyond o.Limits.
 func (o *Object) Read(text []byte) error { return o.ReadWith(text, nil, "") }
 
 // ReadWith is Read, and puts the members of the object that stands under name into inner in the same pass. Inner is
@@ -215,8 +209,10 @@ func (r *reader) end(i int, otherwise string) int {
 // at tells whether c stands at i, which may be failed or the end.
 func (r *reader) at(i int, c byte) bool { return uint(i) < uint(len(r.text)) && r.text[i] == c }
 
-func (r *reader) space(i int) int {
-	for i < len(r.text) && r.text[i] <= ' ' && classes[r.text[i]]&space != 0 {
+func (r *reader) space(i int) int { return skipSpace(r.text, i) }
+
+func skipSpace(b []byte, i int) int {
+	for i < len(b) && b[i] <= ' ' && classes[b[i]]&space != 0 {
 		i++
 	}
 	return i
@@ -279,7 +275,7 @@ func (r *reader) keep(entries []entry, into *Object) bool {
 	order := &r.order
 	if into != nil {
 		order = &into.order
-		into.entries = append(into.entries, entries...)
+		into.entries = append(into.entries[:0], entries...)
 	}
 	return order.of(len(entries)).sort(&r.members, entries, true)
 }

@@ -144,8 +144,9 @@ func TestReadWith(t *testing.T) {
 	require.Empty(t, outer.Members())
 }
 
-// FuzzRead holds the reader against encoding/json: what is accepted must have the same members with the same values there,
-// and what is refused must be invalid there too, unless it is one of the things that this reader is stricter about.
+// FuzzRead holds the reader against encoding/json: what is accepted must have the same members with the same values
+// there, and what is refused must be invalid there too, unless it is one of the things that this reader is stricter
+// about.
 func FuzzRead(f *testing.F) {
 	for _, name := range []string{"seed-pages.jsonl", "captured.jsonl", "requests.jsonl"} {
 		for _, v := range readVectors(f, name) {

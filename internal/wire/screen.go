@@ -109,8 +109,8 @@ func (s *screener) any(raw []byte, outermost bool) string {
 	return reason
 }
 
-// nested screens a value inside the message, of a field that is nil if it is unknown. It returns the position behind the value,
-// and the reason to refuse it.
+// nested screens a value inside the message, of a field that is nil if it is unknown. It returns the position behind
+// the value, and the reason to refuse it.
 func (s *screener) nested(f *Field, b []byte, i int) (int, string) {
 	switch b[i] {
 	case '[':
@@ -250,8 +250,8 @@ func (n *cutNames) cut(signed []byte, nested bool) bool {
 	return follows(signed, "&", "&=", n.top) || nested && follows(signed, ",{", ",{:", n.nested)
 }
 
-// follows tells whether one of the openers, a name that is known, and then the last of the ends follow one another. No name
-// holds any of these characters.
+// follows tells whether one of the openers, a name that is known, and then the last of the ends follow one another. No
+// name holds any of these characters.
 func follows(text []byte, openers, ends string, known func(name []byte) bool) bool {
 	for {
 		i := bytes.IndexAny(text, openers)

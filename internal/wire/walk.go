@@ -2,13 +2,6 @@ package wire
 
 // The functions here walk over what the reader accepted, and so check nothing.
 
-func skipSpace(b []byte, i int) int {
-	for i < len(b) && b[i] <= ' ' {
-		i++
-	}
-	return i
-}
-
 // next returns the position of the next member or element of an object or a list; i is behind the opening bracket, or
 // behind the member or element before. If there is none it returns false and the position behind the closing bracket.
 func next(b []byte, i int) (int, bool) {
@@ -102,8 +95,6 @@ func valueAt(b []byte, i int) Value {
 	end, kind, form := skipValue(b, i)
 	return Value{Kind: kind, Escaped: form&escaped != 0, Raw: b[i:end]}
 }
-
-func isEmptyList(b []byte, i int) bool { return b[skipSpace(b, i+1)] == ']' }
 
 // collect lists the members of the object that starts at b[i] and puts them in folded order. It returns the position
 // behind the object.
