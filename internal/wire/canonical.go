@@ -345,5 +345,6 @@ func ParseTime(s []byte, zone *time.Location) (time.Time, bool) {
 
 // isTimeName tells whether a member of that name is a time, which the gateway signs as Unix seconds.
 func isTimeName(name []byte) bool {
-	return bytes.HasSuffix(name, []byte("Time"))
+	n := len(name)
+	return n >= len("Time") && string(name[n-len("Time"):]) == "Time"
 }

@@ -73,11 +73,19 @@ func plain(b []byte, i int) (int, class) {
 	var seen class
 	for ; i+4 <= len(b); i += 4 {
 		four := b[i : i+4 : i+4]
-		all := classes[four[0]] | classes[four[1]] | classes[four[2]] | classes[four[3]]
-		if all&special != 0 {
-			break
+		c0, c1, c2, c3 := classes[four[0]], classes[four[1]], classes[four[2]], classes[four[3]]
+		switch all := c0 | c1 | c2 | c3; {
+		case all&special == 0:
+			seen |= all
+		case c0&special != 0:
+			return i, seen
+		case c1&special != 0:
+			return i + 1, seen | c0
+		case c2&special != 0:
+			return i + 2, seen | c0 | c1
+		default:
+			return i + 3, seen | c0 | c1 | c2
 		}
-		seen |= all
 	}
 	for ; i < len(b) && classes[b[i]]&special == 0; i++ {
 		seen |= classes[b[i]]

@@ -22,14 +22,13 @@ type entry struct {
 
 // members are those of one object, in the order in which they came.
 type members struct {
-	text    []byte
-	spelled []byte // names that held escapes, spelled out
-	entries []entry
-	order   order
-	sorted  bool  // order is that in which the message is signed
-	bound   *Plan // whose fields the entries know
-	// textSize is how many bytes the texts have that a message of that plan keeps.
-	textSize int
+	text     []byte
+	spelled  []byte // names that held escapes, spelled out
+	entries  []entry
+	order    order
+	sorted   bool  // order is that in which the message is signed
+	bound    *Plan // whose fields the entries know
+	textSize int   // how many bytes the texts have that a message of that plan keeps
 }
 
 func (m *members) reset(text []byte) {

@@ -24,23 +24,20 @@ type rank struct {
 	index uint32
 }
 
-// of puts n members in the order in which they came.
-func (o *order) of(n int) *order {
-	o.ranks = slices.Grow(o.ranks[:0], n)[:n]
-	for i := range o.ranks {
-		o.ranks[i].index = uint32(i) //nolint:gosec // the reader saw to it
-	}
-	return o
-}
-
-// sort orders the members, from the order in which they are. It returns false if two of them have the same name.
+// sort orders the members: ignoring case from the order in which they came, by the bytes of their names from the order
+// that ignores case. It returns false if two of them have the same name.
 func (o *order) sort(m *members, entries []entry, folded bool) bool {
+	if folded {
+		o.ranks = slices.Grow(o.ranks[:0], len(entries))[:len(entries)]
+	}
 	ascending, foreign, last := true, false, uint64(0)
 	for i := range o.ranks {
 		r := &o.ranks[i]
-		e := &entries[r.index]
-		r.key = e.key
 		if folded {
+			r.index = uint32(i) //nolint:gosec // the reader saw to it
+		}
+		e := &entries[r.index]
+		if r.key = e.key; folded {
 			r.key = lowerWord(e.key)
 		}
 		ascending, foreign, last = ascending && r.key > last, foreign || e.foreign, r.key
@@ -66,11 +63,11 @@ func (o *order) insert(m *members, entries []entry, folded bool) (distinct, done
 		j := i
 		for ; j > 0 && ranks[j-1].key >= r.key; j-- {
 			if ranks[j-1].key == r.key {
-				c, cost := m.compare(&entries[ranks[j-1].index], &entries[r.index], folded)
-				if c == 0 {
+				a, b := &entries[ranks[j-1].index], &entries[r.index]
+				budget -= int(b.nameLength) / 16
+				if c := m.compare(a, b, folded); c == 0 {
 					return false, true
-				}
-				if budget -= cost; c < 0 {
+				} else if c < 0 {
 					break
 				}
 			}
@@ -84,23 +81,19 @@ func (o *order) insert(m *members, entries []entry, folded bool) (distinct, done
 	return true, true
 }
 
-// compare orders two ASCII names of the same first eight bytes. It also tells what that cost.
-func (m *members) compare(a, b *entry, folded bool) (result, cost int) {
+// compare orders two ASCII names of the same first eight bytes.
+func (m *members) compare(a, b *entry, folded bool) int {
 	x, y := m.nameOf(a), m.nameOf(b)
-	end := min(len(x), len(y))
-	for i := 8; i < end; i++ {
+	for i := 8; i < min(len(x), len(y)); i++ {
 		c, d := x[i], y[i]
-		if c == d {
-			continue
-		}
 		if folded {
 			c, d = lowerByte(c), lowerByte(d)
 		}
 		if c != d {
-			return int(c) - int(d), i / 16
+			return int(c) - int(d)
 		}
 	}
-	return len(x) - len(y), end / 16
+	return len(x) - len(y)
 }
 
 // sortForms orders any names: by sortable forms that are made once for each.

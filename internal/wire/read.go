@@ -277,7 +277,7 @@ func (r *reader) keep(entries []entry, into *Object) bool {
 		order = &into.order
 		into.entries = append(into.entries[:0], entries...)
 	}
-	return order.of(len(entries)).sort(&r.members, entries, true)
+	return order.sort(&r.members, entries, true)
 }
 
 // name reads the name of a member, adds an entry for it, and returns the position behind its colon. It adds the classes

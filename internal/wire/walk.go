@@ -114,6 +114,6 @@ func (m *members) collect(b []byte, i int) int {
 		e.value, e.valueEnd = uint32(i), uint32(end) //nolint:gosec // the reader saw to it
 		i, more = next(b, end)
 	}
-	m.order.of(len(m.entries)).sort(m, m.entries, true)
+	m.order.sort(m, m.entries, true)
 	return i
 }
