@@ -43,8 +43,8 @@ func calling(m *meter) []row {
 	return rows
 }
 
-// comparedCalls compares the time that a caller waits, and the processor time of this process, which the other processes of a
-// busy machine disturb less.
+// comparedCalls compares the time that a caller waits, and the processor time of this process, which the other
+// processes of a busy machine disturb less.
 func comparedCalls(ours, other figures, t target) []row {
 	return []row{
 		compared("SyncPay", ours, other, t),
@@ -140,8 +140,8 @@ func bareResty(url string, transport http.RoundTripper) subject {
 	})
 }
 
-// The peers start a payment, with a body of JSON or of a form as SyncPay has one, and they ask for one, without a body, which
-// net/http does faster than anything with one. None of them signs a request or verifies an answer.
+// The peers start a payment, with a body of JSON or of a form as SyncPay has one, and they ask for one, without a body,
+// which net/http does faster than anything with one. None of them signs a request or verifies an answer.
 
 // peers are the calls with a body; peersAsking those without.
 func peers(url string) (starting, asking []subject) {

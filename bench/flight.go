@@ -58,8 +58,9 @@ func heldMemory(prepare func(url string) func() error) float64 {
 	return each
 }
 
-// waves makes four waves of calls, each of which is answered 100 ms after all its calls arrived. It returns how many connections
-// the first one opened, how many calls the server had at most at once, and how many connections the other waves opened.
+// waves makes four waves of calls, each of which is answered 100 ms after all its calls arrived. It returns how many
+// connections the first one opened, how many calls the server had at most at once, and how many connections the other
+// waves opened.
 func waves() (opened, peak, later int64) {
 	url, stop := startServer()
 	defer stop()

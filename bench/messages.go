@@ -13,8 +13,8 @@ const secret = "123456"
 // moment is when the answers and notices here were made; the clients' clocks stand still there.
 var moment = time.Unix(1715500234, 0)
 
-// The requests of the table. Their members stand in the order in which the client sends them, which is also the order in which
-// they are signed.
+// The requests of the table. Their members stand in the order in which the client sends them, which is also the order
+// in which they are signed.
 const (
 	fourMembers    = `{"bizOrderNo":"SDK_1715341621498","clientIp":"127.0.0.1","nonceStr":"0f1e2d3c4b5a69788796a5b4c3d2e1f0","reqTime":1715500231}`
 	sixteenMembers = `{"allocation":true,"amount":100,"attach":"{回调参数}","autoAllocation":true,"bizOrderNo":"SDK_1715341280312","channel":"ali_pay",` +

@@ -24,7 +24,8 @@ func mixing(m *meter) []row {
 	var pays, both, answers [][]byte
 	for i := range inTurn {
 		pay := signed(signer, otherValues(payNotice, i))
-		refund := signed(signer, fmt.Sprintf(refundNotice, 1715500234+i, i, 1715341621498+i, i, i, i, 100+i, 1+i, 1715500232+i))
+		numbers := []any{1715500234 + i, i, 1715341621498 + i, i, i, i, 100 + i, 1 + i, 1715500232 + i}
+		refund := signed(signer, fmt.Sprintf(refundNotice, numbers...))
 		pays, both = append(pays, pay), append(both, pay)
 		answers = append(answers, signed(signer, otherValues(paySyncData, i)))
 		if i%2 == 1 {
@@ -45,7 +46,9 @@ func mixing(m *meter) []row {
 		i := 0
 		return once("Verify", func() error { i++; return signer.Verify(objects[i%inTurn]) })
 	}
-	f := m.measure("Mixed", parse(pays), hashing(signer, pays), parse(both), hashing(signer, both), verify(answers), hashing(signer, answers))
+	f := m.measure("Mixed",
+		parse(pays), hashing(signer, pays), parse(both), hashing(signer, both), verify(answers), hashing(signer, answers),
+	)
 	return []row{
 		compared("notices of other values", f[0], f[1], target(10)),
 		compared("notices of payments and refunds in turn", f[2], f[3], target(10)),
@@ -58,7 +61,8 @@ func otherValues(message string, i int) string {
 	return strings.NewReplacer(
 		"1715500234", fmt.Sprint(1715500234+i), "DEVP24051216171463000001", fmt.Sprintf("DEVP240512161714%08d", i),
 		"SDK_1715341621498", fmt.Sprintf("SDK_%d", 1715341621498-i*i), "测试接口支付", strings.Repeat("测试", i%5+1),
-		`"amount":100`, fmt.Sprintf(`"amount":%d`, i+1), `"closeTime":null`, `"closeTime":`+[]string{"null", "1715500999"}[i%2],
+		`"amount":100`, fmt.Sprintf(`"amount":%d`, i+1),
+		`"closeTime":null`, `"closeTime":`+[]string{"null", "1715500999"}[i%2],
 	).Replace(message)
 }
 

@@ -113,8 +113,8 @@ func opener(body []byte) subject {
 	})
 }
 
-// noticing is how fast a notice becomes a model, beside what users of other webhooks get. Those sign the bytes as they are, so
-// they need not read what they verify.
+// noticing is how fast a notice becomes a model, against what users of other webhooks get. Those sign the bytes as they
+// are, so they need not read what they verify.
 func noticing(m *meter) []row {
 	signer := newSigner(daxpay.HMACSHA256)
 	body := signed(signer, payNotice)
@@ -159,7 +159,8 @@ func standardWebhook(body []byte) subject {
 	})
 }
 
-// stripeWebhook only checks the signature, of a body of the same length; stripeWebhookDecoded reads Stripe's event as well.
+// stripeWebhook only checks the signature, of a body of the same length; stripeWebhookDecoded reads Stripe's event as
+// well.
 func stripeWebhook(body []byte) subject {
 	payload := stripeSigned(stripeEvent(body))
 	return once("stripe-go ValidatePayload + encoding/json", func() error {

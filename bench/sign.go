@@ -70,8 +70,8 @@ func appendSign(signer *daxpay.Signer, object []byte) subject {
 	return once("AppendSign", func() error { _, err := signer.AppendSign(buf[:0], object); return err })
 }
 
-// sealed is what the client does to make a request of a param: JSON, canonical text and signature. The text must be that of the
-// same request in raw JSON.
+// sealed is what the client does to make a request of a param: JSON, canonical text and signature. The text must be
+// that of the same request in raw JSON.
 func sealed(p any, text []byte) subject {
 	v := reflect.ValueOf(p).Elem()
 	layout := must(wire.PlanOf(v.Type())).Layout("/x", gateway.V208)

@@ -106,7 +106,7 @@ func (c *checker) member(f *Field, how fit, v reflect.Value) {
 }
 
 func (c *checker) value(field string, s *shape, r Rule, v reflect.Value) {
-	if c.depth == 2*MaxDepth { // interfaces can lead in a circle; one counts beside what it holds
+	if c.depth == 2*MaxDepth { // interfaces can lead in a circle; one counts, and what it holds too
 		c.add(field[:strings.IndexAny(field+".", ".[")], "must not be nested deeper than %d levels", MaxDepth)
 		return
 	}
@@ -159,12 +159,11 @@ func (c *checker) value(field string, s *shape, r Rule, v reflect.Value) {
 			c.value(field, s.elem, r, v.Elem())
 		}
 	case kindJSON:
-		raw, err := marshalValue(v)
-		if err != nil {
+		if raw, err := marshalValue(v); err != nil {
 			c.add(field, "must be valid JSON: %v", err)
-			return
+		} else {
+			c.json(field, r, raw)
 		}
-		c.json(field, r, raw)
 	}
 }
 

@@ -51,7 +51,7 @@ func (o *Object) isHarmless() bool {
 	return o.texts&(nested|escaped|noCode|mayControl) == 0 && o.names&(topMeta|control|mayControl) == 0
 }
 
-// Screening says at which names a text must not be cuttable, beside those of the message itself.
+// Screening says at which names a text must not be cuttable, besides those of the message itself.
 type Screening struct {
 	// Kin are the kinds of message that this one could be made into.
 	Kin []*Plan
