@@ -59,8 +59,8 @@ func (c canned) RoundTrip(r *http.Request) (*http.Response, error) {
 	}, nil
 }
 
-// What this package, resty and net/http's client allocate for a call. The transport, which allocates as much again, is not
-// in it.
+// What this package, resty and net/http's client allocate for a call. The transport, which allocates as much again, is
+// not in it.
 func TestCallAllocations(t *testing.T) {
 	kit, err := daxpay.New(daxpay.Config{
 		ServiceURL: "http://127.0.0.1:9000", SignSecret: secret, Now: at(now), HTTPClient: &http.Client{Transport: canned(sealed(t, good))},

@@ -7,26 +7,28 @@ import (
 	"github.com/daxpay-go/daxpay/param"
 )
 
-// FinishAllocation ends an allocation and releases what was not given away: allocation finish, 分账完结. Success proves that it is
-// done: Data.Status is model.AllocFinish. model.AllocFinishFailed is ErrOutcomeUnknown: the channel may have done it and answered too
-// late. The gateway takes a finish only from model.AllocEnd and model.AllocFinishFailed and refuses it once it is done
-// (ErrEarlierSend), so query the allocation before you send it again. Needs gateway 2.0.6 or later.
+// FinishAllocation ends an allocation and releases what was not given away: allocation finish, 分账完结. Success proves
+// that it is done: Data.Status is model.AllocFinish. model.AllocFinishFailed is ErrOutcomeUnknown: the channel may have
+// done it and answered too late. The gateway takes a finish only from model.AllocEnd and model.AllocFinishFailed and
+// refuses it once it is done (ErrEarlierSend), so query the allocation before you send it again. Needs gateway 2.0.6 or
+// later.
 func (c *Client) FinishAllocation(ctx context.Context, p *param.AllocFinishParam) (*Result[model.AllocationModel], error) {
 	return Execute(ctx, c, p)
 }
 
-// StartAllocation shares a payment among receivers: allocation start, 分账. Success proves that the gateway took it, under
-// Data.AllocationNo. Keep that number: queries and syncs find an allocation by it alone. How it ends WaitAllocation or package
-// reconcile tells. Only one allocation is possible for each payment, even if it failed.
+// StartAllocation shares a payment among receivers: allocation start, 分账. Success proves that the gateway took it,
+// under Data.AllocationNo. Keep that number: queries and syncs find an allocation by it alone. How it ends
+// WaitAllocation or package reconcile tells. Only one allocation is possible for each payment, even if it failed.
 //
-// Sent again with the same BizAllocationNo, it asks the channel again with the same receivers: after ErrOutcomeUnknown use no other
-// number, and wait 10 seconds. model.AllocFailed is ErrOutcomeUnknown: the channel may have shared the money and answered too late.
+// Sent again with the same BizAllocationNo, it asks the channel again with the same receivers: after ErrOutcomeUnknown
+// use no other number, and wait 10 seconds. model.AllocFailed is ErrOutcomeUnknown: the channel may have shared the
+// money and answered too late.
 func (c *Client) StartAllocation(ctx context.Context, p *param.AllocationParam) (*Result[model.AllocationModel], error) {
 	return Execute(ctx, c, p)
 }
 
-// AddAllocReceiver adds somebody who can receive allocations: 分账接收方添加. Success proves that it was done. The gateway refuses a
-// second time.
+// AddAllocReceiver adds somebody who can receive allocations: 分账接收方添加. Success proves that it was done. The gateway
+// refuses a second time.
 func (c *Client) AddAllocReceiver(ctx context.Context, p *param.AllocReceiverAddParam) (*Result[model.AllocReceiverAddModel], error) {
 	return Execute(ctx, c, p)
 }

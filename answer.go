@@ -36,8 +36,8 @@ type opening struct {
 	envelope, data *wire.Object
 }
 
-// open checks the reply from the outside in, and decodes it into the call's model. It fills a as far as it gets. Nothing of the data
-// counts before its signature was verified, over the bytes that are decoded.
+// open checks the reply from the outside in, and decodes it into the call's model. It fills a as far as it gets.
+// Nothing of the data counts before its signature was verified, over the bytes that are decoded.
 func (o *opening) open() error {
 	if err := o.readEnvelope(); err != nil {
 		return err
@@ -110,7 +110,8 @@ func (o *opening) notRefused() error {
 	return refusal
 }
 
-// verified verifies the signature of the data, and that the data is the answer to this call, made now. Gateways up to 2.0.5 sign none.
+// verified verifies the signature of the data, and that the data is the answer to this call, made now. Gateways up to
+// 2.0.5 sign none.
 func (o *opening) verified() error {
 	data, _ := o.envelope.Get("data")
 	if data.Kind != wire.Dict {
@@ -158,6 +159,7 @@ func (o *opening) screen() error {
 	if err := o.call.answerPlan.Screen(o.data, wire.Screening{AllowText: o.AllowAmbiguousText}); err != nil {
 		return memberFault(err, o.refused)
 	}
+	o.answer.made = made
 	o.learn(o.reply, made)
 	return nil
 }
@@ -176,7 +178,7 @@ func (o *opening) notRefusedByBusiness() error {
 	}
 	return &GatewayError{
 		Path: o.path, Code: o.answer.code, Msg: o.answer.msg, TraceID: o.answer.traceID, Business: true, Signed: o.answer.verified,
-		proof: o.call.proofOf(o.answer.msg),
+		proof: o.call.proofOf(o.answer.msg), made: o.answer.made,
 	}
 }
 
@@ -193,8 +195,8 @@ func (call *call) proofOf(text string) gateway.Proof {
 	return gateway.ProvesNothing
 }
 
-// proved refuses a signed answer with code 0 that does not prove that the call succeeded. The gateway sends such an answer while another
-// call holds the order, after some failures, and when the channel answered too late.
+// proved refuses a signed answer with code 0 that does not prove that the call succeeded. The gateway sends such an
+// answer while another call holds the order, after some failures, and when the channel answered too late.
 func (o *opening) proved() error {
 	if !o.version.SignsAnswers() {
 		return nil
@@ -275,8 +277,8 @@ func looseTraceID(body []byte) string {
 
 const maxTraceID = 64
 
-// unknownPath tells that the gateway does not have the path: HTTP status 404, or what 2.0.x answers, status 500 with a JSON object that
-// names the path and has no code.
+// unknownPath tells that the gateway does not have the path: HTTP status 404, or what 2.0.x answers, status 500 with a
+// JSON object that names the path and has no code.
 func (r *reply) unknownPath(o *wire.Object) bool {
 	switch r.status {
 	case http.StatusNotFound:

@@ -245,7 +245,7 @@ func TestAllocationEchoUnderEitherName(t *testing.T) {
 }
 
 func TestResult(t *testing.T) {
-	// As the pages print it: integers as strings; and as a newer gateway could: a member that nobody knows.
+	// As the pages print it: integers as strings; and as a newer gateway could: an unknown member.
 	data := signedObject(t, daxpay.HMACSHA256, `"code":"0","msg":"remark","resTime":"1715500234","status":"pay_new_status","bizOrderNo":"B1","new":{"b":[1,2.50],"A":null}`)
 	kit, _ := mocked(t, daxpay.Config{Now: at(now)}, jsonAnswer(`{"code":"0","msg":"success","data":`+data+`,"traceId":"T123","more":[]}`))
 	res, err := kit.SyncPay(context.Background(), &param.PaySyncParam{BizOrderNo: "B1"})
@@ -480,6 +480,9 @@ func TestBusinessRefusalCountsOnlySigned(t *testing.T) {
 	var refusal *daxpay.GatewayError
 	require.NotErrorAs(t, err, &refusal)
 }
+
+// unknownPath is what a gateway 2.0.x answers, with HTTP status 500, at a path that it does not have.
+const unknownPath = `{"timestamp":"2026-11-28T06:00:00.000+00:00","status":500,"error":"Internal Server Error","path":"/api/unipay/sync/pay"}`
 
 // A gateway 2.0.x answers HTTP 500 with JSON at a path that it does not have.
 func TestUnknownPath(t *testing.T) {

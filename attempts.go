@@ -25,6 +25,8 @@ type call struct {
 	request reflect.Value // the param's struct; only read
 	model   reflect.Value // where the answer goes
 
+	end time.Time // of its attempts, by Config.Timeout
+
 	plan, answerPlan *wire.Plan
 	versions         []gateway.Version // the encodings to try
 	unfit            error             // why GatewayAuto leaves out encodings of older gateways
@@ -37,6 +39,7 @@ type answer struct {
 	msg      string
 	traceID  string
 	raw      []byte
+	made     time.Time // resTime
 	verified bool
 
 	secretIndex int // of the secret under which it was verified
@@ -48,15 +51,19 @@ func (c *core) execute(ctx context.Context, call *call) (answer, error) {
 		return answer{}, err
 	}
 	ctx, watch := c.watch(ctx, call)
-	ctx, cancel := context.WithTimeout(ctx, c.Timeout) // also if an observer returned a context that has nothing of the caller's
-	defer cancel()
-	a, err := c.attempts(ctx, call, watch)
+	call.end = time.Now().Add(c.Timeout)
+	attempts := func() (answer, error) { return c.attempts(ctx, call, watch) }
+	if call.effect == param.EffectOnce {
+		once := attempts
+		attempts = func() (answer, error) { return c.claimed(ctx, call, once) }
+	}
+	a, err := attempts()
 	watch.done(ctx, err)
 	return a, err
 }
 
-// attempts sends the call in one encoding after the other until one is understood, and again where Retry and the call's effect
-// allow it.
+// attempts sends the call in one encoding after the other until one is understood, and again where Retry and the call's
+// effect allow it.
 func (c *core) attempts(ctx context.Context, call *call, watch *watch) (answer, error) {
 	var failed *failures // a call that works needs none
 	refused := 0
@@ -69,7 +76,8 @@ func (c *core) attempts(ctx context.Context, call *call, watch *watch) (answer, 
 		if watch != nil {
 			watch.attempt(ctx, start, c.ServiceURL+path, version, &a, err, unknown)
 		}
-		if err == nil || a.verified {
+		refusal := call.misunderstood(version, err)
+		if refusal == nil && (err == nil || a.verified) {
 			c.prefer(version)
 		}
 		if err == nil {
@@ -79,12 +87,12 @@ func (c *core) attempts(ctx context.Context, call *call, watch *watch) (answer, 
 		if failed == nil {
 			failed = &failures{call: call, said: refusals{path: call.path}}
 		}
-		if refusal := call.misunderstood(err); refusal != nil {
+		if refusal != nil {
 			failed.said.add(version, refusal)
 			if refused++; refused < len(call.versions) {
 				continue
 			}
-			failed.add(path, withReason(failed.said.err(), call.unfit), false)
+			failed.add(path, withReason(failed.said.err(), call.unfit), unknown)
 			return answer{}, failed.err()
 		}
 		failed.add(path, err, unknown)
@@ -96,8 +104,8 @@ func (c *core) attempts(ctx context.Context, call *call, watch *watch) (answer, 
 	}
 }
 
-// check finds out in which encodings the call is to be tried, and everything that keeps it from being sent at all. With GatewayAuto
-// it must be fit for 2.0.8, and encodings of older gateways for which it is not are left out.
+// check finds out in which encodings the call is to be tried, and everything that keeps it from being sent at all. With
+// GatewayAuto it must be fit for 2.0.8, and encodings of older gateways for which it is not are left out.
 func (c *core) check(call *call) error {
 	var err error
 	if call.plan, err = wire.PlanOf(call.request.Type()); err != nil {
@@ -219,9 +227,9 @@ func (c *core) prefer(version gateway.Version) {
 	}
 }
 
-// misunderstood returns the refusal in err that another encoding could avoid, nil if there is none. The gateway refuses in these
-// ways before it does anything, so that the call can go out again.
-func (call *call) misunderstood(err error) *GatewayError {
+// misunderstood returns the refusal in err that another encoding could avoid, nil if there is none. The gateway refuses
+// in these ways before it does anything, so that the call can go out again.
+func (call *call) misunderstood(version gateway.Version, err error) *GatewayError {
 	var refusal *GatewayError
 	if !errors.As(err, &refusal) {
 		return nil
@@ -232,6 +240,11 @@ func (call *call) misunderstood(err error) *GatewayError {
 	newest, older := call.plan.Layout(call.path, gateway.V208), call.plan.Layout(call.path, gateway.V207)
 	if refusal.refusedSign() || refusal.refusedParam() && !newest.SameNames(older) ||
 		refusal.refusedBody() && call.plan.OtherForm(call.request, newest, older) {
+		return refusal
+	}
+	// A gateway that does not check signatures passes over a number whose name it does not know, and finds no order.
+	if version == gateway.Printed && refusal.proof == gateway.ProvesNoSuchOrder &&
+		!newest.SameNames(call.plan.Layout(call.path, version)) {
 		return refusal
 	}
 	return nil
@@ -246,7 +259,7 @@ func (c *core) roundTrip(ctx context.Context, call *call, version gateway.Versio
 	case err != nil: // no random numbers
 		return answer{}, &TransportError{Path: path, NeverSent: true, Err: err}
 	}
-	reply, err := c.post(ctx, path, body, call.effect)
+	reply, err := c.post(ctx, call, path, body)
 	a := answer{status: reply.status}
 	if err == nil {
 		err = c.read(call, version, path, &reply, &a)

@@ -43,8 +43,8 @@ func business(t *testing.T, version daxpay.GatewayVersion) *daxpaytest.Gateway {
 	return gw
 }
 
-// TestEveryCallOfEveryVersion: where a call goes, which members it has, that the gateway takes its signature, and what comes
-// back.
+// TestEveryCallOfEveryVersion: where a call goes, which members it has, that the gateway takes its signature, and what
+// comes back.
 func TestEveryCallOfEveryVersion(t *testing.T) {
 	ctx := context.Background()
 	const v206, v207, v208 = daxpay.GatewayV206, daxpay.GatewayV207, daxpay.GatewayV208
@@ -298,9 +298,9 @@ func TestTransferGoesOutOnce(t *testing.T) {
 	_, err := kit.Transfer(ctx, p)
 	require.NoError(t, err)
 	require.Len(t, gw.Transfers(), 1)
-	_, err = kit.Transfer(ctx, p)
+	_, err = client(t, gw, automatic).Transfer(ctx, p)
 	require.NoError(t, err)
-	require.Len(t, gw.Transfers(), 2, "the gateway does not look for the number")
+	require.Len(t, gw.Transfers(), 2, "the gateway does not look for the number, and another client does not know of it")
 	_, err = kit.QueryTransferOrder(ctx, &param.QueryTransferParam{BizTransferNo: "BT1"})
 	require.ErrorContains(t, err, "found multiple records")
 	p.BizTransferNo = "BT2"
@@ -317,7 +317,7 @@ func TestTransferGoesOutOnce(t *testing.T) {
 	wrong := client(t, gw, func(c *daxpay.Config) { c.Gateway, c.SignSecret = daxpay.GatewayAuto, "wrong" })
 	before := len(gw.Requests())
 	_, err = wrong.Transfer(ctx, p)
-	require.Error(t, err)
+	require.ErrorContains(t, err, "SignSecret")
 	require.Len(t, gw.Requests(), before+1)
 	require.Len(t, gw.Transfers(), 3)
 }
@@ -367,8 +367,18 @@ func TestAnswersOfAnotherKind(t *testing.T) {
 
 	// A call that asks for no order can be answered with any, and one may have the member that tells.
 	kit, _ = mocked(t, daxpay.Config{Now: at(now)}, jsonAnswer(sealed(t, payment+`,"refundNo":"R1"`)))
-	_, err = daxpay.Execute(context.Background(), kit, &payoutParam{Amount: 1})
+	_, err = daxpay.Execute(context.Background(), kit, &feeParam{Amount: 1})
 	require.NoError(t, err)
+}
+
+// feeParam names no order.
+type feeParam struct {
+	param.Common
+	Amount int64 `json:"amount" daxpay:"required,min=1"`
+}
+
+func (*feeParam) Call() param.Call[payoutModel] {
+	return param.Call[payoutModel]{Path: "/unipay/ext/fee"}
 }
 
 func TestParamsOfTheBusiness(t *testing.T) {

@@ -197,7 +197,7 @@ func TestAuto(t *testing.T) {
 		requireBusinessError(t, err, "分账单状态错误", lastTrace(t, err))
 		require.Equal(t, []string{
 			"/unipay/sync/pay 0",
-			"/unipay/allocation/finish 20052", "/unipay/allocation/finish 0", // as printed, as 2.0.8
+			"/unipay/allocation/finish 20052", "/unipay/allocation/finish 0", // as documented, as 2.0.8
 			"/unipay/allocation/finish 1",
 		}, paths(gw))
 	})
@@ -207,7 +207,7 @@ func TestAuto(t *testing.T) {
 		require.NoError(t, finish(kit))
 		require.NoError(t, pay(kit))
 		require.Equal(t, []string{
-			"/unipay/allocation/finish 20000", // as printed
+			"/unipay/allocation/finish 20000", // as documented
 			"/unipay/allocation/finish 20000", // as 2.0.8
 			"/unipay/allocation/finish 0", "/unipay/sync/pay 0",
 		}, paths(gw))
@@ -253,7 +253,7 @@ func TestAuto(t *testing.T) {
 		require.Equal(t, "T0", refusal.TraceID)
 		sent = 0
 		require.EqualError(t, finish(kit), "daxpay: /unipay/allocation/finish: gateway refused every encoding; "+
-			"as printed: code 10006: no (trace T0); 2.0.8: code 20052: no (trace T1); 2.0.7: code 20051: no (trace T2); "+
+			"as documented: code 10006: no (trace T0); 2.0.8: code 20052: no (trace T1); 2.0.7: code 20051: no (trace T2); "+
 			"if it misses a member that was set, check Gateway; "+
 			"check SignSecret (no blanks, quotes or line break around it), SignType and Gateway against the gateway's settings")
 	})
@@ -287,7 +287,7 @@ func TestAuto(t *testing.T) {
 	})
 	t.Run("what must go out once does", func(t *testing.T) {
 		kit, transport := mocked(t, daxpay.Config{}, jsonAnswer(`{"code":20052,"msg":"验签失败"}`))
-		_, err := daxpay.Execute(ctx, kit, &payoutParam{Amount: 1})
+		_, err := daxpay.Execute(ctx, kit, &payoutParam{No: "N1", Amount: 1})
 		require.ErrorContains(t, err, "check SignSecret (no blanks, quotes or line break around it), SignType and Gateway")
 		require.Equal(t, 1, transport.GetTotalCallCount())
 	})
@@ -558,6 +558,7 @@ func TestCustomCall(t *testing.T) {
 
 type payoutParam struct {
 	param.Common
+	No     string          `json:"no" daxpay:"no,required,max=100"`
 	Amount int64           `json:"amount" daxpay:"required,min=1"`
 	Extra  json.RawMessage `json:"extra"`
 }
@@ -602,11 +603,12 @@ func TestWhatCannotBeWrittenHasNoUnknownOutcome(t *testing.T) {
 	require.Zero(t, transport.GetTotalCallCount())
 }
 
-// What a merchant's own types say of what they cannot read, and what the other side put into names, stays out of errors.
+// What a merchant's own types say of what they cannot read, and what the other side put into names, stays out of
+// errors.
 func TestErrorsHoldNothingOfTheMessage(t *testing.T) {
 	for _, members := range []string{`"payee":"wang"`, `"wang":"\u0000"`, `"wang":{"a":"x&code=1"}`} {
 		kit, _ := mocked(t, daxpay.Config{Now: at(now)}, jsonAnswer(sealed(t, `"code":0,"resTime":1715500234,`+members)))
-		_, err := daxpay.Execute(context.Background(), kit, &payoutParam{Amount: 1})
+		_, err := daxpay.Execute(context.Background(), kit, &payoutParam{No: "N1", Amount: 1})
 		var refused *daxpay.AnswerError
 		require.ErrorAs(t, err, &refused)
 		require.NotContains(t, err.Error(), "wang")
@@ -644,7 +646,7 @@ func TestRawJSONInAParam(t *testing.T) {
 	for _, extra := range []string{`[{"finishTime":"2024-05-12 15:50:34","b":1,"A":[{"z":1,"y":null}]}]`, `{"payTime":"2024-05-12 15:50:34"}`, `"text"`, `5`, `true`} {
 		var sent []byte
 		kit, _ := mocked(t, daxpay.Config{Now: at(now)}, recordBody(&sent, sealed(t, `"code":0,"resTime":1715500234`)))
-		_, err = daxpay.Execute(context.Background(), kit, &payoutParam{Amount: 1, Extra: json.RawMessage(extra)})
+		_, err = daxpay.Execute(context.Background(), kit, &payoutParam{No: "N1", Amount: 1, Extra: json.RawMessage(extra)})
 		require.NoError(t, err)
 		require.NoError(t, signer.Verify(sent))
 	}
@@ -728,7 +730,7 @@ func TestLogHoldsOnlyWhatIsAllowed(t *testing.T) {
 		}
 	}
 	require.Equal(t, []map[string]any{
-		line("WARN", "daxpay call failed", "as printed", 1, 20000, false, "gateway"),
+		line("WARN", "daxpay call failed", "as documented", 1, 20000, false, "gateway"),
 		line("DEBUG", "daxpay call", "2.0.7", 2, 0, true, ""),
 		line("WARN", "daxpay call failed", "2.0.7", 1, 1, true, "business"),
 	}, got)

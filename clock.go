@@ -21,8 +21,8 @@ func (k *clock) ahead() time.Duration {
 	return time.Duration(k.offset.Load())
 }
 
-// set takes over a difference that was measured, unless the one that is known could be the same, in which case it would only make
-// the clock jump.
+// set takes over a difference that was measured, unless the one that is known could be the same, in which case it would
+// only make the clock jump.
 func (k *clock) set(d measured) {
 	right := k.ahead()
 	if (d.difference - right).Abs() > d.uncertain {
@@ -38,8 +38,8 @@ type measured struct {
 	uncertain  time.Duration
 }
 
-// measure compares a time that the gateway printed, cut to the second, with the middle of the round trip in which it came. It can have
-// been printed at any moment of that, so clocks that could be equal have no difference.
+// measure compares a time that the gateway printed, cut to the second, with the middle of the round trip in which it
+// came. It can have been printed at any moment of that, so clocks that could be equal have no difference.
 func (r *reply) measure(printed time.Time) measured {
 	const cut = time.Second / 2
 	middle := r.sent.Add(r.took / 2)
@@ -60,17 +60,18 @@ func (r *reply) measureDate() (measured, bool) {
 	return r.measure(date), true
 }
 
-// learn takes the time of a verified answer to what was asked, which was found to be within Config.MaxAge of this clock. So a
-// message that somebody recorded and sends again cannot make the clock wrong by more than that, and not for long: see doubt.
+// learn takes the time of a verified answer to what was asked, which was found to be within Config.MaxAge of this
+// clock. So a message that somebody recorded and sends again cannot make the clock wrong by more than that, and not for
+// long: see doubt.
 func (c *core) learn(r *reply, resTime time.Time) {
 	if c.CorrectClock {
 		c.clock.set(r.measure(resTime))
 	}
 }
 
-// doubt stops using what was learned if the gateway refuses a request and its Date header disagrees. Without a Date, nobody knows
-// whether the time was the reason: then it is used in every other request until one is accepted, so that neither a time that was
-// learned wrongly nor a clock that is wrong can be the end.
+// doubt stops using what was learned if the gateway refuses a request and its Date header disagrees. Without a Date,
+// it is open whether the time was the reason: then it is used in every other request until one is accepted, so that
+// neither a time that was learned wrongly nor a clock that is wrong can be the end.
 func (c *core) doubt(d measured, dated bool) {
 	switch known := c.clock.ahead(); {
 	case dated && (d.difference-known).Abs() > d.uncertain+tolerable:

@@ -99,7 +99,8 @@ func TestCorrectClock(t *testing.T) {
 	require.Error(t, query(plain), "by default nothing is learned")
 }
 
-// A refusal is not signed, so nothing is learned from it: whoever could forge one could have the client sign for another time.
+// A refusal is not signed, so nothing is learned from it: someone who forges one could have the client sign for
+// another time.
 func TestNothingIsLearnedFromRefusals(t *testing.T) {
 	var both clocks
 	both.behind.Store(3600)
@@ -143,7 +144,8 @@ func TestCorrectClockForgetsWhatTheGatewayRefuses(t *testing.T) {
 	require.Equal(t, []int64{-200, 0}, reqTimes(t, gw))
 }
 
-// A signed message that is refused as an answer teaches nothing: anyone who sees one that is about something else could send it.
+// A signed message that is refused as an answer teaches nothing: anyone who sees one that is about something else could
+// send it.
 func TestNothingIsLearnedFromWhatIsRefused(t *testing.T) {
 	for name, old := range map[string]string{
 		"to another order": `"code":0,"resTime":1715500034,"orderNo":"P2","amount":1,"status":"success"`,
@@ -174,8 +176,8 @@ func TestNothingIsLearnedFromWhatIsRefused(t *testing.T) {
 	}
 }
 
-// What was learned is not the end of a client whose clock was set right meanwhile, even if something between it and the gateway
-// takes the Date from answers.
+// What was learned is not the end of a client whose clock was set right meanwhile, even if something between it and the
+// gateway takes the Date from answers.
 func TestCorrectClockWithoutDate(t *testing.T) {
 	var both clocks
 	gw := stocked(t, daxpaytest.WithClock(at(now)))
@@ -215,7 +217,8 @@ func TestCorrectClockNeedsMaxAge(t *testing.T) {
 	require.ErrorContains(t, err, "CorrectClock needs MaxAge")
 }
 
-// A gateway that looks at the time has found the signature right, so GatewayAuto reports the clock and tries no other encoding.
+// A gateway that looks at the time has found the signature right, so GatewayAuto reports the clock and tries no other
+// encoding.
 func TestAutoReportsTheClock(t *testing.T) {
 	var sent []string
 	kit, _ := mocked(t, daxpay.Config{Now: at(now)}, func(r *http.Request) (*http.Response, error) {

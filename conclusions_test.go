@@ -183,8 +183,8 @@ var conclusions = map[said]conclusion{
 	{call: "/unipay/assist/getWxAuthUrl", sign: inData, text: anyText}:          told,
 }
 
-// absent are the signed texts for an order that the gateway does not have. They prove that in every call but a payout, which the refusal of
-// another call must not end.
+// absent are the signed texts for an order that the gateway does not have. They prove that in every call but a payout,
+// which the refusal of another call must not end.
 var absent = []string{
 	"支付订单不存在", "支付单不存在", "未查询到支付订单", "退款订单不存在", "未查询到退款订单", "转账订单不存在", "分账单不存在", "未查询到分账单信息",
 }

@@ -18,19 +18,20 @@ import (
 	"github.com/daxpay-go/daxpay/internal/wire"
 )
 
-// Config is what New needs to know. ServiceURL and SignSecret are required; the zero value of every other field stands for its
-// default. However a Config is printed, encoded or logged, the secret does not show; only in an unexported field of another
-// struct no package can keep fmt from printing it.
+// Config is what New needs to know. ServiceURL and SignSecret are required; the zero value of every other field stands
+// for its default. However a Config is printed, encoded or logged, the secret does not show. The exception is a
+// Config in an unexported field of another struct: fmt does not call its methods there.
 type Config struct {
-	// ServiceURL is where the gateway is, such as "https://pay.example.com". A path prefix and a trailing slash are allowed;
-	// user, query and fragment are not.
+	// ServiceURL is where the gateway is, such as "https://pay.example.com". A path prefix and a trailing slash are
+	// allowed; user, query and fragment are not.
 	ServiceURL string
 	// SignSecret is the secret of the gateway's settings (签名密钥).
 	SignSecret string
-	// PreviousSecrets are secrets that answers and notices may be signed with as well, after the secret was changed: notices that
-	// were signed before come again for another day. Set the new secret as SignSecret when the gateway gets it, move the old one
-	// here, and take it out when SecretIndex of notices has been 0 for a day. No request is signed with them; one that reaches
-	// the gateway with the wrong secret is refused without effect (20052). Default: none.
+	// PreviousSecrets are secrets that answers and notices may be signed with as well, after the secret was changed: a
+	// notice that was signed before can still be sent again, at the latest by the console's button. Set the new secret as
+	// SignSecret when the gateway gets it, move the old one here, and take it out when SecretIndex of notices has been 0
+	// for a day. No request is signed with them; one that reaches the gateway with the wrong secret is refused without
+	// effect (20052). Default: none.
 	PreviousSecrets []string
 	// SignType is the algorithm of the gateway's settings (签名方式). Default: HMACSHA256.
 	SignType SignType
@@ -42,52 +43,70 @@ type Config struct {
 	Timeout time.Duration
 	// Location is the zone in which the gateway prints the few times that it sends as text. Default: Chinese time, UTC+8.
 	Location *time.Location
-	// MaxAge is how far the time of an answer (resTime) may be from now, in either direction. Default: 5 minutes. Negative: not
-	// checked, so that whoever recorded an answer can send it again.
+	// MaxAge is how far the time of an answer (resTime) may be from now, in either direction. Default: 5 minutes.
+	// Negative: not checked, so that a recorded answer can be sent again.
 	MaxAge time.Duration
-	// CorrectClock stamps requests with the gateway's time, learned from verified answers, where this machine's clock is off:
-	// gateway 2.0.8 refuses requests that are more than 10 seconds old, or 60 ahead. It cannot learn from refusals, which are not
-	// signed, so a clock that is too far behind from the start stays refused: GatewayError.ClockDifference says how far.
-	// MaxAge is measured with this machine's clock all the same. Default: false; a machine with NTP does not need it.
+	// CorrectClock stamps requests with the gateway's time, learned from verified answers, where this machine's clock is
+	// off: gateway 2.0.8 refuses requests that are more than 10 seconds old, or 60 ahead. It cannot learn from refusals,
+	// which are not signed, so a clock that is too far behind from the start stays refused: GatewayError.ClockDifference
+	// says how far. MaxAge is measured with this machine's clock all the same. Default: false; a machine with NTP does not
+	// need it.
 	CorrectClock bool
-	// Retry says how often and when a call is sent again. Its zero value is good: what may be repeated is sent up to 3 times.
+	// Retry says how often and when a call is sent again. Its zero value is good: what may be repeated is sent up to 3
+	// times.
 	Retry Retry
 	// MaxAnswerSize limits an answer in bytes, after decompression. Default: 1 MiB.
 	MaxAnswerSize int64
 	// MaxDepth limits how many objects and lists stand inside one another in an answer or a notice. Default: 32.
 	MaxDepth int
-	// AttemptTimeout limits one attempt of a call that may be sent again, so that there is time for another. A call that may not waits
-	// for the whole of Timeout: the gateway gives its channel 15 seconds and answers then, so a shorter wait would leave the outcome
-	// unknown. Default: 20 seconds. What is left of Timeout limits it.
+	// AttemptTimeout limits one attempt of a call that may be sent again, so that there is time for another. A call that
+	// may not waits for the whole of Timeout: the gateway gives its channel 15 seconds and answers then, so a shorter wait
+	// would leave the outcome unknown. Default: 20 seconds. What is left of Timeout limits it.
 	AttemptTimeout time.Duration
-	// MaxHeaderSize limits the header of an answer in bytes; a larger one is a *TransportError. Default: 64 KiB. It is a matter of
-	// the transport, and so are the next two: they have no effect on one of your own.
+	// MaxHeaderSize limits the header of an answer in bytes; a larger one is a *TransportError. Default: 64 KiB. It is a
+	// matter of the transport, and so are the next two: they have no effect on one of your own.
 	MaxHeaderSize int64
 	// MaxIdleConns is how many connections are kept for the next calls. Default: as many as there were calls at once.
 	MaxIdleConns int
-	// IdleConnTimeout is how long an idle connection is kept. It must be less than what the server or a proxy before it allows, which is
-	// 60 seconds or more as a rule: a connection that they close at the moment of a send leaves the outcome of the call unknown. A call
-	// that must go out once (param.EffectOnce) uses no connection that was idle for more than 3 seconds. Default: 45 seconds.
+	// IdleConnTimeout is how long an idle connection is kept. It must be less than what the server or a proxy before it
+	// allows, which is 60 seconds or more as a rule: a connection that they close at the moment of a send leaves the
+	// outcome of the call unknown. A call that must go out once (param.EffectOnce) uses no connection that was idle for
+	// more than 3 seconds. Default: 45 seconds.
 	IdleConnTimeout time.Duration
-	// TrustedNetwork says that nobody is on the line to a gateway that ServiceURL names with http. A refusal names no order, so that
-	// somebody on the line could put a recorded one in the place of the answer to a transfer, which was paid. Without HTTPS, a loopback
-	// address or TrustedNetwork, a refused transfer is therefore ErrOutcomeUnknown. Default: false.
+	// TrustedNetwork says that nobody is on the line to a gateway that ServiceURL names with http. A refusal names no
+	// order, so that somebody on the line could put a recorded one in the place of the answer to a transfer, which was
+	// paid. Without HTTPS, a loopback address or TrustedNetwork, a refused transfer is therefore ErrOutcomeUnknown.
+	// Default: false.
 	TrustedNetwork bool
-	// AllowAmbiguousText accepts texts in which "&", the name of a member and "=" follow one another. Someone could cut such a
-	// text so that it becomes a member without breaking the signature; set it only to read orders that have such texts
-	// already. Default: they are refused, with ErrAmbiguous or ErrParam.
+	// AllowAmbiguousText accepts texts in which "&", the name of a member and "=" follow one another. Someone could cut
+	// such a text so that it becomes a member without breaking the signature; set it only to read orders that have such
+	// texts already. Default: they are refused, with ErrAmbiguous or ErrParam.
 	AllowAmbiguousText bool
 	// Now is the clock, for tests. Default: time.Now.
 	Now func() time.Time
 	// HTTPClient is copied, and the copy follows no redirects. Its Transport is used as it is: set it for a proxy, for own
-	// certificates, or to httpmock's in a test. It must not send a request again by itself, as retryablehttp does: a call that may not be
-	// sent again is stopped at the second send, and its outcome is unknown. A Transport that does not support httptrace hides whether a
-	// request was written; every failure then counts as sent, and a second send is not noticed. HTTP/2, if it has that, leaves more
-	// outcomes unknown: net/http cannot tell what the server has seen when it goes away, and one dead connection fails many calls.
-	// Default, also for a nil Transport: one of HTTP/1.1 that keeps enough connections for concurrent calls.
+	// certificates, or to httpmock's in a test. It must not send a request again by itself, as retryablehttp does: a call
+	// that may not be sent again is stopped at the second send, and its outcome is unknown. A Transport that does not
+	// support httptrace hides whether a request was written; every failure then counts as sent, and a second send is not
+	// noticed. HTTP/2, if it has that, leaves more outcomes unknown: net/http cannot tell what the server has seen when it
+	// goes away, and one dead connection fails many calls. Default, also for a nil Transport: one of HTTP/1.1 that keeps
+	// enough connections for concurrent calls.
 	HTTPClient *http.Client
-	// Logger gets a line for every attempt: path, codes, duration and trace id; never a member of a message. Good ones are at
-	// slog.LevelDebug, others at slog.LevelWarn, as are notices that are not received. Default: silent.
+	// OnceStore remembers the numbers of calls that must go out once (param.EffectOnce), transfers and wallet payments
+	// among them: the gateway would pay a number again. A number is recorded before the first byte is sent, and never
+	// expires; it is free again only when it is proved that nothing happened, or by ForgetTransfer. A second send is
+	// ErrDuplicate, and not sent. Nor is anything while the store does not answer: that is a *TransportError with
+	// NeverSent. Share a store between processes, and over restarts, by contrib/sqlstore or contrib/redisstore; the Redis
+	// must not evict (maxmemory-policy noeviction) and must persist. Default: NewMemoryStore(0) of this client's own,
+	// which refuses after 100,000 transfers.
+	OnceStore OnceStore
+	// StoreName stands for the gateway in the keys of a store, so that one store can serve several gateways. All processes
+	// that share a store must agree on it, and what a store holds is not found under another name. So set it if they
+	// reach the gateway by different URLs, or before you change ServiceURL. Default: ServiceURL.
+	StoreName string
+	// Logger gets a line for every attempt: path, codes, duration and trace id; never a member of a message. Good ones are
+	// at slog.LevelDebug, others at slog.LevelWarn, as are notices that are not received. Default: silent, but for notices
+	// that are not received, of handlers without OnError: see NoticeHandlers.OnError.
 	Logger *slog.Logger
 	// Observer is told of every call and attempt, for traces and metrics: see contrib/otel. Default: none.
 	Observer Observer
@@ -109,11 +128,11 @@ type GatewayVersion string
 
 // The versions of the gateway.
 //
-// GatewayAuto first uses the encoding of the interface documents. If the gateway refuses the signature or the members, which
-// it checks before it does anything, the call goes out again as 2.0.8 encodes it, then as 2.0.7 does, where that makes a
-// difference. The client remembers which was accepted; pinning the version saves these attempts. 2.0.6 and older ones must be
-// pinned, because their paths are others, and so must a gateway that was set not to check signatures: it accepts the first
-// encoding and passes over the members that it does not know.
+// GatewayAuto first uses the encoding of the interface documents. If the gateway refuses the signature or the members,
+// which it checks before it does anything, the call goes out again as 2.0.8 encodes it, then as 2.0.7 does, where that
+// makes a difference. The client remembers which was accepted; pinning the version saves these attempts. 2.0.6 and
+// older ones must be pinned, because their paths are others, and so must a gateway that was set not to check
+// signatures: it accepts the first encoding and passes over the members that it does not know.
 const (
 	GatewayAuto GatewayVersion = ""
 	GatewayV205 GatewayVersion = "2.0.5" // and before; only the two legacy calls, whose answers are not signed
@@ -235,6 +254,12 @@ func (cfg Config) withDefaults() (Config, error) {
 	if cfg.IdleConnTimeout == 0 {
 		cfg.IdleConnTimeout = defaultIdleConnTimeout
 	}
+	if isNil(cfg.OnceStore) {
+		cfg.OnceStore = NewMemoryStore(0)
+	}
+	if cfg.StoreName == "" {
+		cfg.StoreName = cfg.ServiceURL
+	}
 	if cfg.Location == nil {
 		cfg.Location = beijing
 	}
@@ -250,14 +275,27 @@ func (cfg Config) lineIsTrusted() bool {
 	if err != nil {
 		return false
 	}
-	if cfg.TrustedNetwork || u.Scheme == "https" {
+	if cfg.TrustedNetwork {
 		return true
+	}
+	if u.Scheme == "https" {
+		return !cfg.skipsVerification()
 	}
 	ip, err := netip.ParseAddr(u.Hostname())
 	return (u.Hostname() == "localhost" || err == nil && ip.IsLoopback()) && !cfg.usesProxy(u)
 }
 
-// usesProxy tells whether requests to the URL go through a proxy. net/http's own choice has none for loopback addresses.
+// skipsVerification tells whether the caller's transport takes any certificate.
+func (cfg Config) skipsVerification() bool {
+	if cfg.HTTPClient == nil {
+		return false
+	}
+	transport, ok := cfg.HTTPClient.Transport.(*http.Transport)
+	return ok && transport.TLSClientConfig != nil && transport.TLSClientConfig.InsecureSkipVerify
+}
+
+// usesProxy tells whether requests to the URL go through a proxy. net/http's own choice has none for loopback
+// addresses.
 func (cfg Config) usesProxy(u *url.URL) bool {
 	if cfg.HTTPClient == nil {
 		return false

@@ -1,15 +1,19 @@
-// Package daxpay talks to a DaxPay payment gateway, single-merchant edition 2.0.x: it sends signed requests, verifies every
-// answer before anything of it is believed, and returns typed models.
+// Package daxpay talks to a DaxPay payment gateway, single-merchant edition 2.0.x: it sends signed requests, verifies
+// every answer before anything of it is believed, and returns typed models.
 //
 //	kit, err := daxpay.New(daxpay.Config{ServiceURL: "https://pay.example.com", SignSecret: secret})
-//	res, err := kit.SyncPay(ctx, &param.PaySyncParam{BizOrderNo: "SDK_1715341621498"})
-//	if err == nil && res.Data.Status == model.PaySyncSuccess { … }
+//	res, err := kit.Pay(ctx, &param.PayParam{
+//		BizOrderNo: "A1", Title: "shoes", Channel: model.ChannelAli, Method: model.MethodQRCode, Amount: 29900,
+//	})
+//	// show res.Data.PayBody as a QR code
+//	order, err := kit.WaitPay(ctx, &param.QueryPayParam{BizOrderNo: "A1"}, daxpay.Wait{Amount: 29900})
+//	if err == nil && order.Standing() == model.Succeeded { … }
 //
-// Package param holds what is sent, model what comes back, and daxpaytest a gateway for tests. Money is in fen (分, 1/100
-// yuan).
+// Package param holds what is sent, model what comes back, and daxpaytest a gateway for tests. Money is in fen (分,
+// 1/100 yuan).
 //
-// A call returns a result or an error, never both. Which error it is, errors.Is and errors.As tell: see the Err variables.
-// After an error that is ErrOutcomeUnknown the call may have taken effect.
+// A call returns a result or an error, never both. Which error it is, errors.Is and errors.As tell: see the Err
+// variables. After an error that is ErrOutcomeUnknown the call may have taken effect.
 package daxpay
 
 import (
@@ -49,6 +53,8 @@ type core struct {
 	observers []Observer
 	budget    budget
 	clock     clock
+	once      OnceStore                       // of calls that must go out once
+	events    OnceStore                       // of all handlers of notices that have no store of their own
 	notices   []*wire.Plan                    // of the kinds of notices: pay, refund, allocation
 	returns   []*wire.Plan                    // of the messages in which texts of a param come back: queries and notices
 	accepted  atomic.Pointer[gateway.Version] // what GatewayAuto tries first; nil: nothing was accepted yet
@@ -73,7 +79,7 @@ func New(config Config) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &core{signer: config.signer()}
+	c := &core{signer: config.signer(), events: NewMemoryStore(0), once: config.OnceStore}
 	config.SignSecret = masked
 	config.PreviousSecrets = slices.Repeat([]string{masked}, len(config.PreviousSecrets))
 	c.Config = config
@@ -108,8 +114,8 @@ func newResty(config Config, idle time.Duration) *resty.Client {
 		SetPreRequestHook(sendOnce)
 }
 
-// CloseIdleConnections closes the connections that no call is using, of a transport that can do that. The client can be used
-// afterwards.
+// CloseIdleConnections closes the connections that no call is using, of a transport that can do that. The client can be
+// used afterwards.
 func (c *Client) CloseIdleConnections() {
 	if c != nil && c.core != nil {
 		c.core.resty.GetClient().CloseIdleConnections()
@@ -149,20 +155,20 @@ type Result[T any] struct {
 	// Raw is data as it was received: the bytes whose signature was verified, with members that Data does not know.
 	Raw json.RawMessage
 	// Verified tells that the signature was right. It is false only for gateways up to 2.0.5 (GatewayV205), which sign no
-	// answers: whoever is between here and the gateway could have written this one.
+	// answers: anyone between here and the gateway could have written this one.
 	Verified bool
-	// SecretIndex tells which secret the answer is signed with: 0 for Config.SignSecret, n for the nth of Config.PreviousSecrets,
-	// counted from 1.
+	// SecretIndex tells which secret the answer is signed with: 0 for Config.SignSecret, n for the nth of
+	// Config.PreviousSecrets, counted from 1.
 	SecretIndex int
 }
 
 // Execute makes any call, also one that this module does not have: see package param. T follows from p, which is not
 // changed.
 //
-// An error is ErrConfig, ErrParam or ErrUnsupported if there was nothing that could be sent, a *TransportError if no answer
-// came (its NeverSent tells whether anything went out), a *GatewayError if the gateway refused, a *SignError, *AnswerError or
-// *HTTPError if this client refused what came. Several of these are inside a *RetryError if the call was sent several times: see
-// Retry. All is inside an *OutcomeError if the call may have taken effect.
+// An error is ErrConfig, ErrParam or ErrUnsupported if there was nothing that could be sent, a *TransportError if no
+// answer came (its NeverSent tells whether anything went out), a *GatewayError if the gateway refused, a *SignError,
+// *AnswerError or *HTTPError if this client refused what came. Several of these are inside a *RetryError if the call
+// was sent several times: see Retry. All is inside an *OutcomeError if the call may have taken effect.
 func Execute[T any](ctx context.Context, c *Client, p param.Request[T]) (*Result[T], error) {
 	if c == nil || c.core == nil {
 		return nil, &ConfigError{Field: "ServiceURL", Reason: "is unknown: make the Client with New"}
@@ -189,7 +195,8 @@ func Execute[T any](ctx context.Context, c *Client, p param.Request[T]) (*Result
 	return &result, nil
 }
 
-// borrow returns memory that is given back before anyone waits for the gateway: so a thousand calls that wait take little of it.
+// borrow returns memory that is given back before anyone waits for the gateway: so a thousand calls that wait take
+// little of it.
 func (c *core) borrow() *scratch {
 	s, _ := c.scratch.Get().(*scratch)
 	return s

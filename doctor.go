@@ -21,8 +21,8 @@ type Report struct {
 	Findings []Finding
 	// Gateway is the version to pin, GatewayAuto if it could not be told.
 	Gateway GatewayVersion
-	// Latency is the time of the fastest round trip; ClockDifference is how much the gateway's clock is ahead of this one, to a
-	// second. Both are zero if no answer came.
+	// Latency is the time of the fastest round trip; ClockDifference is how much the gateway's clock is ahead of this one,
+	// to a second. Both are zero if no answer came.
 	Latency         time.Duration
 	ClockDifference time.Duration
 }
@@ -81,9 +81,10 @@ func (r *Report) add(level FindingLevel, name, detail, advice string) {
 	r.Findings = append(r.Findings, Finding{Name: name, Level: level, Detail: detail, Advice: advice})
 }
 
-// Doctor finds out whether this client and its gateway understand each other, and if not, why: is the gateway reachable, and how
-// fast; is the path prefix right; do the clocks agree; are secret and algorithm right; which version is it; does it check the
-// signatures of requests. It asks for a payment that cannot exist, at most six times, which changes nothing.
+// Doctor finds out whether this client and its gateway understand each other, and if not, why: is the gateway
+// reachable, and how fast; is the path prefix right; do the clocks agree; are secret and algorithm right; which version
+// is it; does it check the signatures of requests. It asks for a payment that cannot exist, at most six times, which
+// changes nothing.
 func (c *Client) Doctor(ctx context.Context) *Report {
 	r := &Report{}
 	if c == nil || c.core == nil {
@@ -131,8 +132,8 @@ func (p *probe) refusal() *GatewayError {
 	return refusal
 }
 
-// understood tells that the answer was signed with the secret: that there is no such payment. An answer that is refused for
-// something else, such as its time, was.
+// understood tells that the answer was signed with the secret: that there is no such payment. An answer that is refused
+// for something else, such as its time, was.
 func (p *probe) understood() bool {
 	refusal, answer := p.refusal(), (*AnswerError)(nil)
 	return p.err == nil || refusal != nil && refusal.Signed || errors.As(p.err, &answer) && answer.Err != ErrTooLarge //nolint:errorlint // it is never wrapped
@@ -153,9 +154,9 @@ func (d *doctor) transport() {
 		d.report.add(FindingOK, "transport", "https", "")
 		return
 	}
-	const detail = "http: whoever is on the line can read everything, and swap answers of the same kind"
+	const detail = "http: anyone on the line can read everything, and swap answers of the same kind"
 	if d.core.trusted {
-		d.report.add(FindingWarning, "transport", detail+"; Config or a loopback address says that nobody is", "use https, unless the line is your own")
+		d.report.add(FindingWarning, "transport", detail+"; no one else can be on this line (loopback or TrustedNetwork)", "use https, unless the line is your own")
 		return
 	}
 	d.report.add(FindingWarning, "transport", detail+"; so the refusal of a transfer is ErrOutcomeUnknown", "use https, or set Config.TrustedNetwork if the line is your own")
@@ -170,6 +171,7 @@ func (d *doctor) ask(ctx context.Context, version gateway.Version, spoil bool) p
 		return p
 	}
 	call := question(version, "daxpay-doctor-"+nonce)
+	call.end, _ = ctx.Deadline()
 	if p.err = d.core.check(call); p.err != nil {
 		return p
 	}
@@ -183,7 +185,7 @@ func (d *doctor) ask(ctx context.Context, version gateway.Version, spoil bool) p
 		*digit = "10"[*digit&1]
 	}
 	path, _ := version.Path(call.path)
-	p.reply, p.err = d.core.post(ctx, path, body, call.effect)
+	p.reply, p.err = d.core.post(ctx, call, path, body)
 	if p.err == nil {
 		var a answer
 		p.err = d.core.read(call, version, path, &p.reply, &a)
@@ -194,8 +196,8 @@ func (d *doctor) ask(ctx context.Context, version gateway.Version, spoil bool) p
 	return p
 }
 
-// question asks for a payment that does not exist, by a call whose refusal is signed: by query, and of 2.0.6 by sync, which its answer to a
-// query is not.
+// question asks for a payment that does not exist, by a call whose refusal is signed: by query, and of 2.0.6 by sync,
+// which its answer to a query is not.
 func question(version gateway.Version, bizOrderNo string) *call {
 	if version == gateway.V206 {
 		p := &param.PaySyncParam{BizOrderNo: bizOrderNo}
@@ -261,8 +263,8 @@ func (d *doctor) clock() {
 	}
 }
 
-// version finds out which version answers with a right signature, and from what it does with a wrong one, whether it checks
-// signatures.
+// version finds out which version answers with a right signature, and from what it does with a wrong one, whether it
+// checks signatures.
 func (d *doctor) version(ctx context.Context) {
 	probes := []probe{d.first}
 	for _, v := range []gateway.Version{gateway.V208, gateway.V207, gateway.V206} {
@@ -321,9 +323,9 @@ func (d *doctor) recognized(ctx context.Context, p *probe) {
 	case checks:
 		d.report.add(FindingOK, "request signatures", "are checked", "")
 	case !unchecked:
-		d.report.add(FindingWarning, "request signatures", "nobody knows whether they are checked: "+spoiled.fault(), "try again")
+		d.report.add(FindingWarning, "request signatures", "it could not be told whether they are checked: "+spoiled.fault(), "try again")
 	default:
-		d.report.add(FindingFault, "request signatures", "are not checked: whoever reaches the gateway can pay out money in your name", "switch the check on in the gateway's settings (平台配置, 验签)")
+		d.report.add(FindingFault, "request signatures", "are not checked: anyone who reaches the gateway can pay out money in your name", "switch the check on in the gateway's settings (平台配置, 验签)")
 	}
 }
 

@@ -26,35 +26,39 @@ var (
 	ErrUnsupported = errors.New("daxpay: not supported by this gateway version")
 	// ErrSignMissing: an answer has no signature. It was refused.
 	ErrSignMissing = errors.New("daxpay: signature missing")
-	// ErrSignMismatch: the signature of an answer is not the one that the secret gives. The answer was forged or changed, or
-	// the two sides are configured differently: see SignError.Explain. It was refused.
+	// ErrSignMismatch: the signature of an answer is not the one that the secret gives. The answer was forged or changed,
+	// or the two sides are configured differently: see SignError.Explain. It was refused.
 	ErrSignMismatch = errors.New("daxpay: signature mismatch")
 	// ErrAmbiguous: the signature is right, but would be for a different answer as well. It was refused.
 	ErrAmbiguous = errors.New("daxpay: ambiguous signed text")
-	// ErrStale: the answer was signed at another time than now, so it may be an old one sent again, or a clock is wrong. It was
-	// refused. See Config.MaxAge.
+	// ErrStale: the answer was signed at another time than now, so it may be an old one sent again, or a clock is wrong.
+	// It was refused. See Config.MaxAge.
 	ErrStale = errors.New("daxpay: stale answer")
 	// ErrEcho: the answer is about another order than the one that was asked for. It was refused.
 	ErrEcho = errors.New("daxpay: answer to something else")
-	// ErrNoticeType: a signed message that came as a notice is not one, or not one of a kind that is handled. It was refused.
+	// ErrNoticeType: a signed message that came as a notice is not one, or not one of a kind that is handled. It was
+	// refused.
 	ErrNoticeType = errors.New("daxpay: not such a notice")
 	// ErrNoticeBusy: the same event is being handled for another delivery. The notice was not acknowledged.
 	ErrNoticeBusy = errors.New("daxpay: notice is being handled")
-	// ErrUnproved: the answer is the gateway's and is no refusal, but does not prove that the call succeeded. The *AnswerError holds
-	// what the gateway said instead, such as a status fail. A call that changes something is ErrOutcomeUnknown as well, because the
-	// gateway also calls failed what the channel has done but was too late to tell.
+	// ErrUnproved: the answer is the gateway's and is no refusal, but does not prove that the call succeeded. The
+	// *AnswerError holds what the gateway said instead, such as a status fail. A call that changes something is
+	// ErrOutcomeUnknown as well, because the gateway also calls failed what the channel has done but was too late to tell.
 	ErrUnproved = errors.New("daxpay: success is not proved")
-	// ErrProtocol: what answered does not speak the protocol; often not the gateway but something in front of it, or another
-	// path. An *HTTPError holds status and content type.
+	// ErrProtocol: what answered does not speak the protocol; often not the gateway but something in front of it, or
+	// another path. An *HTTPError holds status and content type.
 	ErrProtocol = errors.New("daxpay: protocol violation")
 	// ErrTooLarge: the answer is larger than Config.MaxAnswerSize.
 	ErrTooLarge = errors.New("daxpay: answer too large")
-	// ErrNoSuchOrder: the gateway refused because it does not have the order that was named. For a query right after a call whose
-	// outcome is unknown that is no proof: the call's request may still be on its way.
+	// ErrNoSuchOrder: the gateway refused because it does not have the order that was named. For a query right after a
+	// call whose outcome is unknown that is no proof: the call's request may still be on its way.
 	ErrNoSuchOrder = errors.New("daxpay: no such order")
-	// ErrEarlierSend: the gateway refused this send, which did nothing, but an earlier send of the same order may have taken effect.
-	// Look the order up, and never take a new number for it.
+	// ErrEarlierSend: the gateway refused this send, which did nothing, but an earlier send of the same order may have
+	// taken effect. Look the order up, and never take a new number for it.
 	ErrEarlierSend = errors.New("daxpay: refused, perhaps because of an earlier send")
+	// ErrDuplicate: the call must go out once, and its number went out before, so that it was not sent. It is
+	// ErrOutcomeUnknown and ErrEarlierSend, too. See Config.OnceStore.
+	ErrDuplicate = errors.New("daxpay: sent before")
 	// ErrOutcomeUnknown: the call may have taken effect although no verified answer says so. Find out before anything that
 	// moves money is repeated; the *OutcomeError says how, and keeps the cause.
 	ErrOutcomeUnknown = errors.New("daxpay: outcome unknown")
@@ -88,34 +92,37 @@ func (e *ParamError) Unwrap() error { return ErrParam }
 // GatewayError is the gateway's refusal.
 type GatewayError struct {
 	Path string
-	// Code is the gateway's code. What the business refuses usually has 1, whatever the reason: only Msg tells. The others:
+	// Code is the gateway's code. What the business refuses usually has 1, whatever the reason: only Msg tells. The
+	// others:
 	//
 	//	10001         the gateway's own error; see its log, by TraceID
 	//	10005         unreadable request
-	//	10006, 20051  a member is missing or invalid, or the time of the request is not now; also some reasons of the business
+	//	10006, 20051  a member is missing or invalid, the time is not now, or a reason of the business
 	//	10007         another call for the same order is running: look the order up
 	//	10008         another call changed the order meanwhile
-	//	10010         no such order
+	//	10010         no such order, or the channel has no settings
 	//	20000         with 未通过签名验证: wrong signature, up to 2.0.7
 	//	20023, 20024  the call is switched off in the gateway's console
-	//	20041         no such trade
+	//	20041         no such trade, up to 2.0.5
 	//	20052         wrong signature, 2.0.8
 	Code int
-	// Msg is the gateway's reason, mostly in Chinese and at most 256 characters. Do not show it to end users: it can be the
-	// text of an exception.
+	// Msg is the gateway's reason, mostly in Chinese and at most 256 characters. Do not show it to end users: it can be
+	// the text of an exception.
 	Msg string
 	// TraceID finds the call in the gateway's log.
 	TraceID string
-	// ClockDifference is how far the gateway's clock is ahead of this one, to about a second, by the Date header of a refusal that
-	// can be about the time (10006, 20051). Zero if they agree, and for any other refusal.
+	// ClockDifference is how far the gateway's clock is ahead of this one, to about a second, by the Date header of a
+	// refusal that can be about the time (10006, 20051). Zero if they agree, and for any other refusal.
 	ClockDifference time.Duration
-	// Business tells that the gateway understood the call and the business refused it. Otherwise the gateway did not get that
-	// far: a bad parameter, signature or time, or an error of its own.
+	// Business tells that the gateway understood the call and the business refused it. Otherwise the gateway did not get
+	// that far: a bad parameter, signature or time, or an error of its own.
 	Business bool
-	// Signed tells that the refusal was verified. What the business refuses always is, from gateway 2.0.6 on; anything else never is.
+	// Signed tells that the refusal was verified. What the business refuses always is, from gateway 2.0.6 on; anything
+	// else never is.
 	Signed bool
 
 	proof gateway.Proof
+	made  time.Time // by the gateway's clock, if it is signed
 }
 
 // Is tells that the refusal is ErrNoSuchOrder or ErrEarlierSend.
@@ -185,7 +192,8 @@ func (e *GatewayError) refusedParam() bool {
 // refusedBody tells a refusal of a body in which a member has another form than the gateway expects.
 func (e *GatewayError) refusedBody() bool { return !e.Business && e.Code == gateway.CodeUnreadable }
 
-// refusals are what the gateway said to every encoding of GatewayAuto. For errors.As the first one counts; all are told.
+// refusals are what the gateway said to every encoding of GatewayAuto. For errors.As the first one counts; all are
+// told.
 type refusals struct {
 	path     string
 	versions []gateway.Version
@@ -231,8 +239,9 @@ type HTTPError struct {
 	ContentType string
 	TraceID     string // if there was one all the same
 	Err         error  // why the body is no answer; nil if StatusCode says it
-	// UnknownPath tells that the gateway, or what answered for it, says that it does not have the path: HTTP status 404, or 500 with
-	// the JSON that gateways 2.0.x answer then. Check the path prefix in Config.ServiceURL and the version in Config.Gateway.
+	// UnknownPath tells that the gateway, or what answered for it, says that it does not have the path: HTTP status 404,
+	// or 500 with the JSON that gateways 2.0.x answer then. Check the path prefix in Config.ServiceURL and the version in
+	// Config.Gateway.
 	UnknownPath bool
 
 	url    string // what was asked for
@@ -267,15 +276,15 @@ func (e *HTTPError) Unwrap() []error {
 	return []error{ErrProtocol, e.Err}
 }
 
-// AnswerError says why a gateway's answer or notice was refused. It is ErrProtocol, ErrUnproved, ErrAmbiguous, ErrStale, ErrEcho,
-// ErrTooLarge or ErrNoticeType.
+// AnswerError says why a gateway's answer or notice was refused. It is ErrProtocol, ErrUnproved, ErrAmbiguous,
+// ErrStale, ErrEcho, ErrTooLarge or ErrNoticeType.
 type AnswerError struct {
 	Path    string // "notice" for a notice
 	TraceID string
 	Member  string // the member that it is about, if it is about one
 	Reason  string
-	// Status and Msg are what the gateway says in an answer that is ErrUnproved, verified: the member "status", such as "fail", and
-	// data.msg, at most 256 characters. Each is empty if there is none.
+	// Status and Msg are what the gateway says in an answer that is ErrUnproved, verified: the member "status", such as
+	// "fail", and data.msg, at most 256 characters. Each is empty if there is none.
 	Status string
 	Msg    string
 	Err    error // which of the above
@@ -297,7 +306,8 @@ type TransportError struct {
 	Path string
 	// NeverSent tells that the connection failed before a byte of the request was written.
 	NeverSent bool
-	// Err is the transport's error. errors.Is and errors.As see what is inside; its text holds nothing that the other side sent.
+	// Err is the transport's error. errors.Is and errors.As see what is inside; its text holds nothing that the other side
+	// sent.
 	Err error
 }
 
@@ -319,7 +329,8 @@ func (e *TransportError) MarshalJSON() ([]byte, error) {
 
 func (e *TransportError) reason() string { return (&scrubbedError{e.Err}).Error() }
 
-// scrubbedError is an error of the transport without what the other side sent: net/http quotes that, and net/textproto appends it.
+// scrubbedError is an error of the transport without what the other side sent: net/http quotes that, and net/textproto
+// appends it.
 type scrubbedError struct{ err error }
 
 func (e *scrubbedError) Error() string {
@@ -364,17 +375,20 @@ func (e *OutcomeError) Error() string {
 // Unwrap makes it ErrOutcomeUnknown and keeps the cause.
 func (e *OutcomeError) Unwrap() []error { return []error{ErrOutcomeUnknown, e.Err} }
 
-// mayHaveRun tells whether the call may have taken effect although err came back.
-// A refusal names no order, so whoever is on the line could put a recorded one in the place of a payout's answer: of a call that must go
-// out once, it is believed only where nobody is.
+// mayHaveRun tells whether the call may have taken effect although err came back. A refusal names no order, so someone
+// is on the line could put a recorded one in the place of a payout's answer: of a call that must go out once, it is
+// believed only where nobody is.
 func (call *call) mayHaveRun(err error, version gateway.Version, trusted bool) bool {
 	if call.effect == param.EffectReadOnly || errors.Is(err, ErrParam) { // the latter could not be written
 		return false
 	}
 	var refusal *GatewayError
 	if errors.As(err, &refusal) {
-		// Of one that signs nothing, a refusal is as good an answer as any.
-		return version.SignsAnswers() && (refusal.proof == gateway.ProvesNothing || call.effect == param.EffectOnce && !trusted)
+		// Of the syncs of one that signs nothing, a refusal is as good an answer as any.
+		if !version.SignsAnswers() && call.effect == param.EffectRepeatable {
+			return false
+		}
+		return refusal.proof == gateway.ProvesNothing || call.effect == param.EffectOnce && !trusted
 	}
 	var transport *TransportError
 	if errors.As(err, &transport) {

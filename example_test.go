@@ -33,12 +33,165 @@ func Example() {
 	// Output: pay_success true
 }
 
+// Pay starts a payment by QR code; WaitPay follows it until the customer has paid. Gateway 2.0.8 sends no notice then.
+func ExampleClient_Pay() {
+	gw := daxpaytest.New() // stands for a gateway
+	defer gw.Close()
+	kit, ctx := gw.Client(), context.Background()
+
+	order := &param.PayParam{
+		BizOrderNo: "ORDER-1", // stored before the call
+		Title:      "tea",
+		Channel:    model.ChannelAli,
+		Method:     model.MethodQRCode,
+		Amount:     1200, // fen
+	}
+	sent := time.Now()
+	res, err := kit.Pay(ctx, order)
+	if err != nil {
+		fmt.Println(err) // after ErrOutcomeUnknown: RecoverPay
+		return
+	}
+	fmt.Println(res.Data.Status) // show res.Data.PayBody as a QR code
+
+	gw.MarkPaid("ORDER-1") // the customer pays
+	paid, err := kit.WaitPay(
+		ctx, &param.QueryPayParam{BizOrderNo: "ORDER-1"}, daxpay.Wait{Made: sent, Amount: order.Amount},
+	)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(paid.Status, paid.Standing() == model.Succeeded)
+	// Output:
+	// progress
+	// success true
+}
+
+// Success means that the gateway took the refund. WaitRefund tells when the money is back.
+func ExampleClient_Refund() {
+	gw := daxpaytest.New()
+	defer gw.Close()
+	gw.SetPayment(daxpaytest.Payment{BizOrderNo: "ORDER-1", Amount: 1200, Status: model.PaySyncSuccess})
+	kit, ctx := gw.Client(), context.Background()
+
+	refund := &param.RefundParam{BizRefundNo: "REFUND-1", BizOrderNo: "ORDER-1", Amount: 200} // stored before the call
+	if _, err := kit.Refund(ctx, refund); err != nil {
+		fmt.Println(err) // after ErrOutcomeUnknown and ErrEarlierSend: RecoverRefund, and never another number
+		return
+	}
+	back, err := kit.WaitRefund(
+		ctx, &param.QueryRefundParam{BizRefundNo: "REFUND-1"}, daxpay.Wait{Amount: refund.Amount},
+	)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(back.Status, back.Standing() == model.Succeeded)
+	// Output: success true
+}
+
+// The channel pays, but answers too late, and the gateway calls the transfer failed. That proves nothing.
+func ExampleClient_Transfer() {
+	gw := daxpaytest.New(daxpaytest.WithChannelTimeout(0))
+	defer gw.Close()
+	gw.Channel().TimesOut(daxpaytest.OpTransfer)
+	kit, ctx := gw.Client(), context.Background()
+
+	_, err := kit.Transfer(ctx, &param.TransferParam{
+		BizTransferNo: "TRANSFER-1", // marked as sent before the call
+		Channel:       model.ChannelAli,
+		Amount:        500, // fen
+		PayeeType:     model.PayeeAliLoginName,
+		PayeeAccount:  "wang@example.com",
+	})
+	fmt.Println("unknown:", errors.Is(err, daxpay.ErrOutcomeUnknown))
+
+	_, err = kit.WaitTransfer(ctx, &param.QueryTransferParam{BizTransferNo: "TRANSFER-1"}, daxpay.Wait{Amount: 500})
+	var unresolved *daxpay.UnresolvedError
+	if errors.As(err, &unresolved) {
+		fmt.Println("a person looks at the channel:", unresolved.Reason)
+	}
+	// Output:
+	// unknown: true
+	// a person looks at the channel: failed
+}
+
+// The callback stores what the notice says before it returns nil.
+func ExampleClient_NoticeHandler() {
+	gw := daxpaytest.New()
+	defer gw.Close()
+	kit := gw.Client()
+	orders := map[string]int64{"ORDER-1": 1200} // the shop's own table
+
+	shop := httptest.NewServer(kit.NoticeHandler(daxpay.NoticeHandlers{
+		Pay: func(_ context.Context, n *model.PayNotice) error {
+			err := daxpay.Expect{BizOrderNo: n.BizOrderNo, Amount: orders[n.BizOrderNo], Paid: true}.Check(n)
+			switch {
+			case errors.Is(err, daxpay.ErrUnproved):
+				return nil // closed or cancelled, and it can still be paid: there is nothing to store
+			case err != nil:
+				return err // not our order, or another amount
+			}
+			fmt.Println(n.BizOrderNo, "is paid")
+			return nil
+		},
+	}))
+	defer shop.Close()
+
+	gw.SetPayment(daxpaytest.Payment{
+		BizOrderNo: "ORDER-1", Amount: 1200, Status: model.PaySyncSuccess, NotifyURL: shop.URL,
+	})
+	for range 2 { // the gateway can send a notice more than once
+		received, err := gw.SendNotice(context.Background(), "ORDER-1")
+		fmt.Println(received, err)
+	}
+	// Output:
+	// ORDER-1 is paid
+	// true <nil>
+	// true <nil>
+}
+
+// StateParam is a call that this module does not have: a merchant's own, or one of a later gateway.
+type StateParam struct {
+	param.Common
+	BizOrderNo string `json:"bizOrderNo" daxpay:"no,required,max=100"`
+}
+
+// Call implements param.Request.
+func (*StateParam) Call() param.Call[StateModel] {
+	return param.Call[StateModel]{Path: "/unipay/sync/pay", Effect: param.EffectRepeatable}
+}
+
+// StateModel is its answer.
+type StateModel struct {
+	model.Common
+	Status string `json:"status" daxpay:"proof"`
+}
+
+// Execute makes a call that is described by two types.
+func ExampleExecute() {
+	gw := daxpaytest.New()
+	defer gw.Close()
+	gw.SetPayment(daxpaytest.Payment{BizOrderNo: "ORDER-1", Status: model.PaySyncProgress})
+
+	res, err := daxpay.Execute(context.Background(), gw.Client(), &StateParam{BizOrderNo: "ORDER-1"})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(res.Data.Status)
+	// Output: pay_progress
+}
+
 func ExampleClient_SyncRefund() {
 	gw := daxpaytest.New()
 	defer gw.Close()
 	gw.SetRefund(daxpaytest.Refund{RefundNo: "DEVR24051020531763000004", Status: model.RefundSyncProgress})
 
-	res, err := gw.Client().SyncRefund(context.Background(), &param.RefundSyncParam{RefundNo: "DEVR24051020531763000004"})
+	res, err := gw.Client().SyncRefund(
+		context.Background(), &param.RefundSyncParam{RefundNo: "DEVR24051020531763000004"},
+	)
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -50,9 +203,11 @@ func ExampleClient_SyncRefund() {
 func ExampleClient_FinishAllocation() {
 	gw := daxpaytest.New()
 	defer gw.Close()
-	gw.SetAllocation(daxpaytest.Allocation{AllocationNo: "DEVA24060117191963000003", BizAllocationNo: "A60434", Status: model.AllocEnd})
+	gw.SetAllocation(daxpaytest.Allocation{AllocationNo: "DEVA24060117191963000003", Status: model.AllocEnd})
 
-	res, err := gw.Client().FinishAllocation(context.Background(), &param.AllocFinishParam{BizAllocationNo: "A60434"})
+	res, err := gw.Client().FinishAllocation(
+		context.Background(), &param.AllocFinishParam{AllocationNo: "DEVA24060117191963000003"},
+	)
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -116,7 +271,7 @@ func ExampleSignError_Explain() {
 	// cause:     the other side signs with MD5: set SignType
 }
 
-// counter is an Observer that prints what became of each call.
+// counter is an Observer that prints each attempt and each call.
 type counter struct{}
 
 func (counter) CallStarted(ctx context.Context, _ daxpay.Observation) context.Context { return ctx }
@@ -129,7 +284,7 @@ func (counter) CallDone(_ context.Context, o daxpay.Observation) {
 	fmt.Printf("%s: %d attempts, verified: %t\n", o.Call, o.Attempt, o.Verified)
 }
 
-// A proxy fails once; a sync does no harm twice, so it goes out again.
+// A proxy fails once. A sync may be sent again, so the client does that.
 func ExampleRetry() {
 	gw := daxpaytest.New()
 	defer gw.Close()

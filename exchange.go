@@ -19,7 +19,8 @@ import (
 	"github.com/daxpay-go/daxpay/param"
 )
 
-// seal writes and signs the request. Each attempt has a time and a nonce of its own: the gateway takes ten seconds for old.
+// seal writes and signs the request. Each attempt has a time and a nonce of its own: the gateway takes ten seconds for
+// old.
 func (c *core) seal(call *call, version gateway.Version) ([]byte, error) {
 	s := c.borrow()
 	defer c.giveBack(s)
@@ -57,7 +58,7 @@ type reply struct {
 	took        time.Duration
 }
 
-func (c *core) post(ctx context.Context, path string, body []byte, effect param.Effect) (reply, error) {
+func (c *core) post(ctx context.Context, call *call, path string, body []byte) (reply, error) {
 	if err := ctx.Err(); err != nil {
 		return reply{}, &TransportError{Path: path, NeverSent: true, Err: err}
 	}
@@ -65,13 +66,14 @@ func (c *core) post(ctx context.Context, path string, body []byte, effect param.
 	start := time.Now()
 	trail := new(trail)
 	trail.body.Reset(body)
-	attempt, cancel := c.attemptContext(ctx, effect)
+	end, mayFollow := c.attemptEnd(call, start)
+	attempt, cancel := context.WithDeadline(ctx, end)
 	defer cancel()
-	if !effect.Repeatable() {
+	if !call.effect.Repeatable() {
 		trail.stop = cancel
 	}
 	client := c.resty
-	if effect == param.EffectOnce {
+	if call.effect == param.EffectOnce {
 		client = c.fresh
 	}
 	res, err := client.R().SetContext(trail.follow(attempt)).SetBody(&trail.body).Post(c.ServiceURL + path)
@@ -82,7 +84,7 @@ func (c *core) post(ctx context.Context, path string, body []byte, effect param.
 	switch {
 	case trail.wasRepeated():
 		err = &TransportError{Path: path, Err: errRepeats}
-	case err != nil && attempt.Err() != nil && ctx.Err() == nil:
+	case err != nil && mayFollow && attempt.Err() != nil && ctx.Err() == nil:
 		err = trail.failed(path, &attemptTimeoutError{after: c.AttemptTimeout})
 	case err != nil:
 		err = trail.failed(path, err)
@@ -90,12 +92,14 @@ func (c *core) post(ctx context.Context, path string, body []byte, effect param.
 	return r, err
 }
 
-// attemptContext limits one attempt: by Config.AttemptTimeout if there may be another one.
-func (c *core) attemptContext(ctx context.Context, effect param.Effect) (context.Context, context.CancelFunc) {
-	if effect.Repeatable() {
-		return context.WithTimeout(ctx, c.AttemptTimeout)
+// attemptEnd is when an attempt that starts now ends: by Config.AttemptTimeout, if another may follow, else by
+// Config.Timeout.
+func (c *core) attemptEnd(call *call, start time.Time) (end time.Time, mayFollow bool) {
+	end = start.Add(c.AttemptTimeout)
+	if call.effect.Repeatable() && end.Before(call.end) {
+		return end, true
 	}
-	return context.WithCancel(ctx)
+	return call.end, false
 }
 
 var errRepeats = errors.New("the transport of Config.HTTPClient sends requests again by itself, which was stopped: switch that off")
@@ -134,8 +138,9 @@ func (r *reply) receive(res *resty.Response, path string, limit int64) error {
 	return err
 }
 
-// readAll reads at most limit bytes; announced is the Content-Length, negative if there was none. It is taken at its word up to what
-// messages have: whoever announces much and sends nothing, to the URL of notices for one, gets no memory for it.
+// readAll reads at most limit bytes; announced is the Content-Length, negative if there was none. It is taken at its
+// word up to what messages have: a sender who announces much and sends nothing, to the URL of notices for one, gets no
+// memory for it.
 func readAll(r io.Reader, announced, limit int64) ([]byte, error) {
 	if announced > limit {
 		return nil, ErrTooLarge
@@ -157,14 +162,17 @@ func readAll(r io.Reader, announced, limit int64) ([]byte, error) {
 		case err != nil:
 			return buf, err
 		}
-		if len(buf) == cap(buf) {
-			buf = slices.Grow(buf, len(buf))
+		if more := int64(len(buf)); len(buf) == cap(buf) {
+			if announced > more {
+				more = min(more, announced+1-more) // no more than is still to come
+			}
+			buf = slices.Grow(buf, int(more))
 		}
 	}
 }
 
-// sendOnce takes the means to send the body again from net/http, which would do so by itself after some faults of HTTP/2: it is for
-// Retry to decide, with what happened on the wire.
+// sendOnce takes the means to send the body again from net/http, which would do so by itself after some faults of
+// HTTP/2: it is for Retry to decide, with what happened on the wire.
 func sendOnce(_ *resty.Client, r *http.Request) error {
 	r.GetBody = nil
 	return nil

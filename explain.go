@@ -41,8 +41,8 @@ func (e *SignError) Unwrap() error {
 func (e *SignError) Format(f fmt.State, _ rune) { fmt.Fprint(f, e.Error()) }
 
 // Explain shows how the signature was computed and names the likely cause of the mismatch. The text is for the eyes of
-// whoever runs the shop: it holds the message, and the signature that the message ought to have. Do not log it, do not send
-// it to anyone.
+// the operator of the shop: it holds the message, and the signature that the message ought to have. Do not log it, do
+// not send it to anyone.
 func (e *SignError) Explain() string {
 	if e == nil || e.explain == nil {
 		return "nothing was compared"

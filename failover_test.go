@@ -14,8 +14,8 @@ import (
 	"github.com/daxpay-go/daxpay/param"
 )
 
-// A transport that sends a transfer in a way that it does not report, gets no answer, and then fails to connect in a way that it
-// does report: the second failure does not prove that nothing was sent.
+// A transport that sends a transfer in a way that it does not report, gets no answer, and then fails to connect in a
+// way that it does report: the second failure does not prove that nothing was sent.
 func TestATransportThatReportsOnlyItsLastTry(t *testing.T) {
 	closed := httptest.NewServer(nil)
 	closed.Close()

@@ -47,9 +47,9 @@ func requireTyped(t *testing.T, k *message.Kind, err error) {
 	require.Fail(t, "an error of no type that errors.go knows", "%T %v", err, err)
 }
 
-// FuzzAnswer feeds bodies to calls, as they are, and where they are objects also as the data of an answer that is signed rightly, so
-// that the checks behind the signature are reached. What is accepted must be signed over the bytes in Raw by the gateway's own way,
-// and hold what encoding/json finds in them.
+// FuzzAnswer feeds bodies to calls, as they are, and where they are objects also as the data of an answer that is
+// signed rightly, so that the checks behind the signature are reached. What is accepted must be signed over the bytes
+// in Raw by the gateway's own way, and hold what encoding/json finds in them.
 func FuzzAnswer(f *testing.F) {
 	kinds := message.Kinds()
 	for _, h := range hostile(f) {
@@ -121,8 +121,8 @@ func withoutSign(o peer.Object) peer.Object {
 	return rest
 }
 
-// FuzzTamper replaces a piece of a genuine message by another. Whatever is accepted all the same must be one of the exceptions that
-// the protocol forces, and change nothing of the result but what the exception says.
+// FuzzTamper replaces a piece of a genuine message by another. Whatever is accepted all the same must be one of the
+// exceptions that the protocol forces, and change nothing of the result but what the exception says.
 func FuzzTamper(f *testing.F) {
 	kinds := message.Kinds()
 	for i := range kinds {
@@ -178,7 +178,8 @@ func FuzzTamper(f *testing.F) {
 	})
 }
 
-// FuzzServiceURL: whatever URL New accepts, requests go to exactly that scheme, host and prefix, with nothing else in the URL.
+// FuzzServiceURL: whatever URL New accepts, requests go to exactly that scheme, host and prefix, with nothing else in
+// the URL.
 func FuzzServiceURL(f *testing.F) {
 	for _, s := range []string{
 		"http://127.0.0.1:9000", "https://pay.example.com/", "https://pay.example.com/prefix/", "https://[::1]:8443/a%2Fb/", "HTTPS://Pay.Example.COM",

@@ -2,6 +2,7 @@ package daxpay_test
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -19,6 +20,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/daxpay-go/daxpay"
+	"github.com/daxpay-go/daxpay/daxpaytest"
 	"github.com/daxpay-go/daxpay/model"
 	"github.com/daxpay-go/daxpay/param"
 )
@@ -100,7 +102,8 @@ func TestATransportThatSendsAgainIsStopped(t *testing.T) {
 	}
 }
 
-// net/http takes another connection when a kept one turns out to be closed before anything was written: that is no second send.
+// net/http takes another connection when a kept one turns out to be closed before anything was written: that is no
+// second send.
 func TestAStaleConnectionIsNoSecondSend(t *testing.T) {
 	for _, own := range []*http.Client{nil, {Transport: &http.Transport{}}} {
 		var idle atomic.Pointer[net.Conn]
@@ -114,6 +117,7 @@ func TestAStaleConnectionIsNoSecondSend(t *testing.T) {
 		failures := 0
 		for range 50 {
 			_, err := kit.Transfer(context.Background(), someTransfer)
+			require.NoError(t, kit.ForgetTransfer(context.Background(), someTransfer.BizTransferNo))
 			if err != nil {
 				require.NotContains(t, err.Error(), "sends requests again")
 				failures++ // the close met the write
@@ -144,6 +148,7 @@ func TestCallsThatGoOutOnceHaveConnectionsOfTheirOwn(t *testing.T) {
 			_, _ = kit.QueryTransferOrder(context.Background(), &param.QueryTransferParam{BizTransferNo: "T1"})
 			_, err = kit.Transfer(context.Background(), someTransfer)
 			require.NoError(t, err)
+			require.NoError(t, kit.ForgetTransfer(context.Background(), someTransfer.BizTransferNo))
 		}
 		require.Equal(t, want, conns.Load())
 		kit.CloseIdleConnections()
@@ -192,8 +197,8 @@ func TestBelowTransportErrors(t *testing.T) {
 	}
 }
 
-// The refusal of another call, recorded and put in the place of a transfer's answer, must not make a transfer that was paid a refused
-// one.
+// The refusal of another call, recorded and put in the place of a transfer's answer, must not make a transfer that was
+// paid a refused one.
 func TestRefusalsOfPayoutsNeedATrustedLine(t *testing.T) {
 	proxied := &http.Transport{Proxy: http.ProxyURL(&url.URL{Scheme: "http", Host: "127.0.0.1:3128"})}
 	direct := httpmock.NewMockTransport()
@@ -215,6 +220,9 @@ func TestRefusalsOfPayoutsNeedATrustedLine(t *testing.T) {
 			sealed(t, `"code":1,"msg":"支付宝支付未启用","resTime":1715500234`):          true,
 			sealed(t, `"code":1,"msg":"支付订单不存在","resTime":1715500234`):           false,
 			`{"code":10006,"msg":"验证参数错误\n转账金额必填","data":null,"traceId":"T123"}`: true,
+			`{"code":20052,"msg":"验签失败","data":null,"traceId":"T123"}`:           true,
+			`{"code":20000,"msg":"未通过签名验证","data":null,"traceId":"T123"}`:        true,
+			`{"code":10005,"msg":"Could not write JSON","data":null}`:            false,
 		} {
 			kit, _ := mocked(t, daxpay.Config{
 				ServiceURL: tt.url, TrustedNetwork: tt.network, Gateway: daxpay.GatewayV208, Now: at(now), HTTPClient: &http.Client{Transport: direct},
@@ -223,9 +231,67 @@ func TestRefusalsOfPayoutsNeedATrustedLine(t *testing.T) {
 			var refusal *daxpay.GatewayError
 			require.ErrorAs(t, err, &refusal, name)
 			require.Equal(t, !tt.trusted || !ofATransfer, errors.Is(err, daxpay.ErrOutcomeUnknown), name)
+			_, err = kit.Transfer(context.Background(), someTransfer)
+			require.Equal(t, !tt.trusted || !ofATransfer, errors.Is(err, daxpay.ErrDuplicate), name)
 		}
 	}
 	kit, err := daxpay.New(daxpay.Config{ServiceURL: "http://127.0.0.1:9000", SignSecret: secret, HTTPClient: &http.Client{Transport: proxied}})
 	require.NoError(t, err)
 	require.Contains(t, kit.Doctor(context.Background()).String(), "the refusal of a transfer is ErrOutcomeUnknown", "a proxy is on the line")
+}
+
+// The gateway charges a wallet as often as it is asked to, so a wallet payment goes out once, and in one encoding.
+func TestAWalletPaymentGoesOutOnce(t *testing.T) {
+	wallet := &param.PayParam{BizOrderNo: "W1", Title: "t", Channel: model.ChannelWallet, Method: model.MethodNormal, Amount: 100}
+	kit, transport := mocked(t, daxpay.Config{ServiceURL: "http://pay.example.com"}, jsonAnswer(`{"code":20052,"msg":"验签失败"}`))
+	_, err := kit.Pay(context.Background(), wallet)
+	require.ErrorIs(t, err, daxpay.ErrOutcomeUnknown, "the refusal can be forged, and the wallet charged")
+	_, err = kit.Pay(context.Background(), wallet)
+	require.ErrorIs(t, err, daxpay.ErrDuplicate)
+	require.Equal(t, 1, transport.GetTotalCallCount())
+	require.NoError(t, daxpay.ForgetOnce(context.Background(), kit, wallet))
+}
+
+// A certificate that is not looked at proves nothing about the line.
+func TestUncheckedCertificatesAreNoTrustedLine(t *testing.T) {
+	own := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}} //nolint:gosec // that is what is tested
+	kit, err := daxpay.New(daxpay.Config{ServiceURL: "https://127.0.0.1:1", SignSecret: secret, HTTPClient: &http.Client{Transport: own}})
+	require.NoError(t, err)
+	require.NotContains(t, kit.Doctor(context.Background()).String(), "no one else can be on this line")
+}
+
+// A gateway that does not check signatures passes over the number that the documents name, and finds no order: GatewayAuto goes on.
+func TestAutoAtAGatewayThatChecksNothing(t *testing.T) {
+	gw := stocked(t, daxpaytest.WithoutSignatureCheck())
+	kit := client(t, gw, automatic)
+	ctx := context.Background()
+	res, err := kit.QueryAllocOrder(ctx, &param.QueryAllocOrderParam{AllocationNo: "A1"})
+	require.NoError(t, err)
+	require.Equal(t, "A1", res.Data.AllocationNo)
+	_, err = kit.FinishAllocation(ctx, &param.AllocFinishParam{AllocationNo: "A1"})
+	require.NoError(t, err)
+	_, err = kit.QueryAllocOrder(ctx, &param.QueryAllocOrderParam{AllocationNo: "none"})
+	require.ErrorIs(t, err, daxpay.ErrNoSuchOrder)
+}
+
+// 2.0.5 signs nothing, so what it says of a payout proves nothing.
+func TestOwnPayoutsAt205(t *testing.T) {
+	kit, transport := mocked(t, daxpay.Config{Gateway: daxpay.GatewayV205}, jsonAnswer(`{"code":10001,"msg":"系统错误"}`))
+	for range 2 {
+		_, err := daxpay.Execute(context.Background(), kit, &payoutParam{No: "N1", Amount: 1})
+		require.ErrorIs(t, err, daxpay.ErrOutcomeUnknown)
+	}
+	require.Equal(t, 1, transport.GetTotalCallCount())
+}
+
+// A gateway whose clock is behind takes a request for as much longer, so that "no such order" proves nothing yet.
+func TestAbsenceNeedsClocksThatAgree(t *testing.T) {
+	for ahead, proved := range map[int64]bool{0: true, 1: true, 50: false, -50: true} {
+		kit, _ := mocked(t, daxpay.Config{Gateway: daxpay.GatewayV208, Now: at(now + ahead)},
+			jsonAnswer(sealed(t, fmt.Sprintf(`"code":1,"msg":"支付订单不存在","resTime":%d`, now))))
+		_, err := kit.RecoverPay(context.Background(), &param.PayParam{BizOrderNo: "B1", Amount: 1},
+			daxpay.Wait{Made: time.Now().Add(-time.Minute)})
+		require.ErrorIs(t, err, daxpay.ErrNoSuchOrder)
+		require.Equal(t, !proved, errors.Is(err, daxpay.ErrOutcomeUnknown), ahead)
+	}
 }

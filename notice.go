@@ -11,11 +11,15 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"os"
 	"reflect"
+	"regexp"
 	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/daxpay-go/daxpay/internal/wire"
@@ -23,11 +27,11 @@ import (
 )
 
 // ParseNotice verifies the body of a notice (异步通知), all of it, and returns a *model.PayNotice, *model.RefundNotice or
-// *model.AllocNotice. It is what NoticeHandler is made of, for bodies that come another way. A notice can come more than once,
-// late, and out of order: whoever acts on it must see to that.
+// *model.AllocNotice. It is what NoticeHandler is made of, for bodies that come another way. A notice can come more
+// than once, late, and out of order: the caller must see to that.
 //
-// Its errors are a *SignError, or an *AnswerError that is ErrNoticeType for a signed message that is no notice, ErrAmbiguous or
-// ErrProtocol.
+// Its errors are a *SignError, or an *AnswerError that is ErrNoticeType for a signed message that is no notice,
+// ErrAmbiguous or ErrProtocol.
 func (c *Client) ParseNotice(body []byte) (model.Notice, error) {
 	if c == nil || c.core == nil {
 		return nil, &ConfigError{Field: "SignSecret", Reason: "is unknown: make the Client with New"}
@@ -39,9 +43,10 @@ func refusedNotice(kind error, member, reason string) error {
 	return &AnswerError{Path: "notice", Member: member, Reason: reason, Err: kind}
 }
 
-// parseNotice returns the notice, and puts its digest, by which the same event is known again, into d unless that is nil.
+// parseNotice returns the notice, and puts its digest, by which the same event is known again, into d unless that is
+// nil.
 func (c *core) parseNotice(body []byte, d *digest) (model.Notice, error) {
-	o := c.signer.keys.borrow(wire.Limits{Depth: c.MaxDepth, Members: wire.MaxNoticeMembers, ASCII: true})
+	o := c.signer.keys.borrow(wire.Limits{Depth: c.MaxDepth, Members: maxNoticeMembers, ASCII: true})
 	defer c.signer.keys.giveBack(o)
 	if err := o.Read(body); err != nil {
 		return nil, refusedNotice(ErrProtocol, "", err.Error())
@@ -100,8 +105,9 @@ func isNotice(o *wire.Object) error {
 	return nil
 }
 
-// ofQuery finds the member by which the answer to a query shows, "" if there is none. Such an answer has the signature of a notice and
-// nearly its members, but no attach; whoever posts it here can add that as a null, which is not signed, but cannot take away the others.
+// ofQuery finds the member by which the answer to a query shows, "" if there is none. Such an answer has the signature
+// of a notice and nearly its members, but no attach; someone who posts it here can add that as a null, which is not
+// signed, but cannot take away the others.
 func ofQuery(o *wire.Object, notice model.Notice) string {
 	if _, ok := o.Get("attach"); !ok {
 		return "attach"
@@ -129,7 +135,8 @@ func ofQuery(o *wire.Object, notice model.Notice) string {
 	return ""
 }
 
-// digest tells whether two notices say the same: it is of what is signed of a notice, but for the time at which it was made.
+// digest tells whether two notices say the same: it is of what is signed of a notice, but for the time at which it was
+// made.
 type digest [sha256.Size]byte
 
 func (c *core) digestOf(o *wire.Object) (digest, error) {
@@ -161,8 +168,8 @@ const (
 	allocNotice
 )
 
-// kindOf tells the kind of a notice by the numbers in it, and returns an empty one and its plan. A null does not count: anyone
-// could add one.
+// kindOf tells the kind of a notice by the numbers in it, and returns an empty one and its plan. A null does not count:
+// anyone could add one.
 func (c *core) kindOf(o *wire.Object) (model.Notice, *model.Common, *wire.Plan) {
 	refund, alloc := o.HasAny(refundNames...), o.HasAny(allocNames...)
 	switch {
@@ -183,46 +190,86 @@ func (c *core) kindOf(o *wire.Object) (model.Notice, *model.Common, *wire.Plan) 
 
 // NoticeHandlers says what is to be done with notices.
 type NoticeHandlers struct {
-	// Pay, Refund and Alloc are called with a notice of their kind that was verified. They must store durably what it says before
-	// they return nil, because then the gateway is told not to send it again; after an error or a panic it is. They must compare
-	// it with the merchant's own order: see Expect. The context ends 4 seconds after the notice came, for the gateway waits 5.
-	// A kind without a callback is refused.
+	// Pay, Refund and Alloc are called with a verified notice of their kind. A kind without a callback is refused.
 	//
-	// A notice tells a state, and not always a good one: look at Paid, Refunded, Settled or Standing. The order of notices is not that of
-	// events, and after close or cancel a payment can still become success: the callback must take that.
+	// A callback must compare the notice with the merchant's own order (see Expect) and store durably what it says
+	// before it returns nil, because then the gateway is told not to send it again. After an error or a panic the
+	// gateway is told to send it again. A callback must also be idempotent: see Store.
+	//
+	// The context ends 4 seconds after the notice came, because the gateway waits for 5. A callback that returns later
+	// goes on in its own goroutine: the gateway is told that the notice was not received, no second callback runs for
+	// the event beside it for up to 10 minutes, and if it returns nil in the end, the event is done.
+	//
+	// A notice tells a state, and not always a good one: look at Paid, Refunded, Settled or Standing. The order of
+	// notices is not that of events, and after close or cancel a payment can still become success: the callback must
+	// take that.
 	Pay    func(context.Context, *model.PayNotice) error
 	Refund func(context.Context, *model.RefundNotice) error
 	Alloc  func(context.Context, *model.AllocNotice) error
-	// Store deduplicates events: at most one callback runs for an event at a time, and none after one has succeeded. Two notices tell of
-	// the same event if they say the same, whenever they were made. If the store fails, an event can be handled again, so callbacks must
-	// be idempotent. Default: NewMemoryStore(0), which is enough for one process; several processes need one that they share, such as
-	// contrib/redisstore.
-	Store NoticeStore
-	// MaxAge refuses notices that were made longer ago. The gateway goes on sending for 24 hours, and signs only once, so less
-	// than 25 hours counts as that. Default: not checked; a notice that comes again is handled by Store.
+	// Store deduplicates events. At most one callback runs for an event at a time, and none after one has succeeded
+	// in the last 49 hours. Two notices tell of the same event if they say the same, whenever they were made. If the
+	// store fails or forgets, an event can be handled again.
+	//
+	// A store can serve several gateways, because the keys hold Config.StoreName. Default: one NewMemoryStore(0) for
+	// each client, which all of its handlers share. Several processes need a store that they share, such as
+	// contrib/redisstore or contrib/sqlstore.
+	Store OnceStore
+	// MaxSize limits the body of a notice in bytes. Default: 128 KiB; a genuine notice has less than 16.
+	MaxSize int64
+	// MaxAge refuses notices that were made longer ago. Released gateways send a notice once, or again within about 25
+	// seconds; the documents promise 24 hours of sends, signed once, so less than 25 hours counts as that. Default: not
+	// checked; a notice that comes again is handled by Store.
 	MaxAge time.Duration
-	// OnError is told why a notice was refused or not acknowledged; ErrNoticeBusy is nothing to worry about. Default: nothing
-	// but a line in Config.Logger.
+	// OnError is told why a notice was refused or not acknowledged; ErrNoticeBusy is nothing to worry about. It is called
+	// before the reply, but for a callback or a store that goes on after the reply: then it is called once more when that
+	// ends with an error. Default: nothing but a line in Config.Logger, or in slog.Default() if there is none.
 	OnError func(context.Context, error)
 }
 
 const (
-	maxNotice      = 1 << 20
-	noticeTimeout  = 4 * time.Second
-	storeTimeout   = 400 * time.Millisecond // twice, so that the reply is there within the gateway's 5 seconds
-	leastNoticeAge = 25 * time.Hour
+	defaultNoticeSize = 128 << 10
+	maxNoticeMembers  = 1000
+	leastNoticeAge    = 25 * time.Hour
+	// Measured from the end of the headers. The gateway waits for 5 seconds.
+	bodyTimeout   = 2 * time.Second
+	noticeTimeout = 4 * time.Second
+	replyTimeout  = 4800 * time.Millisecond
+	// Of a store's methods.
+	claimTimeout = 2 * time.Second
+	storeTimeout = 400 * time.Millisecond // twice, between noticeTimeout and replyTimeout
+	patience     = 2 * time.Second        // if there is time until then
+	lateTimeout  = 4 * time.Second        // after that
+	// The gateway sends a notice again after 15 seconds, and then no more: the claim of a process that died must have
+	// ended.
+	noticeLease    = 12 * time.Second
+	renewalPause   = noticeLease / 3
+	longestRenewal = 10 * time.Minute
+	noticeMemory   = 49 * time.Hour
+	// An unverified notice costs the sender nothing, so it must not fill the log.
+	refusalPause = time.Minute
 	// The gateway looks at these bytes and at nothing else, not even at the HTTP status.
 	received    = "SUCCESS"
 	notReceived = "FAIL"
 )
 
-// NoticeHandler returns the handler for the URL that payments, refunds and allocations give as NotifyURL; one can serve all
-// three. It answers with the seven bytes that the gateway takes for "received" only after the callback returned nil, and else
-// with FAIL and an HTTP status for the merchant's own log. It needs the body unread: put it before anything that parses forms
-// or JSON.
+// NoticeHandler returns the handler for the URL that payments, refunds and allocations give as NotifyURL; one can
+// serve all three. It answers with the seven bytes that the gateway takes for "received" only after the callback
+// returned nil, and else with FAIL and an HTTP status for the merchant's own log. It needs the body unread: put it
+// before anything that parses forms or JSON.
+//
+// It answers within 4.8 seconds of the headers, however long a callback or a store takes. Anyone can send to the URL,
+// so the body must have come 2 seconds after the headers. The handler sets that as the read deadline of the
+// connection, and clears the deadline when it has read the body. That needs a ResponseWriter which
+// http.ResponseController can use: that of net/http is one, and so is a wrapper with a method Unwrap. With any other,
+// set http.Server.ReadTimeout.
+//
+// A notice has at most 1,000 members, those of nested objects included, and names of at most 256 bytes.
 func (c *Client) NoticeHandler(h NoticeHandlers) http.Handler {
-	if h.Store == nil {
-		h.Store = NewMemoryStore(0)
+	if h.Store == nil && c != nil && c.core != nil {
+		h.Store = c.core.events
+	}
+	if h.MaxSize <= 0 {
+		h.MaxSize = defaultNoticeSize
 	}
 	if h.MaxAge > 0 && h.MaxAge < leastNoticeAge {
 		h.MaxAge = leastNoticeAge
@@ -232,11 +279,12 @@ func (c *Client) NoticeHandler(h NoticeHandlers) http.Handler {
 
 type noticeHandler struct {
 	NoticeHandlers
-	client *Client
+	client  *Client
+	refused refusalLines
 }
 
 func (h *noticeHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	status, err := h.serve(r)
+	status, err := h.serve(w, r, time.Now())
 	reply := received
 	if status != http.StatusOK {
 		reply = notReceived
@@ -255,42 +303,88 @@ func (h *noticeHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (h *noticeHandler) report(ctx context.Context, status int, err error) {
-	if h.client != nil && h.client.core != nil && h.client.core.Logger != nil {
-		level, text := slog.LevelWarn, "daxpay notice not received"
-		switch status {
-		case http.StatusOK:
-			text = "daxpay notice received, but the store does not know"
-		case http.StatusConflict:
-			level = slog.LevelDebug
-		}
-		h.client.core.Logger.LogAttrs(ctx, level, text, slog.Int("status", status), slog.String("failure", string(failureOf(err))))
-	}
+	h.log(ctx, status, err)
 	if h.OnError != nil {
 		h.OnError(ctx, err)
 	}
 }
 
-// serve returns the HTTP status, which is 200 if and only if the notice counts as received. There may be an error all the
-// same.
-func (h *noticeHandler) serve(r *http.Request) (int, error) {
-	if r.Method != http.MethodPost {
-		return http.StatusMethodNotAllowed, refusedNotice(ErrProtocol, "", "notices come by POST, not "+clip(r.Method, 16))
+func (h *noticeHandler) log(ctx context.Context, status int, err error) {
+	logger := h.logger()
+	if logger == nil {
+		return
 	}
-	if r.Body == nil {
-		r.Body = http.NoBody
-	}
-	body, err := readAll(r.Body, r.ContentLength, maxNotice)
+	level, text := slog.LevelWarn, "daxpay notice not received"
+	attrs := []slog.Attr{slog.Int("status", status), slog.String("failure", string(failureOf(err)))}
 	switch {
-	case errors.Is(err, ErrTooLarge):
-		return http.StatusRequestEntityTooLarge, refusedNotice(ErrTooLarge, "", "more than 1 MiB")
-	case err != nil:
-		return http.StatusBadRequest, refusedNotice(ErrProtocol, "", "the body cannot be read")
+	case status == http.StatusOK:
+		text = "daxpay notice received, but the store does not know"
+	case status == http.StatusConflict:
+		level = slog.LevelDebug
+	case status < http.StatusInternalServerError:
+		count := h.refused.count(time.Now())
+		if count == 0 {
+			return
+		}
+		attrs = append(attrs, slog.Int("refused", count))
+	}
+	logger.LogAttrs(ctx, level, text, attrs...)
+}
+
+// logger is Config.Logger. A merchant who has neither that nor OnError must not be blind to notices that are not
+// received.
+func (h *noticeHandler) logger() *slog.Logger {
+	if h.client != nil && h.client.core != nil && h.client.core.Logger != nil {
+		return h.client.core.Logger
+	}
+	if h.OnError == nil {
+		return slog.Default()
+	}
+	return nil
+}
+
+// refusalLines counts the notices that were refused since the last line about them.
+type refusalLines struct {
+	mu     sync.Mutex
+	number int
+	next   time.Time // when there may be another line
+}
+
+// count counts one more. It returns how many there are to report, 0 if it is too early for a line.
+func (r *refusalLines) count(now time.Time) int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.number++
+	if now.Before(r.next) {
+		return 0
+	}
+	number := r.number
+	r.number, r.next = 0, now.Add(refusalPause)
+	return number
+}
+
+// serve returns the HTTP status, which is 200 if and only if the notice counts as received. There may be an error all
+// the same. The headers came at start.
+func (h *noticeHandler) serve(w http.ResponseWriter, r *http.Request, start time.Time) (int, error) {
+	if r.Method != http.MethodPost {
+		return http.StatusMethodNotAllowed, refusedNotice(ErrProtocol, "",
+			"notices come by POST, not "+clip(r.Method, 16))
+	}
+	body, status, err := h.body(w, r, start)
+	if err != nil {
+		if r.ProtoMajor == 1 { // of HTTP/2, others may use the connection
+			w.Header().Set("Connection", "close") // the server does not wait for the rest of the body
+		}
+		return status, err
 	}
 	if len(body) == 0 {
-		return http.StatusBadRequest, refusedNotice(ErrProtocol, "", "the body is empty: did something read it before this handler?")
+		return http.StatusBadRequest, refusedNotice(ErrProtocol, "",
+			"the body is empty: did something read it before this handler?")
 	}
 	if h.client == nil || h.client.core == nil {
-		return http.StatusInternalServerError, &ConfigError{Field: "SignSecret", Reason: "is unknown: make the Client with New"}
+		return http.StatusInternalServerError, &ConfigError{
+			Field: "SignSecret", Reason: "is unknown: make the Client with New",
+		}
 	}
 	var said digest
 	notice, err := h.client.core.parseNotice(body, &said)
@@ -300,7 +394,30 @@ func (h *noticeHandler) serve(r *http.Request) (int, error) {
 	if err := h.fresh(notice); err != nil {
 		return http.StatusBadRequest, err
 	}
-	return h.once(r.Context(), notice, eventKey(notice, said))
+	return h.once(r.Context(), notice, h.client.core.storeKey(eventKey(notice, said)), start)
+}
+
+// body reads the body. If it cannot, it leaves the deadline as it is, because the server reads on after the reply.
+func (h *noticeHandler) body(w http.ResponseWriter, r *http.Request, start time.Time) ([]byte, int, error) {
+	if r.Body == nil {
+		return nil, 0, nil
+	}
+	connection := http.NewResponseController(w)
+	limited := connection.SetReadDeadline(start.Add(bodyTimeout)) == nil
+	body, err := readAll(r.Body, r.ContentLength, h.MaxSize)
+	switch {
+	case errors.Is(err, ErrTooLarge):
+		return nil, http.StatusRequestEntityTooLarge, refusedNotice(ErrTooLarge, "",
+			fmt.Sprintf("more than %d bytes: see NoticeHandlers.MaxSize", h.MaxSize))
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return nil, http.StatusRequestTimeout, refusedNotice(ErrProtocol, "", "the body did not come in time")
+	case err != nil:
+		return nil, http.StatusBadRequest, refusedNotice(ErrProtocol, "", "the body cannot be read")
+	}
+	if limited {
+		_ = connection.SetReadDeadline(time.Time{}) // else it would end the request's context
+	}
+	return body, 0, nil
 }
 
 func (h *noticeHandler) fresh(notice model.Notice) error {
@@ -322,60 +439,199 @@ func (h *noticeHandler) fresh(notice model.Notice) error {
 	return nil
 }
 
-// once has the callback handle the notice unless that was done, or is being done elsewhere.
-func (h *noticeHandler) once(ctx context.Context, notice model.Notice, key string) (int, error) {
+// once has the callback handle the notice unless that was done, or is being done elsewhere. It returns in time for the
+// reply.
+func (h *noticeHandler) once(ctx context.Context, notice model.Notice, key string, start time.Time) (int, error) {
 	call := h.callback(notice)
 	if call == nil {
-		return http.StatusNotImplemented, refusedNotice(ErrNoticeType, "", "there is no callback for "+string(notice.Kind())+" notices")
+		return http.StatusNotImplemented, refusedNotice(ErrNoticeType, "",
+			"there is no callback for "+string(notice.Kind())+" notices")
 	}
 	owner, err := newNonce()
 	if err != nil {
 		return http.StatusInternalServerError, err
 	}
-	// What the store is told must reach it even if the gateway hung up meanwhile.
-	tell := func(do func(ctx context.Context, key, owner string) error) error {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
-		defer cancel()
-		if err := do(ctx, key, owner); err != nil {
-			return fmt.Errorf("daxpay: notice store: %w", err)
-		}
-		return nil
+	d := &delivery{store: h.Store, key: key, owner: owner, call: call, start: start, ended: make(chan outcome, 1)}
+	go d.run(ctx)
+	timer := time.NewTimer(time.Until(start.Add(replyTimeout)))
+	defer timer.Stop()
+	select {
+	case end := <-d.ended:
+		return end.status, end.err
+	case <-timer.C:
 	}
-	ctx, cancel := context.WithTimeout(ctx, noticeTimeout)
+	go h.reportLate(context.WithoutCancel(ctx), d)
+	if d.handled.Load() {
+		return http.StatusOK, errStoreLate
+	}
+	return http.StatusServiceUnavailable, errNoticeLate
+}
+
+var (
+	errNoticeLate = fmt.Errorf("daxpay: the callback or the store has not returned yet: %w", context.DeadlineExceeded)
+	errStoreLate  = fmt.Errorf("daxpay: notice store: it has not returned yet: %w", context.DeadlineExceeded)
+	errLeft       = errors.New("daxpay: a callback or a store left its goroutine")
+)
+
+// reportLate reports how a delivery ended that was replied to before.
+func (h *noticeHandler) reportLate(ctx context.Context, d *delivery) {
+	end := <-d.ended
+	if end.err == nil {
+		return
+	}
+	// A panic would end the program here.
+	_ = protected(ctx, func(ctx context.Context) error {
+		h.report(ctx, end.status, end.err)
+		return nil
+	})
+}
+
+// delivery is one delivery of an event. It ends by itself; the handler does not wait for it longer than replyTimeout.
+type delivery struct {
+	store      OnceStore
+	key, owner string
+	call       func(context.Context) error
+	start      time.Time
+	handled    atomic.Bool // the callback has returned nil
+	ended      chan outcome
+}
+
+type outcome struct {
+	status int
+	err    error
+}
+
+// run handles the delivery and sends the outcome, whatever happens.
+func (d *delivery) run(ctx context.Context) {
+	end := outcome{http.StatusInternalServerError, errLeft} // after runtime.Goexit
+	defer func() { d.ended <- end }()
+	ctx, cancel := context.WithDeadline(ctx, d.start.Add(noticeTimeout))
 	defer cancel()
-	state, err := h.Store.Claim(ctx, key, owner)
+	state, err := d.claim(ctx, claimTimeout)
 	switch {
 	case err != nil:
 		// The claim may have been made all the same.
-		return http.StatusInternalServerError, errors.Join(fmt.Errorf("daxpay: notice store: %w", err), tell(h.Store.Release))
-	case state == NoticeDone:
-		return http.StatusOK, nil
-	case state != NoticeClaimed:
-		return http.StatusConflict, ErrNoticeBusy
+		end.err = errors.Join(err, d.release(ctx))
+	case state == ClaimDone:
+		end = outcome{http.StatusOK, nil}
+	case state != ClaimGranted:
+		end = outcome{http.StatusConflict, ErrNoticeBusy}
+	case ctx.Err() != nil:
+		end.err = errors.Join(fmt.Errorf("daxpay: notice store: the claim was slow: %w", ctx.Err()), d.release(ctx))
+	default:
+		end.status, end.err = d.handle(ctx)
 	}
+}
+
+// handle calls the callback of a claimed event.
+func (d *delivery) handle(ctx context.Context) (int, error) {
+	stop := d.renew(ctx)
 	returned := false
 	defer func() {
 		if !returned { // runtime.Goexit
-			_ = tell(h.Store.Release)
+			stop()
+			_ = d.release(ctx)
 		}
 	}()
-	err = protected(ctx, call)
+	err := protected(ctx, d.call)
 	returned = true
+	d.handled.Store(err == nil)
+	stop()
 	if err != nil {
-		return http.StatusInternalServerError, errors.Join(err, tell(h.Store.Release))
+		return http.StatusInternalServerError, errors.Join(err, d.release(ctx))
 	}
 	// The callback has stored the event: the notice is received, even if the store does not learn of it.
-	if err = tell(h.Store.Done); err != nil {
-		err = tell(h.Store.Done)
+	if err = d.done(ctx, storeTimeout); err != nil && !errors.Is(err, ErrClaimLost) {
+		err = d.done(ctx, min(patience, time.Until(d.start.Add(replyTimeout))))
 	}
 	return http.StatusOK, err
 }
 
-// eventKey tells events apart: kind, number, and all that the notice says. Status and times do not suffice: shares of an allocation end
-// one after the other under one status, and a refund can fail twice.
-func eventKey(notice model.Notice, d digest) string {
-	return string(notice.Kind()) + ":" + notice.Number() + ":" + hex.EncodeToString(d[:16])
+// renew renews the lease until the function that it returns is called, but not longer than longestRenewal. That
+// function waits for a renewal which is under way, because the claim would outlive its release otherwise.
+func (d *delivery) renew(ctx context.Context) (stop func()) {
+	var (
+		mu    sync.Mutex
+		over  bool
+		timer *time.Timer
+	)
+	end := d.start.Add(longestRenewal)
+	ctx = context.WithoutCancel(ctx)
+	mu.Lock()
+	defer mu.Unlock()
+	timer = time.AfterFunc(renewalPause, func() {
+		mu.Lock()
+		defer mu.Unlock()
+		if over || time.Now().After(end) {
+			return
+		}
+		if state, err := d.claim(ctx, renewalPause); err == nil && state != ClaimGranted {
+			return // it was lost: Done will say so
+		}
+		timer.Reset(renewalPause)
+	})
+	return func() {
+		timer.Stop()
+		mu.Lock()
+		defer mu.Unlock()
+		over = true
+	}
 }
+
+func (d *delivery) claim(ctx context.Context, limit time.Duration) (state ClaimState, err error) {
+	err = d.ask(ctx, limit, func(ctx context.Context) (err error) {
+		state, err = d.store.Claim(ctx, d.key, d.owner, noticeLease)
+		return err
+	})
+	return state, err
+}
+
+func (d *delivery) done(ctx context.Context, limit time.Duration) error {
+	return d.tell(ctx, limit, func(ctx context.Context) error {
+		return d.store.Done(ctx, d.key, d.owner, noticeMemory)
+	})
+}
+
+func (d *delivery) release(ctx context.Context) error {
+	return d.tell(ctx, storeTimeout, func(ctx context.Context) error { return d.store.Release(ctx, d.key, d.owner) })
+}
+
+// tell asks with a context of its own: the store must learn how it ended even if the gateway hung up meanwhile. When
+// nobody waits for the reply any more, there is more time.
+func (d *delivery) tell(ctx context.Context, limit time.Duration, do func(context.Context) error) error {
+	if time.Since(d.start) > noticeTimeout+storeTimeout {
+		limit = lateTimeout
+	}
+	return d.ask(context.WithoutCancel(ctx), limit, do)
+}
+
+func (d *delivery) ask(ctx context.Context, limit time.Duration, do func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	if err := protected(ctx, do); err != nil {
+		return fmt.Errorf("daxpay: notice store: %w", err)
+	}
+	return nil
+}
+
+// storeKey is the key of something in a store. It holds which gateway it is about, so that a store can serve several: a
+// number of one says nothing about the same number of another.
+func (c *core) storeKey(what string) string {
+	sum := sha256.Sum256([]byte(c.StoreName))
+	return hex.EncodeToString(sum[:8]) + ":" + what
+}
+
+// eventKey tells events apart: kind, number, and all that the notice says. Status and times do not suffice: shares of
+// an allocation end one after the other under one status, and a refund can fail twice.
+func eventKey(notice model.Notice, d digest) string {
+	number := notice.Number()
+	if !plainNumber.MatchString(number) {
+		number = "" // it is for people only: the digest suffices
+	}
+	return string(notice.Kind()) + ":" + number + ":" + hex.EncodeToString(d[:16])
+}
+
+var plainNumber = regexp.MustCompile(`^[0-9A-Za-z_.-]{1,64}$`)
 
 // callback returns the call of the callback for a notice, nil if there is none.
 func (h *noticeHandler) callback(notice model.Notice) func(context.Context) error {
@@ -409,7 +665,7 @@ func protected(ctx context.Context, call func(context.Context) error) (err error
 	return err
 }
 
-// PanicError says that a callback panicked. Its text holds nothing of what the callback knew.
+// PanicError says that a callback or a store panicked. Its text holds nothing of what the callback knew.
 type PanicError struct {
 	Value any    // what the callback panicked with
 	Stack []byte // where
@@ -431,18 +687,18 @@ func (e *PanicError) MarshalJSON() ([]byte, error) { return json.Marshal(e.Error
 //
 // Without Paid, look at n.Paid() yourself: a notice also tells that a payment was closed or cancelled.
 type Expect struct {
-	// BizOrderNo is the merchant's number: of the payment for a pay notice, of the refund for a refund notice, of the allocation for
-	// an allocation notice. Required.
+	// BizOrderNo is the merchant's number: of the payment for a pay notice, of the refund for a refund notice, of the
+	// allocation for an allocation notice. Required.
 	BizOrderNo string
 	// Amount is that of the payment, the refund or the allocation, in fen. Required.
 	Amount int64
-	// Paid demands that the money moved: that the payment was paid, the refund given back, every share of the allocation dealt with.
-	// Default: any state will do.
+	// Paid demands that the money moved: that the payment was paid, the refund given back, every share of the allocation
+	// dealt with. Default: any state will do.
 	Paid bool
 }
 
-// Check returns ErrEcho if the notice is about another order or another amount, ErrUnproved if Paid is set and the notice does not prove
-// it, and ErrParam if BizOrderNo or Amount is not set.
+// Check returns ErrEcho if the notice is about another order or another amount, ErrUnproved if Paid is set and the
+// notice does not prove it, and ErrParam if BizOrderNo or Amount is not set.
 func (e Expect) Check(n model.Notice) error {
 	var faults []error
 	if e.BizOrderNo == "" {

@@ -174,7 +174,7 @@ func TestHostileNotices(t *testing.T) {
 			"payment without sum":  {sign(`"code":0,"resTime":1715500234,"orderNo":"P1","status":"success"`), daxpay.ErrNoticeType},
 			"NUL":                  {sign(`"code":0,"resTime":1715500234,"orderNo":"P1","amount":1,"status":"success","attach":"a\u0000"`), daxpay.ErrProtocol},
 			"amount as a fraction": {sign(`"code":0,"resTime":1715500234,"orderNo":"P1","amount":1.0,"status":"success"`), daxpay.ErrProtocol},
-			"too large":            {genuine + strings.Repeat(" ", 1<<20), daxpay.ErrTooLarge},
+			"too large":            {genuine + strings.Repeat(" ", 128<<10), daxpay.ErrTooLarge},
 		} {
 			t.Run(name+"/"+number, func(t *testing.T) {
 				var h heard
@@ -205,7 +205,7 @@ func TestNoticeHandlerContract(t *testing.T) {
 	kit := gw.Client()
 	body := noticeOf(t, gw, "B1")
 	handler := func(pay func(context.Context, *model.PayNotice) error) http.Handler {
-		return kit.NoticeHandler(daxpay.NoticeHandlers{Pay: pay})
+		return kit.NoticeHandler(daxpay.NoticeHandlers{Pay: pay, Store: daxpay.NewMemoryStore(0)})
 	}
 	t.Run("received", func(t *testing.T) {
 		w := httptest.NewRecorder()
@@ -254,6 +254,7 @@ func TestNoticeHandlerContract(t *testing.T) {
 	t.Run("a panic is told apart, without what it was about", func(t *testing.T) {
 		var got error
 		h := kit.NoticeHandler(daxpay.NoticeHandlers{
+			Store:   daxpay.NewMemoryStore(0),
 			Pay:     func(context.Context, *model.PayNotice) error { panic("王小明") },
 			OnError: func(_ context.Context, err error) { got = err },
 		})
@@ -268,7 +269,7 @@ func TestNoticeHandlerContract(t *testing.T) {
 		require.NoError(t, err)
 		require.JSONEq(t, `"daxpay: a callback panicked"`, string(text))
 	})
-	t.Run("a callback that leaves its goroutine gives the news back", func(t *testing.T) {
+	t.Run("a callback that leaves its goroutine gives the event back", func(t *testing.T) {
 		called := 0
 		h := handler(func(context.Context, *model.PayNotice) error {
 			if called++; called == 1 {
@@ -276,13 +277,10 @@ func TestNoticeHandlerContract(t *testing.T) {
 			}
 			return nil
 		})
-		done := make(chan struct{})
-		go func() {
-			defer close(done)
-			deliver(h, body)
-		}()
-		<-done
-		_, reply := deliver(h, body)
+		status, reply := deliver(h, body)
+		require.Equal(t, http.StatusInternalServerError, status)
+		require.Equal(t, "FAIL", reply)
+		_, reply = deliver(h, body)
 		require.Equal(t, "SUCCESS", reply)
 	})
 	t.Run("two at once", func(t *testing.T) {
@@ -350,36 +348,15 @@ func TestNoticeHandlerContract(t *testing.T) {
 
 type brokenStore struct{ claim, done error }
 
-func (s *brokenStore) Claim(context.Context, string, string) (daxpay.NoticeState, error) {
-	return daxpay.NoticeClaimed, s.claim
+func (s *brokenStore) Claim(context.Context, string, string, time.Duration) (daxpay.ClaimState, error) {
+	return daxpay.ClaimGranted, s.claim
 }
-func (s *brokenStore) Done(context.Context, string, string) error    { return s.done }
-func (s *brokenStore) Release(context.Context, string, string) error { return nil }
+func (s *brokenStore) Done(context.Context, string, string, time.Duration) error { return s.done }
+func (s *brokenStore) Release(context.Context, string, string) error             { return nil }
+func (s *brokenStore) Forget(context.Context, string) error                      { return nil }
 
-func TestMemoryStoreIsBounded(t *testing.T) {
-	ctx := context.Background()
-	store := daxpay.NewMemoryStore(2)
-	for _, key := range []string{"a", "b", "c"} {
-		state, err := store.Claim(ctx, key, "me")
-		require.NoError(t, err)
-		require.Equal(t, daxpay.NoticeClaimed, state)
-		require.NoError(t, store.Done(ctx, key, "another"), "not its owner: nothing happens")
-		require.NoError(t, store.Release(ctx, key, "another"))
-		state, _ = store.Claim(ctx, key, "another")
-		require.Equal(t, daxpay.NoticeBusy, state)
-		require.NoError(t, store.Done(ctx, key, "me"))
-	}
-	state, _ := store.Claim(ctx, "c", "me")
-	require.Equal(t, daxpay.NoticeDone, state)
-	state, _ = store.Claim(ctx, "a", "me")
-	require.Equal(t, daxpay.NoticeClaimed, state, "the oldest was forgotten")
-	require.NoError(t, store.Release(ctx, "a", "me"))
-	state, _ = store.Claim(ctx, "a", "you")
-	require.Equal(t, daxpay.NoticeClaimed, state)
-}
-
-// 1,000 notices, each three times at once and again until received, shuffled, while every fifth callback fails: each takes effect
-// exactly once, and none is acknowledged before it did.
+// 1,000 notices, each three times at once and again until received, shuffled, while every fifth callback fails: each
+// takes effect exactly once, and none is acknowledged before it did.
 func TestNoticesTakeEffectOnce(t *testing.T) {
 	const notices = 1000
 	gw := daxpaytest.Start(t)
@@ -525,7 +502,8 @@ func TestNoticeOfAnotherKindByCutting(t *testing.T) {
 	}
 }
 
-// What a notice says makes the event, not when it was made: shares end one after the other under one status, and a refund fails twice.
+// What a notice says makes the event, not when it was made: shares end one after the other under one status, and a
+// refund fails twice.
 func TestEvents(t *testing.T) {
 	sign := func(members string) string { return signedObject(t, daxpay.HMACSHA256, members) }
 	refund := func(at int, reason string) string {
@@ -569,7 +547,8 @@ func TestEvents(t *testing.T) {
 	}
 }
 
-// The answer to a query has the signature and nearly the members of a notice. Posted as one it must not take the place of the genuine one.
+// The answer to a query has the signature and nearly the members of a notice. Posted as one it must not take the place
+// of the genuine one.
 func TestQueryAnswersAreNoNotices(t *testing.T) {
 	const (
 		pay    = `"code":0,"resTime":1715500234,"orderNo":"P1","amount":100,"status":"success"`
@@ -631,7 +610,7 @@ func TestExpectPaid(t *testing.T) {
 func TestLostClaimIsGivenBack(t *testing.T) {
 	gw := settled(t)
 	body := noticeOf(t, gw, "B1")
-	store := &forgetful{NoticeStore: daxpay.NewMemoryStore(0), lose: true}
+	store := &forgetful{OnceStore: daxpay.NewMemoryStore(0), lose: true}
 	called := 0
 	h := gw.Client().NoticeHandler(daxpay.NoticeHandlers{Store: store, Pay: func(context.Context, *model.PayNotice) error { called++; return nil }})
 	_, reply := deliver(h, body)
@@ -644,12 +623,12 @@ func TestLostClaimIsGivenBack(t *testing.T) {
 
 // forgetful loses the reply to a claim.
 type forgetful struct {
-	daxpay.NoticeStore
+	daxpay.OnceStore
 	lose bool
 }
 
-func (s *forgetful) Claim(ctx context.Context, key, owner string) (daxpay.NoticeState, error) {
-	state, err := s.NoticeStore.Claim(ctx, key, owner)
+func (s *forgetful) Claim(ctx context.Context, key, owner string, lease time.Duration) (daxpay.ClaimState, error) {
+	state, err := s.OnceStore.Claim(ctx, key, owner, lease)
 	if s.lose {
 		return 0, errors.New("connection lost")
 	}

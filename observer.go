@@ -11,13 +11,12 @@ import (
 	"github.com/daxpay-go/daxpay/internal/gateway"
 )
 
-// Observer is told what becomes of calls, for traces and metrics. Its methods run within the call, so they must be quick, and must
-// be safe for concurrent use. A panic in one is caught and dropped. contrib/otel is one.
+// Observer is told what becomes of calls, for traces and metrics. Its methods run within the call, so they must be
+// quick, and must be safe for concurrent use. A panic in one is caught and dropped. contrib/otel is one.
 //
 // A call that cannot be sent at all (ErrParam, ErrConfig, ErrUnsupported) is not observed.
 type Observer interface {
-	// CallStarted returns the context that the rest of the call has: ctx itself, which nil stands for too, or one made of it, with a
-	// span in it.
+	// CallStarted may return a derived context, with a span in it; nil means ctx.
 	CallStarted(ctx context.Context, o Observation) context.Context
 	// AttemptDone comes after each attempt. Its context is the one that CallStarted returned, or one made of it.
 	AttemptDone(ctx context.Context, o Observation)
@@ -29,13 +28,13 @@ type Observer interface {
 type Observation struct {
 	// Call is what is called: the param's type without "Param", such as "PaySync" or "Transfer".
 	Call string
-	// Path is that of gateway 2.0.8, such as "/unipay/sync/pay"; URL is where an attempt went, in the encoding that Gateway
-	// names. Both are empty until there is an attempt.
+	// Path is that of gateway 2.0.8, such as "/unipay/sync/pay"; URL is where an attempt went, in the encoding that
+	// Gateway names. Both are empty until there is an attempt.
 	Path    string
 	URL     string
 	Gateway string
-	// Attempt is the number of the attempt, or how many there were; 0 when the call starts. Encodings that the gateway refused
-	// count.
+	// Attempt is the number of the attempt, or how many there were; 0 when the call starts. Encodings that the gateway
+	// refused count.
 	Attempt int
 	// Duration is that of the attempt or of the call.
 	Duration time.Duration
@@ -50,8 +49,8 @@ type Observation struct {
 	SecretIndex int
 	// Failure is the kind of the error, FailureNone if there is none.
 	Failure Failure
-	// NeverSent tells of a FailureTransport that nothing was written, OutcomeUnknown that the call may have taken effect all the
-	// same.
+	// NeverSent tells of a FailureTransport that nothing was written, OutcomeUnknown that the call may have taken effect
+	// all the same.
 	NeverSent      bool
 	OutcomeUnknown bool
 }

@@ -211,7 +211,8 @@ type ownModel struct{ model.Common }
 
 func (*ownParam) Call() param.Call[ownModel] { return param.Call[ownModel]{Path: "/unipay/ext/own"} }
 
-// What goes for ExtraJSON goes for JSON in a merchant's own params, where a direct member is no double but what the gateway declares.
+// What goes for ExtraJSON goes for JSON in a merchant's own params, where a direct member is no double but what the
+// gateway declares.
 func TestJSONInOwnParams(t *testing.T) {
 	one := int64(1)
 	for _, tt := range []struct {

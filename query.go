@@ -7,14 +7,14 @@ import (
 	"github.com/daxpay-go/daxpay/param"
 )
 
-// QueryPayOrder asks for a payment: 支付订单查询. Success proves what the gateway has of it, which can lag behind the channel: SyncPay
-// brings it up to date. Queries change nothing and can be sent again.
+// QueryPayOrder asks for a payment: 支付订单查询. Success proves what the gateway has of it, which can lag behind the
+// channel: SyncPay brings it up to date. Queries change nothing and can be sent again.
 func (c *Client) QueryPayOrder(ctx context.Context, p *param.QueryPayParam) (*Result[model.PayOrderModel], error) {
 	return Execute(ctx, c, p)
 }
 
-// QueryRefundOrder asks for a refund: 退款订单查询. Success proves what the gateway has of it, which can lag behind the channel:
-// SyncRefund brings it up to date.
+// QueryRefundOrder asks for a refund: 退款订单查询. Success proves what the gateway has of it, which can lag behind the
+// channel: SyncRefund brings it up to date.
 func (c *Client) QueryRefundOrder(ctx context.Context, p *param.QueryRefundParam) (*Result[model.RefundOrderModel], error) {
 	return Execute(ctx, c, p)
 }
@@ -24,8 +24,8 @@ func (c *Client) QueryTransferOrder(ctx context.Context, p *param.QueryTransferP
 	return Execute(ctx, c, p)
 }
 
-// QueryAllocOrder asks for an allocation: 分账订单查询. Success proves what the gateway has of it, which can lag behind the channel:
-// SyncAllocation brings it up to date.
+// QueryAllocOrder asks for an allocation: 分账订单查询. Success proves what the gateway has of it, which can lag behind the
+// channel: SyncAllocation brings it up to date.
 func (c *Client) QueryAllocOrder(ctx context.Context, p *param.QueryAllocOrderParam) (*Result[model.AllocOrderModel], error) {
 	return Execute(ctx, c, p)
 }

@@ -15,8 +15,8 @@ import (
 	"github.com/daxpay-go/daxpay/param"
 )
 
-// TestMixedCallsAtOnce has 64 goroutines make calls of all kinds over one client. Whatever comes back has the numbers, texts and
-// amounts of the goroutine that asked.
+// TestMixedCallsAtOnce has 64 goroutines make calls of all kinds over one client. Whatever comes back has the numbers,
+// texts and amounts of the goroutine that asked.
 func TestMixedCallsAtOnce(t *testing.T) {
 	gw := daxpaytest.Start(t)
 	kit := client(t, gw, func(c *daxpay.Config) { c.Gateway = daxpay.GatewayAuto })

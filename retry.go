@@ -17,22 +17,23 @@ import (
 
 // Retry says how often and when a call is sent again. The zero value is good.
 //
-// A call goes out again by itself if not a byte of it was written, whatever it is: the connection could not be made. If it may
-// have arrived, only those go out again whose param says that it does no harm (param.EffectReadOnly, param.EffectRepeatable), after a
-// lost connection, a timeout of the transport, an HTTP status of 500 or above, or 10007, the gateway's word for an order that is
-// just locked. Nothing is repeated because an answer was refused, and no other code of the gateway is. Each attempt has a new time,
-// nonce and signature.
+// A call goes out again by itself if not a byte of it was written, whatever it is: the connection could not be made. If
+// it may have arrived, only those go out again whose param says that it does no harm (param.EffectReadOnly,
+// param.EffectRepeatable), after a lost connection, a timeout of the transport, an HTTP status of 500 or above except
+// for an unknown path, or 10007, the gateway's word for an order that is just locked. Nothing is repeated because an
+// answer was refused, and no other code of the gateway is. Each attempt has a new time, nonce and signature.
 type Retry struct {
-	// MaxAttempts is how often a call is sent at most, the first time included. Default: 3. With 1 nothing is sent again. The
-	// encodings that GatewayAuto tries do not count: the gateway took none of them for a call.
+	// MaxAttempts is how often a call is sent at most, the first time included. Default: 3. With 1 nothing is sent again.
+	// The encodings that GatewayAuto tries do not count: the gateway took none of them for a call.
 	MaxAttempts int
-	// BaseDelay is the longest pause before the second attempt. Each further one may be twice as long; how long it is, is chosen
-	// at random (full jitter). Default: 200 milliseconds. Before a locked order is asked for again, it is a second at least.
+	// BaseDelay is the longest pause before the second attempt. Each further one may be twice as long; how long it is, is
+	// chosen at random (full jitter). Default: 200 milliseconds. Before a locked order is asked for again, it is a second
+	// at least.
 	BaseDelay time.Duration
 	// MaxDelay is the longest pause, at most 24 hours. Default: 2 seconds.
 	MaxDelay time.Duration
-	// Budget is how many repetitions the client has for all its calls together, so that a gateway that is down is not hammered:
-	// each takes one, and each call that succeeds gives back a tenth. Default: 100. Negative: no limit.
+	// Budget is how many repetitions the client has for all its calls together, so that a gateway that is down is not
+	// hammered: each takes one, and each call that succeeds gives back a tenth. Default: 100. Negative: no limit.
 	Budget int
 }
 
@@ -157,14 +158,15 @@ func (b *budget) add(tenths int64) bool {
 
 var errSpent = errors.New("Config.Retry.Budget was used up")
 
-// again waits until the call may go out again. It returns false if it may not, with what kept it from that if it is not the call's
-// own nature: the context that ended meanwhile, or the budget.
+// again waits until the call may go out again. It returns false if it may not, with what kept it from that if it is not
+// the call's own nature: the context that ended meanwhile, or the budget.
 func (c *core) again(ctx context.Context, call *call, attempt int, err error) (bool, error) {
 	if attempt >= c.Retry.MaxAttempts || ctx.Err() != nil || !call.maySendAgain(err) {
 		return false, nil
 	}
 	pause := c.Retry.pause(attempt+1, err)
-	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= pause {
+	deadline, ok := ctx.Deadline()
+	if ok && time.Until(deadline) <= pause || time.Until(call.end) <= pause {
 		return false, nil
 	}
 	if !c.budget.take() {
@@ -206,8 +208,8 @@ func (f *failures) err() error {
 	return err
 }
 
-// RetryError says that a call was sent several times, or could have been sent again. It is everything that its attempts were; for
-// errors.As the last one counts.
+// RetryError says that a call was sent several times, or could have been sent again. It is everything that its attempts
+// were; for errors.As the last one counts.
 type RetryError struct {
 	Path string
 	// Errs are the errors of the attempts, in order, at least one.

@@ -40,8 +40,8 @@ type attempt struct {
 	body string
 }
 
-// flaky is a client of a gateway that does what the script says: an error of the connection, an HTTP status, an answer, or the
-// members of a signed one that lack only the value of resTime. The last entry goes on for ever.
+// flaky is a client of a gateway that does what the script says: an error of the connection, an HTTP status, an answer,
+// or the members of a signed one that lack only the value of resTime. The last entry goes on for ever.
 func flaky(t *testing.T, config daxpay.Config, script ...any) (*daxpay.Client, *[]attempt) {
 	t.Helper()
 	var seen []attempt
@@ -88,11 +88,8 @@ func syncP1(ctx context.Context, kit *daxpay.Client) error {
 	return err
 }
 
-// unknownPath is what a gateway 2.0.x answers, with HTTP status 500, at a path that it does not have.
-const unknownPath = `{"timestamp":"2026-11-28T06:00:00.000+00:00","status":500,"error":"Internal Server Error","path":"/api/unipay/sync/pay"}`
-
 func payout(ctx context.Context, kit *daxpay.Client) error {
-	_, err := daxpay.Execute(ctx, kit, &payoutParam{Amount: 1})
+	_, err := daxpay.Execute(ctx, kit, &payoutParam{No: "N1", Amount: 1})
 	return err
 }
 
@@ -165,7 +162,8 @@ func TestRetry(t *testing.T) {
 	}
 }
 
-// An outcome that was unknown once stays so, whatever the last attempt says; one that nothing reached the gateway of is known.
+// An outcome that was unknown once stays so, whatever the last attempt says; one that nothing reached the gateway of is
+// known.
 func TestRetryKeepsTheUnknown(t *testing.T) {
 	ctx := context.Background()
 	for _, tt := range []struct {
@@ -341,7 +339,7 @@ func TestRetryAndGatewayAuto(t *testing.T) {
 		require.Equal(t, len(script), sent)
 		require.ErrorIs(t, err, daxpay.ErrOutcomeUnknown)
 		require.ErrorContains(t, err, "3 attempts; #1: no answer")
-		require.ErrorContains(t, err, "#3: gateway refused every encoding; as printed: code 20052; 2.0.8: code 20052; 2.0.7: code 20052")
+		require.ErrorContains(t, err, "#3: gateway refused every encoding; as documented: code 20052; 2.0.8: code 20052; 2.0.7: code 20052")
 		var refusal *daxpay.GatewayError
 		require.ErrorAs(t, err, &refusal)
 	})
@@ -371,8 +369,8 @@ func TestOwnCallsAreRepeatedOnlyIfTheySaySo(t *testing.T) {
 	})
 }
 
-// The gateway gives its channel 15 seconds and answers a moment later. That answer is worth waiting for, also where an attempt is cut
-// off earlier; what hangs is tried again where it may be.
+// The gateway gives its channel 15 seconds and answers a moment later. That answer is worth waiting for, also where an
+// attempt is cut off earlier; what hangs is tried again where it may be.
 func TestSlowAnswers(t *testing.T) {
 	for name, tt := range map[string]struct {
 		call    string

@@ -82,7 +82,8 @@ func TestPreviousSecretsMistakes(t *testing.T) {
 	require.ErrorIs(t, err, daxpay.ErrConfig)
 }
 
-// A shop through the change of its secret: what was signed before is still accepted, a client that lags behind is refused.
+// A shop through the change of its secret: what was signed before is still accepted, a client that lags behind is
+// refused.
 func TestChangeOfTheSecret(t *testing.T) {
 	ctx := context.Background()
 	gw := daxpaytest.Start(t)

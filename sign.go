@@ -30,16 +30,17 @@ func (t SignType) algorithm() (wire.Algorithm, bool) {
 	return 0, false
 }
 
-// Signer signs and verifies raw JSON, for whoever has a message outside a call: from a queue, a log line, another framework.
-// It is safe for concurrent use. Make one with NewSigner.
+// Signer signs and verifies raw JSON, for messages outside a call: from a queue, a log line, another
+// framework. It is safe for concurrent use. Make one with NewSigner.
 //
 // Within lists and objects the gateway signs a number with a fraction or an exponent as its Java prints the double.
 // That is certain for 0 and from 1e-12 up to below 1e7, whatever the Java, and above for those that were measured:
 // 1e7, 12345678.9, 123456789.123, 1e20. Any other such number is refused with ErrProtocol. Integers are signed as
 // they are, and nulls in lists are dropped.
 //
-// An object that Verify accepts was signed with the secret. That alone does not say what kind of message it is, when it was
-// signed, or that another text would not have the same signature: the client checks all that for the answers it receives.
+// An object that Verify accepts was signed with the secret. That alone does not say what kind of message it is, when it
+// was signed, or that another text would not have the same signature: the client checks all that for the answers it
+// receives.
 type Signer struct {
 	keys *signerKeys
 	zone *time.Location
@@ -47,8 +48,8 @@ type Signer struct {
 
 type signerKeys struct {
 	signType SignType
-	// secrets is a function because fmt prints those as addresses, wherever a Signer stands and whatever the verb. The first
-	// one signs, any of them verifies.
+	// secrets is a function because fmt prints those as addresses, wherever a Signer stands and whatever the verb. The
+	// first one signs, any of them verifies.
 	secrets func() []string
 	keys    []*wire.Key // of the secrets
 	depth   int
@@ -77,8 +78,8 @@ func (k *signerKeys) giveBack(o *wire.Object) {
 // beijing is the zone of a gateway as installed.
 var beijing = time.FixedZone("Asia/Shanghai", 8*60*60)
 
-// NewSigner returns a signer for an algorithm and the gateway's secret (签名密钥). Times that a message prints as text are read
-// in Chinese time; see In. Its errors are *ConfigErrors.
+// NewSigner returns a signer for an algorithm and the gateway's secret (签名密钥). Times that a message prints as text are
+// read in Chinese time; see In. Its errors are *ConfigErrors.
 func NewSigner(signType SignType, secret string) (*Signer, error) {
 	algorithm, ok := signType.algorithm()
 	var faults []error
@@ -130,8 +131,8 @@ func (s *Signer) In(zone *time.Location) *Signer {
 	return &Signer{keys: s.keys, zone: zone}
 }
 
-// Canonical returns the text that is signed for a JSON object, without the key. The object's own sign does not count. An
-// object that is not acceptable JSON gives ErrProtocol.
+// Canonical returns the text that is signed for a JSON object, without the key. The object's own sign does not count.
+// An object that is not acceptable JSON gives ErrProtocol.
 func (s *Signer) Canonical(object []byte) (string, error) {
 	o, err := s.read(object)
 	if err != nil {
@@ -145,8 +146,8 @@ func (s *Signer) Canonical(object []byte) (string, error) {
 	return string(text), nil
 }
 
-// Sign returns the signature of a JSON object: 64 lower-case hex digits, 32 for MD5. An object that is not acceptable JSON
-// gives ErrProtocol.
+// Sign returns the signature of a JSON object: 64 lower-case hex digits, 32 for MD5. An object that is not acceptable
+// JSON gives ErrProtocol.
 func (s *Signer) Sign(object []byte) (string, error) {
 	var buf [64]byte
 	sign, err := s.AppendSign(buf[:0], object)
@@ -156,7 +157,8 @@ func (s *Signer) Sign(object []byte) (string, error) {
 	return string(sign), nil
 }
 
-// AppendSign is Sign, appended to dst, which takes no memory if dst has room for it. After an error it returns dst as it was.
+// AppendSign is Sign, appended to dst, which takes no memory if dst has room for it. After an error it returns dst as
+// it was.
 func (s *Signer) AppendSign(dst, object []byte) ([]byte, error) {
 	o, err := s.read(object)
 	if err != nil {

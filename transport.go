@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// httpClient returns the copy of the caller's client that does what this protocol can bear, and no more. Its own transport, if the caller
-// has none, closes connections that were idle for that long.
+// httpClient returns the copy of the caller's client that does what this protocol can bear, and no more. Its own
+// transport, if the caller has none, closes connections that were idle for that long.
 func (cfg Config) httpClient(idle time.Duration) *http.Client {
 	var hc http.Client
 	if cfg.HTTPClient != nil {
@@ -28,13 +28,13 @@ func (cfg Config) httpClient(idle time.Duration) *http.Client {
 	return &hc
 }
 
-// freshIdle is how long a connection may have been idle for a call that must go out once. The server closes idle connections too, later
-// than that; the two must not meet.
+// freshIdle is how long a connection may have been idle for a call that must go out once. The server closes idle
+// connections too, later than that; the two must not meet.
 const freshIdle = 3 * time.Second
 
-// newTransport is net/http's default transport but for the number of connections it keeps, which is two a host there, so that most
-// concurrent calls would open one of their own; for the limits to headers; and for HTTP/2, which it does not speak: see
-// Config.HTTPClient.
+// newTransport is net/http's default transport but for the number of connections it keeps, which is two a host there,
+// so that most concurrent calls would open one of their own; for the limits to headers; and for HTTP/2, which it does
+// not speak: see Config.HTTPClient.
 func (cfg Config) newTransport(idle time.Duration) *http.Transport {
 	dialer := &net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}
 	return &http.Transport{
@@ -61,8 +61,8 @@ func watched(dial func(ctx context.Context, network, addr string) (net.Conn, err
 	}
 }
 
-// watchedConn counts the writes of which at least a byte was taken, or that are still under way. The net package promises nothing
-// about an error of a connection; this tells whether a request can have left at all.
+// watchedConn counts the writes of which at least a byte was taken, or that are still under way. The net package
+// promises nothing about an error of a connection; this tells whether a request can have left at all.
 type watchedConn struct {
 	net.Conn
 	writes atomic.Int64
@@ -77,8 +77,8 @@ func (c *watchedConn) Write(b []byte) (int, error) {
 	return n, err
 }
 
-// trail is what one request did on the wire. Its body is a bytes.Reader and nothing around one: for any other, net/http would write
-// the header by itself first, which costs a tenth of a call.
+// trail is what one request did on the wire. Its body is a bytes.Reader and nothing around one: for any other, net/http
+// would write the header by itself first, which costs a tenth of a call.
 type trail struct {
 	mu       sync.Mutex
 	dialing  bool         // the transport reports what it does
@@ -100,15 +100,16 @@ func (t *trail) follow(ctx context.Context) context.Context {
 	return httptrace.WithClientTrace(ctx, &t.trace)
 }
 
-// lookAtBody takes it for sent if it was read while there was no connection. Then a transport of the caller's own has it, which may
-// have sent it in a way that it does not report before it tried another.
+// lookAtBody takes it for sent if it was read while there was no connection. Then a transport of the caller's own has
+// it, which may have sent it in a way that it does not report before it tried another.
 func (t *trail) lookAtBody() {
 	if !t.taken && int64(t.body.Len()) != t.body.Size() {
 		t.written = true
 	}
 }
 
-// getConn ends a request for which the transport wants another connection after it has written to one: it is about to send it again.
+// getConn ends a request for which the transport wants another connection after it has written to one: it is about to
+// send it again.
 func (t *trail) getConn(string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -155,8 +156,8 @@ func (t *trail) wroteRequest(info httptrace.WroteRequestInfo) {
 	t.flushed = t.flushed || info.Err == nil
 }
 
-// look takes over what happened on the connection that was taken last. A connection that other requests write to as well, of
-// HTTP/2, counts as written to.
+// look takes over what happened on the connection that was taken last. A connection that other requests write to as
+// well, of HTTP/2, counts as written to.
 func (t *trail) look() {
 	if t.conn != nil && t.conn.writes.Load() != t.before {
 		t.written = true
@@ -170,8 +171,8 @@ func (t *trail) wasRepeated() bool {
 	return t.repeated
 }
 
-// neverSent tells, when the request has failed, that not a byte of it was written, nor will be: the transport has closed the
-// connection by then. A transport that does not report what it does hides that.
+// neverSent tells, when the request has failed, that not a byte of it was written, nor will be: the transport has
+// closed the connection by then. A transport that does not report what it does hides that.
 func (t *trail) neverSent() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()

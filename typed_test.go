@@ -42,9 +42,9 @@ var (
 	}
 )
 
-// What gateway 2.0.8 computes for a request is what the typed param makes, beneath the checks: the vectors hold hostile text. A
-// param says false and the empty string by leaving the member out, so the text and the digests are compared for the vectors
-// that have neither.
+// What gateway 2.0.8 computes for a request is what the typed param makes, beneath the checks: the vectors hold hostile
+// text. A param says false and the empty string by leaving the member out, so the text and the digests are compared for
+// the vectors that have neither.
 func TestTypedParamsMakeTheVectors(t *testing.T) {
 	exact, seen := 0, map[string]bool{}
 	for i, v := range readVectors(t, "requests.jsonl") {

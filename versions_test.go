@@ -20,7 +20,8 @@ import (
 	"github.com/daxpay-go/daxpay/param"
 )
 
-// sentBy is what a call with that Gateway sends, without the members that every request has, and its error if nothing is sent.
+// sentBy is what a call with that Gateway sends, without the members that every request has, and its error if nothing
+// is sent.
 func sentBy(t *testing.T, version daxpay.GatewayVersion, call func(kit *daxpay.Client) error) (body string, err error) {
 	t.Helper()
 	var sent []byte
@@ -217,8 +218,8 @@ var recordedCalls = map[string]any{
 	"/unipay/assist/getWxAuthUrl": param.WxAuthURLParam{}, "/unipay/assist/getWxAccessToken": param.WxAccessTokenParam{},
 }
 
-// Every request that a real gateway understood can be made with a param: the param of the call, filled with what the request holds,
-// makes the same members under the names of that version.
+// Every request that a real gateway understood can be made with a param: the param of the call, filled with what the
+// request holds, makes the same members under the names of that version.
 func TestParamsMakeTheRecordedRequests(t *testing.T) {
 	made := map[gateway.Version]int{}
 	for version, folder := range map[gateway.Version]string{gateway.V206: "206", gateway.V207: "207", gateway.V208: "208"} {
@@ -264,8 +265,8 @@ func TestParamsMakeTheRecordedRequests(t *testing.T) {
 	require.Greater(t, made[gateway.V208], 600)
 }
 
-// sendable tells whether a request holds only what the client would send: no null, no empty text, no false, no number for a text, no
-// sign.
+// sendable tells whether a request holds only what the client would send: no null, no empty text, no false, no number
+// for a text, no sign.
 func sendable(request map[string]any) bool {
 	for name, value := range request {
 		switch list, isList := value.([]any); {
@@ -288,7 +289,8 @@ func names(request map[string]any) map[string]bool {
 	return names
 }
 
-// namesMade are the names of the members that the param of a call makes, filled with the values of a request of that version.
+// namesMade are the names of the members that the param of a call makes, filled with the values of a request of that
+// version.
 func namesMade(t *testing.T, version gateway.Version, path string, request map[string]any) map[string]bool {
 	t.Helper()
 	p := reflect.New(reflect.TypeOf(recordedCalls[path])).Elem()

@@ -21,7 +21,8 @@ import (
 // before a closed payment is returned, and 5 seconds before the deadline of the context. In the first 15 minutes that
 // makes at most 90 queries and 10 syncs.
 type Wait struct {
-	// Made is when the order was sent the last time. The pauses follow from its age, and "no such order" counts only
+	// Made is when the call that sent the order returned, or later; the client may have sent it several times until then.
+	// The pauses follow from its age, and "no such order" counts only
 	// when the gateway says it more than 20 seconds later, because until then the request can still arrive. The zero
 	// value, or a time that is yet to come, stands for the beginning of the wait.
 	Made time.Time
@@ -45,7 +46,7 @@ const (
 // WaitPay follows a payment (支付) until it was paid or is over, and returns it: look at its Standing.
 //
 //   - model.Succeeded: it was paid.
-//   - model.Ended: it was closed or cancelled, and a sync did not find it paid. The customer can still pay at the
+//   - model.Ended: it was closed or cancelled, and a sync did not find it paid, or was refused. The customer can still pay at the
 //     channel until ExpiredTime, and only a sync after that time finds it: keep the order, call SyncPay once more a few
 //     minutes after ExpiredTime, and let what handles a payment take success after close. Package reconcile does all of
 //     that.
@@ -285,9 +286,11 @@ func (c *Client) speaks() gateway.Version {
 // gateway has to refuse old requests, so that none arrives late; only those that know nonceStr do. The refusal has to
 // be signed, and nobody must be on the line: it names no order, so that one about another order could stand in its
 // place.
+// This machine's clock must not be ahead of the gateway's, which would take the request for as much longer.
 func (c *Client) provesAbsence(err error) bool {
 	var refusal *GatewayError
-	return c.speaks().KnowsNonce() && c.core.trusted && errors.As(err, &refusal) && refusal.Signed
+	return c.speaks().KnowsNonce() && c.core.trusted && errors.As(err, &refusal) && refusal.Signed &&
+		c.core.Now().Sub(refusal.made) <= tolerable
 }
 
 // wait is a Wait at work.
@@ -399,6 +402,8 @@ func (f *wait[M]) synchronize(ctx context.Context) error {
 	case errors.Is(err, ErrUnsupported):
 		f.order.NoSync, f.err = true, nil
 		return nil
+	case errors.Is(err, ErrNoSuchOrder): // which the query is believed about, not the sync
+		answer = follow.Refused
 	case errors.As(err, &refusal) && follow.RefusedSync(refusal.Code, refusal.Business) != 0:
 		answer = follow.RefusedSync(refusal.Code, refusal.Business)
 	case passes(err):
@@ -419,7 +424,7 @@ func (f *wait[M]) refused(asked time.Duration, err error) (end bool, _ error) {
 	case errors.Is(err, ErrNoSuchOrder) && (f.kind == follow.Transfer || !f.client.provesAbsence(err)):
 		return true, &UnresolvedError{Path: f.path, Reason: ReasonNoSuchOrder, Err: err}
 	case f.kind == follow.Transfer && errors.As(err, &refusal) &&
-		follow.SeveralTransfers(refusal.Code, refusal.Msg, asked):
+		follow.SeveralTransfers(refusal.Code, refusal.Msg):
 		return true, &UnresolvedError{Path: f.path, Reason: ReasonSeveral, Err: err}
 	}
 	return !passes(err), err

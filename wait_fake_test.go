@@ -214,6 +214,7 @@ func TestWaitOnTheFake(t *testing.T) {
 			for range 2 {
 				_, err := s.kit.Transfer(ctx, transferTo("T1"))
 				require.NoError(s, err)
+				require.NoError(s, s.kit.ForgetTransfer(ctx, "T1"), "somebody did not look")
 			}
 			_, err := s.kit.WaitTransfer(ctx, &param.QueryTransferParam{BizTransferNo: "T1"}, daxpay.Wait{})
 			s.unresolved(err, daxpay.ReasonSeveral)

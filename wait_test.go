@@ -369,8 +369,7 @@ func TestWaitingRules(t *testing.T) {
 			wait: "WaitTransfer", query: []any{severalRows}, is: unknown, reason: daxpay.ReasonSeveral,
 		},
 		"10: a system error for good": {
-			wait: "WaitTransfer", query: []any{systemError}, is: unknown, reason: daxpay.ReasonSeveral,
-			after: 20 * time.Second,
+			wait: "WaitTransfer", query: []any{systemError}, is: unknown, limit: time.Minute, after: time.Minute,
 		},
 		"10: a system error that passes": {
 			wait: "WaitTransfer", query: []any{systemError, transferIs("success")}, status: "success",
@@ -611,5 +610,22 @@ func TestRecoverAsksAnewAndForTheSameOrder(t *testing.T) {
 		require.NotContains(t, string(body), "1715500000")
 		require.NotContains(t, string(body), "old")
 		require.Contains(t, string(body), "192.0.2.9")
+	})
+}
+
+// A sync that finds no order proves nothing about one that the query has just shown.
+func TestNoSuchOrderOfASync(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx := context.Background()
+		noPayment := `{"code":10010,"msg":"支付订单不存在","data":null,"traceId":"x"}`
+		s := &talk{T: t, query: []any{payIs("close")}, sync: []any{noPayment}}
+		m, err := s.kit(daxpay.GatewayV208).RecoverPay(ctx, &param.PayParam{BizOrderNo: "B1", Amount: 100}, daxpay.Wait{})
+		require.NoError(t, err)
+		require.Equal(t, model.Ended, m.Standing())
+		noRefund := `{"code":10010,"msg":"退款订单不存在","data":null,"traceId":"x"}`
+		s = &talk{T: t, query: []any{refundIs("fail")}, sync: []any{noRefund}}
+		_, err = s.kit(daxpay.GatewayV208).RecoverRefund(ctx, &param.RefundParam{BizRefundNo: "B1", BizOrderNo: "P1", Amount: 100}, daxpay.Wait{})
+		require.ErrorIs(t, err, daxpay.ErrOutcomeUnknown)
+		require.NotErrorIs(t, err, daxpay.ErrNoSuchOrder)
 	})
 }

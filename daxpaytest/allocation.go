@@ -51,7 +51,8 @@ func (g *Gateway) startAllocation(p params) (outcome, error) {
 }
 
 func (g *Gateway) allocationAnswer(a *allocation) outcome {
-	return outcome{members: object{{g.named("allocNo"), a.AllocNo}, {g.named("bizAllocNo"), a.BizAllocNo}, {"status", a.Status}}}
+	return outcome{members: object{{g.named("allocNo"), a.AllocNo}, {g.named("bizAllocNo"), a.BizAllocNo},
+		{"status", a.Status}}}
 }
 
 // lockAllocation is the lock that the start and the sync of an allocation share.
@@ -142,7 +143,8 @@ func (g *Gateway) detailsFor(list []*wanted, order *payment) ([]detail, error) {
 
 func (r *receiver) detail(amount, rate int64) detail {
 	return detail{
-		ReceiverNo: &r.ReceiverNo, Amount: amount, Rate: &rate, Type: &r.Type, Account: &r.Account, Name: r.Name, Result: detailPending,
+		ReceiverNo: &r.ReceiverNo, Amount: amount, Rate: &rate, Type: &r.Type, Account: &r.Account, Name: r.Name,
+		Result: detailPending,
 	}
 }
 
@@ -202,7 +204,8 @@ func (g *Gateway) createAllocation(p params, order *payment, details []detail) (
 		}
 	}
 	if a.Amount == 0 && g.version != "2.0.6" {
-		a.Status, a.Result, a.ErrorMsg, a.FinishTime = allocIgnore, ptr("allocation_failed"), ptr(textTooLittle), g.seconds()
+		a.Status, a.Result, a.ErrorMsg, a.FinishTime = allocIgnore, ptr("allocation_failed"), ptr(textTooLittle),
+			g.seconds()
 	}
 	if g.current() && a.OutOrderNo == nil {
 		return nil, fault(codeSystem, noOutOrder(&a))
@@ -220,11 +223,14 @@ func noOutOrder(a *allocation) string {
 	return noDefault("pay_alloc_order", "order.allocation.dao.AllocOrderMapper", "out_order_no",
 		column{"id", true}, column{"alloc_no", true}, column{"biz_alloc_no", true}, column{"out_alloc_no", false},
 		column{"order_id", true}, column{"order_no", true}, column{"biz_order_no", true}, column{"out_order_no", false},
-		column{"title", true}, column{"channel", true}, column{"amount", true}, column{"description", a.Description != nil},
+		column{"title", true}, column{"channel", true}, column{"amount", true},
+		column{"description", a.Description != nil},
 		column{"status", true}, column{"result", true}, column{"finish_time", a.FinishTime != nil},
 		column{"notify_url", a.NotifyURL != nil}, column{"attach", a.Attach != nil}, column{"req_time", false},
-		column{"client_ip", false}, column{"error_code", false}, column{"error_msg", a.ErrorMsg != nil}, column{"deleted", true},
-		column{"last_modifier", true}, column{"last_modified_time", true}, column{"version", true}, column{"creator", true},
+		column{"client_ip", false}, column{"error_code", false}, column{"error_msg", a.ErrorMsg != nil},
+		column{"deleted", true},
+		column{"last_modifier", true}, column{"last_modified_time", true}, column{"version", true},
+		column{"creator", true},
 		column{"create_time", true})
 }
 
@@ -356,7 +362,8 @@ func (g *Gateway) syncAllocation(p params) (outcome, error) {
 func (g *Gateway) askForShares(a *allocation) error {
 	reply, err := g.ask(OpAllocationSync, func(bool) answer {
 		for _, part := range g.channel.Allocations[a.AllocNo] {
-			i := slices.IndexFunc(a.Details, func(d detail) bool { return d.Account != nil && *d.Account == part.Account })
+			i := slices.IndexFunc(a.Details,
+				func(d detail) bool { return d.Account != nil && *d.Account == part.Account })
 			if i < 0 {
 				continue
 			}
@@ -388,7 +395,8 @@ func (g *Gateway) askForShares(a *allocation) error {
 	return nil
 }
 
-// followShares sums the shares up. An allocation ends with the first share that has ended, and each sync of one that has sends a notice.
+// followShares sums the shares up. An allocation ends with the first share that has ended, and each sync of one that
+// has sends a notice.
 func (g *Gateway) followShares(x *transaction, a *allocation) error {
 	if a.Status != allocFinish && a.Status != allocFinishFailed {
 		succeeded, failed := 0, 0
@@ -472,7 +480,8 @@ func (g *Gateway) startAllocationOf206(p params) (outcome, error) {
 	if err := g.saveAllocation(nil, a); err != nil {
 		return outcome{}, err
 	}
-	return outcome{members: object{{"orderId", fmt.Sprint(a.ID)}, {"allocationNo", a.AllocNo}, {"status", a.Status}}}, nil
+	return outcome{members: object{{"orderId", fmt.Sprint(a.ID)}, {"allocationNo", a.AllocNo}, {"status", a.Status}}},
+		nil
 }
 
 func byNumber(n *int64, given, absent string) string {

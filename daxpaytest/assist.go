@@ -23,8 +23,9 @@ func (g *Gateway) wxAuthURL(p params) (outcome, error) {
 	if to := p.text("url"); to != nil {
 		target = url.QueryEscape(*to)
 	}
-	return outcome{members: object{{"url", "https://open.weixin.qq.com/connect/oauth2/authorize?appid=" + id + "&redirect_uri=" + target +
-		"&response_type=code&scope=snsapi_base&state=" + p.known("state") + "&connect_redirect=1#wechat_redirect"}}}, nil
+	url := "https://open.weixin.qq.com/connect/oauth2/authorize?appid=" + id + "&redirect_uri=" + target +
+		"&response_type=code&scope=snsapi_base&state=" + p.known("state") + "&connect_redirect=1#wechat_redirect"
+	return outcome{members: object{{"url", url}}}, nil
 }
 
 // wxAccessToken knows every code once.

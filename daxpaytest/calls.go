@@ -19,7 +19,8 @@ type call struct {
 	early bool
 	// current says that the rules are those of 2.0.8.
 	current bool
-	// unregistered says that the gateway as installed does not know the call by its own table: it is refused before it is read.
+	// unregistered says that the gateway as installed does not know the call by its own table: it is refused before it
+	// is read.
 	unregistered bool
 }
 
@@ -81,7 +82,8 @@ func callsOf(v daxpay.GatewayVersion) map[string]*call {
 	return byPath
 }
 
-// makeOlder takes away what only 2.0.8 has: limits of lengths, the check of the IP address, the random number, and some names.
+// makeOlder takes away what only 2.0.8 has: limits of lengths, the check of the IP address, the random number, and some
+// names.
 func (c *call) makeOlder(v daxpay.GatewayVersion) {
 	older := func(class string) string {
 		return strings.ReplaceAll(class, "cn.daxpay.single.core.", "cn.daxpay.single.")
@@ -115,7 +117,8 @@ const (
 
 // method is how the gateway's texts print a method.
 func method(name, result, param string) string {
-	return "cn.daxpay.single.core.result.DaxResult<" + coreClass + "result." + result + "> cn.daxpay.single.gateway.controller." +
+	return "cn.daxpay.single.core.result.DaxResult<" + coreClass + "result." + result +
+		"> cn.daxpay.single.gateway.controller." +
 		name + "(" + paramClass + param + ")"
 }
 
@@ -179,9 +182,11 @@ func receiverFields(r rule) []field {
 }
 
 func calls208() []*call {
-	token := newCall("/unipay/assist/getWxAccessToken", "UniPayAssistController.getWxAccessToken", "assist.WxAccessTokenParam",
+	token := newCall("/unipay/assist/getWxAccessToken", "UniPayAssistController.getWxAccessToken",
+		"assist.WxAccessTokenParam",
 		"assist.WxAccessTokenResult", (*Gateway).wxAccessToken, limited("code", 64, "微信认证code不可超过100位"))
-	token.method = strings.Replace(token.method, "cn.daxpay.single.core.result.DaxResult", "cn.bootx.platform.common.core.rest.ResResult", 1)
+	token.method = strings.Replace(token.method, "cn.daxpay.single.core.result.DaxResult",
+		"cn.bootx.platform.common.core.rest.ResResult", 1)
 	return []*call{
 		newCall("/unipay/pay", "UniPayController.pay", "payment.pay.PayParam", "pay.PayResult",
 			(*Gateway).pay, payFields()...).atBeginning(),
@@ -191,7 +196,8 @@ func calls208() []*call {
 			(*Gateway).cancelPayment, paymentFields()...).atBeginning(),
 		newCall("/unipay/refund", "UniPayController.refund", "payment.refund.RefundParam", "pay.RefundResult",
 			(*Gateway).refund, refundCallFields()...),
-		newCall("/unipay/transfer", "UniPayController.transfer", "payment.transfer.TransferParam", "transfer.TransferResult",
+		newCall("/unipay/transfer", "UniPayController.transfer", "payment.transfer.TransferParam",
+			"transfer.TransferResult",
 			(*Gateway).transfer,
 			limited("bizTransferNo", 100, "商户转账号不可超过100位").must(notNull, "商户转账号必填"),
 			limited("channel", 20, "支付通道不可超过20位").must(notNull, "支付通道必填"),
@@ -208,26 +214,31 @@ func calls208() []*call {
 			"allocation.AllocationResult", (*Gateway).startAllocation, allocationFields()...),
 		newCall("/unipay/allocation/finish", "UniAllocationController.finish", "payment.allocation.AllocFinishParam",
 			"allocation.AllocationResult", (*Gateway).finishAllocation, unlimited("bizAllocNo"), unlimited("allocNo")),
-		newCall("/unipay/allocation/receiver/add", "UniAllocationController.receiverAdd", "payment.allocation.AllocReceiverAddParam",
+		newCall("/unipay/allocation/receiver/add", "UniAllocationController.receiverAdd",
+			"payment.allocation.AllocReceiverAddParam",
 			"allocation.AllocReceiverAddResult", (*Gateway).addReceiver, receiverFields(notBlank)...),
 		newCall("/unipay/allocation/receiver/remove", "UniAllocationController.receiverRemove",
-			"payment.allocation.AllocReceiverRemoveParam", "allocation.AllocReceiverRemoveResult", (*Gateway).removeReceiver,
+			"payment.allocation.AllocReceiverRemoveParam", "allocation.AllocReceiverRemoveResult",
+			(*Gateway).removeReceiver,
 			receiverFields(notBlank)[0]),
 		newCall("/unipay/sync/pay", "UniPaySyncController.pay", "payment.pay.PaySyncParam", "sync.PaySyncResult",
 			(*Gateway).syncPay, paymentFields()...),
-		newCall("/unipay/sync/refund", "UniPaySyncController.refund", "payment.refund.RefundSyncParam", "sync.RefundSyncResult",
+		newCall("/unipay/sync/refund", "UniPaySyncController.refund", "payment.refund.RefundSyncParam",
+			"sync.RefundSyncResult",
 			(*Gateway).syncRefund, refundFields()...),
 		newCall("/unipay/sync/transfer", "UniPaySyncController.transfer", "payment.transfer.TransferSyncParam",
 			"sync.TransferSyncResult", (*Gateway).syncTransfer, transferFields()...),
 		newCall("/unipay/sync/allocation", "UniPaySyncController.allocation", "payment.allocation.AllocSyncParam",
 			"sync.AllocSyncResult", (*Gateway).syncAllocation,
 			limited("allocNo", 32, "分账号不可超过32位"), limited("bizAllocNo", 100, "商户分账号不可超过100位")),
-		newCall("/unipay/query/payOrder", "UniQueryController.queryPayOrder", "payment.pay.QueryPayParam", "order.PayOrderResult",
+		newCall("/unipay/query/payOrder", "UniQueryController.queryPayOrder", "payment.pay.QueryPayParam",
+			"order.PayOrderResult",
 			(*Gateway).queryPay, limited("orderNo", 32, "支付订单号不可超过32位"),
 			limited("bizOrderNoeNo", 100, "商户支付订单号不可超过100位")),
 		newCall("/unipay/query/refundOrder", "UniQueryController.queryRefundOrder", "payment.refund.QueryRefundParam",
 			"order.RefundOrderResult", (*Gateway).queryRefund, refundFields()...),
-		newCall("/unipay/query/transferOrder", "UniQueryController.transferOrder", "payment.transfer.QueryTransferParam",
+		newCall("/unipay/query/transferOrder", "UniQueryController.transferOrder",
+			"payment.transfer.QueryTransferParam",
 			"order.TransferOrderResult", (*Gateway).queryTransfer, transferFields()...),
 		newCall("/unipay/query/allocationOrder", "UniQueryController.queryAllocationOrder",
 			"payment.allocation.QueryAllocOrderParam", "order.AllocOrderResult", (*Gateway).queryAllocation,
@@ -285,12 +296,14 @@ func calls206() []*call {
 		case "/unipay/allocation/start":
 			c.path, c.run = "/unipay/allocation", (*Gateway).startAllocationOf206
 			c.fields = append([]field{
-				unlimited("bizAllocNo").required("商户分账单号不可为空"), unlimited("description"), {name: "allocationGroupId", kind: integer},
+				unlimited("bizAllocNo").required("商户分账单号不可为空"), unlimited("description"),
+				{name: "allocationGroupId", kind: integer},
 			}, paymentFields()...)
 		case "/unipay/allocation/finish":
 			c.path, c.run, c.unregistered = "/unipay/allocationFinish", (*Gateway).finishAllocationOf206, true
 			c.fields = []field{unlimited("orderId"), unlimited("allocNo")}
-		case "/unipay/pay", "/unipay/close", "/unipay/refund", "/unipay/assist/getWxAuthUrl", "/unipay/assist/getWxAccessToken":
+		case "/unipay/pay", "/unipay/close", "/unipay/refund", "/unipay/assist/getWxAuthUrl",
+			"/unipay/assist/getWxAccessToken":
 		default:
 			continue
 		}

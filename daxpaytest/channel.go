@@ -3,6 +3,7 @@ package daxpaytest
 import (
 	"context"
 	"slices"
+	"sync"
 	"time"
 )
 
@@ -25,9 +26,9 @@ const (
 	OpReceiverRemove   Operation = "receiver remove"
 )
 
-// Channel is the payment channel behind the gateway, such as Alipay, and what its users do. If a test says nothing it does what it is
-// asked to: it does not know a payment until the user acts, but has the money of a barcode payment at once; it refunds and pays out at
-// once; it keeps shares of an allocation pending.
+// Channel is the payment channel behind the gateway, such as Alipay, and what its users do. If a test says nothing it
+// does what it is asked to: it does not know a payment until the user acts, but has the money of a barcode payment at
+// once; it refunds and pays out at once; it keeps shares of an allocation pending.
 //
 // The methods about an order take a number of the gateway or of the merchant, and tell whether there is such an order.
 type Channel struct{ g *Gateway }
@@ -116,8 +117,8 @@ var acted = answer{ok: true}
 
 func refusal(code, msg string) answer { return answer{subCode: code, subMsg: msg} }
 
-// ask asks the channel. act is what it does unless it refuses or breaks; later says that it will do so later. The gateway's mutex is
-// free while the channel takes its time.
+// ask asks the channel. act is what it does unless it refuses or breaks; later says that it will do so later. The
+// gateway's mutex is free while the channel takes its time.
 func (g *Gateway) ask(op Operation, act func(later bool) answer) (answer, error) {
 	m := g.channel.Modes[op]
 	var a answer
@@ -187,11 +188,14 @@ func (c *Channel) set(op Operation, m mode) {
 }
 
 // Held is an answer that the channel keeps back.
-type Held struct{ reached, released chan struct{} }
+type Held struct {
+	reached, released chan struct{}
+	release           sync.Once
+}
 
 // Holds makes the channel do the next operation of a kind, but keep its answer back until Release.
 func (c *Channel) Holds(op Operation) *Held {
-	h := &Held{make(chan struct{}), make(chan struct{})}
+	h := &Held{reached: make(chan struct{}), released: make(chan struct{})}
 	c.g.mu.Lock()
 	defer c.g.mu.Unlock()
 	c.g.holds[op] = append(c.g.holds[op], h)
@@ -208,8 +212,8 @@ func (h *Held) Reached(ctx context.Context) error {
 	}
 }
 
-// Release lets the channel answer. Call it once.
-func (h *Held) Release() { close(h.released) }
+// Release lets the channel answer.
+func (h *Held) Release() { h.release.Do(func() { close(h.released) }) }
 
 // trade is what the channel knows of a payment; it begins to know it if it is to be in a state.
 func (g *Gateway) trade(p *payment) *trade {
@@ -260,8 +264,8 @@ func (c *Channel) becomes(number, state string) bool {
 // Waits says that the user has opened the payment, and has not paid yet.
 func (c *Channel) Waits(number string) bool { return c.becomes(number, tradeWaiting) }
 
-// Pays says that the user pays, whatever the gateway thinks of the payment. The gateway learns of it by a sync, or when the channel
-// Tells.
+// Pays says that the user pays, whatever the gateway thinks of the payment. The gateway learns of it by a sync, or when
+// the channel Tells.
 func (c *Channel) Pays(number string) bool { return c.becomes(number, tradePaid) }
 
 // Finishes says that the payment is paid, and that no refund is possible any more.
@@ -280,8 +284,8 @@ func (c *Channel) Forgets(number string) bool {
 	return c.about(number, func(p *payment) { delete(c.g.channel.Trades, p.OrderNo) })
 }
 
-// Tells is the channel's own message to the gateway about the payment as it is, the callback. When it makes a payment a success,
-// 2.0.8 sends no notice of that, and older gateways do.
+// Tells is the channel's own message to the gateway about the payment as it is, the callback. When it makes a payment a
+// success, 2.0.8 sends no notice of that, and older gateways do.
 func (c *Channel) Tells(number string) bool { return c.about(number, c.g.payCallback) }
 
 // Refunds says that a refund that the channel has taken is now done.
@@ -313,8 +317,8 @@ var (
 // Failed is the result of a share that the channel could not pay.
 func Failed(code, msg string) Result { return Result{"fail", code, msg} }
 
-// Allocates says what became of the shares of an allocation, in the order in which the gateway sent them to the channel: the receiver
-// that was added last comes first.
+// Allocates says what became of the shares of an allocation, in the order in which the gateway sent them to the
+// channel: the receiver that was added last comes first.
 func (c *Channel) Allocates(number string, results ...Result) bool {
 	c.g.mu.Lock()
 	defer c.g.mu.Unlock()

@@ -19,7 +19,9 @@ import (
 var start = time.Date(2026, 11, 28, 4, 5, 6, 0, time.UTC)
 
 func qrcode(no string) *param.PayParam {
-	return &param.PayParam{BizOrderNo: no, Title: "shoes", Channel: model.ChannelAli, Method: model.MethodQRCode, Amount: 100}
+	return &param.PayParam{
+		BizOrderNo: no, Title: "shoes", Channel: model.ChannelAli, Method: model.MethodQRCode, Amount: 100,
+	}
 }
 
 // shop is a merchant's address for notices. It hands each on before it replies.
@@ -72,7 +74,8 @@ func TestPaysAfterItWasClosed(t *testing.T) {
 // 2.0.8 sends no notice of the usual case, a QR code that is paid; older gateways do.
 func TestTells(t *testing.T) {
 	ctx := context.Background()
-	for version, want := range map[daxpay.GatewayVersion]int{daxpay.GatewayV208: 0, daxpay.GatewayV207: 1, daxpay.GatewayV206: 1} {
+	notices := map[daxpay.GatewayVersion]int{daxpay.GatewayV208: 0, daxpay.GatewayV207: 1, daxpay.GatewayV206: 1}
+	for version, want := range notices {
 		t.Run(string(version), func(t *testing.T) {
 			url, notices := shop(t, received)
 			gw := daxpaytest.Start(t, daxpaytest.WithVersion(version))
@@ -219,7 +222,8 @@ func TestNoticesAreSentAgain(t *testing.T) {
 func TestNoticesStayHere(t *testing.T) {
 	ctx := context.Background()
 	gw := daxpaytest.Start(t)
-	for _, url := range []string{"https://shop.example.com/notify", "nonsense", "http://[::1", "%zz", "http://127.0.0.1:1/"} {
+	urls := []string{"https://shop.example.com/notify", "nonsense", "http://[::1", "%zz", "http://127.0.0.1:1/"}
+	for _, url := range urls {
 		pay := qrcode("A" + url)
 		pay.Method, pay.NotifyURL = model.MethodBarCode, url
 		_, err := gw.Client().Pay(ctx, pay)

@@ -1,22 +1,25 @@
-// Package daxpaytest is a DaxPay gateway inside the test process, on a loopback address, together with the payment channel behind it:
-// for tests of code that uses package daxpay, and for trying it out. It answers every call as a real gateway does, which
-// TestConformance proves against recordings of real ones. A test says what the users and the channel do:
+// Package daxpaytest is a DaxPay gateway inside the test process, on a loopback address, together with the payment
+// channel behind it: for tests of code that uses package daxpay, and for trying it out. It answers every call as a real
+// gateway does, which TestConformance proves against recordings of real ones. A test says what the users and the
+// channel do:
 //
 //	gw := daxpaytest.Start(t)
 //	client := gw.Client()
-//	client.Pay(ctx, &param.PayParam{BizOrderNo: "A1", Title: "shoes", Channel: model.ChannelAli, Method: model.MethodQRCode, Amount: 100})
+//	client.Pay(ctx, &param.PayParam{
+//		BizOrderNo: "A1", Title: "shoes", Channel: model.ChannelAli, Method: model.MethodQRCode, Amount: 100,
+//	})
 //	gw.Channel().Pays("A1") // the gateway does not know yet
 //	client.SyncPay(ctx, &param.PaySyncParam{BizOrderNo: "A1"})
 //
-// A channel can refuse, break, answer too late, or keep its answer back: see Channel. What the operator sets is in Settings. A test
-// that is not about how an order came about sets it: see SetPayment.
+// A channel can refuse, break, answer too late, or keep its answer back: see Channel. What the operator sets is in
+// Settings. A test that is not about how an order came about sets it: see SetPayment.
 //
-// The gateway speaks as one of the releases 2.0.6 to 2.0.8 does; of 2.0.5 it has the two syncs. It computes signatures independently of
-// package daxpay. It sends notices by itself, to this machine only unless it is told otherwise. A Gateway is also an http.Handler: a
-// test that needs faults of the line puts a handler of its own in front of it.
+// The gateway speaks as one of the releases 2.0.6 to 2.0.8 does; of 2.0.5 it has the two syncs. It computes signatures
+// independently of package daxpay. It sends notices by itself, to this machine only unless it is told otherwise. A
+// Gateway is also an http.Handler: a test that needs faults of the line puts a handler of its own in front of it.
 //
-// It does not have: the channels WeChat and UnionPay in any detail, reconciliation, the timed jobs but for the one that sends notices
-// again, the console, and the callbacks of channels as HTTP.
+// It does not have: the channels WeChat and UnionPay in any detail, reconciliation, the timed jobs but for the one that
+// sends notices again, the console, and the callbacks of channels as HTTP.
 package daxpaytest
 
 import (
@@ -109,7 +112,8 @@ func New(options ...Option) *Gateway {
 	return g
 }
 
-// Start is New for tests: the gateway closes when the test ends, and the test fails if no client can be made for the options.
+// Start is New for tests: the gateway closes when the test ends, and the test fails if no client can be made for the
+// options.
 func Start(tb TB, options ...Option) *Gateway {
 	tb.Helper()
 	g := New(options...)
@@ -120,8 +124,8 @@ func Start(tb TB, options ...Option) *Gateway {
 	return g
 }
 
-// ChangeSecret gives the gateway another secret from now on. Notices that were signed before stay as they are, as those of a real
-// gateway do.
+// ChangeSecret gives the gateway another secret from now on. Notices that were signed before stay as they are, as those
+// of a real gateway do.
 func (g *Gateway) ChangeSecret(secret string) { g.secret.Store(&secret) }
 
 func (g *Gateway) currentSecret() string { return *g.secret.Load() }
@@ -161,8 +165,8 @@ func (g *Gateway) Config() daxpay.Config {
 	}
 }
 
-// Client is a client for this gateway. If the options are such that no client can be made, every call of it is ErrConfig;
-// daxpay.New(g.Config()) tells why.
+// Client is a client for this gateway. If the options are such that no client can be made, every call of it is
+// ErrConfig; daxpay.New(g.Config()) tells why.
 func (g *Gateway) Client() *daxpay.Client {
 	client, err := daxpay.New(g.Config())
 	if err != nil {

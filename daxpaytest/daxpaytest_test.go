@@ -55,24 +55,34 @@ func TestChecksRequestsAsTheGatewayDoes(t *testing.T) {
 		members string
 		code    float64
 	}{
-		"good":                            {daxpay.GatewayV208, "/unipay/sync/pay", at(0) + `,"orderNo":"P1","nonceStr":"n"`, 0},
-		"both numbers, the first counts":  {daxpay.GatewayV208, "/unipay/sync/pay", at(0) + `,"orderNo":"P1","bizOrderNo":"nonsense"`, 0},
-		"an empty number hides the other": {daxpay.GatewayV208, "/unipay/sync/pay", at(0) + `,"orderNo":"","bizOrderNo":"B1"`, 1},
-		"no number":                       {daxpay.GatewayV208, "/unipay/sync/pay", at(0), 1},
-		"number null":                     {daxpay.GatewayV208, "/unipay/sync/pay", at(0) + `,"orderNo":null`, 1},
-		"number too long":                 {daxpay.GatewayV208, "/unipay/sync/pay", at(0) + `,"orderNo":"123456789012345678901234567890123"`, 10006},
-		"no time":                         {daxpay.GatewayV208, "/unipay/sync/pay", `"orderNo":"P1"`, 10006},
-		"10 s old":                        {daxpay.GatewayV208, "/unipay/sync/pay", at(-10) + `,"orderNo":"P1"`, 0},
-		"11 s old":                        {daxpay.GatewayV208, "/unipay/sync/pay", at(-11) + `,"orderNo":"P1"`, 10006},
-		"60 s ahead":                      {daxpay.GatewayV208, "/unipay/sync/pay", at(60) + `,"orderNo":"P1"`, 0},
-		"61 s ahead":                      {daxpay.GatewayV208, "/unipay/sync/pay", at(61) + `,"orderNo":"P1"`, 10006},
-		"old, for 2.0.7":                  {daxpay.GatewayV207, "/unipay/sync/pay", at(-1000) + `,"orderNo":"P1"`, 0},
-		"unknown member":                  {daxpay.GatewayV208, "/unipay/sync/pay", at(0) + `,"orderNo":"P1","x":1`, 20052},
-		"unknown member that is null":     {daxpay.GatewayV208, "/unipay/sync/pay", at(0) + `,"orderNo":"P1","x":null`, 0},
-		"nonce, for 2.0.7":                {daxpay.GatewayV207, "/unipay/sync/pay", at(0) + `,"orderNo":"P1","nonceStr":"n"`, 20000},
-		"old name, for 2.0.8":             {daxpay.GatewayV208, "/unipay/allocation/finish", at(0) + `,"allocationNo":"A1"`, 20052},
-		"old name, for 2.0.7":             {daxpay.GatewayV207, "/unipay/allocation/finish", at(0) + `,"allocationNo":"A1"`, 0},
-		"new name, for 2.0.7":             {daxpay.GatewayV207, "/unipay/allocation/finish", at(0) + `,"allocNo":"A1"`, 20000},
+		"good": {daxpay.GatewayV208, "/unipay/sync/pay",
+			at(0) + `,"orderNo":"P1","nonceStr":"n"`, 0},
+		"both numbers, the first counts": {daxpay.GatewayV208, "/unipay/sync/pay",
+			at(0) + `,"orderNo":"P1","bizOrderNo":"nonsense"`, 0},
+		"an empty number hides the other": {daxpay.GatewayV208, "/unipay/sync/pay",
+			at(0) + `,"orderNo":"","bizOrderNo":"B1"`, 1},
+		"no number":   {daxpay.GatewayV208, "/unipay/sync/pay", at(0), 1},
+		"number null": {daxpay.GatewayV208, "/unipay/sync/pay", at(0) + `,"orderNo":null`, 1},
+		"number too long": {daxpay.GatewayV208, "/unipay/sync/pay",
+			at(0) + `,"orderNo":"123456789012345678901234567890123"`, 10006},
+		"no time":        {daxpay.GatewayV208, "/unipay/sync/pay", `"orderNo":"P1"`, 10006},
+		"10 s old":       {daxpay.GatewayV208, "/unipay/sync/pay", at(-10) + `,"orderNo":"P1"`, 0},
+		"11 s old":       {daxpay.GatewayV208, "/unipay/sync/pay", at(-11) + `,"orderNo":"P1"`, 10006},
+		"60 s ahead":     {daxpay.GatewayV208, "/unipay/sync/pay", at(60) + `,"orderNo":"P1"`, 0},
+		"61 s ahead":     {daxpay.GatewayV208, "/unipay/sync/pay", at(61) + `,"orderNo":"P1"`, 10006},
+		"old, for 2.0.7": {daxpay.GatewayV207, "/unipay/sync/pay", at(-1000) + `,"orderNo":"P1"`, 0},
+		"unknown member": {daxpay.GatewayV208, "/unipay/sync/pay", at(0) + `,"orderNo":"P1","x":1`,
+			20052},
+		"unknown member that is null": {daxpay.GatewayV208, "/unipay/sync/pay",
+			at(0) + `,"orderNo":"P1","x":null`, 0},
+		"nonce, for 2.0.7": {daxpay.GatewayV207, "/unipay/sync/pay",
+			at(0) + `,"orderNo":"P1","nonceStr":"n"`, 20000},
+		"old name, for 2.0.8": {daxpay.GatewayV208, "/unipay/allocation/finish",
+			at(0) + `,"allocationNo":"A1"`, 20052},
+		"old name, for 2.0.7": {daxpay.GatewayV207, "/unipay/allocation/finish",
+			at(0) + `,"allocationNo":"A1"`, 0},
+		"new name, for 2.0.7": {daxpay.GatewayV207, "/unipay/allocation/finish",
+			at(0) + `,"allocNo":"A1"`, 20000},
 	} {
 		t.Run(name, func(t *testing.T) {
 			gw := daxpaytest.Start(t, daxpaytest.WithVersion(tt.version), daxpaytest.WithClock(clock))
@@ -115,7 +125,8 @@ func TestRefusesWhatIsNotARequest(t *testing.T) {
 
 func TestState(t *testing.T) {
 	ctx := context.Background()
-	gw := daxpaytest.New(daxpaytest.WithSecret("another"), daxpaytest.WithSignType(daxpay.MD5), daxpaytest.WithVersion(daxpay.GatewayAuto), daxpaytest.WithClock(nil))
+	gw := daxpaytest.New(daxpaytest.WithSecret("another"), daxpaytest.WithSignType(daxpay.MD5),
+		daxpaytest.WithVersion(daxpay.GatewayAuto), daxpaytest.WithClock(nil))
 	defer gw.Close()
 	kit := gw.Client()
 
@@ -171,7 +182,10 @@ func TestStart(t *testing.T) {
 	_, err = http.Get(gw.URL()) //nolint:noctx,bodyclose // a test
 	require.Error(t, err)
 
-	for _, options := range [][]daxpaytest.Option{{daxpaytest.WithSecret(" ")}, {daxpaytest.WithVersion("1.0")}, {daxpaytest.WithSignType("x")}} {
+	for _, option := range []daxpaytest.Option{
+		daxpaytest.WithSecret(" "), daxpaytest.WithVersion("1.0"), daxpaytest.WithSignType("x"),
+	} {
+		options := []daxpaytest.Option{option}
 		tb = &fakeTB{}
 		gw = daxpaytest.Start(tb, options...)
 		require.Contains(t, tb.fatal, "daxpay: Config.")

@@ -17,7 +17,9 @@ func Example() {
 	defer gw.Close()
 	client, ctx := gw.Client(), context.Background()
 
-	pay := &param.PayParam{BizOrderNo: "A1", Title: "shoes", Channel: model.ChannelAli, Method: model.MethodQRCode, Amount: 29900}
+	pay := &param.PayParam{
+		BizOrderNo: "A1", Title: "shoes", Channel: model.ChannelAli, Method: model.MethodQRCode, Amount: 29900,
+	}
 	res, err := client.Pay(ctx, pay)
 	if err != nil {
 		fmt.Println(err)

@@ -21,8 +21,8 @@ type Request struct {
 	Method string
 	Path   string
 	Body   []byte
-	// Code is the gateway's answer: 0 if it did what was asked, else the outer code or the one of the business. It is 500, or 404, for
-	// a path that the gateway does not have.
+	// Code is the gateway's answer: 0 if it did what was asked, else the outer code or the one of the business. It is
+	// 500, or 404, for a path that the gateway does not have.
 	Code int
 }
 
@@ -84,7 +84,7 @@ func write(w http.ResponseWriter, status int, body []byte) {
 	if f, ok := w.(http.Flusher); ok {
 		f.Flush()
 	}
-	_, _ = w.Write(body)
+	_, _ = w.Write(body) //nolint:gosec // it is JSON, and says so
 }
 
 func (g *Gateway) remember(seen Request) {
@@ -135,7 +135,7 @@ func accepted(headers []string) media {
 	return m
 }
 
-// notAcceptable is the answer to a client that does not accept JSON. The call has run.
+// notAcceptable answers a client that does not accept JSON. The call has run.
 func notAcceptable(w http.ResponseWriter, _ *http.Request, now time.Time, accepts media) {
 	if accepts.html {
 		page(w, now, http.StatusNotAcceptable)
@@ -148,9 +148,10 @@ func notAcceptable(w http.ResponseWriter, _ *http.Request, now time.Time, accept
 // page is the page about an error.
 func page(w http.ResponseWriter, now time.Time, status int) {
 	w.Header().Set("Content-Type", "text/html;charset=UTF-8")
-	write(w, status, fmt.Appendf(nil, "<html><body><h1>Whitelabel Error Page</h1><p>This application has no explicit mapping for /error, "+
-		"so you are seeing this as a fallback.</p><div id='created'>%s</div><div>There was an unexpected error (type=%s, status=%d)."+
-		"</div></body></html>", now.Format("Mon Jan 02 15:04:05 CST 2006"), http.StatusText(status), status))
+	write(w, status, fmt.Appendf(nil, "<html><body><h1>Whitelabel Error Page</h1>"+
+		"<p>This application has no explicit mapping for /error, so you are seeing this as a fallback.</p>"+
+		"<div id='created'>%s</div><div>There was an unexpected error (type=%s, status=%d).</div></body></html>",
+		now.Format("Mon Jan 02 15:04:05 CST 2006"), http.StatusText(status), status))
 }
 
 // noSuchPath answers for a path that the gateway does not have, and returns the status.
@@ -188,7 +189,8 @@ type contentType struct {
 
 // charsets are those that the gateway knows, of which it makes no use.
 var charsets = []string{
-	"utf-8", "utf8", "utf-16", "utf-16be", "utf-16le", "utf-32", "us-ascii", "ascii", "iso-8859-1", "latin1", "windows-1252", "gbk", "gb2312",
+	"utf-8", "utf8", "utf-16", "utf-16be", "utf-16le", "utf-32", "us-ascii", "ascii", "iso-8859-1", "latin1",
+	"windows-1252", "gbk", "gb2312",
 	"gb18030", "big5", "shift_jis", "euc-jp", "euc-kr",
 }
 
@@ -198,7 +200,8 @@ func contentTypeOf(r *http.Request) contentType {
 		return contentType{absent: true}
 	}
 	kind, attributes, err := mime.ParseMediaType(header)
-	if err != nil && kind == "" || attributes["charset"] != "" && !slices.Contains(charsets, strings.ToLower(attributes["charset"])) {
+	if err != nil && kind == "" ||
+		attributes["charset"] != "" && !slices.Contains(charsets, strings.ToLower(attributes["charset"])) {
 		return contentType{}
 	}
 	main, sub, _ := strings.Cut(kind, "/")
@@ -211,10 +214,18 @@ func contentTypeOf(r *http.Request) contentType {
 	return contentType{json: main == "application" && (sub == "json" || strings.HasSuffix(sub, "+json"))}
 }
 
-// answer checks in the order in which the gateway does: can it be read, is the call switched on, are the members right, the signature,
-// the time. Then the call runs.
+// answer checks in the order in which the gateway does: can it be read, is the call switched on, are the members right,
+// the signature, the time. Then the call runs.
 func (g *Gateway) answer(c *call, old legacyCall, kind contentType, body []byte) (int, object) {
 	trace := g.traceID()
+	if g.version == "2.0.6" { // it looks at the switches before it reads the request
+		switch set := g.Settings(); {
+		case c.unregistered && !set.FinishRegistered:
+			return failed(fault(codeNotThere, textNoInterface), trace)
+		case set.Disabled[c.path]:
+			return failed(fault(codeUnclassified, textNotEnabled), trace)
+		}
+	}
 	switch {
 	case kind.complaint != "":
 		return failed(fault(codeSystem, kind.complaint), trace)
@@ -224,9 +235,6 @@ func (g *Gateway) answer(c *call, old legacyCall, kind contentType, body []byte)
 		return g.answerLegacy(old, body, trace)
 	}
 	began := g.now()
-	if c.unregistered && !g.Settings().FinishRegistered {
-		return failed(fault(codeNotThere, textNoInterface), trace)
-	}
 	p, err := c.decode(body)
 	if err != nil {
 		return failed(err, trace)
@@ -241,7 +249,8 @@ func (g *Gateway) answer(c *call, old legacyCall, kind contentType, body []byte)
 		err = fault(codeUnclassified, textWrongResult)
 	}
 	if (err == nil || isBusiness(err)) && !g.canSign() {
-		err = byVersion(g, fault(codeValidation, textValidation+textCannotSign), fault(codeUnclassified, textCannotSign))
+		err = byVersion(g, fault(codeValidation, textValidation+textCannotSign),
+			fault(codeUnclassified, textCannotSign))
 	}
 	made := g.now()
 	if err == nil && c.early {
@@ -294,7 +303,8 @@ func (g *Gateway) canSign() bool {
 
 // sealed signs an outcome and puts it into the envelope.
 func (g *Gateway) sealed(code int, result outcome, made time.Time, trace string) object {
-	data := append(object{{"code", number(code)}, {"msg", nullable(result.msg)}, {"resTime", number(made.Unix())}, {"sign", nil}}, result.members...)
+	data := append(object{{"code", number(code)}, {"msg", nullable(result.msg)}, {"resTime", number(made.Unix())},
+		{"sign", nil}}, result.members...)
 	data[3].Value = peer.Sign(data, string(g.settings.SignType), g.currentSecret(), g.zone)
 	return object{{"msg", "success"}, {"code", number(codeOK)}, {"data", data}, {"traceId", trace}}
 }

@@ -112,9 +112,11 @@ func (r *reader) unexpected(what string) error {
 	name := fmt.Sprintf("'%c' (code %d", c, c)
 	switch {
 	case c < ' ':
-		return r.fail(r.pos+1, "Illegal character ((CTRL-CHAR, code %d)): only regular white space (\\r, \\n, \\t) is allowed between tokens", c)
+		return r.fail(r.pos+1, "Illegal character ((CTRL-CHAR, code %d)): "+
+			"only regular white space (\\r, \\n, \\t) is allowed between tokens", c)
 	case c == '/':
-		what = "maybe a (non-standard) comment? (not recognized as one since Feature 'ALLOW_COMMENTS' not enabled for parser)"
+		what = "maybe a (non-standard) comment? " +
+			"(not recognized as one since Feature 'ALLOW_COMMENTS' not enabled for parser)"
 	case c > 255:
 		name += fmt.Sprintf(" / 0x%x", c)
 	}
@@ -216,7 +218,8 @@ func (r *reader) object() ([]member, error) {
 	}
 }
 
-// member reads the value of a member. What is wrong with a known member of the body is found, and told, as the body is read.
+// member reads the value of a member. What is wrong with a known member of the body is found, and told, as the body is
+// read.
 func (r *reader) member(name string) (member, error) {
 	if r.depth > 1 || r.take == nil {
 		v, err := r.read()
@@ -286,7 +289,8 @@ func (r *reader) next(closing byte, kind, ended string, start int) (bool, error)
 		r.pos++
 		return false, nil
 	case '}', ']':
-		return false, r.fail(r.pos+1, "Unexpected close marker '%c': expected '%c' (for %s starting at %s)", c, closing, kind, r.place(start))
+		return false, r.fail(r.pos+1, "Unexpected close marker '%c': expected '%c' (for %s starting at %s)", c,
+			closing, kind, r.place(start))
 	}
 	return false, r.unexpected("was expecting comma to separate " + kind + " entries")
 }
@@ -317,7 +321,8 @@ func (r *reader) text(what string) (string, error) {
 			if what == "field name" {
 				kind = "name"
 			}
-			return "", r.fail(r.pos+1, "Illegal unquoted character ((CTRL-CHAR, code %d)): has to be escaped using backslash to be included in %s", c, kind)
+			return "", r.fail(r.pos+1, "Illegal unquoted character ((CTRL-CHAR, code %d)): "+
+				"has to be escaped using backslash to be included in %s", c, kind)
 		default:
 			char, size := utf8.DecodeRune(r.data[r.pos:])
 			if char == utf8.RuneError && size == 1 {
@@ -343,7 +348,7 @@ func plain(s []byte) bool {
 // badUTF8 tells which of the bytes at pos is the wrong one.
 func (r *reader) badUTF8() error {
 	c := r.data[r.pos]
-	length := 0
+	var length int
 	switch {
 	case c&0xE0 == 0xC0:
 		length = 2
@@ -388,7 +393,7 @@ func (r *reader) escape() (uint16, error) {
 		if err != nil {
 			return 0, r.unexpected("expected a hex-digit for character escape sequence")
 		}
-		unit = unit<<4 | uint16(digit) //nolint:gosec // one hexadecimal digit
+		unit = unit<<4 | uint16(digit)
 		r.pos++
 	}
 	return unit, nil
@@ -450,7 +455,8 @@ func (r *reader) word() (any, error) {
 	}
 	switch word := string(r.data[start:r.pos]); word {
 	case "NaN", "INF", "Infinity":
-		return nil, r.fail(r.pos, "Non-standard token '%s': enable JsonParser.Feature.ALLOW_NON_NUMERIC_NUMBERS to allow", word)
+		return nil, r.fail(r.pos, "Non-standard token '%s': "+
+			"enable JsonParser.Feature.ALLOW_NON_NUMERIC_NUMBERS to allow", word)
 	case "true":
 		return true, nil
 	case "false":
@@ -496,9 +502,11 @@ func noInstance(class string, v value) *unreadable {
 	e := &unreadable{class: mismatchException, at: v.at}
 	switch x := v.any.(type) {
 	case []value:
-		e.text = fmt.Sprintf("Cannot deserialize value of type `%s` from Array value (token `JsonToken.%s`)", class, tokenOfArray)
+		e.text = fmt.Sprintf("Cannot deserialize value of type `%s` from Array value (token `JsonToken.%s`)", class,
+			tokenOfArray)
 	case []member:
-		e.text = fmt.Sprintf("Cannot deserialize value of type `%s` from Object value (token `JsonToken.%s`)", class, tokenOfObject)
+		e.text = fmt.Sprintf("Cannot deserialize value of type `%s` from Object value (token `JsonToken.%s`)", class,
+			tokenOfObject)
 	case string:
 		e.text = fmt.Sprintf(constructorMissing, class, "String", fmt.Sprintf("String value ('%s')", x))
 		if x == "" {
@@ -513,7 +521,8 @@ func noInstance(class string, v value) *unreadable {
 }
 
 func noEmpty(class string) string {
-	return fmt.Sprintf("Cannot coerce empty String (\"\") to `%s` value (but could if coercion was enabled using `CoercionConfig`)", class)
+	return fmt.Sprintf("Cannot coerce empty String (\"\") to `%s` value "+
+		"(but could if coercion was enabled using `CoercionConfig`)", class)
 }
 
 func numberKind(n json.Number) string {

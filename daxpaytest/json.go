@@ -8,7 +8,8 @@ import (
 	"unicode/utf8"
 )
 
-// encode writes JSON as the gateway does: characters beyond 16 bits as two escapes in answers, and as they are in notices.
+// encode writes JSON as the gateway does: characters beyond 16 bits as two escapes in answers, and as they are in
+// notices.
 func encode(v any, answer bool) []byte {
 	return appendValue(make([]byte, 0, 512), v, answer)
 }

@@ -42,8 +42,10 @@ func (g *Gateway) answerLegacy(run legacyCall, body []byte, trace string) (int, 
 	if !found {
 		return failed(fault(codeNoSuchTrade, textNoPayment), trace)
 	}
-	data := object{{"gatewayStatus", status}, {"success", true}, {"repair", false}, {"repairOrderNo", nil}, {"errorMsg", nil}}
-	return codeOK, object{{"code", number(codeOK)}, {"msg", "success"}, {"data", data}, {"traceId", trace}, {"sign", ""}}
+	data := object{{"gatewayStatus", status}, {"success", true}, {"repair", false}, {"repairOrderNo", nil},
+		{"errorMsg", nil}}
+	return codeOK, object{{"code", number(codeOK)}, {"msg", "success"}, {"data", data}, {"traceId", trace},
+		{"sign", ""}}
 }
 
 func syncPayOf205(g *Gateway, o object) (string, bool) {

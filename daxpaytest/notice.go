@@ -23,11 +23,14 @@ import (
 const (
 	// noticeTimeout is how long the gateway waits for the reply to a notice.
 	noticeTimeout = 5 * time.Second
-	// resendAfter is when the job sends a notice once more that was not received, and resendAfter206 when that of 2.0.6 does.
+	// resendAfter is when the job sends a notice once more that was not received, and resendAfter206 when that of 2.0.6
+	// does.
 	resendAfter    = 15 * time.Second
 	resendAfter206 = 25 * time.Second
-	// longestURL is the length of the column for the address of a notice: one with a longer address is lost.
-	longestURL = 150
+	// longestURL is the length of the column for the address of a notice, and longestURL207 that of the releases before
+	// 2.0.8: a notice with a longer address is lost.
+	longestURL    = 150
+	longestURL207 = 255
 	// received is the reply that counts.
 	received = "SUCCESS"
 )
@@ -82,7 +85,8 @@ func (g *Gateway) noticeAllocation(a *allocation) {
 // send puts a notice into the queue. It is made and signed when the thread gets to it.
 func (g *Gateway) send(no, bizNo string, to *string, members func() object) {
 	s := &g.sender
-	if s.off || s.mute || to == nil || isBlank(*to) || lengthOf(*to) > longestURL || g.oldest() {
+	longest := byVersion(g, longestURL, longestURL207)
+	if s.off || s.mute || to == nil || isBlank(*to) || lengthOf(*to) > longest || g.oldest() {
 		return
 	}
 	secret, signType := g.currentSecret(), g.settings.SignType
@@ -174,8 +178,8 @@ func byRelease(g *Gateway, of206, later time.Duration) time.Duration {
 	return later
 }
 
-// TimeMoved tells the gateway that its clock has moved, so that it sends the notices that are due again, and gives up on one that has
-// waited too long for its reply. A Clock calls it by itself.
+// TimeMoved tells the gateway that its clock has moved, so that it sends the notices that are due again, and gives up
+// on one that has waited too long for its reply. A Clock calls it by itself.
 func (g *Gateway) TimeMoved() {
 	s := &g.sender
 	s.mu.Lock()
@@ -233,8 +237,8 @@ func (s *sender) stop() {
 	}
 }
 
-// Resend sends the newest notice about a number once more, as the button in the gateway's console does, and tells whether it was
-// received. The error is ErrNoNotice if there was none.
+// Resend sends the newest notice about a number once more, as the button in the gateway's console does, and tells
+// whether it was received. The error is ErrNoNotice if there was none.
 func (g *Gateway) Resend(ctx context.Context, no string) (bool, error) {
 	s := &g.sender
 	s.mu.Lock()
@@ -322,10 +326,10 @@ func readReply(res *http.Response) (string, error) {
 	return string(reply), err
 }
 
-// Notice is the body of the notice about the payment, refund or allocation with that number, the gateway's or the merchant's, whether
-// the gateway sends it by itself or not. It is made and signed when it is first asked for, and then stays the same, whatever becomes of
-// the order's status. Payments have one when they are paid or closed, refunds when they are done or closed, and allocations when their
-// shares have ended: finishing an allocation sends none.
+// Notice is the body of the notice about the payment, refund or allocation with that number, the gateway's or the
+// merchant's, whether the gateway sends it by itself or not. It is made and signed when it is first asked for, and then
+// stays the same, whatever becomes of the order's status. Payments have one when they are paid or closed, refunds when
+// they are done or closed, and allocations when their shares have ended: finishing an allocation sends none.
 func (g *Gateway) Notice(number string) ([]byte, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -345,10 +349,12 @@ func (g *Gateway) notice(no string) ([]byte, string, error) {
 		return *url
 	}
 	if p := g.findPayment(no); p != nil && p.Status != string(model.PayProgress) {
-		return g.remembered("pay:"+p.OrderNo+p.Status, func() object { return g.paymentNotice(p) }), target(p.NotifyURL), nil
+		return g.remembered("pay:"+p.OrderNo+p.Status, func() object { return g.paymentNotice(p) }),
+			target(p.NotifyURL), nil
 	}
 	if f := g.findRefund(no); f != nil && (f.Status == paySuccess || f.Status == payClose) {
-		return g.remembered("refund:"+f.RefundNo+f.Status, func() object { return g.refundNotice(f) }), target(f.NotifyURL), nil
+		return g.remembered("refund:"+f.RefundNo+f.Status, func() object { return g.refundNotice(f) }),
+			target(f.NotifyURL), nil
 	}
 	if a := g.findAllocation(no); a != nil {
 		key := "alloc:" + a.AllocNo
@@ -368,8 +374,9 @@ func (g *Gateway) remembered(key string, members func() object) []byte {
 	return bytes.Clone(body)
 }
 
-// SendNotice posts the notice about a number once to the order's NotifyURL, wherever that is, and tells whether it counts as received:
-// the reply is exactly SUCCESS, within 5 seconds. The error is ErrNoNotice, also for an order without NotifyURL.
+// SendNotice posts the notice about a number once to the order's NotifyURL, wherever that is, and tells whether it
+// counts as received: the reply is exactly SUCCESS, within 5 seconds. The error is ErrNoNotice, also for an order
+// without NotifyURL.
 func (g *Gateway) SendNotice(ctx context.Context, number string) (bool, error) {
 	g.mu.Lock()
 	body, target, err := g.notice(number)
@@ -383,10 +390,12 @@ func (g *Gateway) SendNotice(ctx context.Context, number string) (bool, error) {
 	return deliver(ctx, target, body), nil
 }
 
-// DeliverNotice sends a notice as the gateway does where the job that sends again is switched on: until it is received, but twice at
-// most, with 15 seconds between, for which it calls pause. It returns how often it was sent, and whether it was received. Without a
-// pause function it waits for real, or until the context ends.
-func (g *Gateway) DeliverNotice(ctx context.Context, number string, pause func(time.Duration)) (sent int, received bool, err error) {
+// DeliverNotice sends a notice as the gateway does where the job that sends again is switched on: until it is received,
+// but twice at most, with 15 seconds between, for which it calls pause. It returns how often it was sent, and whether
+// it was received. Without a pause function it waits for real, or until the context ends.
+func (g *Gateway) DeliverNotice(
+	ctx context.Context, number string, pause func(time.Duration),
+) (sent int, received bool, err error) {
 	if pause == nil {
 		pause = func(d time.Duration) {
 			timer := time.NewTimer(d)
@@ -417,14 +426,18 @@ func (g *Gateway) DeliverNotice(ctx context.Context, number string, pause func(t
 func (g *Gateway) paymentNotice(p *payment) object {
 	if g.version == "2.0.6" {
 		return object{
-			{"orderNo", p.OrderNo}, {"bizOrderNo", p.BizOrderNo}, {"title", p.Title}, {"channel", p.Channel}, {"method", p.Method},
+			{"orderNo", p.OrderNo}, {"bizOrderNo", p.BizOrderNo}, {"title", p.Title}, {"channel", p.Channel},
+			{"method", p.Method},
 			{"amount", number(p.Amount)}, {"status", p.Status}, {"payTime", nullableNumber(p.PayTime)},
-			{"closeTime", nullableNumber(p.CloseTime)}, {"createTime", number(p.Created)}, {"attach", nullable(p.Attach)},
+			{"closeTime", nullableNumber(p.CloseTime)}, {"createTime", number(p.Created)},
+			{"attach", nullable(p.Attach)},
 		}
 	}
 	o := object{
-		{"orderNo", p.OrderNo}, {"bizOrderNo", p.BizOrderNo}, {"outOrderNo", nullable(p.OutOrderNo)}, {"title", p.Title},
-		{"description", nullable(p.Description)}, {"allocation", p.Allocation}, {"autoAllocation", nil}, {"channel", p.Channel},
+		{"orderNo", p.OrderNo}, {"bizOrderNo", p.BizOrderNo}, {"outOrderNo", nullable(p.OutOrderNo)},
+		{"title", p.Title},
+		{"description", nullable(p.Description)}, {"allocation", p.Allocation}, {"autoAllocation", nil},
+		{"channel", p.Channel},
 		{"method", p.Method}, {"amount", number(p.Amount)}, {"status", p.Status},
 	}
 	if g.current() {
@@ -432,13 +445,15 @@ func (g *Gateway) paymentNotice(p *payment) object {
 	}
 	return append(o, pair{g.named("allocStatus"), nullable(p.AllocStatus)}, pair{"payTime", nullableNumber(p.PayTime)},
 		pair{"expiredTime", nullableNumber(p.ExpiredTime)}, pair{"closeTime", nullableNumber(p.CloseTime)},
-		pair{"attach", nullable(p.Attach)}, pair{"errorCode", nullable(p.ErrorCode)}, pair{"errorMsg", nullable(p.ErrorMsg)})
+		pair{"attach", nullable(p.Attach)}, pair{"errorCode", nullable(p.ErrorCode)},
+		pair{"errorMsg", nullable(p.ErrorMsg)})
 }
 
 func (g *Gateway) refundNotice(f *refund) object {
 	if g.version == "2.0.6" {
 		return object{
-			{"refundNo", f.RefundNo}, {"bizRefundNo", f.BizRefundNo}, {"channel", nullable(f.Channel)}, {"amount", number(f.Amount)},
+			{"refundNo", f.RefundNo}, {"bizRefundNo", f.BizRefundNo}, {"channel", nullable(f.Channel)},
+			{"amount", number(f.Amount)},
 			{"status", f.Status}, {"finishTime", nullableNumber(f.FinishTime)}, {"createTime", number(f.Created)},
 			{"attach", nullable(f.Attach)},
 		}
@@ -453,13 +468,17 @@ func (g *Gateway) allocationNotice(a *allocation) object {
 		details = append(details, object{
 			{"receiverNo", nullable(d.ReceiverNo)}, {"amount", number(d.Amount)}, {"receiverType", nullable(d.Type)},
 			{"receiverAccount", nullable(d.Account)}, {"receiverName", nullable(d.Name)}, {"result", d.Result},
-			{"errorCode", nullable(d.ErrorCode)}, {"errorMsg", nullable(d.ErrorMsg)}, {"finishTime", nullableNumber(d.FinishTime)},
+			{"errorCode", nullable(d.ErrorCode)}, {"errorMsg", nullable(d.ErrorMsg)},
+			{"finishTime", nullableNumber(d.FinishTime)},
 		})
 	}
 	return object{
-		{g.named("allocNo"), a.AllocNo}, {g.named("bizAllocNo"), a.BizAllocNo}, {g.named("outAllocNo"), nullable(a.OutAllocNo)},
-		{"orderNo", a.OrderNo}, {"bizOrderNo", a.BizOrderNo}, {"title", nullable(a.Title)}, {"channel", nullable(a.Channel)},
-		{"amount", number(a.Amount)}, {"description", nullable(a.Description)}, {"status", a.Status}, {"result", nullable(a.Result)},
+		{g.named("allocNo"), a.AllocNo}, {g.named("bizAllocNo"), a.BizAllocNo},
+		{g.named("outAllocNo"), nullable(a.OutAllocNo)},
+		{"orderNo", a.OrderNo}, {"bizOrderNo", a.BizOrderNo}, {"title", nullable(a.Title)},
+		{"channel", nullable(a.Channel)},
+		{"amount", number(a.Amount)}, {"description", nullable(a.Description)}, {"status", a.Status},
+		{"result", nullable(a.Result)},
 		{"finishTime", nil}, {"attach", nullable(a.Attach)}, {"details", details}, {"errorCode", nullable(a.ErrorCode)},
 		{"errorMsg", nullable(a.ErrorMsg)},
 	}

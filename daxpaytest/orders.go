@@ -8,7 +8,8 @@ import (
 	"github.com/daxpay-go/daxpay/model"
 )
 
-// Payment is a payment that the gateway knows. SetPayment makes one as a test needs it, without the calls that would lead there.
+// Payment is a payment that the gateway knows. SetPayment makes one as a test needs it, without the calls that would
+// lead there.
 type Payment struct {
 	OrderNo    string // the gateway's number, 支付号
 	BizOrderNo string // the merchant's number, 商户支付号
@@ -110,7 +111,8 @@ func deref(s *string) string {
 	return *s
 }
 
-// SetPayment adds a payment, or replaces those that have one of its numbers. One without OrderNo keeps the one it had, or gets one.
+// SetPayment adds a payment, or replaces those that have one of its numbers. One without OrderNo keeps the one it had,
+// or gets one.
 func (g *Gateway) SetPayment(p Payment) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -125,8 +127,10 @@ func (g *Gateway) SetPayment(p Payment) {
 	row := payment{
 		OrderNo: p.OrderNo, BizOrderNo: p.BizOrderNo, Title: p.Title, Allocation: p.Allocation,
 		Channel: cmp.Or(string(p.Channel), channelAli), Method: cmp.Or(string(p.Method), "qrcode"),
-		Amount: cmp.Or(p.Amount, 1), Balance: cmp.Or(p.Amount, 1), Status: cmp.Or(string(p.Order), orderStatus(p.Status)),
-		RefundStatus: refundNone, NotifyURL: optionalText(p.NotifyURL), Attach: optionalText(p.Attach), Created: now.Unix(),
+		Amount: cmp.Or(p.Amount, 1), Balance: cmp.Or(p.Amount, 1),
+		Status:       cmp.Or(string(p.Order), orderStatus(p.Status)),
+		RefundStatus: refundNone, NotifyURL: optionalText(p.NotifyURL), Attach: optionalText(p.Attach),
+		Created:     now.Unix(),
 		ExpiredTime: ptr(now.Unix() + 1800),
 	}
 	if row.OrderNo == "" {
@@ -136,7 +140,8 @@ func (g *Gateway) SetPayment(p Payment) {
 		row.AllocStatus = ptr(allocWaiting)
 	}
 	g.refundIntoStatus(&row)
-	if row.Status == paySuccess || row.Status == refundPartial || row.Status == refundComplete || row.Status == refundOpen {
+	if row.Status == paySuccess || row.Status == refundPartial || row.Status == refundComplete ||
+		row.Status == refundOpen {
 		row.PayTime = ptr(now.Unix())
 	}
 	if row.Status == payClose || row.Status == payCancel {
@@ -168,7 +173,8 @@ func (g *Gateway) refundIntoStatus(row *payment) {
 // setTrade makes the channel say what a test wants it to say.
 func (g *Gateway) setTrade(row *payment, s model.PaySyncStatus) *trade {
 	state := map[model.PaySyncStatus]string{
-		model.PaySyncSuccess: tradePaid, model.PaySyncProgress: tradeWaiting, model.PaySyncClosed: tradeClosed, model.PaySyncRefund: tradeReturned,
+		model.PaySyncSuccess: tradePaid, model.PaySyncProgress: tradeWaiting, model.PaySyncClosed: tradeClosed,
+		model.PaySyncRefund: tradeReturned,
 	}[s]
 	if state == "" {
 		t := &trade{TradeNo: g.channelNumber("2088")}
@@ -182,8 +188,8 @@ func (g *Gateway) setTrade(row *payment, s model.PaySyncStatus) *trade {
 	return g.meet(row, state)
 }
 
-// SetRefund adds a refund, or replaces those that have one of its numbers. One without RefundNo keeps the one it had, or gets one.
-// It does not take the amount from the payment's balance unless it is a success or in progress.
+// SetRefund adds a refund, or replaces those that have one of its numbers. One without RefundNo keeps the one it had,
+// or gets one. It does not take the amount from the payment's balance unless it is a success or in progress.
 func (g *Gateway) SetRefund(f Refund) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -197,9 +203,11 @@ func (g *Gateway) SetRefund(f Refund) {
 	}
 	now := g.now().Unix()
 	row := refund{
-		RefundNo: f.RefundNo, BizRefundNo: f.BizRefundNo, OrderNo: f.OrderNo, BizOrderNo: f.BizOrderNo, Amount: cmp.Or(f.Amount, 1),
-		Reason: optionalText(f.Reason), Status: cmp.Or(string(f.Order), refundStatus(f.Status)), NotifyURL: optionalText(f.NotifyURL),
-		Attach: optionalText(f.Attach), Created: now,
+		RefundNo: f.RefundNo, BizRefundNo: f.BizRefundNo, OrderNo: f.OrderNo, BizOrderNo: f.BizOrderNo,
+		Amount: cmp.Or(f.Amount, 1),
+		Reason: optionalText(f.Reason), Status: cmp.Or(string(f.Order), refundStatus(f.Status)),
+		NotifyURL: optionalText(f.NotifyURL),
+		Attach:    optionalText(f.Attach), Created: now,
 	}
 	if row.RefundNo == "" {
 		row.RefundNo = g.number("R")
@@ -213,10 +221,12 @@ func (g *Gateway) SetRefund(f Refund) {
 	}
 	if order != nil {
 		row.OrderID, row.OrderNo, row.BizOrderNo = order.ID, order.OrderNo, order.BizOrderNo
-		row.OutOrderNo, row.Title, row.Channel, row.OrderAmount = order.OutOrderNo, &order.Title, &order.Channel, &order.Amount
+		row.OutOrderNo, row.Title, row.Channel, row.OrderAmount = order.OutOrderNo, &order.Title, &order.Channel,
+			&order.Amount
 		row.OutRefundNo = order.OutOrderNo
 	}
-	g.channel.Paybacks[row.RefundNo] = &payback{Done: f.Status == model.RefundSyncSuccess, At: now, Says: string(f.Status)}
+	g.channel.Paybacks[row.RefundNo] = &payback{Done: f.Status == model.RefundSyncSuccess, At: now,
+		Says: string(f.Status)}
 	if f.Status == model.RefundSyncSuccess {
 		g.channel.Paybacks[row.RefundNo].Says = ""
 	}
@@ -249,8 +259,8 @@ func (g *Gateway) count(f *refund, sign int64) {
 	g.setRefundStatus(order, status)
 }
 
-// SetAllocation adds an allocation, or replaces those that have one of its numbers. One without AllocationNo keeps the one it had,
-// or gets one.
+// SetAllocation adds an allocation, or replaces those that have one of its numbers. One without AllocationNo keeps the
+// one it had, or gets one.
 func (g *Gateway) SetAllocation(a Allocation) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -263,14 +273,16 @@ func (g *Gateway) SetAllocation(a Allocation) {
 	}
 	now := g.now().Unix()
 	row := allocation{
-		AllocNo: a.AllocationNo, BizAllocNo: a.BizAllocationNo, OrderNo: a.OrderNo, BizOrderNo: a.BizOrderNo, Status: string(a.Status),
+		AllocNo: a.AllocationNo, BizAllocNo: a.BizAllocationNo, OrderNo: a.OrderNo, BizOrderNo: a.BizOrderNo,
+		Status:    string(a.Status),
 		NotifyURL: optionalText(a.NotifyURL), Attach: optionalText(a.Attach), Result: ptr(resultSuccess),
 	}
 	if row.AllocNo == "" {
 		row.AllocNo = g.number("A")
 	}
 	if order := cmp.Or(g.db.paymentBy(a.OrderNo), g.db.paymentByBiz(a.BizOrderNo)); order != nil {
-		row.OrderID, row.OrderNo, row.BizOrderNo, row.OutOrderNo = order.ID, order.OrderNo, order.BizOrderNo, order.OutOrderNo
+		row.OrderID, row.OrderNo, row.BizOrderNo, row.OutOrderNo = order.ID, order.OrderNo, order.BizOrderNo,
+			order.OutOrderNo
 		row.Title, row.Channel = &order.Title, &order.Channel
 		order.AllocStatus = ptr(allocBegun)
 	}
@@ -320,7 +332,8 @@ func (g *Gateway) Payment(number string) (Payment, bool) {
 		return Payment{}, false
 	}
 	return Payment{
-		OrderNo: p.OrderNo, BizOrderNo: p.BizOrderNo, Status: remoteOf(*g.trade(p)).status, Order: model.PayStatus(p.Status),
+		OrderNo: p.OrderNo, BizOrderNo: p.BizOrderNo, Status: remoteOf(*g.trade(p)).status,
+		Order: model.PayStatus(p.Status),
 		Title: p.Title, Channel: model.Channel(p.Channel), Method: model.Method(p.Method), Amount: p.Amount,
 		NotifyURL: deref(p.NotifyURL), Attach: deref(p.Attach), Allocation: p.Allocation,
 	}, true
@@ -347,8 +360,10 @@ func (g *Gateway) Refund(number string) (Refund, bool) {
 		return Refund{}, false
 	}
 	return Refund{
-		RefundNo: f.RefundNo, BizRefundNo: f.BizRefundNo, OrderNo: f.OrderNo, BizOrderNo: f.BizOrderNo, Status: g.refundSays(f),
-		Order: model.RefundStatus(f.Status), Amount: f.Amount, Reason: deref(f.Reason), NotifyURL: deref(f.NotifyURL), Attach: deref(f.Attach),
+		RefundNo: f.RefundNo, BizRefundNo: f.BizRefundNo, OrderNo: f.OrderNo, BizOrderNo: f.BizOrderNo,
+		Status: g.refundSays(f),
+		Order:  model.RefundStatus(f.Status), Amount: f.Amount, Reason: deref(f.Reason), NotifyURL: deref(f.NotifyURL),
+		Attach: deref(f.Attach),
 	}, true
 }
 
@@ -381,8 +396,8 @@ func (g *Gateway) Transfers() []Transfer {
 	return list
 }
 
-// MarkPaid is what happens when the user pays: the channel has the money, and tells the gateway. It tells whether there is a payment
-// with that number that can be paid. 2.0.8 sends no notice of it.
+// MarkPaid is what happens when the user pays: the channel has the money, and tells the gateway. It tells whether there
+// is a payment with that number that can be paid. 2.0.8 sends no notice of it.
 func (g *Gateway) MarkPaid(number string) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -396,8 +411,8 @@ func (g *Gateway) MarkPaid(number string) bool {
 	return p.Status == paySuccess
 }
 
-// MarkRefunded is what happens when the channel has given the money back, and the gateway knows it. It tells whether there is a refund
-// with that number in progress.
+// MarkRefunded is what happens when the channel has given the money back, and the gateway knows it. It tells whether
+// there is a refund with that number in progress.
 func (g *Gateway) MarkRefunded(number string) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -419,8 +434,8 @@ func (g *Gateway) MarkRefunded(number string) bool {
 	return true
 }
 
-// MarkAllocated is what happens when the channel has paid all receivers, and the gateway knows it. It tells whether there is an
-// allocation with that number in progress.
+// MarkAllocated is what happens when the channel has paid all receivers, and the gateway knows it. It tells whether
+// there is an allocation with that number in progress.
 func (g *Gateway) MarkAllocated(number string) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -442,8 +457,8 @@ func (g *Gateway) MarkAllocated(number string) bool {
 	return true
 }
 
-// MarkTransferred is what happens when the payee has the money, and the gateway knows it. It tells whether there is a transfer with that
-// number under way; if there are several, it is the first.
+// MarkTransferred is what happens when the payee has the money, and the gateway knows it. It tells whether there is a
+// transfer with that number under way; if there are several, it is the first.
 func (g *Gateway) MarkTransferred(number string) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()

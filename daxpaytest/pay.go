@@ -36,7 +36,8 @@ func (g *Gateway) pay(p params) (outcome, error) {
 	}
 	bizNo := p.known("bizOrderNo")
 	nothing := func(msg *string) outcome {
-		return outcome{msg: msg, members: object{{"bizOrderNo", nil}, {"orderNo", nil}, {"status", nil}, {"payBody", nil}}}
+		return outcome{msg: msg, members: object{{"bizOrderNo", nil}, {"orderNo", nil}, {"status", nil},
+			{"payBody", nil}}}
 	}
 	release := g.acquire("payment:pay:"+bizNo, bizNo)
 	if release == nil {
@@ -48,7 +49,8 @@ func (g *Gateway) pay(p params) (outcome, error) {
 		return nothing(textOf(err)), nil
 	}
 	return outcome{members: object{
-		{"bizOrderNo", order.BizOrderNo}, {"orderNo", order.OrderNo}, {"status", order.Status}, {"payBody", nullable(body)},
+		{"bizOrderNo", order.BizOrderNo}, {"orderNo", order.OrderNo}, {"status", order.Status},
+		{"payBody", nullable(body)},
 	}}, nil
 }
 
@@ -147,7 +149,7 @@ func (g *Gateway) preparePay(p params) (*Wallet, error) {
 		switch {
 		case w.Balance < *p.number("amount"):
 			return nil, refuse(codeUnclassified, textConfigError)
-		case p.flag("allocation"):
+		case p.mayAllocate():
 			return nil, refuse(codeUnsupported, texts.noAllocation)
 		}
 		return w, nil
@@ -164,7 +166,7 @@ func (g *Gateway) preparePay(p params) (*Wallet, error) {
 	if err := overLimit(); err != nil {
 		return nil, err
 	}
-	if p.flag("allocation") && (!c.Allocation || name == channelUnion) {
+	if p.mayAllocate() && (!c.Allocation || name == channelUnion) {
 		return nil, refuse(codeUnclassified, texts.noAllocation)
 	}
 	return nil, nil //nolint:nilnil // no wallet is needed
@@ -187,8 +189,9 @@ func (g *Gateway) wallet(extra object) *Wallet {
 
 func (g *Gateway) createPayment(p params) (*payment, error) {
 	order := payment{
-		OrderNo: g.number("P"), BizOrderNo: p.known("bizOrderNo"), Title: p.known("title"), Description: p.text("description"),
-		Allocation: p.flag("allocation"), Channel: p.known("channel"), Method: p.known("method"),
+		OrderNo: g.number("P"), BizOrderNo: p.known("bizOrderNo"), Title: p.known("title"),
+		Description: p.text("description"),
+		Allocation:  p.mayAllocate(), Channel: p.known("channel"), Method: p.known("method"),
 		Amount: *p.number("amount"), Balance: *p.number("amount"), Status: payProgress, RefundStatus: refundNone,
 		NotifyURL: g.notifyURL(p, "/unipay/pay"), Attach: p.text("attach"), Created: g.now().Unix(),
 	}
@@ -206,7 +209,8 @@ func (g *Gateway) createPayment(p params) (*payment, error) {
 		order.AllocStatus = ptr(allocWaiting)
 	}
 	if !g.current() {
-		if err := oldColumns(p, "biz_order_no", "bizOrderNo", "title", "title", "description", "description", "attach", "attach"); err != nil {
+		if err := oldColumns(p, "biz_order_no", "bizOrderNo", "title", "title", "description", "description",
+			"attach", "attach"); err != nil {
 			return nil, err
 		}
 	}
@@ -218,7 +222,8 @@ func oldColumns(p params, columns ...string) error {
 	for pair := range slices.Chunk(columns, 2) {
 		if lengthOf(p.known(pair[1])) > 255 {
 			reason := "Data truncation: Data too long for column '" + pair[0] + "' at row 1"
-			return fault(codeSystem, "\n### Error updating database.  Cause: com.mysql.cj.jdbc.exceptions.MysqlDataTruncation: "+reason)
+			return fault(codeSystem, "\n### Error updating database.  Cause: "+
+				"com.mysql.cj.jdbc.exceptions.MysqlDataTruncation: "+reason)
 		}
 	}
 	return nil
@@ -226,7 +231,7 @@ func oldColumns(p params, columns ...string) error {
 
 // renewPayment takes over what may change when a payment is sent again: not the amount, the texts, and the time.
 func (g *Gateway) renewPayment(p params, order *payment) error {
-	order.Allocation = p.flag("allocation")
+	order.Allocation = p.mayAllocate()
 	order.NotifyURL, order.Attach = g.notifyURL(p, "/unipay/pay"), p.text("attach")
 	order.Channel, order.Method = p.known("channel"), p.known("method")
 	if !order.Allocation {
@@ -292,7 +297,8 @@ func (g *Gateway) notifyURL(p params, path string) *string {
 	return url
 }
 
-// paymentOf finds the payment that a request is about: by the gateway's number if it is given at all, and then by no other.
+// paymentOf finds the payment that a request is about: by the gateway's number if it is given at all, and then by no
+// other.
 func (g *Gateway) paymentOf(p params, bizName string) *payment {
 	var row *payment
 	if no := p.text("orderNo"); no != nil {
@@ -370,8 +376,8 @@ func (g *Gateway) cancelPayment(p params) (outcome, error) {
 	return outcome{}, nil
 }
 
-// closeAtChannel has the channel close or cancel a payment. One that it does not know counts as closed; of one that is in a wrong
-// state the gateway asks whether it is closed.
+// closeAtChannel has the channel close or cancel a payment. One that it does not know counts as closed; of one that is
+// in a wrong state the gateway asks whether it is closed.
 func (g *Gateway) closeAtChannel(order *payment, op Operation) error {
 	const wrongState, unknown = "ACQ.TRADE_STATUS_ERROR", "ACQ.TRADE_NOT_EXIST"
 	if order.Channel == channelWallet {

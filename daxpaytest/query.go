@@ -78,10 +78,12 @@ func (g *Gateway) queryRefund(p params) (outcome, error) {
 // members are those that the query and the notice of a refund begin with.
 func (f *refund) members() object {
 	return object{
-		{"orderNo", f.OrderNo}, {"bizOrderNo", f.BizOrderNo}, {"outOrderNo", nullable(f.OutOrderNo)}, {"title", nullable(f.Title)},
+		{"orderNo", f.OrderNo}, {"bizOrderNo", f.BizOrderNo}, {"outOrderNo", nullable(f.OutOrderNo)},
+		{"title", nullable(f.Title)},
 		{"refundNo", f.RefundNo}, {"bizRefundNo", f.BizRefundNo}, {"outRefundNo", nullable(f.OutRefundNo)},
 		{"channel", nullable(f.Channel)}, {"orderAmount", nullableNumber(f.OrderAmount)}, {"amount", number(f.Amount)},
-		{"reason", nullable(f.Reason)}, {"refundTime", nil}, {"finishTime", nullableNumber(f.FinishTime)}, {"status", f.Status},
+		{"reason", nullable(f.Reason)}, {"refundTime", nil}, {"finishTime", nullableNumber(f.FinishTime)},
+		{"status", f.Status},
 	}
 }
 
@@ -105,7 +107,8 @@ func (g *Gateway) queryTransfer(p params) (outcome, error) {
 	t := found[0]
 	return outcome{members: object{
 		{"bizTransferNo", t.BizTransferNo}, {"transferNo", t.TransferNo}, {"outTransferNo", nullable(t.OutTransferNo)},
-		{"channel", t.Channel}, {"amount", number(t.Amount)}, {"title", nullable(t.Title)}, {"reason", nullable(t.Reason)},
+		{"channel", t.Channel}, {"amount", number(t.Amount)}, {"title", nullable(t.Title)},
+		{"reason", nullable(t.Reason)},
 		{"transferType", nil}, {"payeeType", nullable(t.PayeeType)}, {"payeeAccount", nullable(t.PayeeAccount)},
 		{"payeeName", nullable(t.PayeeName)}, {"status", t.Status}, {"successTime", g.printed(t.SuccessTime)},
 		{"errorCode", nullable(t.ErrorCode)}, {"errorMsg", nullable(t.ErrorMsg)},
@@ -125,15 +128,19 @@ func (g *Gateway) queryAllocation(p params) (outcome, error) {
 	for _, d := range a.Details {
 		details = append(details, object{
 			{"receiverNo", nullable(d.ReceiverNo)}, {"amount", number(d.Amount)}, {"rate", nullableNumber(d.Rate)},
-			{"receiverType", nullable(d.Type)}, {"receiverAccount", nullable(d.Account)}, {"receiverName", nullable(d.Name)},
+			{"receiverType", nullable(d.Type)}, {"receiverAccount", nullable(d.Account)},
+			{"receiverName", nullable(d.Name)},
 			{"result", d.Result}, {"errorCode", nullable(d.ErrorCode)}, {"errorMsg", nullable(d.ErrorMsg)},
 			{"finishTime", g.printed(d.FinishTime)},
 		})
 	}
 	return outcome{members: object{
-		{g.named("allocNo"), a.AllocNo}, {g.named("bizAllocNo"), a.BizAllocNo}, {g.named("outAllocNo"), nullable(a.OutAllocNo)},
-		{"orderNo", a.OrderNo}, {"bizOrderNo", a.BizOrderNo}, {"outOrderNo", nullable(a.OutOrderNo)}, {"title", nullable(a.Title)},
-		{"channel", nullable(a.Channel)}, {"amount", number(a.Amount)}, {"description", nullable(a.Description)}, {"status", a.Status},
+		{g.named("allocNo"), a.AllocNo}, {g.named("bizAllocNo"), a.BizAllocNo},
+		{g.named("outAllocNo"), nullable(a.OutAllocNo)},
+		{"orderNo", a.OrderNo}, {"bizOrderNo", a.BizOrderNo}, {"outOrderNo", nullable(a.OutOrderNo)},
+		{"title", nullable(a.Title)},
+		{"channel", nullable(a.Channel)}, {"amount", number(a.Amount)}, {"description", nullable(a.Description)},
+		{"status", a.Status},
 		{"result", nullable(a.Result)}, {"errorCode", nullable(a.ErrorCode)}, {"errorMsg", nullable(a.ErrorMsg)},
 		{"finishTime", g.printed(a.FinishTime)}, {"details", details},
 	}}, nil

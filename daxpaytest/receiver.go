@@ -108,8 +108,10 @@ func (g *Gateway) queryReceivers(p params) (outcome, error) {
 	for _, r := range slices.Backward(g.db.Receivers) {
 		if (isBlank(channel) || sameText(channel, r.Channel)) && (isBlank(no) || sameText(no, r.ReceiverNo)) {
 			list = append(list, object{
-				{"receiverNo", r.ReceiverNo}, {"channel", r.Channel}, {"receiverType", r.Type}, {"receiverAccount", r.Account},
-				{"receiverName", nullable(r.Name)}, {"relationType", r.RelationType}, {"relationName", nullable(r.RelationName)},
+				{"receiverNo", r.ReceiverNo}, {"channel", r.Channel}, {"receiverType", r.Type},
+				{"receiverAccount", r.Account},
+				{"receiverName", nullable(r.Name)}, {"relationType", r.RelationType},
+				{"relationName", nullable(r.RelationName)},
 			})
 		}
 	}

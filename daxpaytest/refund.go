@@ -33,17 +33,20 @@ func (g *Gateway) refund(p params) (outcome, error) {
 	bizNo := p.known("bizRefundNo")
 	release := g.acquire("payment:refund:"+bizNo, bizNo)
 	if release == nil {
-		return outcome{msg: ptr(textRefunding), members: object{{"refundNo", bizNo}, {"bizRefundNo", bizNo}, {"status", nil}}}, nil
+		return outcome{msg: ptr(textRefunding),
+			members: object{{"refundNo", bizNo}, {"bizRefundNo", bizNo}, {"status", nil}}}, nil
 	}
 	defer release()
 	f, err := g.doRefund(p, bizNo)
 	if err != nil {
 		return outcome{}, err
 	}
-	return outcome{msg: f.ErrorMsg, members: object{{"refundNo", f.RefundNo}, {"bizRefundNo", f.BizRefundNo}, {"status", nil}}}, nil
+	return outcome{msg: f.ErrorMsg, members: object{{"refundNo", f.RefundNo}, {"bizRefundNo", f.BizRefundNo},
+		{"status", nil}}}, nil
 }
 
-// doRefund makes a refund, or repeats one that failed, and asks the channel for it. That the channel does not do it is no error.
+// doRefund makes a refund, or repeats one that failed, and asks the channel for it. That the channel does not do it is
+// no error.
 func (g *Gateway) doRefund(p params, bizNo string) (*refund, error) {
 	var order *payment
 	var f *refund

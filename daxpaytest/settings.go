@@ -25,7 +25,8 @@ type Settings struct {
 	ChecksSignatures bool
 	// MaxAge is how old a request may be for 2.0.8; nil is no limit.
 	MaxAge *time.Duration
-	// OrderTimeout is when a payment ends that says nothing itself; nil is a mistake in the settings, which pay fails on.
+	// OrderTimeout is when a payment ends that says nothing itself; nil is a mistake in the settings, which pay fails
+	// on.
 	OrderTimeout *time.Duration
 	// Limit is the greatest amount of a payment in fen; nil is a mistake in the settings, which pay fails on.
 	Limit *int64
@@ -38,9 +39,11 @@ type Settings struct {
 	Wallets []Wallet
 	// Resends says that the job is on that sends a notice once more after 15 seconds. As installed it is off.
 	Resends bool
-	// NoticeURLs is where the notices of orders without a notifyUrl go, by the path of the call. Only 2.0.6 and 2.0.7 have it.
+	// NoticeURLs is where the notices of orders without a notifyUrl go, by the path of the call. Only 2.0.6 and 2.0.7
+	// have it.
 	NoticeURLs map[string]string
-	// FinishRegistered says that the call that finishes an allocation is registered in 2.0.6, which as installed it is not.
+	// FinishRegistered says that the call that finishes an allocation is registered in 2.0.6, which as installed it is
+	// not.
 	FinishRegistered bool
 }
 
@@ -93,8 +96,9 @@ func defaultSettings(v daxpay.GatewayVersion) Settings {
 		Channels: map[model.Channel]ChannelSettings{
 			model.ChannelAli: {Enabled: true, Limit: none, Methods: ali, Allocation: true},
 			channelWallet:    {Enabled: true, Limit: none, Methods: []model.Method{"normal"}},
-			channelWeChat:    {Limit: none, Methods: []model.Method{"wap", "app", "jsapi", "qrcode", "barcode"}, Allocation: true},
-			channelUnion:     {Limit: none, Methods: []model.Method{"wap", "app", "web", "jsapi", "qrcode", "barcode"}},
+			channelWeChat: {Limit: none, Methods: []model.Method{"wap", "app", "jsapi", "qrcode", "barcode"},
+				Allocation: true},
+			channelUnion: {Limit: none, Methods: []model.Method{"wap", "app", "web", "jsapi", "qrcode", "barcode"}},
 		},
 		Wallets: []Wallet{{1000000000000000001, "u1", 100000}, {1000000000000000002, "u2", 100}},
 	}
@@ -130,7 +134,7 @@ func (g *Gateway) Change(change func(*Settings)) {
 	g.resends.Store(s.Resends)
 }
 
-// SwitchOff switches a call off, and SwitchOn on again.
+// SwitchOff switches the call of a path off.
 func (g *Gateway) SwitchOff(path string) {
 	g.Change(func(s *Settings) {
 		if s.Disabled == nil {
@@ -140,7 +144,7 @@ func (g *Gateway) SwitchOff(path string) {
 	})
 }
 
-// SwitchOn switches a call on that was switched off.
+// SwitchOn switches the call of a path on again.
 func (g *Gateway) SwitchOn(path string) { g.Change(func(s *Settings) { delete(s.Disabled, path) }) }
 
 // SetChannel changes the settings of a channel.
@@ -158,7 +162,8 @@ func (g *Gateway) SetChannel(name model.Channel, change func(*ChannelSettings)) 
 // SetGroup adds a group of receivers, or replaces the one with its number.
 func (g *Gateway) SetGroup(group Group) {
 	g.Change(func(s *Settings) {
-		s.Groups = append(slices.DeleteFunc(s.Groups, func(old Group) bool { return old.GroupNo == group.GroupNo }), group)
+		s.Groups = append(slices.DeleteFunc(s.Groups, func(old Group) bool { return old.GroupNo == group.GroupNo }),
+			group)
 	})
 }
 
@@ -189,8 +194,8 @@ func WithSignType(t daxpay.SignType) Option {
 	return WithSettings(func(s *Settings) { s.SignType = t })
 }
 
-// WithoutSignatureCheck makes the gateway take any signature, as one does that was set not to check them. It still looks at the
-// time of a request.
+// WithoutSignatureCheck makes the gateway take any signature, as one does that was set not to check them. It still
+// looks at the time of a request.
 func WithoutSignatureCheck() Option {
 	return WithSettings(func(s *Settings) { s.ChecksSignatures = false })
 }
@@ -200,8 +205,9 @@ func WithResends() Option {
 	return WithSettings(func(s *Settings) { s.Resends = true })
 }
 
-// WithClock sets the gateway's clock, which must be safe for concurrent use. Default, also for nil: time.Now. The gateway does not
-// notice that such a clock moves: call TimeMoved then if it has notices to send again, or use WithTestClock.
+// WithClock sets the gateway's clock, which must be safe for concurrent use. Default, also for nil: time.Now. The
+// gateway does not notice that such a clock moves: call TimeMoved then if it has notices to send again, or use
+// WithTestClock.
 func WithClock(now func() time.Time) Option {
 	return func(g *Gateway) {
 		if now != nil {
@@ -219,35 +225,38 @@ func WithTestClock(c *Clock) Option {
 	}
 }
 
-// WithChannelTimeout sets how long the gateway really waits for a channel that answers too late. Default: 15 seconds. With a clock
-// other than the system's it does not wait at all: the test moves the clock.
+// WithChannelTimeout sets how long the gateway really waits for a channel that answers too late. Default: 15 seconds.
+// With a clock other than the system's it does not wait at all: the test moves the clock.
 func WithChannelTimeout(d time.Duration) Option {
 	return func(g *Gateway) { g.channelTimeout = d }
 }
 
-// WithoutNotices keeps the gateway from sending notices by itself, for tests that deliver them with SendNotice or DeliverNotice.
+// WithoutNotices keeps the gateway from sending notices by itself, for tests that deliver them with SendNotice or
+// DeliverNotice.
 func WithoutNotices() Option {
 	return func(g *Gateway) { g.sender.off = true }
 }
 
-// WithNoticesAnywhere lets notices go to any host. Without it they are only sent to this machine (loopback addresses), so that a test
-// with a URL from production does not call out; a notice for another host counts as not received.
+// WithNoticesAnywhere lets notices go to any host. Without it they are only sent to this machine (loopback addresses),
+// so that a test with a URL from production does not call out; a notice for another host counts as not received.
 func WithNoticesAnywhere() Option {
 	return func(g *Gateway) { g.sender.anywhere = true }
 }
 
-// WithFirstNumber sets the running number in the first order number that the gateway gives. Default: a random one, so that two
-// gateways give different numbers.
+// WithFirstNumber sets the running number in the first order number that the gateway gives. Default: a random one, so
+// that two gateways give different numbers.
 func WithFirstNumber(n int) Option {
 	return func(g *Gateway) { g.made = int64(n) - 1 }
 }
 
-// WithRequestLog limits how many requests Requests remembers; older ones are forgotten. Default, also for a number below 1: all.
+// WithRequestLog limits how many requests Requests remembers; older ones are forgotten. Default, also for a number
+// below 1: all.
 func WithRequestLog(most int) Option {
 	return func(g *Gateway) { g.mostRequests = most }
 }
 
-// number gives the next number of the gateway: a letter for the kind, the time in Shanghai, the machine, and a running number.
+// number gives the next number of the gateway: a letter for the kind, the time in Shanghai, the machine, and a running
+// number.
 func (g *Gateway) number(kind string) string {
 	g.made++
 	return fmt.Sprintf("DEV%s%s%s%06d", kind, g.now().In(g.zone).Format("060102150405"), machine, g.made%1_000_000)

@@ -28,13 +28,14 @@ type lockState struct {
 	Until time.Time
 }
 
-// Snapshot is everything that the gateway knows, as JSON: orders, channel, settings, notices, but not the secret, and not the requests
-// that it got. Calls under way are not in it.
+// Snapshot is everything that the gateway knows, as JSON: orders, channel, settings, notices, but not the secret, and
+// not the requests that it got. Calls under way are not in it.
 func (g *Gateway) Snapshot() ([]byte, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	s := snapshot{
-		Version: string(g.version), Time: g.now(), Settings: g.settings, Tables: g.db, Channel: g.channel, Locked: g.locked, Codes: g.codes,
+		Version: string(g.version), Time: g.now(), Settings: g.settings, Tables: g.db, Channel: g.channel,
+		Locked: g.locked, Codes: g.codes,
 		Bodies: g.bodies, LegacyIDs: g.legacyIDs, Made: g.made, Locks: make(map[string]lockState),
 	}
 	for key, l := range g.locks {

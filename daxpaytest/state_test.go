@@ -30,7 +30,8 @@ func TestSnapshot(t *testing.T) {
 	gw := daxpaytest.Start(t, daxpaytest.WithTestClock(clock))
 	client := gw.Client()
 	receiver := &param.AllocReceiverAddParam{
-		ReceiverNo: "V1", Channel: model.ChannelAli, ReceiverType: "ali_user_id", ReceiverAccount: "2088", RelationType: "PARTNER",
+		ReceiverNo: "V1", Channel: model.ChannelAli, ReceiverType: "ali_user_id", ReceiverAccount: "2088",
+		RelationType: "PARTNER",
 	}
 	_, err := client.AddAllocReceiver(ctx, receiver)
 	require.NoError(t, err)
@@ -72,7 +73,9 @@ func TestSnapshot(t *testing.T) {
 	require.Equal(t, model.AllocEnd, a.Status)
 
 	old := daxpaytest.Start(t, daxpaytest.WithVersion(daxpay.GatewayV207))
-	for _, bad := range []string{string(state), "", "{}", "[]", `{"Version":"2.0.7","Tables":null}`, `{"Version":"2.0.7","Queued":5}`} {
+	for _, bad := range []string{
+		string(state), "", "{}", "[]", `{"Version":"2.0.7","Tables":null}`, `{"Version":"2.0.7","Queued":5}`,
+	} {
 		require.Error(t, old.Restore([]byte(bad)), bad)
 	}
 }
@@ -109,20 +112,22 @@ func TestRequestLog(t *testing.T) {
 
 func TestShapeOfAnswers(t *testing.T) {
 	gw := daxpaytest.Start(t, daxpaytest.WithTestClock(daxpaytest.NewClock(start)))
-	post := func(path, accept string) *http.Response {
-		req, err := http.NewRequestWithContext(context.Background(), http.MethodPost, gw.URL()+path, strings.NewReader("{}"))
+	post := func(path, accept string) http.Response {
+		req, err := http.NewRequestWithContext(context.Background(), http.MethodPost, gw.URL()+path,
+			strings.NewReader("{}"))
 		require.NoError(t, err)
 		req.Header.Set("Content-Type", "application/json")
 		req.Header.Set("Accept", accept)
 		res, err := http.DefaultClient.Do(req)
 		require.NoError(t, err)
 		require.NoError(t, res.Body.Close())
-		return res
+		return *res
 	}
 	res := post("/unipay/sync/pay", "application/json")
 	require.Equal(t, []string{"chunked"}, res.TransferEncoding)
 	require.Equal(t, "Sat, 28 Nov 2026 04:05:06 GMT", res.Header.Get("Date"))
-	require.Equal(t, []string{"Origin", "Access-Control-Request-Method", "Access-Control-Request-Headers"}, res.Header["Vary"])
+	require.Equal(t, []string{"Origin", "Access-Control-Request-Method", "Access-Control-Request-Headers"},
+		res.Header["Vary"])
 	require.False(t, res.Close)
 	require.True(t, post("/unipay/syncpay", "*/*").Close)
 	require.Equal(t, http.StatusNotFound, post("/demo/x", "").StatusCode)
@@ -138,28 +143,41 @@ func TestShapeOfAnswers(t *testing.T) {
 // Nothing that comes over the line, or from a test, makes the gateway panic.
 func TestNothingMakesItPanic(t *testing.T) {
 	paths := []string{
-		"pay", "close", "cancel", "refund", "transfer", "allocation/start", "allocation/finish", "allocation/receiver/add",
-		"allocation/receiver/remove", "sync/pay", "sync/refund", "sync/transfer", "sync/allocation", "query/payOrder", "query/refundOrder",
-		"query/transferOrder", "query/allocationOrder", "query/allocationReceiver", "assist/getWxAuthUrl", "assist/getWxAccessToken",
+		"pay", "close", "cancel", "refund", "transfer", "allocation/start", "allocation/finish",
+		"allocation/receiver/add",
+		"allocation/receiver/remove", "sync/pay", "sync/refund", "sync/transfer", "sync/allocation", "query/payOrder",
+		"query/refundOrder",
+		"query/transferOrder", "query/allocationOrder", "query/allocationReceiver", "assist/getWxAuthUrl",
+		"assist/getWxAccessToken",
 		"allocation", "allocationFinish", "syncPay", "syncRefund",
 	}
 	names := []string{
-		"orderNo", "bizOrderNo", "bizTradeNo", "bizOrderNoeNo", "refundNo", "bizRefundNo", "allocNo", "bizAllocNo", "allocationNo",
-		"bizAllocationNo", "transferNo", "bizTransferNo", "receiverNo", "channel", "method", "amount", "title", "extraParam", "receivers",
-		"allocation", "expiredTime", "receiverType", "receiverAccount", "relationType", "payeeType", "groupNo", "allocationGroupId", "orderId",
+		"orderNo", "bizOrderNo", "bizTradeNo", "bizOrderNoeNo", "refundNo", "bizRefundNo", "allocNo", "bizAllocNo",
+		"allocationNo",
+		"bizAllocationNo", "transferNo", "bizTransferNo", "receiverNo", "channel", "method", "amount", "title",
+		"extraParam", "receivers",
+		"allocation", "expiredTime", "receiverType", "receiverAccount", "relationType", "payeeType", "groupNo",
+		"allocationGroupId", "orderId",
 		"url", "code", "notNotify", "reqTime", "paymentId", "businessNo", "refundId",
 	}
-	random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // a test
+	random := rand.New(rand.NewPCG(1, 2))
 	values := []any{
-		nil, "A1", "a1", "", "ali_pay", "wallet_pay", "qrcode", "barcode", "ali_user_id", "PARTNER", json.Number("1"), json.Number("100"),
-		json.Number("-1"), json.Number("1e400"), json.Number("1700000000"), true, false, []any{}, []any{nil}, peer.Object{},
-		peer.Object{{Name: "userId", Value: "u1"}}, []any{peer.Object{{Name: "receiverNo", Value: "A1"}, {Name: "amount", Value: json.Number("1")}}},
+		nil, "A1", "a1", "", "ali_pay", "wallet_pay", "qrcode", "barcode", "ali_user_id", "PARTNER", json.Number("1"),
+		json.Number("100"),
+		json.Number("-1"), json.Number("1e400"), json.Number("1700000000"), true, false, []any{}, []any{nil},
+		peer.Object{},
+		peer.Object{{Name: "userId", Value: "u1"}},
+		[]any{peer.Object{{Name: "receiverNo", Value: "A1"}, {Name: "amount", Value: json.Number("1")}}},
 	}
-	for _, version := range []daxpay.GatewayVersion{daxpay.GatewayV208, daxpay.GatewayV207, daxpay.GatewayV206, daxpay.GatewayV205} {
-		gw := daxpaytest.New(daxpaytest.WithVersion(version), daxpaytest.WithoutSignatureCheck(), daxpaytest.WithRequestLog(1),
+	for _, version := range []daxpay.GatewayVersion{
+		daxpay.GatewayV208, daxpay.GatewayV207, daxpay.GatewayV206, daxpay.GatewayV205,
+	} {
+		gw := daxpaytest.New(daxpaytest.WithVersion(version), daxpaytest.WithoutSignatureCheck(),
+			daxpaytest.WithRequestLog(1),
 			daxpaytest.WithTestClock(daxpaytest.NewClock(start)), daxpaytest.WithSettings(func(s *daxpaytest.Settings) {
 				s.MaxAge, s.FinishRegistered = nil, true
-				s.Groups = []daxpaytest.Group{{GroupNo: "A1", Channel: model.ChannelAli, Default: true, Members: []daxpaytest.GroupMember{{"A1", 5000}}}}
+				s.Groups = []daxpaytest.Group{{GroupNo: "A1", Channel: model.ChannelAli, Default: true,
+					Members: []daxpaytest.GroupMember{{"A1", 5000}}}}
 			}))
 		for range 4000 {
 			o := peer.Object{{Name: "reqTime", Value: json.Number("1700000000")}}
@@ -172,12 +190,13 @@ func TestNothingMakesItPanic(t *testing.T) {
 				body[random.IntN(len(body))] = byte(random.IntN(256))
 			}
 			for _, prefix := range []string{"/unipay/", "/uni/"} {
-				req := httptest.NewRequest(http.MethodPost, prefix+path, bytes.NewReader(body))
+				req := httptest.NewRequestWithContext(context.Background(), http.MethodPost, prefix+path, bytes.NewReader(body))
 				req.Header.Set("Content-Type", "application/json")
 				gw.ServeHTTP(httptest.NewRecorder(), req)
 			}
 			channel := gw.Channel()
-			do := []func(string) bool{channel.Pays, channel.Tells, channel.Closes, channel.Forgets, channel.Returns, channel.Waits, channel.Refunds}
+			do := []func(string) bool{channel.Pays, channel.Tells, channel.Closes, channel.Forgets, channel.Returns,
+				channel.Waits, channel.Refunds}
 			do[random.IntN(len(do))]("A1")
 		}
 		state, err := gw.Snapshot()
@@ -225,7 +244,7 @@ func BenchmarkServeHTTP(b *testing.B) {
 		sign := peer.Sign(members, peer.HMACSHA256, daxpaytest.Secret, shanghai)
 		body := peer.Encode(append(members, peer.Pair{Name: "sign", Value: sign}))
 		b.StartTimer()
-		req := httptest.NewRequest(http.MethodPost, path, bytes.NewReader(body))
+		req := httptest.NewRequestWithContext(context.Background(), http.MethodPost, path, bytes.NewReader(body))
 		req.Header.Set("Content-Type", "application/json")
 		recorder := httptest.NewRecorder()
 		gw.ServeHTTP(recorder, req)
@@ -247,4 +266,21 @@ func BenchmarkServeHTTP(b *testing.B) {
 		}
 	}
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "calls/s")
+}
+
+// 2.0.6 looks at its switches before it reads a request, and later releases after that.
+func TestSwitchedOff(t *testing.T) {
+	for version, want := range map[daxpay.GatewayVersion]int{
+		daxpay.GatewayV208: 10005, daxpay.GatewayV207: 10005, daxpay.GatewayV206: 20000,
+	} {
+		gw := daxpaytest.Start(t, daxpaytest.WithVersion(version))
+		gw.SwitchOff("/unipay/pay")
+		req := httptest.NewRequestWithContext(context.Background(), http.MethodPost, "/unipay/pay", strings.NewReader("{"))
+		req.Header.Set("Content-Type", "application/json")
+		gw.ServeHTTP(httptest.NewRecorder(), req)
+		gw.SwitchOn("/unipay/pay")
+		gw.ServeHTTP(httptest.NewRecorder(), req)
+		require.Equal(t, want, gw.Requests()[0].Code, version)
+		require.Equal(t, 10005, gw.Requests()[1].Code, version)
+	}
 }

@@ -8,8 +8,9 @@ import (
 	"github.com/daxpay-go/daxpay"
 )
 
-// The gateway's tables. A call works on copies of rows and writes them back: what another call wrote in between makes that fail, and
-// a null does not overwrite what is there, but for a few columns. All of this shows in the gateway's answers.
+// The gateway's tables. A call works on copies of rows and writes them back: what another call wrote in between makes
+// that fail, and a null does not overwrite what is there, but for a few columns. All of this shows in the gateway's
+// answers.
 
 // payment is a row of the payments.
 type payment struct {
@@ -140,7 +141,8 @@ type tables struct {
 }
 
 func newTables() *tables {
-	t := &tables{Payments: make(map[int64]*payment), Refunds: make(map[int64]*refund), Allocations: make(map[int64]*allocation)}
+	t := &tables{Payments: make(map[int64]*payment), Refunds: make(map[int64]*refund),
+		Allocations: make(map[int64]*allocation)}
 	t.index()
 	return t
 }
@@ -264,7 +266,8 @@ func (g *Gateway) savePayment(x *transaction, p *payment) error {
 	old := *row
 	p.Version++
 	*row = *p
-	row.OutOrderNo, row.Description, row.AllocStatus = keep(p.OutOrderNo, old.OutOrderNo), keep(p.Description, old.Description), keep(p.AllocStatus, old.AllocStatus)
+	row.OutOrderNo, row.Description, row.AllocStatus = keep(p.OutOrderNo, old.OutOrderNo),
+		keep(p.Description, old.Description), keep(p.AllocStatus, old.AllocStatus)
 	row.ExpiredTime, row.Attach = keep(p.ExpiredTime, old.ExpiredTime), keep(p.Attach, old.Attach)
 	if x != nil {
 		x.undo = append(x.undo, func() { *row = old })
@@ -280,8 +283,10 @@ func (g *Gateway) saveRefund(x *transaction, f *refund) error {
 	old := *row
 	f.Version++
 	*row = *f
-	row.OutRefundNo, row.Reason, row.FinishTime = keep(f.OutRefundNo, old.OutRefundNo), keep(f.Reason, old.Reason), keep(f.FinishTime, old.FinishTime)
-	row.Attach, row.ErrorCode, row.ErrorMsg = keep(f.Attach, old.Attach), keep(f.ErrorCode, old.ErrorCode), keep(f.ErrorMsg, old.ErrorMsg)
+	row.OutRefundNo, row.Reason, row.FinishTime = keep(f.OutRefundNo, old.OutRefundNo), keep(f.Reason, old.Reason),
+		keep(f.FinishTime, old.FinishTime)
+	row.Attach, row.ErrorCode, row.ErrorMsg = keep(f.Attach, old.Attach), keep(f.ErrorCode, old.ErrorCode),
+		keep(f.ErrorMsg, old.ErrorMsg)
 	if x != nil {
 		x.undo = append(x.undo, func() { *row = old })
 	}
@@ -298,7 +303,8 @@ func (g *Gateway) saveAllocation(x *transaction, a *allocation) error {
 	a.Version++
 	*row = *a
 	row.Details = old.Details
-	row.OutAllocNo, row.FinishTime, row.Attach = keep(a.OutAllocNo, old.OutAllocNo), keep(a.FinishTime, old.FinishTime), keep(a.Attach, old.Attach)
+	row.OutAllocNo, row.FinishTime, row.Attach = keep(a.OutAllocNo, old.OutAllocNo),
+		keep(a.FinishTime, old.FinishTime), keep(a.Attach, old.Attach)
 	if g.current() {
 		row.ErrorCode, row.ErrorMsg = keep(a.ErrorCode, old.ErrorCode), keep(a.ErrorMsg, old.ErrorMsg)
 	}
@@ -314,7 +320,8 @@ func (g *Gateway) saveDetails(x *transaction, a *allocation) {
 	row.Details = slices.Clone(a.Details)
 	for i := range min(len(row.Details), len(old)) {
 		d, was := &row.Details[i], old[i]
-		d.ErrorCode, d.ErrorMsg, d.FinishTime = keep(d.ErrorCode, was.ErrorCode), keep(d.ErrorMsg, was.ErrorMsg), keep(d.FinishTime, was.FinishTime)
+		d.ErrorCode, d.ErrorMsg, d.FinishTime = keep(d.ErrorCode, was.ErrorCode), keep(d.ErrorMsg, was.ErrorMsg),
+			keep(d.FinishTime, was.FinishTime)
 	}
 	x.undo = append(x.undo, func() { row.Details = old })
 }
@@ -332,8 +339,8 @@ type lock struct {
 	until time.Time
 }
 
-// acquire takes a lock, and returns the function that gives it back; nil if another call has it. bizNo is the merchant's number of what
-// it is about, for Lock.
+// acquire takes a lock, and returns the function that gives it back; nil if another call has it. bizNo is the
+// merchant's number of what it is about, for Lock.
 func (g *Gateway) acquire(key, bizNo string) func() {
 	now := g.now()
 	if held, ok := g.locks[key]; ok && now.Before(held.until) || g.locked[bizNo] {
@@ -348,8 +355,8 @@ func (g *Gateway) acquire(key, bizNo string) func() {
 	}
 }
 
-// Lock makes the gateway believe that another call is at work on the order with the merchant's number, until Unlock: Pay and Refund
-// then answer without a result, and the other calls that have a lock are refused with 10007.
+// Lock makes the gateway believe that another call is at work on the order with the merchant's number, until Unlock:
+// Pay and Refund then answer without a result, and the other calls that have a lock are refused with 10007.
 func (g *Gateway) Lock(bizNo string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -366,5 +373,5 @@ func (g *Gateway) Unlock(bizNo string) {
 // seconds is the gateway's time.
 func (g *Gateway) seconds() *int64 { return ptr(g.now().Unix()) }
 
-// or205 tells whether the gateway is one of the oldest.
+// oldest tells whether the gateway is 2.0.5.
 func (g *Gateway) oldest() bool { return g.version == daxpay.GatewayV205 }

@@ -73,8 +73,8 @@ func (g *Gateway) syncPay(p params) (outcome, error) {
 	return outcome{members: object{{"status", string(status)}}}, nil
 }
 
-// syncPayment asks the channel about a payment and repairs the order. If that fails, nothing is changed, though a notice may have gone
-// out.
+// syncPayment asks the channel about a payment and repairs the order. If that fails, nothing is changed, though a
+// notice may have gone out.
 func (g *Gateway) syncPayment(order *payment) (model.PaySyncStatus, error) {
 	release := g.acquire("sync:pay"+order.OrderNo, order.BizOrderNo)
 	if release == nil {
@@ -89,7 +89,8 @@ func (g *Gateway) syncPayment(order *payment) (model.PaySyncStatus, error) {
 		return "", err
 	}
 	x := &transaction{}
-	if r.tradeNo == nil && order.OutOrderNo != nil || r.tradeNo != nil && (order.OutOrderNo == nil || *r.tradeNo != *order.OutOrderNo) {
+	if r.tradeNo == nil && order.OutOrderNo != nil ||
+		r.tradeNo != nil && (order.OutOrderNo == nil || *r.tradeNo != *order.OutOrderNo) {
 		order.OutOrderNo = r.tradeNo
 		if err := g.savePayment(x, order); err != nil {
 			return "", err
@@ -113,7 +114,8 @@ func (g *Gateway) unrecorded(order *payment) error {
 func noSyncInfo(hasNumber bool) string {
 	return noDefault("pay_sync_record", "record.sync.dao.PaySyncRecordMapper", "sync_info",
 		column{"id", true}, column{"trade_no", true}, column{"biz_trade_no", true}, column{"out_trade_no", hasNumber},
-		column{"out_trade_status", true}, column{"sync_type", true}, column{"channel", true}, column{"sync_info", false},
+		column{"out_trade_status", true}, column{"sync_type", true}, column{"channel", true},
+		column{"sync_info", false},
 		column{"repair", true}, column{"repair_no", false}, column{"error_code", false}, column{"error_msg", false},
 		column{"client_ip", false}, column{"creator", true}, column{"create_time", true})
 }
@@ -155,8 +157,9 @@ func (g *Gateway) followChannel(x *transaction, order *payment, r *remote) error
 	return g.repairPayment(x, order, r)
 }
 
-// repairPayment brings an order to what the channel says. Its lock is never given back, so that for 10 seconds after a repair no
-// further one changes anything, and nothing says so. Every repair sends a notice, even one that changes nothing and then fails.
+// repairPayment brings an order to what the channel says. Its lock is never given back, so that for 10 seconds after a
+// repair no further one changes anything, and nothing says so. Every repair sends a notice, even one that changes
+// nothing and then fails.
 func (g *Gateway) repairPayment(x *transaction, order *payment, r *remote) error {
 	if g.acquire("repair:pay:"+order.OrderNo, "") == nil {
 		return nil
@@ -184,16 +187,19 @@ func (g *Gateway) repairPayment(x *transaction, order *payment, r *remote) error
 	}
 	g.noticePayment(order)
 	if useless {
-		return fault(codeSystem, noDefault("pay_repair_record", "record.repair.dao.PayRepairRecordMapper", "after_status",
+		return fault(codeSystem, noDefault("pay_repair_record", "record.repair.dao.PayRepairRecordMapper",
+			"after_status",
 			column{"id", true}, column{"repair_no", true}, column{"trade_id", true}, column{"trade_no", true},
-			column{"repair_type", true}, column{"repair_source", true}, column{"repair_way", true}, column{"channel", true},
-			column{"before_status", true}, column{"after_status", false}, column{"creator", true}, column{"create_time", true}))
+			column{"repair_type", true}, column{"repair_source", true}, column{"repair_way", true},
+			column{"channel", true},
+			column{"before_status", true}, column{"after_status", false}, column{"creator", true},
+			column{"create_time", true}))
 	}
 	return nil
 }
 
-// payCallback is the channel's own message about a payment. Only one that says that it is paid does anything, and only to an order in
-// progress whose time is not over.
+// payCallback is the channel's own message about a payment. Only one that says that it is paid does anything, and only
+// to an order in progress whose time is not over.
 func (g *Gateway) payCallback(row *payment) {
 	order := ptr(*row)
 	t := *g.trade(row)
@@ -303,7 +309,8 @@ func (g *Gateway) repairRefund(x *transaction, f *refund, status model.RefundSyn
 	}
 	g.noticeRefund(f)
 	if status != model.RefundSyncSuccess && g.current() { // the record needs a status that there is not
-		return fault(codeSystem, noDefault("pay_repair_record", "record.repair.dao.PayRepairRecordMapper", "after_status"))
+		return fault(codeSystem, noDefault("pay_repair_record", "record.repair.dao.PayRepairRecordMapper",
+			"after_status"))
 	}
 	return nil
 }

@@ -152,7 +152,8 @@ var textsOfChannels = map[string]channelTexts{
 }
 
 func noLimitText(class string) string {
-	return `Cannot invoke "java.lang.Integer.intValue()" because the return value of "cn.daxpay.single.service.core.channel.` +
+	return `Cannot invoke "java.lang.Integer.intValue()" because the return value of ` +
+		`"cn.daxpay.single.service.core.channel.` +
 		class + `.getLimitAmount()" is null`
 }
 
@@ -236,5 +237,6 @@ func noDefault(table, mapper, missing string, columns ...column) string {
 func tooLong(statement, column string) string {
 	reason := "Data truncation: Data too long for column '" + column + "' at row 1"
 	return "cn.daxpay.single.service.core.order.allocation.dao." + statement + " (batch index #1) failed. Cause: " +
-		"java.sql.BatchUpdateException: " + reason + "\n; " + reason + "; nested exception is java.sql.BatchUpdateException: " + reason
+		"java.sql.BatchUpdateException: " + reason + "\n; " + reason +
+		"; nested exception is java.sql.BatchUpdateException: " + reason
 }

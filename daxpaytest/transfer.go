@@ -30,9 +30,11 @@ func (g *Gateway) transfer(p params) (outcome, error) {
 		return outcome{}, refuse(codeUnsupported, textNoAbility)
 	}
 	t := &transfer{
-		ID: g.db.nextID(), TransferNo: g.number("T"), BizTransferNo: p.known("bizTransferNo"), Channel: name, Amount: *p.number("amount"),
-		Title: p.text("title"), Reason: p.text("reason"), PayeeType: p.text("payeeType"), PayeeAccount: p.text("payeeAccount"),
-		PayeeName: p.text("payeeName"), Status: transferOpen,
+		ID: g.db.nextID(), TransferNo: g.number("T"), BizTransferNo: p.known("bizTransferNo"), Channel: name,
+		Amount: *p.number("amount"),
+		Title:  p.text("title"), Reason: p.text("reason"), PayeeType: p.text("payeeType"),
+		PayeeAccount: p.text("payeeAccount"),
+		PayeeName:    p.text("payeeName"), Status: transferOpen,
 	}
 	g.db.Transfers = append(g.db.Transfers, t)
 	if name == channelAli {
@@ -43,7 +45,8 @@ func (g *Gateway) transfer(p params) (outcome, error) {
 	} else {
 		t.failed(codeUnsupported, textNoWxTransfer)
 	}
-	return outcome{members: object{{"bizTransferNo", t.BizTransferNo}, {"transferNo", t.TransferNo}, {"status", t.Status}}}, nil
+	return outcome{members: object{{"bizTransferNo", t.BizTransferNo}, {"transferNo", t.TransferNo},
+		{"status", t.Status}}}, nil
 }
 
 func (t *transfer) failed(code int, text string) {

@@ -75,7 +75,8 @@ func amount(missing, tooSmall string) field {
 	return f
 }
 
-// params are the members of a request that a call knows, with values of their types. Members that are null or absent are missing.
+// params are the members of a request that a call knows, with values of their types. Members that are null or absent
+// are missing.
 type params struct {
 	fields map[string]any
 	sign   string
@@ -101,8 +102,8 @@ func (p params) number(name string) *int64 {
 	return nil
 }
 
-func (p params) flag(name string) bool {
-	b, _ := p.fields[name].(bool)
+func (p params) mayAllocate() bool {
+	b, _ := p.fields["allocation"].(bool)
 	return b
 }
 
@@ -122,8 +123,8 @@ func (p params) receivers(name string) []*wanted {
 	return l
 }
 
-// decode turns a body into the members that a call knows: it changes types as the gateway's library does, and ignores other members.
-// Of a member that is given twice the last one counts.
+// decode turns a body into the members that a call knows: it changes types as the gateway's library does, and ignores
+// other members. Of a member that is given twice the last one counts.
 func (c *call) decode(body []byte) (params, error) {
 	p := params{fields: make(map[string]any, len(c.fields))}
 	kindOf := func(name string) (kind, bool) {
@@ -187,11 +188,13 @@ func (c *call) converted(k kind, v value) (any, error) {
 }
 
 func mismatch(v value, class string) error {
-	return &unreadable{fmt.Sprintf("Cannot deserialize value of type `%s` from %s", class, tokenOf(v.any)), mismatchException, v.at, ""}
+	return &unreadable{fmt.Sprintf("Cannot deserialize value of type `%s` from %s", class, tokenOf(v.any)),
+		mismatchException, v.at, ""}
 }
 
 func misformed(v value, class, why string) error {
-	return &unreadable{fmt.Sprintf("Cannot deserialize value of type `%s` from String \"%s\": %s", class, v.any, why), formatException, v.at, ""}
+	return &unreadable{fmt.Sprintf("Cannot deserialize value of type `%s` from String \"%s\": %s", class, v.any, why),
+		formatException, v.at, ""}
 }
 
 func toText(v value) (any, error) {
@@ -210,16 +213,17 @@ func toInteger(v value) (any, error) {
 	const class = "java.lang.Integer"
 	switch x := v.any.(type) {
 	case json.Number:
-		n, ok := new(big.Rat).SetString(shortened(x))
+		exact, ok := new(big.Rat).SetString(shortened(x))
 		whole := new(big.Int)
 		if ok {
-			whole.Quo(n.Num(), n.Denom())
+			whole.Quo(exact.Num(), exact.Denom())
 		}
-		if !ok || !whole.IsInt64() || whole.Int64() != int64(int32(whole.Int64())) { //nolint:gosec // it is what is tested
+		n := whole.Int64()
+		if !ok || !whole.IsInt64() || n != int64(int32(n)) { //nolint:gosec // it is what is tested
 			text := fmt.Sprintf("Numeric value (%s) out of range of int (-2147483648 - 2147483647)", x)
 			return nil, &unreadable{text, mappingException, v.at + len(x), ""}
 		}
-		return whole.Int64(), nil
+		return n, nil
 	case string:
 		trimmed := javaTrim(x)
 		if trimmed == "" || trimmed == "null" {
@@ -230,7 +234,8 @@ func toInteger(v value) (any, error) {
 			return nil, misformed(v, class, "not a valid `java.lang.Integer` value")
 		}
 		if n != int64(int32(n)) { //nolint:gosec // it is what is tested
-			return nil, misformed(v, class, fmt.Sprintf("Overflow: numeric value (%s) out of range of Integer (-2147483648 -2147483647)", trimmed))
+			return nil, misformed(v, class,
+				fmt.Sprintf("Overflow: numeric value (%s) out of range of Integer (-2147483648 -2147483647)", trimmed))
 		}
 		return n, nil
 	}
@@ -299,11 +304,11 @@ func toProperties(v value) (any, error) {
 		e := noInstance(class, v)
 		return nil, e
 	}
-	return properties0(members), nil
+	return withoutDuplicates(members), nil
 }
 
-// properties0 is an object without the duplicates of its members.
-func properties0(members []member) object {
+// withoutDuplicates makes an object in which of each name the last value counts.
+func withoutDuplicates(members []member) object {
 	o := make(object, 0, len(members))
 	for _, m := range members {
 		v := plainValue(m.any)
@@ -319,7 +324,7 @@ func properties0(members []member) object {
 func plainValue(v any) any {
 	switch v := v.(type) {
 	case []member:
-		return properties0(v)
+		return withoutDuplicates(v)
 	case []value:
 		list := make([]any, len(v))
 		for i, item := range v {
@@ -383,7 +388,8 @@ func (w *wanted) take(c *call, m member) error {
 	return nil
 }
 
-// validate returns the gateway's complaints about the members of a request as one error. The gateway has them in no fixed order.
+// validate returns the gateway's complaints about the members of a request as one error. The gateway has them in no
+// fixed order.
 func (c *call) validate(p params) error {
 	var complaints []string
 	complain := func(wrong bool, complaint string) {
@@ -456,7 +462,9 @@ func javaTrim(s string) string { return strings.TrimFunc(s, func(c rune) bool { 
 
 // isBlank tells whether a text has nothing but white space of any kind.
 func isBlank(s string) bool {
-	return strings.IndexFunc(s, func(c rune) bool { return !unicode.IsSpace(c) && c != '\ufeff' && c != '\u202a' && c != 0 }) < 0
+	return strings.IndexFunc(s, func(c rune) bool {
+		return !unicode.IsSpace(c) && c != '\ufeff' && c != '\u202a' && c != 0
+	}) < 0
 }
 
 var ipv4Form = regexp.MustCompile(`^(25[0-5]|2[0-4]\d|[01]?\d?\d)(\.(25[0-5]|2[0-4]\d|[01]?\d?\d)){3}$`)
@@ -470,7 +478,8 @@ func isIP(s string) bool {
 	return err == nil && a.Is6() && (a.Zone() == "" || strings.HasPrefix(strings.ToLower(s), "fe80:"))
 }
 
-// signedText is what the gateway signs, and has the client sign, of a request: the members that it knows, with the values that it read.
+// signedObject is what the gateway signs, and has the client sign, of a request: the members that it knows, with the
+// values that it read.
 func (c *call) signedObject(p params) object {
 	o := make(object, 0, len(p.fields))
 	for name, v := range p.fields {
@@ -552,7 +561,8 @@ func signable(v any) any {
 	return v
 }
 
-// javaNumber prints a number that is not an integer as the gateway does. The quotes of a text are not signed, so a text will do.
+// javaNumber prints a number that is not an integer as the gateway does. The quotes of a text are not signed, so a text
+// will do.
 func javaNumber(n json.Number) any {
 	if !strings.ContainsAny(n.String(), ".eE") {
 		if n == "-0" {

@@ -41,10 +41,12 @@ type AllocOrderModel struct {
 	Status AllocStatus `json:"status" daxpay:"proof"`
 	// Result is how it went (分账结果).
 	Result AllocResult `json:"result"`
-	// ErrorCode (错误码) and ErrorMsg (错误原因) are those of the channel.
+	// ErrorCode (错误码) and ErrorMsg (错误原因) are of the last error that there ever was: they stay after a later success. Up
+	// to
+	// 2.0.7 the code is the channel's, in 2.0.8 the gateway's.
 	ErrorCode string `json:"errorCode"`
 	ErrorMsg  string `json:"errorMsg" daxpay:"text"`
-	// FinishTime is when it ended (分账完成时间).
+	// FinishTime is when the allocation was finished (分账完结时间), by FinishAllocation; of a share, when that ended.
 	FinishTime Time `json:"finishTime"`
 	// Details are the shares (分账明细).
 	Details []AllocDetail `json:"details"`
@@ -64,10 +66,12 @@ type AllocDetail struct {
 	ReceiverName    string       `json:"receiverName" daxpay:"text"`
 	// Result is how it went (分账结果).
 	Result AllocDetailResult `json:"result"`
-	// ErrorCode (错误码) and ErrorMsg (错误原因) are those of the channel.
+	// ErrorCode (错误码) and ErrorMsg (错误原因) are of the last error that there ever was: they stay after a later success. Up
+	// to
+	// 2.0.7 the code is the channel's, in 2.0.8 the gateway's.
 	ErrorCode string `json:"errorCode"`
 	ErrorMsg  string `json:"errorMsg" daxpay:"text"`
-	// FinishTime is when it ended (分账完成时间).
+	// FinishTime is when the allocation was finished (分账完结时间), by FinishAllocation; of a share, when that ended.
 	FinishTime Time `json:"finishTime"`
 }
 

@@ -1,5 +1,5 @@
-// Package model holds what a gateway answers: one struct for a kind of answer, the codes that occur in them as typed strings,
-// and Time. A member that the gateway left out or sent as null is the zero value of its field.
+// Package model holds what a gateway answers: one struct for a kind of answer, the codes that occur in them as typed
+// strings, and Time. A member that the gateway left out or sent as null is the zero value of its field.
 //
 // A code that a newer gateway invents is kept as it came; compare with the constants and have a default case.
 package model
@@ -24,8 +24,8 @@ type Common struct {
 	SecretIndex int `json:"-"`
 }
 
-// Time is a point in time with a resolution of one second. The zero value means that the gateway sent none. It has the zone
-// of Config.Location and prints as Unix seconds in JSON.
+// Time is a point in time with a resolution of one second. The zero value means that the gateway sent none. It has the
+// zone of Config.Location and prints as Unix seconds in JSON.
 type Time struct{ time.Time }
 
 // MarshalJSON writes Unix seconds, or null for the zero value.

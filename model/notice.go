@@ -10,8 +10,8 @@ const (
 	NoticeAlloc  NoticeKind = "alloc"
 )
 
-// Notice is what the gateway tells of its own accord when a payment, a refund or an allocation ends, 异步通知: a *PayNotice, a
-// *RefundNotice or an *AllocNotice.
+// Notice is what the gateway tells of its own accord when a payment, a refund or an allocation ends, 异步通知: a
+// *PayNotice, a *RefundNotice or an *AllocNotice.
 type Notice interface {
 	// Kind is what the notice is about.
 	Kind() NoticeKind
@@ -39,7 +39,8 @@ type PayNotice struct {
 	// Title (支付标题) and Description (支付描述) are the merchant's.
 	Title       string `json:"title" daxpay:"text"`
 	Description string `json:"description" daxpay:"text"`
-	// Allocation tells whether the payment can be allocated (是否需要分账), AutoAllocation whether that happens by itself (自动分账).
+	// Allocation tells whether the payment can be allocated (是否需要分账), AutoAllocation whether that happens by itself
+	// (自动分账).
 	Allocation     bool `json:"allocation"`
 	AutoAllocation bool `json:"autoAllocation"`
 	// Channel (支付通道) and Method (支付方式) are how it was paid.
@@ -58,12 +59,15 @@ type PayNotice struct {
 	CloseTime   Time `json:"closeTime"`
 	// Attach is what the merchant gave to the payment (商户扩展参数).
 	Attach string `json:"attach" daxpay:"text"`
-	// ErrorCode (错误码) and ErrorMsg (错误原因) are those of the channel.
+	// ErrorCode (错误码) and ErrorMsg (错误原因) are of the last error that there ever was: they stay after a later success. Up
+	// to
+	// 2.0.7 the code is the channel's, in 2.0.8 the gateway's.
 	ErrorCode string `json:"errorCode"`
 	ErrorMsg  string `json:"errorMsg" daxpay:"text"`
 }
 
-// RefundNotice tells that a refund succeeded, failed or was closed: 退款订单通知.
+// RefundNotice tells that a refund succeeded, failed or was closed: 退款订单通知. Gateway 2.0.8 sends none for a refund that
+// fails in its call.
 type RefundNotice struct {
 	Common
 	// OrderNo is the gateway's number of the payment (支付号).
@@ -87,14 +91,16 @@ type RefundNotice struct {
 	Amount      int64 `json:"amount" daxpay:"proof"`
 	// Reason is the merchant's (退款原因).
 	Reason string `json:"reason" daxpay:"text"`
-	// RefundTime is when the refund was started (退款发起时间), FinishTime when it ended (退款完成时间).
+	// RefundTime is when the refund was started (退款发起时间), which 2.0.8 never tells, FinishTime when it ended (退款完成时间).
 	RefundTime Time `json:"refundTime"`
 	FinishTime Time `json:"finishTime"`
 	// Status is the state of the refund (退款状态), never empty. Only RefundSuccess means that the money is back.
 	Status RefundStatus `json:"status" daxpay:"proof"`
 	// Attach is what the merchant gave to the refund (商户扩展参数).
 	Attach string `json:"attach" daxpay:"text"`
-	// ErrorCode (错误码) and ErrorMsg (错误原因) are those of the channel.
+	// ErrorCode (错误码) and ErrorMsg (错误原因) are of the last error that there ever was: they stay after a later success. Up
+	// to
+	// 2.0.7 the code is the channel's, in 2.0.8 the gateway's.
 	ErrorCode string `json:"errorCode"`
 	ErrorMsg  string `json:"errorMsg" daxpay:"text"`
 }
@@ -124,13 +130,15 @@ type AllocNotice struct {
 	Status AllocStatus `json:"status" daxpay:"proof"`
 	// Result is how it went (分账结果).
 	Result AllocResult `json:"result"`
-	// FinishTime is when it ended (分账完成时间).
+	// FinishTime is when the allocation was finished (分账完结时间). Gateways up to 2.0.8 send none in notices.
 	FinishTime Time `json:"finishTime"`
 	// Attach is what the merchant gave to the allocation (商户扩展参数).
 	Attach string `json:"attach" daxpay:"text"`
 	// Details are the shares (分账明细), without their rates.
 	Details []AllocDetail `json:"details"`
-	// ErrorCode (错误码) and ErrorMsg (错误原因) are those of the channel.
+	// ErrorCode (错误码) and ErrorMsg (错误原因) are of the last error that there ever was: they stay after a later success. Up
+	// to
+	// 2.0.7 the code is the channel's, in 2.0.8 the gateway's.
 	ErrorCode string `json:"errorCode"`
 	ErrorMsg  string `json:"errorMsg" daxpay:"text"`
 }

@@ -9,8 +9,8 @@ type PayModel struct {
 	OrderNo string `json:"orderNo" daxpay:"proof"`
 	// Status is the state of the payment (支付状态), never empty. It is mostly PayProgress: the user has yet to pay.
 	Status PayStatus `json:"status" daxpay:"proof"`
-	// PayBody is what the front end needs to start paying (支付参数体): a URL, a form, or the parameters of a script, by channel
-	// and method. Empty where there is nothing to do, such as after a bar code.
+	// PayBody is what the front end needs to start paying (支付参数体): a URL, a form, or the parameters of a script, by
+	// channel and method. Empty where there is nothing to do, such as after a bar code.
 	PayBody string `json:"payBody" daxpay:"opaque"`
 }
 
@@ -32,7 +32,8 @@ type PayOrderModel struct {
 	// Title (支付标题) and Description (支付描述) are the merchant's.
 	Title       string `json:"title" daxpay:"text"`
 	Description string `json:"description" daxpay:"text"`
-	// Allocation tells whether the payment can be allocated (是否需要分账), AutoAllocation whether that happens by itself (自动分账).
+	// Allocation tells whether the payment can be allocated (是否需要分账), AutoAllocation whether that happens by itself
+	// (自动分账).
 	Allocation     bool `json:"allocation"`
 	AutoAllocation bool `json:"autoAllocation"`
 	// Channel (支付通道) and Method (支付方式) are those of the latest attempt to pay.
@@ -50,7 +51,9 @@ type PayOrderModel struct {
 	PayTime     Time `json:"payTime"`
 	ExpiredTime Time `json:"expiredTime"`
 	CloseTime   Time `json:"closeTime"`
-	// ErrorCode (错误码) and ErrorMsg (错误原因) are those of the channel.
+	// ErrorCode (错误码) and ErrorMsg (错误原因) are of the last error that there ever was: they stay after a later success. Up
+	// to
+	// 2.0.7 the code is the channel's, in 2.0.8 the gateway's.
 	ErrorCode string `json:"errorCode"`
 	ErrorMsg  string `json:"errorMsg" daxpay:"text"`
 }

@@ -1,7 +1,7 @@
 package model
 
-// RefundModel answers a refund, 退款. While another call holds the refund's lock, the gateway answers with the merchant's number in
-// the place of its own; such an answer proves nothing and becomes ErrOutcomeUnknown.
+// RefundModel answers a refund, 退款. While another call holds the refund's lock, the gateway answers with the merchant's
+// number in the place of its own; such an answer proves nothing and becomes ErrOutcomeUnknown.
 type RefundModel struct {
 	Common
 	// RefundNo is the gateway's number of the refund (退款号), never empty, and never BizRefundNo.
@@ -36,12 +36,14 @@ type RefundOrderModel struct {
 	Amount      int64 `json:"amount" daxpay:"proof"`
 	// Reason is the merchant's (退款原因).
 	Reason string `json:"reason" daxpay:"text"`
-	// RefundTime is when the refund was started (退款发起时间), FinishTime when it ended (退款完成时间).
+	// RefundTime is when the refund was started (退款发起时间), which 2.0.8 never tells, FinishTime when it ended (退款完成时间).
 	RefundTime Time `json:"refundTime"`
 	FinishTime Time `json:"finishTime"`
 	// Status is the state of the refund (退款状态), never empty.
 	Status RefundStatus `json:"status" daxpay:"proof"`
-	// ErrorCode (错误码) and ErrorMsg (错误原因) are those of the channel.
+	// ErrorCode (错误码) and ErrorMsg (错误原因) are of the last error that there ever was: they stay after a later success. Up
+	// to
+	// 2.0.7 the code is the channel's, in 2.0.8 the gateway's.
 	ErrorCode string `json:"errorCode"`
 	ErrorMsg  string `json:"errorMsg" daxpay:"text"`
 }

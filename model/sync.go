@@ -32,7 +32,8 @@ type AllocSyncModel struct {
 	BizAllocationNo string `json:"bizAllocNo"`
 }
 
-// LegacySyncModel answers the syncs of gateways up to 2.0.5. Nothing of it was verified: those gateways sign no answers.
+// LegacySyncModel answers the syncs of gateways up to 2.0.5. Nothing of it was verified: those gateways sign no
+// answers.
 type LegacySyncModel struct {
 	// GatewayStatus is the status at the channel (网关状态).
 	GatewayStatus string `json:"gatewayStatus"`

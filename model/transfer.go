@@ -44,7 +44,9 @@ type TransferOrderModel struct {
 	Status TransferStatus `json:"status" daxpay:"proof"`
 	// SuccessTime is when it succeeded (成功时间).
 	SuccessTime Time `json:"successTime"`
-	// ErrorCode (错误码) and ErrorMsg (错误原因) are those of the channel.
+	// ErrorCode (错误码) and ErrorMsg (错误原因) are of the last error that there ever was: they stay after a later success. Up
+	// to
+	// 2.0.7 the code is the channel's, in 2.0.8 the gateway's.
 	ErrorCode string `json:"errorCode"`
 	ErrorMsg  string `json:"errorMsg" daxpay:"text"`
 }

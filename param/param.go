@@ -1,5 +1,5 @@
-// Package param holds what a merchant sends: one struct for a call, which carries everything that the client must know about
-// the call: its path, the names of its members, their limits, and which model its answer has.
+// Package param holds what a merchant sends: one struct for a call, which carries everything that the client must know
+// about the call: its path, the names of its members, their limits, and which model its answer has.
 //
 // A field that is zero is not sent. Limits are checked before anything is sent; they count characters as the gateway
 // does, in UTF-16 units. They are those of gateway 2.0.8, unless Config.Gateway names an older one. A field that the
@@ -21,9 +21,9 @@
 //		Level string `json:"level" daxpay:"proof"`
 //	}
 //
-// and makes it with daxpay.Execute. Fields are strings, integers, bool, time.Time (model.Time in a model), structs, lists of
-// these, pointers to these, or json.RawMessage; a member whose name ends in Time must be a time. The json tag holds the name of
-// the member, the daxpay tag, separated by commas, what else is known about it:
+// and makes it with daxpay.Execute. Fields are strings, integers, bool, time.Time (model.Time in a model), structs,
+// lists of these, pointers to these, or json.RawMessage; a member whose name ends in Time must be a time. The json tag
+// holds the name of the member, the daxpay tag, separated by commas, what else is known about it:
 //
 //   - required: it must be set
 //   - oneof: one of the fields that have this must be set
@@ -43,7 +43,8 @@ package param
 
 import "time"
 
-// Request is what Execute sends: a pointer to a struct that embeds Common and tells its Call. T is the model of the answer.
+// Request is what Execute sends: a pointer to a struct that embeds Common and tells its Call. T is the model of the
+// answer.
 type Request[T any] interface {
 	Call() Call[T]
 	common()
@@ -51,15 +52,17 @@ type Request[T any] interface {
 
 // Call says what the client must know about a call beside its members. T is the model of the answer.
 type Call[T any] struct {
-	// Path is where the call is under the service URL, as gateway 2.0.8 has it, such as "/unipay/sync/pay". The client knows
-	// where older versions have the calls of this package.
+	// Path is where the call is under the service URL, as gateway 2.0.8 has it, such as "/unipay/sync/pay". The client
+	// knows where older versions have the calls of this package.
 	Path string
 	// Effect says what it does to the gateway to send the call again, and so when the client may. Default: EffectChanges.
 	Effect Effect
-	// Proof lists the values of the answer's member "status" that prove that the call took effect. With any other status the
-	// outcome is unknown, because the gateway also calls failed what the channel has done. Empty: the status is not looked at.
+	// Proof lists the values of the answer's member "status" that prove that the call took effect. With any other status
+	// the outcome is unknown, because the gateway also calls failed what the channel has done. Empty: the status is not
+	// looked at.
 	Proof []string
-	// Refusals says what the gateway's signed refusals prove. The zero value: nothing, so that they leave the outcome unknown.
+	// Refusals says what the gateway's signed refusals prove. The zero value: nothing, so that they leave the outcome
+	// unknown.
 	Refusals Refusals
 	// Recover completes the text of daxpay.ErrOutcomeUnknown: what to do to learn the outcome. Empty with EffectReadOnly.
 	Recover string
@@ -70,27 +73,27 @@ type Effect uint8
 
 // The effects.
 const (
-	// EffectChanges: the call changes something, and sending it again may change it again. The client does not, but for another
-	// encoding of the same call when the gateway refused the first one before it did anything (see daxpay.GatewayAuto). A call
-	// that may have run although no verified answer says so is daxpay.ErrOutcomeUnknown.
+	// EffectChanges: the call changes something, and sending it again may change it again. The client does not, but for
+	// another encoding of the same call when the gateway refused the first one before it did anything (see
+	// daxpay.GatewayAuto). A call that may have run although no verified answer says so is daxpay.ErrOutcomeUnknown.
 	EffectChanges Effect = iota
 	// EffectReadOnly: the call changes nothing, so that a lost answer needs no care. The client may send it again, see
 	// daxpay.Retry, and its outcome is never unknown.
 	EffectReadOnly
-	// EffectRepeatable: the call changes something, but to send it twice comes to the same as once. The client may send it again
-	// too; if no attempt brings an answer, it is daxpay.ErrOutcomeUnknown.
+	// EffectRepeatable: the call changes something, but to send it twice comes to the same as once. The client may send it
+	// again too; if no attempt brings an answer, it is daxpay.ErrOutcomeUnknown.
 	EffectRepeatable
-	// EffectOnce: the call must never go out a second time, not even in another encoding. It is for calls that pay out money.
-	// With daxpay.GatewayAuto it goes out in the encoding that was accepted last, else in that of the interface documents; if the
-	// gateway refuses that, set Config.Gateway.
+	// EffectOnce: the call must never go out a second time, not even in another encoding. It is for calls that pay out
+	// money. With daxpay.GatewayAuto it goes out in the encoding that was accepted last, else in that of the interface
+	// documents; if the gateway refuses that, set Config.Gateway.
 	EffectOnce
 )
 
 // Repeatable tells whether the call may be sent again after it may have reached the gateway.
 func (e Effect) Repeatable() bool { return e == EffectReadOnly || e == EffectRepeatable }
 
-// Common holds the members that every request has. All may be left empty: the client fills them in what it sends and leaves
-// the param as it is.
+// Common holds the members that every request has. All may be left empty: the client fills them in what it sends and
+// leaves the param as it is.
 type Common struct {
 	// ClientIP is the IPv4 or IPv6 address of the end user (客户端IP), at most 64 characters. Some channels, WeChat among
 	// them, need it. Empty: Config.ClientIP, or none.
@@ -98,8 +101,8 @@ type Common struct {
 	// NonceStr is a random text (随机数) of at most 32 characters. Empty: the client makes one for each attempt.
 	// Gateways before 2.0.8 do not know it and would refuse the signature, so they do not get it.
 	NonceStr string `json:"nonceStr" daxpay:"max=32"`
-	// ReqTime is when the request was made (请求时间), sent as Unix seconds. Gateway 2.0.8 refuses what is more than 10 seconds
-	// old, so set it only to reproduce a message. Zero: the time of each attempt.
+	// ReqTime is when the request was made (请求时间), sent as Unix seconds. Gateway 2.0.8 refuses what is more than 10
+	// seconds old, so set it only to reproduce a message. Zero: the time of each attempt.
 	ReqTime time.Time `json:"reqTime"`
 }
 

@@ -18,7 +18,7 @@ type PayParam struct {
 	Title string `json:"title" daxpay:"text,required,max=100"`
 	// Description is a remark (支付描述), at most 500 characters.
 	Description string `json:"description" daxpay:"text,max=500"`
-	// Allocation says that the payment is to be allocated (是否开启分账), AutoAllocation that the gateway does so by itself (自动分账).
+	// Allocation says that the payment may be allocated (是否开启分账). AutoAllocation (自动分账) is ignored by every release.
 	Allocation     bool `json:"allocation"`
 	AutoAllocation bool `json:"autoAllocation"`
 	// ExpiredTime is until when it can be paid (过期时间), sent as Unix seconds. Zero: the gateway's setting.
@@ -33,7 +33,8 @@ type PayParam struct {
 	ExtraParam ExtraParam `json:"extraParam" daxpay:"object,max=2048"`
 	// Attach comes back in notices as it is (商户扩展参数), at most 500 characters.
 	Attach string `json:"attach" daxpay:"text,max=500"`
-	// ReturnURL is where the user goes after paying (同步通知地址), QuitURL where after giving up (退出地址); at most 200 characters each.
+	// ReturnURL is where the user goes after paying (同步通知地址), QuitURL where after giving up (退出地址); at most 200 characters
+	// each.
 	ReturnURL string `json:"returnUrl" daxpay:"opaque,max=200"`
 	QuitURL   string `json:"quitUrl" daxpay:"opaque,max=200"`
 	// NotifyURL is where the notice goes (异步通知地址), at most 150 characters: gateway 2.0.8 accepts 200, but
@@ -46,9 +47,14 @@ type PayParam struct {
 }
 
 // Call implements Request.
-func (*PayParam) Call() Call[model.PayModel] {
+func (p *PayParam) Call() Call[model.PayModel] {
+	effect := EffectChanges
+	if p != nil && p.Channel == model.ChannelWallet {
+		effect = EffectOnce // the gateway charges a wallet as often as it is asked to
+	}
 	return Call[model.PayModel]{
 		Path:     "/unipay/pay",
+		Effect:   effect,
 		Refusals: Refusals{Harmless: true},
 		Recover: "query and sync the payment by the same BizOrderNo; send it again only with the same BizOrderNo, " +
 			"with a bar code only when a sync says that it is not paid, and never from a wallet",
@@ -103,8 +109,8 @@ func (ExtraJSON) extraParam() {}
 // MarshalJSON returns the JSON as it is.
 func (e ExtraJSON) MarshalJSON() ([]byte, error) { return json.RawMessage(e).MarshalJSON() }
 
-// PayCloseParam closes a payment that is not paid: 支付关闭. One of the two numbers is needed; if both are set, the gateway looks
-// at OrderNo only.
+// PayCloseParam closes a payment that is not paid: 支付关闭. One of the two numbers is needed; if both are set, the gateway
+// looks at OrderNo only.
 type PayCloseParam struct {
 	Common
 	// OrderNo is the gateway's number of the payment (支付号), at most 32 characters.
@@ -122,8 +128,8 @@ func (*PayCloseParam) Call() Call[model.PayCloseModel] {
 	}
 }
 
-// PayCancelParam cancels a payment by bar code, and gives back what was paid: 支付撤销. One of the two numbers is needed; if both
-// are set, the gateway looks at OrderNo only.
+// PayCancelParam cancels a payment, and gives back what was paid: 支付撤销. One of the two numbers is needed;
+// if both are set, the gateway looks at OrderNo only.
 type PayCancelParam struct {
 	Common
 	// OrderNo is the gateway's number of the payment (支付号), at most 32 characters.

@@ -32,8 +32,8 @@ func (*QueryRefundParam) Call() Call[model.RefundOrderModel] {
 	return Call[model.RefundOrderModel]{Path: "/unipay/query/refundOrder", Effect: EffectReadOnly}
 }
 
-// QueryTransferParam asks for a transfer: 转账订单查询. One of the two numbers is needed; if both are set, the gateway looks at
-// BizTransferNo only.
+// QueryTransferParam asks for a transfer: 转账订单查询. One of the two numbers is needed; if both are set, the gateway looks
+// at TransferNo only.
 type QueryTransferParam struct {
 	Common
 	// BizTransferNo is the merchant's number of the transfer (商户转账号), at most 100 characters.
@@ -64,7 +64,8 @@ func (*QueryAllocOrderParam) Call() Call[model.AllocOrderModel] {
 	return Call[model.AllocOrderModel]{Path: "/unipay/query/allocationOrder", Effect: EffectReadOnly}
 }
 
-// QueryAllocReceiverParam asks for receivers of allocations: 分账接收方查询. One of the two is needed.
+// QueryAllocReceiverParam asks for receivers of allocations: 分账接收方查询. One of the two is needed. If both are set, both
+// must match.
 type QueryAllocReceiverParam struct {
 	Common
 	// Channel is where the receivers have their accounts (所属通道).

@@ -7,8 +7,8 @@ import "github.com/daxpay-go/daxpay/model"
 // 255 characters of every text.
 type RefundParam struct {
 	Common
-	// BizRefundNo is the merchant's number of the refund (商户退款号), required, at most 100 characters. The same number is the same
-	// refund: the gateway tries one that failed again, and refuses any other.
+	// BizRefundNo is the merchant's number of the refund (商户退款号), required, at most 100 characters. The same number is the
+	// same refund: the gateway tries one that failed again, and refuses any other.
 	BizRefundNo string `json:"bizRefundNo" daxpay:"no,required,max=100"`
 	// OrderNo is the gateway's number of the payment (支付号), at most 32 characters.
 	OrderNo string `json:"orderNo" daxpay:"no,oneof,max=32"`

@@ -2,8 +2,8 @@ package param
 
 import "github.com/daxpay-go/daxpay/model"
 
-// PaySyncParam asks the gateway to compare a payment with its channel: pay sync, 支付同步. One of the two numbers is needed;
-// if both are set, the gateway looks at OrderNo only.
+// PaySyncParam asks the gateway to compare a payment with its channel: pay sync, 支付同步. One of the two numbers is
+// needed; if both are set, the gateway looks at OrderNo only.
 type PaySyncParam struct {
 	Common
 	// OrderNo is the gateway's number of the payment (支付号), at most 32 characters.
@@ -62,7 +62,8 @@ func (*AllocSyncParam) Call() Call[model.AllocSyncModel] {
 	}
 }
 
-// LegacyPaySyncParam is the pay sync of gateways up to 2.0.5, which do not sign their answers. One of the two is needed.
+// LegacyPaySyncParam is the pay sync of gateways up to 2.0.5, which do not sign their answers. One of the two is
+// needed.
 type LegacyPaySyncParam struct {
 	Common
 	// PaymentID is the gateway's ID of the payment (支付ID), at least 1.

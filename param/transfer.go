@@ -2,8 +2,8 @@ package param
 
 import "github.com/daxpay-go/daxpay/model"
 
-// TransferParam pays out money: 转账. The gateway does not look whether it knows BizTransferNo already: a transfer that is sent
-// twice is paid twice.
+// TransferParam pays out money: 转账. The gateway does not look whether it knows BizTransferNo already: a transfer that
+// is sent twice is paid twice.
 type TransferParam struct {
 	Common
 	// BizTransferNo is the merchant's number of the transfer (商户转账号), required, at most 100 characters.
@@ -16,10 +16,10 @@ type TransferParam struct {
 	Title string `json:"title" daxpay:"text,max=100"`
 	// Reason is a remark (转账原因), at most 150 characters.
 	Reason string `json:"reason" daxpay:"text,max=150"`
-	// TransferType is what the transfer is for (转账类型).
+	// TransferType is what the transfer is for (转账类型). Gateway 2.0.8 ignores it.
 	TransferType model.TransferType `json:"transferType" daxpay:"max=20"`
-	// PayeeType (收款人类型), PayeeAccount (收款人账号, at most 100 characters) and PayeeName (收款人姓名, at most 50 characters) say who gets
-	// it.
+	// PayeeType (收款人类型), PayeeAccount (收款人账号, at most 100 characters) and PayeeName (收款人姓名, at most 50 characters) say who
+	// gets it.
 	PayeeType    model.PayeeType `json:"payeeType" daxpay:"max=20"`
 	PayeeAccount string          `json:"payeeAccount" daxpay:"max=100"`
 	PayeeName    string          `json:"payeeName" daxpay:"text,max=50"`

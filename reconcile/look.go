@@ -256,7 +256,7 @@ func (r *Reconciler) refused(ctx context.Context, l lookup, j *job, asked time.D
 	case errors.Is(err, daxpay.ErrNoSuchOrder) || refusedByBusiness(err) != nil:
 		why := &daxpay.UnresolvedError{Path: l.path, Reason: daxpay.ReasonNoSuchOrder, Err: refusal}
 		return r.unresolved(ctx, j, why, max(r.options.UnknownAfter, follow.Arrival+1))
-	case j.order.Kind == Transfer && follow.SeveralTransfers(refusal.Code, refusal.Msg, asked):
+	case j.order.Kind == Transfer && follow.SeveralTransfers(refusal.Code, refusal.Msg):
 		return r.unresolved(
 			ctx, j, &daxpay.UnresolvedError{Path: l.path, Reason: daxpay.ReasonSeveral, Err: refusal}, 0,
 		)

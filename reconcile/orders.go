@@ -192,7 +192,7 @@ type job struct {
 	until  time.Time     // after that a payment that is over cannot be paid any more
 }
 
-// take returns the order that is to be looked at, or nil and how long until there is one, negative for nobody knows.
+// take returns the order that is to be looked at, or nil and how long until there is one, negative if that is unknown.
 func (t *orders) take(now time.Time) (*job, time.Duration) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -1,4 +1,4 @@
-// Package reconcile is the safety net beside notices: 对账补单. Gateway 2.0.8 sends no notice when a customer has paid by
+// Package reconcile finds out how open orders ended: 对账补单. Gateway 2.0.8 sends no notice when a customer has paid by
 // QR code, and notices get lost, so a shop has to ask about the orders that it still has as open. A Reconciler asks the
 // shop which those are, asks the gateway about each at its time, and hands every order whose outcome is proved to the
 // shop:
@@ -136,7 +136,7 @@ type Sink struct {
 	// allows:
 	//
 	//   - daxpay.ReasonNoSuchOrder, of orders older than Options.UnknownAfter: the call never arrived, or was refused.
-	//     Pay can be sent again with the same BizOrderNo, Refund with the same BizRefundNo; never a transfer, which the
+	//     Pay can be sent again with the same BizOrderNo, but not from a wallet, Refund with the same BizRefundNo; never a transfer, which the
 	//     gateway would pay a second time.
 	//   - daxpay.ReasonFailed: a refund, after a sync that did not find it done, or an allocation; both can be sent
 	//     again under the same number. Or a transfer, which must never be sent again.

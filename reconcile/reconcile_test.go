@@ -929,3 +929,38 @@ func TestPausesAfterFaultsBeginAnew(t *testing.T) {
 	b.clock.pass(5 * time.Second)
 	look(1)
 }
+
+// The sync after the expiry is the only one that finds a late payment, so one that is refused is made again.
+func TestTheLateSyncIsMadeAgain(t *testing.T) {
+	for name, refusal := range map[string]string{
+		"none":  "",
+		"10001": `{"code":10001,"msg":"系统错误","data":null,"traceId":"x"}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t)
+			expires := b.now().Add(20 * time.Minute)
+			b.order(reconcile.Pay, "P", 100, time.Minute)
+			b.gw.put(payment{no: "P", amount: 100, status: model.PayClose, channel: model.PaySyncClosed, expires: expires})
+			r := b.reconciler(nil)
+			require.NoError(t, r.Once(ctx))
+			require.Equal(t, []string{"pay P close"}, b.shop.taken())
+			b.clock.pass(10 * time.Minute)
+			b.gw.pay("P", true) // the customer pays late, and the gateway puts the channel's message aside
+			down := refusal != ""
+			b.wires.before = func(r *http.Request) (int, string, error) {
+				if down && strings.Contains(r.URL.Path, "/sync/") {
+					return http.StatusOK, refusal, nil
+				}
+				return 0, "", nil
+			}
+			b.clock.pass(15 * time.Minute)
+			require.NoError(t, r.Once(ctx))
+			down = false
+			for range 20 {
+				b.clock.pass(30 * time.Second)
+				require.NoError(t, r.Once(ctx))
+			}
+			require.Equal(t, []string{"pay P success"}, b.shop.taken())
+		})
+	}
+}

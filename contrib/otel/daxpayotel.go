@@ -1,5 +1,5 @@
-// Package daxpayotel makes OpenTelemetry spans and metrics of a daxpay.Client's calls and of the gateway's notices, by the semantic
-// conventions 1.37.0 for HTTP clients and for messaging.
+// Package daxpayotel makes OpenTelemetry spans and metrics of a daxpay.Client's calls and of the gateway's notices, by
+// the semantic conventions 1.37.0 for HTTP clients and for messaging.
 //
 //	telemetry, err := daxpayotel.New(daxpayotel.Options{})
 //	kit, err := daxpay.New(daxpay.Config{ServiceURL: url, SignSecret: secret, Observer: telemetry})
@@ -7,13 +7,13 @@
 //
 // # Calls
 //
-// A call is a span of kind internal, such as "daxpay PaySync". It makes no request itself and lasts through the pauses between its
-// attempts. Each attempt is a child of kind client, "POST": the conventions want one for every request that goes out, and none
-// of that kind around them, so that requests are not counted twice. For the same reason Config.HTTPClient should not have a
-// transport that makes spans as well. No trace context is sent to the gateway.
+// A call is a span of kind internal, such as "daxpay PaySync". It makes no request itself and lasts through the pauses
+// between its attempts. Each attempt is a child of kind client, "POST": the conventions want one for every request that
+// goes out, and none of that kind around them, so that requests are not counted twice. For the same reason
+// Config.HTTPClient should not have a transport that makes spans as well. No trace context is sent to the gateway.
 //
-// What the business refuses, such as a refund of more than is left, is an error of the call, but not of the attempt, whose
-// answer came and was verified. Every other failure is one of both.
+// What the business refuses, such as a refund of more than is left, is an error of the call, but not of the attempt,
+// whose answer came and was verified. Every other failure is one of both.
 //
 // # Metrics
 //
@@ -25,8 +25,8 @@
 //
 // # What is not in them
 //
-// No member of a message, no number of an order, no secret, no signature and no text of an error. The gateway's trace id is in spans
-// only; metrics have nothing in them that grows with the number of calls.
+// No member of a message, no number of an order, no secret, no signature and no text of an error. The gateway's trace
+// id is in spans only; metrics have nothing in them that grows with the number of calls.
 package daxpayotel
 
 import (
@@ -68,8 +68,8 @@ const (
 	NeverSentKey = attribute.Key("daxpay.never_sent")
 	// OutcomeUnknownKey tells whether an attempt, or the call, may have taken effect without proof; on spans.
 	OutcomeUnknownKey = attribute.Key("daxpay.outcome_unknown")
-	// SecretIndexKey tells which secret made the signature of a verified answer or of a notice: see daxpay.Result. It is on metrics
-	// too: Config.PreviousSecrets can go when it has been 0 for a day.
+	// SecretIndexKey tells which secret made the signature of a verified answer or of a notice: see daxpay.Result. It is
+	// on metrics too: Config.PreviousSecrets can go when it has been 0 for a day.
 	SecretIndexKey = attribute.Key("daxpay.secret_index")
 )
 
@@ -89,7 +89,8 @@ type Options struct {
 	MeterProvider metric.MeterProvider
 }
 
-// Observer implements daxpay.Observer: see Config.Observer. It is safe for concurrent use, and one can serve several clients.
+// Observer implements daxpay.Observer: see Config.Observer. It is safe for concurrent use, and one can serve several
+// clients.
 type Observer struct {
 	tracer trace.Tracer
 
@@ -143,7 +144,8 @@ func (o *Observer) makeInstruments(meter metric.Meter) (err error) {
 	return err
 }
 
-// spanOf is the key under which a context holds an observer's span of the call: the current span may be another observer's.
+// spanOf is the key under which a context holds an observer's span of the call: the current span may be another
+// observer's.
 type spanOf struct{ *Observer }
 
 func (o *Observer) withCall(ctx context.Context) context.Context {

@@ -150,7 +150,8 @@ func TestCalls(t *testing.T) {
 			return err
 		}
 	}
-	// Attributes that every attempt, or request, has are added below. A trace id is checked against the error, and not listed.
+	// Attributes that every attempt, or request, has are added below. A trace id is checked against the error, and not
+	// listed.
 	for name, tt := range map[string]struct {
 		front    front
 		config   func(*daxpay.Config)
@@ -349,7 +350,8 @@ func with(a, more attrs) attrs {
 	return all
 }
 
-// withoutTraceID takes the trace id out of the attributes. There is one if the gateway has answered, and an error names the last.
+// withoutTraceID takes the trace id out of the attributes. There is one if the gateway has answered, and an error names
+// the last.
 func withoutTraceID(t *testing.T, s sdktrace.ReadOnlySpan, err error) attrs {
 	t.Helper()
 	a := attrsOf(s.Attributes())

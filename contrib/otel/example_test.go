@@ -16,8 +16,8 @@ import (
 	"github.com/daxpay-go/daxpay/param"
 )
 
-// A payment is asked for, and the gateway sends a notice about it. A merchant's program has exporters where this one keeps the spans
-// in memory; one that calls otel.SetTracerProvider and otel.SetMeterProvider needs no Options.
+// A payment is asked for, and the gateway sends a notice about it. A merchant's program has exporters where this one
+// keeps the spans in memory; one that calls otel.SetTracerProvider and otel.SetMeterProvider needs no Options.
 func Example() {
 	spans := tracetest.NewInMemoryExporter()
 	traces := sdktrace.NewTracerProvider(sdktrace.WithSyncer(spans))
@@ -36,7 +36,7 @@ func Example() {
 	}
 	shop := httptest.NewServer(kit.NoticeHandler(telemetry.NoticeHandlers(daxpay.NoticeHandlers{
 		Pay: func(_ context.Context, n *model.PayNotice) error {
-			return daxpay.Expect{BizOrderNo: "A1", Amount: 100}.Check(n)
+			return daxpay.Expect{BizOrderNo: "A1", Amount: 100, Paid: true}.Check(n)
 		},
 	})))
 	defer shop.Close()

@@ -19,16 +19,18 @@ const (
 	process = "process"
 )
 
-// NoticeHandlers returns the handlers with spans and metrics around their callbacks: a span of kind consumer, such as "process pay",
-// is current while a callback runs, and is a child of the span of the HTTP request, if there is one. It is an error if the
-// callback fails or does not return; errors and panics pass through unchanged. OnError is counted by the kind of its error.
+// NoticeHandlers returns the handlers with spans and metrics around their callbacks: a span of kind consumer, such as
+// "process pay", is current while a callback runs, and is a child of the span of the HTTP request, if there is one. It
+// is an error if the callback fails or does not return; errors and panics pass through unchanged. OnError is counted by
+// the kind of its error.
 //
-// A kind without a callback stays so, because the client refuses its notices then. News that was handled before reaches no callback,
-// and is not counted.
+// A kind without a callback stays so, because the client refuses its notices then. News that was handled before reaches
+// no callback, and is not counted.
 //
-// The error.type of a failed callback is "panic", "timeout" if the context's end was its error, "echo" for daxpay.ErrEcho (see
-// daxpay.Expect), else "_OTHER". daxpay.notice.failures has these too, and "signature", "notice_type", "ambiguous", "stale", "too_large"
-// and "protocol" for notices that were refused, "busy" for daxpay.ErrNoticeBusy, and "_OTHER" for a store that failed.
+// The error.type of a failed callback is "panic", "timeout" if the context's end was its error, "echo" for
+// daxpay.ErrEcho (see daxpay.Expect), else "_OTHER". daxpay.notice.failures has these too, and "signature",
+// "notice_type", "ambiguous", "stale", "too_large" and "protocol" for notices that were refused, "busy" for
+// daxpay.ErrNoticeBusy, and "_OTHER" for a store that failed.
 func (o *Observer) NoticeHandlers(h daxpay.NoticeHandlers) daxpay.NoticeHandlers {
 	h.Pay = observed(o, h.Pay, func(n *model.PayNotice) model.Common { return n.Common })
 	h.Refund = observed(o, h.Refund, func(n *model.RefundNotice) model.Common { return n.Common })

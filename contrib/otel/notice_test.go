@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/otel/trace"
@@ -214,9 +215,9 @@ func TestRefusedNotices(t *testing.T) {
 }
 
 // brokenStore cannot be reached.
-type brokenStore struct{ daxpay.NoticeStore }
+type brokenStore struct{ daxpay.OnceStore }
 
-func (brokenStore) Claim(context.Context, string, string) (daxpay.NoticeState, error) {
+func (brokenStore) Claim(context.Context, string, string, time.Duration) (daxpay.ClaimState, error) {
 	return 0, errors.New("canary: no store")
 }
 

@@ -1,13 +1,14 @@
 package redisstore_test
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"os/exec"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -19,6 +20,7 @@ import (
 	"github.com/daxpay-go/daxpay"
 	"github.com/daxpay-go/daxpay/contrib/redisstore"
 	"github.com/daxpay-go/daxpay/daxpaytest"
+	"github.com/daxpay-go/daxpay/daxpaytest/storetest"
 	"github.com/daxpay-go/daxpay/model"
 )
 
@@ -34,7 +36,8 @@ func server(t *testing.T) *redis.Client {
 	_, port, err := net.SplitHostPort(listener.Addr().String())
 	require.NoError(t, err)
 	require.NoError(t, listener.Close())
-	command := exec.CommandContext(context.Background(), path, "--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", t.TempDir())
+	command := exec.CommandContext(context.Background(), path, "--port", port, "--bind", "127.0.0.1",
+		"--save", "", "--appendonly", "no", "--dir", t.TempDir())
 	require.NoError(t, command.Start())
 	t.Cleanup(func() {
 		_ = command.Process.Kill()
@@ -42,7 +45,8 @@ func server(t *testing.T) *redis.Client {
 	})
 	client := redis.NewClient(&redis.Options{Addr: "127.0.0.1:" + port})
 	t.Cleanup(func() { _ = client.Close() })
-	require.Eventually(t, func() bool { return client.Ping(context.Background()).Err() == nil }, 10*time.Second, 10*time.Millisecond)
+	answers := func() bool { return client.Ping(context.Background()).Err() == nil }
+	require.Eventually(t, answers, 10*time.Second, 10*time.Millisecond)
 	return client
 }
 
@@ -56,51 +60,127 @@ func store(t *testing.T, client *redis.Client) *redisstore.Store {
 func TestOptions(t *testing.T) {
 	_, err := redisstore.New(nil, redisstore.Options{})
 	require.ErrorContains(t, err, "must not be nil")
-	_, err = redisstore.New(redis.NewClient(&redis.Options{}), redisstore.Options{Lease: time.Second, Remember: time.Hour})
-	require.ErrorContains(t, err, "Lease must be at least 5s")
-	require.ErrorContains(t, err, "Remember must be at least 25h")
 }
 
-func TestStore(t *testing.T) {
+func TestConformance(t *testing.T) {
+	client := server(t)
+	require.NoError(t, storetest.TestStore(context.Background(), store(t, client)))
+	// As a replica keeps few scripts, or after SCRIPT FLUSH.
+	require.NoError(t, client.ScriptFlush(context.Background()).Err())
+	require.NoError(t, storetest.TestStore(context.Background(), store(t, client)))
+}
+
+// What has an end has a TTL, and what has none has none. What Redis loses is free, but a late Done still marks it.
+func TestLives(t *testing.T) {
 	ctx := context.Background()
 	client := server(t)
 	s := store(t, client)
-	claim := func(key, owner string) daxpay.NoticeState {
-		state, err := s.Claim(ctx, key, owner)
+	for key, life := range map[string]time.Duration{"a": 12 * time.Second, "b": time.Microsecond, "c": 0} {
+		state, err := s.Claim(ctx, key, "1", life)
 		require.NoError(t, err)
-		return state
+		require.Equal(t, daxpay.ClaimGranted, state)
 	}
-	require.Equal(t, daxpay.NoticeClaimed, claim("a", "1"))
-	require.Equal(t, daxpay.NoticeClaimed, claim("a", "1"), "the reply was lost, and the client asked again")
-	require.Equal(t, daxpay.NoticeBusy, claim("a", "2"))
-	require.NoError(t, s.Release(ctx, "a", "2"), "not the owner: nothing happens")
-	require.Equal(t, daxpay.NoticeBusy, claim("a", "2"))
-	require.NoError(t, s.Release(ctx, "a", "1"))
-	require.Equal(t, daxpay.NoticeClaimed, claim("a", "2"))
-	require.ErrorContains(t, s.Done(ctx, "a", "1"), "the lease ended")
-	require.NoError(t, s.Done(ctx, "a", "2"))
-	require.NoError(t, s.Done(ctx, "a", "2"), "again")
-	require.Equal(t, daxpay.NoticeDone, claim("a", "3"))
-	require.NoError(t, s.Release(ctx, "a", "3"))
-	require.Equal(t, daxpay.NoticeDone, claim("a", "3"))
-	require.Equal(t, daxpay.NoticeClaimed, claim("b", "1"))
+	require.InDelta(t, 12, client.PTTL(ctx, "daxpay:a").Val().Seconds(), 5)
+	require.EqualValues(t, -1, client.PTTL(ctx, "daxpay:c").Val(), "no end")
+	require.NoError(t, s.Done(ctx, "a", "1", 49*time.Hour))
+	require.NoError(t, s.Done(ctx, "c", "1", 0))
+	require.InDelta(t, 49, client.PTTL(ctx, "daxpay:a").Val().Hours(), 1)
+	require.EqualValues(t, -1, client.PTTL(ctx, "daxpay:c").Val(), "no end")
 
-	lease, err := client.PTTL(ctx, "daxpay:notice:b").Result()
+	require.NoError(t, client.FlushAll(ctx).Err())
+	require.NoError(t, s.Done(ctx, "a", "1", time.Hour))
+	state, err := s.Claim(ctx, "a", "2", time.Hour)
 	require.NoError(t, err)
-	require.InDelta(t, 30, lease.Seconds(), 5)
-	remember, err := client.PTTL(ctx, "daxpay:notice:a").Result()
-	require.NoError(t, err)
-	require.InDelta(t, 49, remember.Hours(), 1)
+	require.Equal(t, daxpay.ClaimDone, state)
 
 	require.NoError(t, client.Close())
-	_, err = s.Claim(ctx, "c", "1")
+	_, err = s.Claim(ctx, "c", "1", time.Hour)
 	require.ErrorIs(t, err, redis.ErrClosed)
-	require.ErrorIs(t, s.Done(ctx, "c", "1"), redis.ErrClosed)
+	require.ErrorIs(t, s.Done(ctx, "c", "1", time.Hour), redis.ErrClosed)
 	require.ErrorIs(t, s.Release(ctx, "c", "1"), redis.ErrClosed)
+	require.ErrorIs(t, s.Forget(ctx, "c"), redis.ErrClosed)
 }
 
-// A process that dies between claim and done must not take the news with it: when its lease has ended, the gateway's next
-// delivery is handled. The end of the lease is brought about in Redis.
+// hanging is a server that accepts connections and never answers.
+func hanging(t *testing.T) string {
+	t.Helper()
+	listener, err := new(net.ListenConfig).Listen(context.Background(), "tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	var mu sync.Mutex
+	var accepted []net.Conn
+	go func() {
+		for {
+			c, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			mu.Lock()
+			accepted = append(accepted, c)
+			mu.Unlock()
+		}
+	}()
+	t.Cleanup(func() {
+		_ = listener.Close()
+		mu.Lock()
+		defer mu.Unlock()
+		for _, c := range accepted {
+			_ = c.Close()
+		}
+	})
+	return listener.Addr().String()
+}
+
+// go-redis does not mind contexts by default, and the gateway waits for 5 seconds only.
+func TestHangingRedisDoesNotDelayTheReply(t *testing.T) {
+	address := hanging(t)
+	for name, client := range map[string]redis.UniversalClient{
+		"client":  redis.NewClient(&redis.Options{Addr: address}),
+		"ring":    redis.NewRing(&redis.RingOptions{Addrs: map[string]string{"one": address}}),
+		"cluster": redis.NewClusterClient(&redis.ClusterOptions{Addrs: []string{address}}),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			gw := daxpaytest.Start(t)
+			gw.SetPayment(daxpaytest.Payment{OrderNo: "P1", Amount: 1, Status: model.PaySyncSuccess})
+			body, err := gw.Notice("P1")
+			require.NoError(t, err)
+			s, err := redisstore.New(client, redisstore.Options{})
+			require.NoError(t, err)
+			pay := func(context.Context, *model.PayNotice) error {
+				t.Error("it was called")
+				return nil
+			}
+			h := gw.Client().NoticeHandler(daxpay.NoticeHandlers{Store: s, Pay: pay})
+			start := time.Now()
+			require.Equal(t, "FAIL", deliver(h, body))
+			took := time.Since(start)
+			t.Logf("FAIL after %v", took)
+			require.Less(t, took, 4800*time.Millisecond)
+			require.NoError(t, client.Close())
+		})
+	}
+}
+
+// The callback has stored the event when Redis stops: the gateway hears so in time.
+func TestRedisThatStopsDuringTheCallback(t *testing.T) {
+	client := server(t)
+	gw := daxpaytest.Start(t)
+	gw.SetPayment(daxpaytest.Payment{OrderNo: "P1", Amount: 1, Status: model.PaySyncSuccess})
+	body, err := gw.Notice("P1")
+	require.NoError(t, err)
+	pay := func(ctx context.Context, _ *model.PayNotice) error {
+		return client.Do(ctx, "CLIENT", "PAUSE", "60000", "ALL").Err()
+	}
+	h := gw.Client().NoticeHandler(daxpay.NoticeHandlers{Store: store(t, client), Pay: pay})
+	start := time.Now()
+	require.Equal(t, "SUCCESS", deliver(h, body))
+	took := time.Since(start)
+	t.Logf("SUCCESS after %v", took)
+	require.Less(t, took, 4800*time.Millisecond)
+}
+
+// A process that dies between claim and done must not take the event with it: when its lease has ended, the gateway's
+// next delivery is handled. The end of the lease is brought about in Redis.
 func TestCrashLeadsToRedelivery(t *testing.T) {
 	ctx := context.Background()
 	client := server(t)
@@ -109,23 +189,44 @@ func TestCrashLeadsToRedelivery(t *testing.T) {
 	body, err := gw.Notice("P1")
 	require.NoError(t, err)
 
-	state, err := store(t, client).Claim(ctx, "pay:P1:success", "a process that then dies")
-	require.NoError(t, err)
-	require.Equal(t, daxpay.NoticeClaimed, state)
+	// Another process claims the event, and then dies.
+	entered, leave := make(chan struct{}), make(chan struct{})
+	dies := func(context.Context, *model.PayNotice) error {
+		close(entered)
+		<-leave
+		return errors.New("dead")
+	}
+	dying := gw.Client().NoticeHandler(daxpay.NoticeHandlers{Store: store(t, client), Pay: dies})
+	died := make(chan struct{})
+	go func() {
+		defer close(died)
+		deliver(dying, body)
+	}()
+	<-entered
 
 	handled := 0
-	h := gw.Client().NoticeHandler(daxpay.NoticeHandlers{Store: store(t, client), Pay: func(context.Context, *model.PayNotice) error { handled++; return nil }})
+	pay := func(context.Context, *model.PayNotice) error { handled++; return nil }
+	h := gw.Client().NoticeHandler(daxpay.NoticeHandlers{Store: store(t, client), Pay: pay})
 	require.Equal(t, "FAIL", deliver(h, body), "its lease lasts")
-	require.NoError(t, client.PExpire(ctx, "daxpay:notice:pay:P1:success", time.Millisecond).Err())
-	require.Eventually(t, func() bool { return client.Exists(ctx, "daxpay:notice:pay:P1:success").Val() == 0 }, 10*time.Second, time.Millisecond)
+	keys, err := client.Keys(ctx, "daxpay:*:pay:P1:*").Result()
+	require.NoError(t, err)
+	require.Len(t, keys, 1)
+	lease := client.PTTL(ctx, keys[0]).Val()
+	require.Less(t, lease, 15*time.Second, "the gateway's next delivery comes after 15 seconds, and is the last")
+	require.Greater(t, lease, 5*time.Second)
+	require.NoError(t, client.PExpire(ctx, keys[0], time.Millisecond).Err())
+	gone := func() bool { return client.Exists(ctx, keys[0]).Val() == 0 }
+	require.Eventually(t, gone, 10*time.Second, time.Millisecond)
 	require.Equal(t, "SUCCESS", deliver(h, body))
+	close(leave)
+	<-died
 	require.Equal(t, "SUCCESS", deliver(h, body))
 	require.Equal(t, 1, handled)
 }
 
 func deliver(h http.Handler, body []byte) string {
 	w := httptest.NewRecorder()
-	h.ServeHTTP(w, httptest.NewRequestWithContext(context.Background(), http.MethodPost, "/", strings.NewReader(string(body))))
+	h.ServeHTTP(w, httptest.NewRequestWithContext(context.Background(), http.MethodPost, "/", bytes.NewReader(body)))
 	return w.Body.String()
 }
 
@@ -136,10 +237,11 @@ func TestSeveralProcesses(t *testing.T) {
 	var effects [200]atomic.Int32
 	var handlers []http.Handler
 	for range 4 {
-		handlers = append(handlers, gw.Client().NoticeHandler(daxpay.NoticeHandlers{Store: store(t, client), Pay: func(_ context.Context, n *model.PayNotice) error {
+		pay := func(_ context.Context, n *model.PayNotice) error {
 			effects[n.Amount-1].Add(1)
 			return nil
-		}}))
+		}
+		handlers = append(handlers, gw.Client().NoticeHandler(daxpay.NoticeHandlers{Store: store(t, client), Pay: pay}))
 	}
 	var wg sync.WaitGroup
 	for i := range effects {

@@ -1,8 +1,9 @@
-// Allocation shares a payment among receivers, from adding a receiver to the end.
+// Allocation shares a payment among receivers (分账), from adding a receiver to releasing the rest.
 package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log"
 	"time"
@@ -22,11 +23,10 @@ func main() {
 func run() error {
 	gw := daxpaytest.New() // stands for your gateway
 	defer gw.Close()
-	gw.SetPayment(daxpaytest.Payment{BizOrderNo: "ORDER-1", Amount: 10000, Status: model.PaySyncSuccess})
 
 	kit, err := daxpay.New(daxpay.Config{
 		ServiceURL: gw.URL(),          // such as "https://pay.example.com"
-		SignSecret: daxpaytest.Secret, // 签名密钥 in the gateway's settings
+		SignSecret: daxpaytest.Secret, // 签名秘钥 in the gateway's console
 	})
 	if err != nil {
 		return err
@@ -34,33 +34,65 @@ func run() error {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 
+	// Once: tell the gateway who may receive shares.
 	_, err = kit.AddAllocReceiver(ctx, &param.AllocReceiverAddParam{
-		ReceiverNo: "SHOP-7", Channel: model.ChannelAli, ReceiverType: model.ReceiverAliUserID, ReceiverAccount: "2088000000000007",
-		RelationType: model.RelationStore,
+		ReceiverNo: "SHOP-7", Channel: model.ChannelAli, RelationType: model.RelationStore,
+		ReceiverType: model.ReceiverAliUserID, ReceiverAccount: "2088000000000007",
 	})
-	if err != nil {
+	if err != nil && !errors.Is(err, daxpay.ErrEarlierSend) { // with ErrEarlierSend it was added before
 		return err
 	}
-	started, err := kit.StartAllocation(ctx, &param.AllocationParam{
-		BizAllocationNo: "ALLOC-1", BizOrderNo: "ORDER-1", Receivers: []param.AllocReceiver{{ReceiverNo: "SHOP-7", Amount: 6000}},
-	})
-	if err != nil {
-		return err
-	}
-	fmt.Println("started as", started.Data.AllocationNo, "in", started.Data.Status)
 
-	gw.MarkAllocated("ALLOC-1") // meanwhile, at the channel
-	ended, err := kit.WaitAllocation(ctx, &param.QueryAllocOrderParam{AllocationNo: started.Data.AllocationNo}, daxpay.Wait{})
+	// Only a payment that was started with Allocation can be shared.
+	pay := &param.PayParam{
+		BizOrderNo: "ORDER-1", Title: "一双鞋", Channel: model.ChannelAli, Method: model.MethodQRCode,
+		Amount: 10000, Allocation: true,
+	}
+	if _, err := kit.Pay(ctx, pay); err != nil {
+		return err
+	}
+	gw.MarkPaid("ORDER-1") // the customer pays
+
+	allocationNo, err := start(ctx, kit)
 	if err != nil {
 		return err
 	}
-	for _, share := range ended.Details {
+
+	gw.MarkAllocated("ALLOC-1") // the channel pays the receivers
+	query := &param.QueryAllocOrderParam{AllocationNo: allocationNo}
+	ended, err := kit.WaitAllocation(ctx, query, daxpay.Wait{Amount: 6000})
+	if err != nil {
+		return err
+	}
+	if ended.Standing() != model.Succeeded {
+		return fmt.Errorf("not shared: %s", ended.Status)
+	}
+	for _, share := range ended.Details { // Succeeded means that each share has ended, not that each was paid
 		fmt.Println(share.ReceiverNo, share.Amount, "fen:", share.Result)
 	}
-	finished, err := kit.FinishAllocation(ctx, &param.AllocFinishParam{BizAllocationNo: "ALLOC-1"})
+
+	// Finishing releases what was not given away.
+	finished, err := kit.FinishAllocation(ctx, &param.AllocFinishParam{AllocationNo: allocationNo})
 	if err != nil {
 		return err
 	}
 	fmt.Println("finished:", finished.Data.Status)
 	return nil
+}
+
+// start starts the allocation and returns the gateway's number. Store it: no query or sync finds an allocation by the
+// merchant's number.
+func start(ctx context.Context, kit *daxpay.Client) (allocationNo string, err error) {
+	res, err := kit.StartAllocation(ctx, &param.AllocationParam{
+		BizAllocationNo: "ALLOC-1", BizOrderNo: "ORDER-1",
+		Receivers: []param.AllocReceiver{{ReceiverNo: "SHOP-7", Amount: 6000}},
+	})
+	if errors.Is(err, daxpay.ErrOutcomeUnknown) {
+		return "", fmt.Errorf("start it again after 10 seconds, with the same BizAllocationNo: %w", err)
+	}
+	if err != nil {
+		return "", err
+	}
+	fmt.Println("started as", res.Data.AllocationNo, "in", res.Data.Status)
+	return res.Data.AllocationNo, nil
 }

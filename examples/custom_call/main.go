@@ -1,4 +1,4 @@
-// Custom_call makes a call that a merchant added to his own gateway. It takes two types: what is sent, and what comes back.
+// Custom_call makes a call that a merchant added to his own gateway. It takes two types: a param and a model.
 package main
 
 import (
@@ -18,9 +18,9 @@ import (
 // RiskParam asks how risky an order is.
 type RiskParam struct {
 	param.Common
-	BizOrderNo string `json:"bizOrderNo" daxpay:"no,required,max=100"` // no: a number, which the answer must repeat
+	BizOrderNo string `json:"bizOrderNo" daxpay:"no,required,max=100"` // no: an answer about another one is refused
 	Amount     int64  `json:"amount" daxpay:"required,min=1"`          // fen
-	Remark     string `json:"remark" daxpay:"text,max=50"`             // text: anything may stand in it
+	Remark     string `json:"remark" daxpay:"text,max=50"`             // text: free text
 }
 
 // Call implements param.Request.
@@ -32,7 +32,7 @@ func (*RiskParam) Call() param.Call[RiskModel] {
 type RiskModel struct {
 	model.Common
 	BizOrderNo string `json:"bizOrderNo"`
-	Level      string `json:"level" daxpay:"proof"` // proof: without it the answer is none
+	Level      string `json:"level" daxpay:"proof"` // proof: an answer without it does not prove success
 }
 
 func main() {

@@ -1,6 +1,7 @@
-// Doctor says what is wrong between this program and its gateway. With nothing set up it looks at a gateway inside the program,
-// once with the right and once with a wrong secret; with DAXPAY_URL and DAXPAY_SECRET (and DAXPAY_SIGN_TYPE) at that one. It
-// changes nothing there, and exits with 1 if there is a fault.
+// Doctor says what is wrong between this machine and a gateway: URL, path prefix, secret, algorithm, clock, version. It
+// examines the gateway at DAXPAY_URL with the secret DAXPAY_SECRET and the algorithm DAXPAY_SIGN_TYPE (HMAC_SHA256 if
+// unset, or MD5). It changes nothing there, and exits with 1 if it finds a fault. Without DAXPAY_URL it examines a
+// gateway inside the program, once with a wrong secret and once with the right one.
 package main
 
 import (

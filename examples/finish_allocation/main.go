@@ -1,5 +1,4 @@
-// Finish_allocation ends an allocation. The call changes something, so an error that leaves its outcome open is handled apart
-// from one that says it did not happen.
+// Finish_allocation finishes an allocation (分账完结), and shows every way in which the call can end.
 package main
 
 import (
@@ -23,28 +22,43 @@ func main() {
 func run() error {
 	gw := daxpaytest.New() // stands for your gateway
 	defer gw.Close()
-	gw.SetAllocation(daxpaytest.Allocation{AllocationNo: "DEVA24060117191963000003", BizAllocationNo: "ALLOC-1", Status: model.AllocEnd})
+	gw.SetAllocation(daxpaytest.Allocation{
+		AllocationNo: "DEVA24060117191963000003", BizAllocationNo: "ALLOC-1", Status: model.AllocEnd,
+	})
 
 	kit, err := daxpay.New(daxpay.Config{
 		ServiceURL: gw.URL(),          // such as "https://pay.example.com"
-		SignSecret: daxpaytest.Secret, // 签名密钥 in the gateway's settings
+		SignSecret: daxpaytest.Secret, // 签名秘钥 in the gateway's console
 	})
 	if err != nil {
 		return err
 	}
 	for range 2 { // the gateway refuses the second time
-		res, err := kit.FinishAllocation(context.Background(), &param.AllocFinishParam{BizAllocationNo: "ALLOC-1"})
-		var refusal *daxpay.GatewayError
-		switch {
-		case err == nil:
-			fmt.Println(res.Data.AllocationNo, "is", res.Data.Status)
-		case errors.Is(err, daxpay.ErrOutcomeUnknown):
-			return fmt.Errorf("do not send it again before you looked at the allocation: %w", err)
-		case errors.As(err, &refusal):
-			fmt.Println("refused, nothing was done:", refusal.Msg)
-		default:
+		if err := finish(context.Background(), kit, "DEVA24060117191963000003"); err != nil {
 			return err
 		}
 	}
+	return nil
+}
+
+func finish(ctx context.Context, kit *daxpay.Client, allocationNo string) error {
+	res, err := kit.FinishAllocation(ctx, &param.AllocFinishParam{AllocationNo: allocationNo})
+	switch {
+	case err == nil:
+		fmt.Println(res.Data.AllocationNo, "is", res.Data.Status)
+		return nil
+	case errors.Is(err, daxpay.ErrEarlierSend): // this send did nothing; an earlier one may have finished it
+	case errors.Is(err, daxpay.ErrOutcomeUnknown): // this send may have finished it
+	default:
+		return err // refused: nothing was done
+	}
+	order, err := kit.QueryAllocOrder(ctx, &param.QueryAllocOrderParam{AllocationNo: allocationNo})
+	if err != nil {
+		return err
+	}
+	if order.Data.Status != model.AllocFinish {
+		return fmt.Errorf("not finished, send it again: %s", order.Data.Status)
+	}
+	fmt.Println(allocationNo, "was finished before")
 	return nil
 }

@@ -1,11 +1,13 @@
-// Notice_server receives the gateway's notices. They are a shortcut: 2.0.8 sends none when a customer pays a QR code, and others get
-// lost, so follow orders by WaitPay or package reconcile as well (see examples/pay_qrcode and examples/reconcile). The handler is a plain http.Handler, so it mounts in any router:
+// Notice_server receives the gateway's notices (异步通知). They are a shortcut: gateway 2.0.8 sends none when a customer
+// pays a QR code, and others get lost, so follow every order by WaitPay or package reconcile as well: see
+// examples/pay_qrcode and examples/reconcile. The handler is an http.Handler, so it mounts in any router:
 //
-//	http.Handle("/notify", handler)                       // net/http
-//	router.POST("/notify", gin.WrapH(handler))            // gin
-//	e.POST("/notify", echo.WrapHandler(handler))          // echo
+//	http.Handle("/notify", handler)              // net/http
+//	router.POST("/notify", gin.WrapH(handler))   // gin
+//	e.POST("/notify", echo.WrapHandler(handler)) // echo
 //
-// Mount it before anything that reads bodies. With several processes give it a Store that they share: contrib/redisstore.
+// Mount it before any middleware that reads the body or changes the reply. Several processes need a Store that they
+// share, such as contrib/redisstore.
 package main
 
 import (
@@ -29,7 +31,7 @@ type orders struct {
 	paid   map[string]bool
 }
 
-// onPay stores that an order was paid. The gateway hears that the notice is received only if it returns nil.
+// onPay stores that an order was paid. The gateway is told SUCCESS only if onPay returns nil.
 func (o *orders) onPay(_ context.Context, n *model.PayNotice) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -40,7 +42,7 @@ func (o *orders) onPay(_ context.Context, n *model.PayNotice) error {
 	err := daxpay.Expect{BizOrderNo: n.BizOrderNo, Amount: amount, Paid: true}.Check(n)
 	switch {
 	case errors.Is(err, daxpay.ErrUnproved):
-		return nil // closed or cancelled, which an order here need not know: it can still be paid later
+		return nil // closed or cancelled, and it can still be paid: there is nothing to store
 	case err != nil:
 		return err
 	}
@@ -59,7 +61,7 @@ func run() error {
 	defer gw.Close()
 	kit, err := daxpay.New(daxpay.Config{
 		ServiceURL: gw.URL(),          // such as "https://pay.example.com"
-		SignSecret: daxpaytest.Secret, // 签名密钥 in the gateway's settings
+		SignSecret: daxpaytest.Secret, // 签名秘钥 in the gateway's console
 	})
 	if err != nil {
 		return err
@@ -74,9 +76,12 @@ func run() error {
 	defer shop.Close()
 
 	ctx := context.Background()
-	gw.SetPayment(daxpaytest.Payment{OrderNo: "P1", BizOrderNo: "ORDER-1", Amount: 29900, Status: model.PaySyncSuccess, NotifyURL: shop.URL + "/notify"})
-	gw.SetPayment(daxpaytest.Payment{OrderNo: "P2", BizOrderNo: "ORDER-2", Amount: 1, Status: model.PaySyncSuccess, NotifyURL: shop.URL + "/notify"})
-	for _, number := range []string{"ORDER-1", "ORDER-1", "ORDER-2"} { // the first one twice, as it happens
+	for number, amount := range map[string]int64{"ORDER-1": 29900, "ORDER-2": 1} {
+		gw.SetPayment(daxpaytest.Payment{
+			BizOrderNo: number, Amount: amount, Status: model.PaySyncSuccess, NotifyURL: shop.URL + "/notify",
+		})
+	}
+	for _, number := range []string{"ORDER-1", "ORDER-1", "ORDER-2"} { // notices can come twice
 		received, err := gw.SendNotice(ctx, number)
 		if err != nil {
 			return err

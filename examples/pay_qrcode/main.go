@@ -1,4 +1,5 @@
-// Pay_qrcode starts a payment that the user makes by scanning a code, and waits for it.
+// Pay_qrcode starts a payment by QR code (扫码支付), waits until the customer has paid, and goes on where the answer to Pay
+// was lost.
 package main
 
 import (
@@ -6,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log"
+	"net/http"
 	"time"
 
 	"github.com/daxpay-go/daxpay"
@@ -25,16 +27,17 @@ func run() error {
 	defer gw.Close()
 
 	kit, err := daxpay.New(daxpay.Config{
-		ServiceURL: gw.URL(),          // such as "https://pay.example.com"
-		SignSecret: daxpaytest.Secret, // 签名密钥 in the gateway's settings
+		ServiceURL: gw.URL(),                                 // such as "https://pay.example.com"
+		SignSecret: daxpaytest.Secret,                        // 签名秘钥 in the gateway's console
+		HTTPClient: &http.Client{Transport: &lossy{lose: 1}}, // loses the first answer; leave this out
 	})
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 15*time.Minute) // as long as the customer may take
 	defer cancel()
 
-	order := &param.PayParam{
+	order := &param.PayParam{ // store the order before the call
 		BizOrderNo: "ORDER-1",
 		Title:      "一双鞋",
 		Channel:    model.ChannelAli,
@@ -42,29 +45,62 @@ func run() error {
 		Amount:     29900, // fen: 299 yuan
 		NotifyURL:  "https://shop.example.com/notify",
 	}
-	res, err := kit.Pay(ctx, order)
-	switch {
-	case errors.Is(err, daxpay.ErrOutcomeUnknown):
-		// The payment may be there. Find out under the same number; if it is, it can be started again for its code.
-		found, err := kit.RecoverPay(ctx, order, daxpay.Wait{})
-		if err != nil {
-			return err
-		}
-		fmt.Println("found as", found.OrderNo, "in", found.Status)
-		return nil
-	case err != nil:
-		return err
-	}
-	fmt.Println("show the user a QR code of", res.Data.PayBody)
-
-	gw.MarkPaid("ORDER-1") // meanwhile, the user pays
-	paid, err := kit.WaitPay(ctx, &param.QueryPayParam{BizOrderNo: "ORDER-1"}, daxpay.Wait{})
+	sent := time.Now()
+	code, err := pay(ctx, kit, order)
 	if err != nil {
 		return err
 	}
-	if paid.Status != model.PaySuccess || paid.Amount != order.Amount {
-		return fmt.Errorf("not paid: %s", paid.Status)
+	if code != "" {
+		fmt.Println("show the customer a QR code of", code)
 	}
-	fmt.Println("paid:", paid.Amount, "fen")
+
+	gw.MarkPaid("ORDER-1") // the customer pays
+	query := &param.QueryPayParam{BizOrderNo: order.BizOrderNo}
+	found, err := kit.WaitPay(ctx, query, daxpay.Wait{Made: sent, Amount: order.Amount})
+	if err != nil {
+		return fmt.Errorf("not known to be paid, look again later: %w", err)
+	}
+	if found.Standing() != model.Succeeded {
+		return fmt.Errorf("not paid: %s", found.Status) // it still can be, until it expires: see package reconcile
+	}
+	fmt.Println("paid:", found.Amount, "fen")
 	return nil
+}
+
+// pay starts the payment and returns what the QR code shows. Where the outcome of Pay is unknown, it looks the payment
+// up under the same number. If the payment is over already, there is no code.
+func pay(ctx context.Context, kit *daxpay.Client, order *param.PayParam) (code string, err error) {
+	res, err := kit.Pay(ctx, order)
+	if errors.Is(err, daxpay.ErrOutcomeUnknown) {
+		fmt.Println("looking it up, because", err)
+		found, err := kit.RecoverPay(ctx, order, daxpay.Wait{})
+		neverArrived := errors.Is(err, daxpay.ErrNoSuchOrder) && !errors.Is(err, daxpay.ErrOutcomeUnknown)
+		switch {
+		case err != nil && !neverArrived:
+			return "", err // still unknown: leave the order open
+		case err == nil && found.Standing() != model.Open:
+			return "", nil
+		}
+		return codeOf(kit.Pay(ctx, order)) // the same param again brings the code
+	}
+	return codeOf(res, err)
+}
+
+func codeOf(res *daxpay.Result[model.PayModel], err error) (string, error) {
+	if err != nil {
+		return "", err
+	}
+	return res.Data.PayBody, nil
+}
+
+// lossy loses answers after the gateway has done its work.
+type lossy struct{ lose int }
+
+func (l *lossy) RoundTrip(r *http.Request) (*http.Response, error) {
+	res, err := http.DefaultTransport.RoundTrip(r)
+	if err == nil && l.lose > 0 {
+		l.lose--
+		return nil, errors.Join(errors.New("connection lost"), res.Body.Close())
+	}
+	return res, err
 }

@@ -1,7 +1,8 @@
-// Quickstart makes the three main calls, and one that the business refuses. With nothing set up it talks to a gateway inside
-// this program; with DAXPAY_URL and DAXPAY_SECRET to that one. DAXPAY_SIGN_TYPE (HMAC_SHA256 or MD5) and DAXPAY_GATEWAY
-// (2.0.6, 2.0.7 or 2.0.8) are optional, as are the numbers to ask for: DAXPAY_BIZ_ORDER_NO, DAXPAY_REFUND_NO and
-// DAXPAY_ALLOCATION_NO. Without them it asks for numbers that do not exist; an allocation that does is finished.
+// Quickstart makes the first calls to a gateway. With nothing set up it talks to a gateway inside the program, where a
+// customer also pays a QR code. With DAXPAY_URL and DAXPAY_SECRET it talks to that one, and starts no payment: it syncs
+// a payment and a refund and finishes an allocation, by the numbers in DAXPAY_BIZ_ORDER_NO, DAXPAY_REFUND_NO and
+// DAXPAY_ALLOCATION_NO, or by numbers that do not exist. DAXPAY_SIGN_TYPE (HMAC_SHA256 or MD5) and DAXPAY_GATEWAY
+// (2.0.6, 2.0.7 or 2.0.8) are optional.
 package main
 
 import (
@@ -38,11 +39,14 @@ func run() error {
 	if config.ServiceURL == "" {
 		gw := daxpaytest.New()
 		defer gw.Close()
+		fmt.Println("DAXPAY_URL is not set: this is the gateway inside the program")
+		if err := sell(gw); err != nil {
+			return err
+		}
 		gw.SetPayment(daxpaytest.Payment{BizOrderNo: order, Status: model.PaySyncSuccess})
 		gw.SetRefund(daxpaytest.Refund{RefundNo: refund, Status: model.RefundSyncProgress})
-		gw.SetAllocation(daxpaytest.Allocation{AllocationNo: allocation, BizAllocationNo: "A60434", Status: model.AllocEnd})
+		gw.SetAllocation(daxpaytest.Allocation{AllocationNo: allocation, Status: model.AllocEnd})
 		config = gw.Config()
-		fmt.Println("DAXPAY_URL is not set: this is the gateway inside the program")
 	}
 	kit, err := daxpay.New(config)
 	if err != nil {
@@ -66,8 +70,28 @@ func run() error {
 	return show("pay sync of no order", none, err, func(m model.PaySyncModel) any { return m.Status })
 }
 
-// show prints what came back. A refusal is an answer like any other, but for one of the signature, which means a wrong configuration;
-// what else can go wrong ends the program.
+// sell starts a payment by QR code, which the customer pays, and waits for it.
+func sell(gw *daxpaytest.Gateway) error {
+	ctx := context.Background()
+	kit := gw.Client()
+	res, err := kit.Pay(ctx, &param.PayParam{
+		BizOrderNo: "A1", Title: "tea", Channel: model.ChannelAli, Method: model.MethodQRCode, Amount: 1200,
+	})
+	if err != nil {
+		return err
+	}
+	fmt.Printf("%-21s %v, QR code %s\n", "pay", res.Data.Status, res.Data.PayBody)
+	gw.MarkPaid("A1")
+	paid, err := kit.WaitPay(ctx, &param.QueryPayParam{BizOrderNo: "A1"}, daxpay.Wait{Amount: 1200})
+	if err != nil {
+		return err
+	}
+	fmt.Printf("%-21s %v, %d fen\n", "wait", paid.Status, paid.Amount)
+	return nil
+}
+
+// show prints what came back. A refusal is an answer like any other, except one of the signature, which means a wrong
+// secret or algorithm. Any other error ends the program.
 func show[T any](call string, res *daxpay.Result[T], err error, status func(T) any) error {
 	const wrongSignature, wrongSignatureBefore208 = 20052, 20000
 	var refusal *daxpay.GatewayError

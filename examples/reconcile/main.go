@@ -191,7 +191,7 @@ func run() error {
 	defer gw.Close()
 	kit, err := daxpay.New(daxpay.Config{
 		ServiceURL: gw.URL(),                     // such as "https://pay.example.com"
-		SignSecret: daxpaytest.Secret,            // 签名密钥 in the gateway's settings
+		SignSecret: daxpaytest.Secret,            // 签名秘钥 in the gateway's console
 		Retry:      daxpay.Retry{MaxAttempts: 1}, // the reconciler comes again by itself
 	})
 	if err != nil {
@@ -290,7 +290,7 @@ func trade(ctx context.Context, s *shop, kit *daxpay.Client, gw *daxpaytest.Gate
 				return err
 			}
 		default:
-			gw.MarkPaid(no)
+			gw.MarkPaid(no) //nolint:contextcheck // the customer has none
 		}
 	}
 	// The notices about ORDER-3 and ORDER-4 are lost.

@@ -1,4 +1,4 @@
-// Refund gives money back, with what to do when the outcome of the call is unknown.
+// Refund gives money back (退款), and goes on where the answer was lost.
 package main
 
 import (
@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log"
+	"net/http"
 	"time"
 
 	"github.com/daxpay-go/daxpay"
@@ -24,33 +25,33 @@ func run() error {
 	gw := daxpaytest.New() // stands for your gateway
 	defer gw.Close()
 	gw.SetPayment(daxpaytest.Payment{BizOrderNo: "ORDER-1", Amount: 29900, Status: model.PaySyncSuccess})
-	gw.Lock("REFUND-1") // another process is at work on the same refund
 
 	kit, err := daxpay.New(daxpay.Config{
-		ServiceURL: gw.URL(),          // such as "https://pay.example.com"
-		SignSecret: daxpaytest.Secret, // 签名密钥 in the gateway's settings
+		ServiceURL: gw.URL(),                                 // such as "https://pay.example.com"
+		SignSecret: daxpaytest.Secret,                        // 签名秘钥 in the gateway's console
+		HTTPClient: &http.Client{Transport: &lossy{lose: 1}}, // loses the first answer; leave this out
 	})
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
 
-	// The number is stored with the order before the first call: the same number is the same refund.
+	// Store the number before the call, and never use another one for the same money.
 	refund := &param.RefundParam{BizRefundNo: "REFUND-1", BizOrderNo: "ORDER-1", Amount: 9900, Reason: "尺码不合"}
+	sent := time.Now()
 	if err := start(ctx, kit, refund); err != nil {
-		fmt.Println(err)
-		gw.Unlock("REFUND-1")
-		if err := start(ctx, kit, refund); err != nil {
-			return err
-		}
-	}
-	gw.MarkRefunded("REFUND-1") // meanwhile, at the channel
-	back, err := kit.WaitRefund(ctx, &param.QueryRefundParam{BizRefundNo: "REFUND-1"}, daxpay.Wait{})
-	if err != nil {
 		return err
 	}
-	fmt.Println("refund", back.RefundNo, "ended with", back.Status)
+	query := &param.QueryRefundParam{BizRefundNo: refund.BizRefundNo}
+	back, err := kit.WaitRefund(ctx, query, daxpay.Wait{Made: sent, Amount: refund.Amount})
+	if err != nil {
+		return err // still open, or for a person to look at: see daxpay.UnresolvedError
+	}
+	if back.Standing() != model.Succeeded {
+		return fmt.Errorf("send the same refund again, under the same number: %s", back.Status)
+	}
+	fmt.Println("refund", back.RefundNo, "is done:", back.Status)
 	return nil
 }
 
@@ -61,13 +62,30 @@ func start(ctx context.Context, kit *daxpay.Client, refund *param.RefundParam) e
 	case err == nil:
 		fmt.Println("taken as", res.Data.RefundNo)
 		return nil
-	case !errors.Is(err, daxpay.ErrOutcomeUnknown):
+	case errors.Is(err, daxpay.ErrOutcomeUnknown), errors.Is(err, daxpay.ErrEarlierSend): // the gateway may have it
+	default:
 		return err // refused: nothing was done
 	}
+	fmt.Println("looking it up, because", err)
 	found, err := kit.RecoverRefund(ctx, refund, daxpay.Wait{})
+	if errors.Is(err, daxpay.ErrNoSuchOrder) && !errors.Is(err, daxpay.ErrOutcomeUnknown) {
+		return fmt.Errorf("it never arrived, send it again under the same number: %w", err)
+	}
 	if err != nil {
-		return fmt.Errorf("not there yet, send it again later under the same number: %w", err)
+		return err // still unknown: leave it open
 	}
 	fmt.Println("it had been taken as", found.RefundNo)
 	return nil
+}
+
+// lossy loses answers after the gateway has done its work.
+type lossy struct{ lose int }
+
+func (l *lossy) RoundTrip(r *http.Request) (*http.Response, error) {
+	res, err := http.DefaultTransport.RoundTrip(r)
+	if err == nil && l.lose > 0 {
+		l.lose--
+		return nil, errors.Join(errors.New("connection lost"), res.Body.Close())
+	}
+	return res, err
 }

@@ -1,4 +1,5 @@
-// Sync_pay asks whether an order was paid, and shows every way in which the question can end.
+// Sync_pay has the gateway ask the channel about a payment (支付同步), and shows every way in which that can end. To wait
+// for a payment use WaitPay, which syncs when it is time: see examples/wait.
 package main
 
 import (
@@ -22,12 +23,12 @@ func main() {
 func run() error {
 	gw := daxpaytest.New() // stands for your gateway
 	defer gw.Close()
-	gw.SetPayment(daxpaytest.Payment{OrderNo: "DEVP24051019412063000002", BizOrderNo: "ORDER-1", Status: model.PaySyncSuccess})
+	gw.SetPayment(daxpaytest.Payment{BizOrderNo: "ORDER-1", Status: model.PaySyncSuccess})
 	gw.SetPayment(daxpaytest.Payment{BizOrderNo: "ORDER-2", Status: model.PaySyncProgress})
 
 	kit, err := daxpay.New(daxpay.Config{
 		ServiceURL: gw.URL(),          // such as "https://pay.example.com"
-		SignSecret: daxpaytest.Secret, // 签名密钥 in the gateway's settings
+		SignSecret: daxpaytest.Secret, // 签名秘钥 in the gateway's console
 	})
 	if err != nil {
 		return err
@@ -38,24 +39,23 @@ func run() error {
 	return nil
 }
 
-// paid tells in words what is known about an order.
+// paid says in words what the channel says about a payment. What the gateway has of it, a query tells.
 func paid(ctx context.Context, kit *daxpay.Client, bizOrderNo string) string {
 	res, err := kit.SyncPay(ctx, &param.PaySyncParam{BizOrderNo: bizOrderNo})
-	var refusal *daxpay.GatewayError
 	switch {
 	case err == nil && res.Data.Status == model.PaySyncSuccess:
 		return "is paid"
 	case err == nil && res.Data.Status == model.PaySyncProgress:
 		return "is not paid yet: ask again later"
-	case err == nil:
+	case err == nil: // such as pay_not_found_unknown: with Alipay, nobody has opened the QR code yet
 		return "is not paid: " + string(res.Data.Status)
-	case errors.As(err, &refusal) && refusal.Business:
-		return "the gateway says: " + refusal.Msg
+	case errors.Is(err, daxpay.ErrNoSuchOrder):
+		return "is no payment of this gateway"
 	case errors.Is(err, daxpay.ErrSignMismatch):
-		return "the answer is not the gateway's, or the secret is wrong: " + err.Error()
+		return "unknown: the answer is not the gateway's, or the secret is wrong: " + err.Error()
 	case errors.Is(err, daxpay.ErrOutcomeUnknown):
-		return "nobody knows yet; it does no harm to ask again: " + err.Error()
+		return "unknown: ask again, a sync does no harm twice: " + err.Error()
 	default:
-		return "cannot be asked for: " + err.Error()
+		return "unknown: " + err.Error()
 	}
 }

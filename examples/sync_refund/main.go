@@ -1,11 +1,13 @@
-// Sync_refund follows a refund until the channel has decided.
+// Sync_refund has the gateway ask the channel about a refund (退款同步), and shows every way in which that can end. Do not
+// sync a refund in its first minute: a channel that does not know it yet lets the gateway close it. To wait for a
+// refund use WaitRefund, which keeps to that: see examples/refund.
 package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log"
-	"time"
 
 	"github.com/daxpay-go/daxpay"
 	"github.com/daxpay-go/daxpay/daxpaytest"
@@ -23,31 +25,37 @@ func run() error {
 	gw := daxpaytest.New() // stands for your gateway
 	defer gw.Close()
 	gw.SetRefund(daxpaytest.Refund{BizRefundNo: "REFUND-1", Status: model.RefundSyncProgress})
+	gw.SetRefund(daxpaytest.Refund{BizRefundNo: "REFUND-2", Status: model.RefundSyncSuccess})
 
 	kit, err := daxpay.New(daxpay.Config{
 		ServiceURL: gw.URL(),          // such as "https://pay.example.com"
-		SignSecret: daxpaytest.Secret, // 签名密钥 in the gateway's settings
+		SignSecret: daxpaytest.Secret, // 签名秘钥 in the gateway's console
 	})
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	for pause := time.Second; ; pause *= 2 {
-		res, err := kit.SyncRefund(ctx, &param.RefundSyncParam{BizRefundNo: "REFUND-1"})
-		if err != nil {
-			return err
-		}
-		fmt.Println("REFUND-1", res.Data.Status)
-		switch res.Data.Status {
-		case model.RefundSyncSuccess, model.RefundSyncFail:
-			return nil
-		}
-		gw.SetRefund(daxpaytest.Refund{BizRefundNo: "REFUND-1", Status: model.RefundSyncSuccess}) // meanwhile, at the channel
-		select {
-		case <-time.After(pause):
-		case <-ctx.Done():
-			return ctx.Err()
-		}
+	for _, number := range []string{"REFUND-1", "REFUND-2", "REFUND-3"} {
+		fmt.Println(number, refunded(context.Background(), kit, number))
+	}
+	return nil
+}
+
+// refunded says in words what the channel says about a refund.
+func refunded(ctx context.Context, kit *daxpay.Client, bizRefundNo string) string {
+	res, err := kit.SyncRefund(ctx, &param.RefundSyncParam{BizRefundNo: bizRefundNo})
+	var refusal *daxpay.GatewayError
+	switch {
+	case err == nil && res.Data.Status == model.RefundSyncSuccess:
+		return "is done"
+	case err == nil && res.Data.Status == model.RefundSyncProgress:
+		return "is not done yet: ask again later"
+	case err == nil: // close: the gateway will not ask the channel again, so a person must
+		return "is not done: " + string(res.Data.Status)
+	case errors.Is(err, daxpay.ErrNoSuchOrder):
+		return "is no refund of this gateway"
+	case errors.As(err, &refusal) && refusal.Business: // the channel has not done it yet, or does not know it
+		return "is not done yet: " + refusal.Msg
+	default:
+		return "unknown: ask again later: " + err.Error()
 	}
 }

@@ -1,5 +1,5 @@
-// Transfer pays out money. A transfer that is sent twice is paid twice, so after an unknown outcome it is looked for, and never
-// sent again.
+// Transfer pays out money (转账). The gateway pays a transfer twice if it gets it twice, so one whose answer was lost is
+// looked up and never sent again.
 package main
 
 import (
@@ -28,7 +28,7 @@ func run() error {
 
 	kit, err := daxpay.New(daxpay.Config{
 		ServiceURL: gw.URL(),                                 // such as "https://pay.example.com"
-		SignSecret: daxpaytest.Secret,                        // 签名密钥 in the gateway's settings
+		SignSecret: daxpaytest.Secret,                        // 签名秘钥 in the gateway's console
 		HTTPClient: &http.Client{Transport: &lossy{lose: 1}}, // loses the first answer; leave this out
 	})
 	if err != nil {
@@ -37,8 +37,9 @@ func run() error {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 
-	// Mark it as sent in your own table before this call, and never call it for one that is marked.
-	res, err := kit.Transfer(ctx, &param.TransferParam{
+	// Mark the transfer as sent in your own table before this call, and never send one that is marked. Config.OnceStore
+	// guards the number as well: share a durable one between processes.
+	transfer := &param.TransferParam{
 		BizTransferNo: "TRANSFER-1",
 		Channel:       model.ChannelAli,
 		Amount:        500, // fen
@@ -46,23 +47,29 @@ func run() error {
 		PayeeType:     model.PayeeAliLoginName,
 		PayeeAccount:  "wang@example.com",
 		PayeeName:     "王小明",
-	})
+	}
+	sent := time.Now()
+	res, err := kit.Transfer(ctx, transfer)
 	switch {
 	case err == nil:
 		fmt.Println("taken as", res.Data.TransferNo)
-	case errors.Is(err, daxpay.ErrOutcomeUnknown):
+	case errors.Is(err, daxpay.ErrDuplicate): // the client refuses to send the number twice: see Config.OnceStore
+		fmt.Println("sent before:", err)
+	case errors.Is(err, daxpay.ErrOutcomeUnknown): // status fail as well: the channel may have paid all the same
 		fmt.Println("unknown:", err)
 	default:
 		return err // refused: nothing was paid
 	}
-	gw.MarkTransferred("TRANSFER-1") // meanwhile, at the channel
-	done, err := kit.WaitTransfer(ctx, &param.QueryTransferParam{BizTransferNo: "TRANSFER-1"}, daxpay.Wait{})
-	var refusal *daxpay.GatewayError
-	if errors.As(err, &refusal) && refusal.Business {
-		return fmt.Errorf("the gateway does not have it; a person must look at the channel before it is sent again: %w", err)
+
+	gw.MarkTransferred("TRANSFER-1") // the payee gets the money
+	query := &param.QueryTransferParam{BizTransferNo: transfer.BizTransferNo}
+	done, err := kit.WaitTransfer(ctx, query, daxpay.Wait{Made: sent, Amount: transfer.Amount})
+	var unresolved *daxpay.UnresolvedError
+	if errors.As(err, &unresolved) {
+		return fmt.Errorf("a person must look at the channel (%s): %w", unresolved.Reason, err)
 	}
 	if err != nil {
-		return err
+		return err // still under way: wait again later
 	}
 	fmt.Println("it ended with", done.Status, "and was paid", len(gw.Transfers()), "time")
 	return nil

@@ -1,4 +1,4 @@
-// Unit_test shows how a merchant tests his own code: see main_test.go, once with daxpaytest's gateway and once with httpmock.
+// Unit_test is a shop whose code is tested with daxpaytest's gateway and with httpmock: see main_test.go.
 package main
 
 import (
@@ -18,19 +18,26 @@ type Shop struct {
 	Pay *daxpay.Client
 }
 
-// ErrAskLater says that nobody knows yet whether an order is paid.
+// ErrAskLater says that it is not known yet whether an order is paid.
 var ErrAskLater = errors.New("ask later")
 
 // MayShip tells whether an order is paid.
-func (s *Shop) MayShip(ctx context.Context, order string) (bool, error) {
-	res, err := s.Pay.SyncPay(ctx, &param.PaySyncParam{BizOrderNo: order})
+func (s *Shop) MayShip(ctx context.Context, order string, fen int64) (bool, error) {
+	res, err := s.Pay.QueryPayOrder(ctx, &param.QueryPayParam{BizOrderNo: order})
 	switch {
-	case err != nil: // also what the business refuses: that can have many reasons
+	case err != nil:
 		return false, fmt.Errorf("%w: %w", ErrAskLater, err)
-	case res.Data.Status == model.PaySyncProgress:
+	case res.Data.Amount != fen:
+		return false, fmt.Errorf("%s: paid %d fen instead of %d", order, res.Data.Amount, fen)
+	}
+	switch res.Data.Standing() {
+	case model.Succeeded:
+		return true, nil
+	case model.Ended:
+		return false, nil
+	default:
 		return false, ErrAskLater
 	}
-	return res.Data.Status == model.PaySyncSuccess, nil
 }
 
 func main() {
@@ -42,9 +49,9 @@ func main() {
 func run() error {
 	gw := daxpaytest.New()
 	defer gw.Close()
-	gw.SetPayment(daxpaytest.Payment{BizOrderNo: "ORDER-1", Status: model.PaySyncSuccess})
+	gw.SetPayment(daxpaytest.Payment{BizOrderNo: "ORDER-1", Amount: 100, Status: model.PaySyncSuccess})
 	shop := &Shop{Pay: gw.Client()}
-	ok, err := shop.MayShip(context.Background(), "ORDER-1")
+	ok, err := shop.MayShip(context.Background(), "ORDER-1", 100)
 	if err != nil {
 		return err
 	}

@@ -1,4 +1,4 @@
-// Wait shows how to wait for a payment, for a limited time, and what can come of it.
+// Wait follows a payment for a limited time, and shows every way in which that can end.
 package main
 
 import (
@@ -27,7 +27,7 @@ func run() error {
 
 	kit, err := daxpay.New(daxpay.Config{
 		ServiceURL: gw.URL(),          // such as "https://pay.example.com"
-		SignSecret: daxpaytest.Secret, // 签名密钥 in the gateway's settings
+		SignSecret: daxpaytest.Secret, // 签名秘钥 in the gateway's console
 	})
 	if err != nil {
 		return err
@@ -60,7 +60,8 @@ func run() error {
 	case model.Succeeded:
 		fmt.Println("paid:", order.Status)
 	case model.Ended:
-		fmt.Println("over:", order.Status, "and to be synchronized once more after", order.ExpiredTime)
+		// The customer can still pay until ExpiredTime, which only a later sync finds: package reconcile makes it.
+		fmt.Println("over:", order.Status, "; sync it once more after", order.ExpiredTime)
 	}
 	return nil
 }

@@ -110,10 +110,10 @@ func RefusedSync(code int, business bool) Answer {
 	return 0
 }
 
-// SeveralTransfers tells whether a refusal of the query of a transfer, asked for at that age, means that its number was
-// sent twice. Any other system error can pass in the time that a request can be under way.
-func SeveralTransfers(code int, msg string, asked time.Duration) bool {
-	return code == gateway.CodeSystemError && (strings.Contains(msg, "multiple records") || asked > Arrival)
+// SeveralTransfers tells whether a refusal of the query of a transfer means that its number was sent twice. Any other
+// system error can pass.
+func SeveralTransfers(code int, msg string) bool {
+	return code == gateway.CodeSystemError && strings.Contains(msg, "multiple records")
 }
 
 // Reason says why an order cannot be followed to a proved outcome; "" if it can.

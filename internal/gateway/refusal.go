@@ -36,7 +36,8 @@ const (
 	ProvesNoSuchOrder
 )
 
-// noSuchOrder are the texts for an order that the gateway does not have, of all calls and versions. They come before anything is done.
+// noSuchOrder are the texts for an order that the gateway does not have, of all calls and versions. They come before
+// anything is done.
 var noSuchOrder = map[string]bool{
 	"支付订单不存在":   true,
 	"支付单不存在":    true,
@@ -56,7 +57,8 @@ func RefusesSignature(code int, text string) bool {
 	return code == CodeSignature || code == CodeUnclassified && strings.Contains(text, "未通过签名验证")
 }
 
-// RefusesTime tells whether the gateway refuses the request for its time. It looks at that only once the signature was right.
+// RefusesTime tells whether the gateway refuses the request for its time. It looks at that only once the signature was
+// right.
 func RefusesTime(code int, text string) bool {
 	return code == CodeValidation && (strings.Contains(text, "请求已过期") || strings.Contains(text, "请求时间晚于服务器接收到的时间"))
 }
@@ -67,14 +69,18 @@ var unsignable = []string{"未获取到签名方式", "支付方法返回类型"
 // unclassifiedBefore are the texts with which CodeUnclassified comes before the call runs.
 var unclassifiedBefore = []string{"未通过签名验证", "签名方式错误", "该接口权限未开放"}
 
-// ProofOfCode tells what a refusal in the envelope proves, which is not signed: it is what an honest gateway means. A code that is not
-// known proves nothing.
+// ProofOfCode tells what a refusal in the envelope proves, which is not signed: it is what an honest gateway means. A
+// code that is not known proves nothing.
 func ProofOfCode(code int, text string) Proof {
 	switch code {
-	case CodeOtherMethod, CodeUnreadable, CodeCallOff, CodeCallUnknown, CodePayValidation, CodeSignature, CodeOtherChannel:
+	case CodeOtherMethod, CodeCallOff, CodeCallUnknown, CodePayValidation, CodeSignature, CodeOtherChannel:
 		return ProvesHarmless
 	case CodeRepeated:
 		return ProvesEarlierSend
+	case CodeUnreadable:
+		if !strings.Contains(text, "Could not write") { // an answer, after the call has run
+			return ProvesHarmless
+		}
 	case CodeNoSuchData:
 		if IsNoSuchOrder(text) {
 			return ProvesNoSuchOrder

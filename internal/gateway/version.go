@@ -1,5 +1,5 @@
-// Package gateway is the one table of what the released gateways do differently. Everything else in this module is written
-// for 2.0.8, the newest; whatever an older release places or names otherwise stands here and only here.
+// Package gateway is the one table of what the released gateways do differently. Everything else in this module is
+// written for 2.0.8, the newest; whatever an older release places or names otherwise stands here and only here.
 package gateway
 
 import "strings"
@@ -18,14 +18,14 @@ const (
 )
 
 func (v Version) String() string {
-	return [Versions]string{"as printed", "2.0.5", "2.0.6", "2.0.7", "2.0.8"}[v]
+	return [Versions]string{"as documented", "2.0.5", "2.0.6", "2.0.7", "2.0.8"}[v]
 }
 
 // absent marks a call that a version does not have.
 const absent = ""
 
-// moved lists, by their path in 2.0.8, the calls that are elsewhere or missing in some version. The calls of 2.0.5 that were
-// given up later stand under the path they had then.
+// moved lists, by their path in 2.0.8, the calls that are elsewhere or missing in some version. The calls of 2.0.5 that
+// were given up later stand under the path they had then.
 var moved = map[string]map[Version]string{
 	"/unipay/pay":    {V205: absent},
 	"/unipay/close":  {V205: absent},
@@ -133,8 +133,8 @@ func (v Version) Column(path string) (limit int, ok bool) {
 	return 0, true
 }
 
-// Path is where v has the call that 2.0.8 has at path, false if v does not have it. A call that the table does not know, a
-// merchant's own, is at the same path everywhere.
+// Path is where v has the call that 2.0.8 has at path, false if v does not have it. A call that the table does not
+// know, a merchant's own, is at the same path everywhere.
 func (v Version) Path(path string) (string, bool) {
 	if here, ok := moved[path][v]; ok {
 		return here, here != absent

@@ -1,5 +1,5 @@
-// Package leak finds goroutines that tests leave behind. It is for tests only, and does not import testing, so that nothing of it
-// would be linked by accident.
+// Package leak finds goroutines that tests leave behind. It is for tests only, and does not import testing, so that
+// nothing of it would be linked by accident.
 package leak
 
 import (
@@ -14,8 +14,8 @@ import (
 // patience is for goroutines that are about to end.
 const patience = 5 * time.Second
 
-// Main runs the tests of a package, m being its *testing.M, and returns the exit status: 1 if they passed and goroutines are left,
-// but for those that stand in one of the named functions of a library, which keeps them for ever.
+// Main runs the tests of a package, m being its *testing.M, and returns the exit status: 1 if they passed and
+// goroutines are left, but for those that stand in one of the named functions of a library, which keeps them for ever.
 func Main(m interface{ Run() int }, kept ...string) int {
 	status := m.Run()
 	if status != 0 {
@@ -28,8 +28,8 @@ func Main(m interface{ Run() int }, kept ...string) int {
 	return 0
 }
 
-// Wait waits until no goroutine is left but the caller's and those that the runtime and the testing package keep, and returns the
-// stacks of those that are left when its time is up.
+// Wait waits until no goroutine is left but the caller's and those that the runtime and the testing package keep, and
+// returns the stacks of those that are left when its time is up.
 func Wait(limit time.Duration, kept ...string) [][]byte {
 	if transport, ok := http.DefaultTransport.(*http.Transport); ok {
 		transport.CloseIdleConnections()

@@ -1,6 +1,6 @@
-// Package peer computes signatures as the gateway does, and shares nothing with the client: not its reader, not its canonical
-// text, not its digests. Two ways to the same signature find each other's mistakes. Package daxpaytest signs with it, and tests
-// hold the client against it.
+// Package peer computes signatures as the gateway does, and shares nothing with the client: not its reader, not its
+// canonical text, not its digests. Two ways to the same signature find each other's mistakes. Package daxpaytest signs
+// with it, and tests hold the client against it.
 package peer
 
 import (

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// Random makes an object of everything that is hard to sign: nested, with escapes, times, numbers in every spelling, and names that
-// differ in little. Its members have names that differ in more than case.
+// Random makes an object of everything that is hard to sign: nested, with escapes, times, numbers in every spelling,
+// and names that differ in little. Its members have names that differ in more than case.
 func Random(random *rand.Rand) Object { return randomObject(random, 0) }
 
 func randomObject(random *rand.Rand, depth int) Object {

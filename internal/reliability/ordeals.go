@@ -342,7 +342,7 @@ func noticeOrdeals() []ordeal {
 }
 
 // deliver posts a body to the handler and returns what it reports.
-func (s *scene) deliver(body []byte, callback func() error, store daxpay.NoticeStore) []any {
+func (s *scene) deliver(body []byte, callback func() error, store daxpay.OnceStore) []any {
 	var reported []any
 	handlers := daxpay.NoticeHandlers{
 		Store: store, MaxAge: 25 * time.Hour,
@@ -364,11 +364,14 @@ func (s *scene) deliver(body []byte, callback func() error, store daxpay.NoticeS
 
 type failingStore struct{}
 
-func (failingStore) Claim(context.Context, string, string) (daxpay.NoticeState, error) {
+func (failingStore) Claim(context.Context, string, string, time.Duration) (daxpay.ClaimState, error) {
 	return 0, errCallbackDown
 }
-func (failingStore) Done(context.Context, string, string) error    { return errCallbackDown }
+func (failingStore) Done(context.Context, string, string, time.Duration) error {
+	return errCallbackDown
+}
 func (failingStore) Release(context.Context, string, string) error { return errCallbackDown }
+func (failingStore) Forget(context.Context, string) error          { return errCallbackDown }
 
 // doctorOrdeals are what Doctor can find.
 func doctorOrdeals() []ordeal {

@@ -19,7 +19,6 @@ type Limits struct {
 const (
 	MaxDepth         = 32
 	MaxMembers       = 100_000
-	MaxNoticeMembers = 1_000 // a genuine notice has fewer than a hundred
 	maxObjectMembers = 1_000
 	maxNameLength    = 256
 )
@@ -287,7 +286,7 @@ func (r *reader) name(i int, seen *class) int {
 		return r.fail(i, "a member name is expected")
 	}
 	if r.left--; r.left < 0 {
-		return r.fail(i, "too many members")
+		return r.fail(i, "there are too many members")
 	}
 	start := i + 1
 	end, form := plain(r.text, start) // most names and texts end where these do, which saves a call

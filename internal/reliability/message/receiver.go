@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"runtime/debug"
+	"time"
 
 	"github.com/daxpay-go/daxpay"
 )
@@ -31,12 +32,21 @@ type Reply struct {
 	Err    error // instead of a reply
 }
 
+// again is a store that remembers nothing: a receiver makes the same calls over and over.
+type again struct{ daxpay.OnceStore }
+
+func (again) Claim(context.Context, string, string, time.Duration) (daxpay.ClaimState, error) {
+	return daxpay.ClaimGranted, nil
+}
+
+func (again) Release(context.Context, string, string) error { return nil }
+
 // NewReceiver returns a receiver whose client has this algorithm, and whatever else configure sets.
 func NewReceiver(signType daxpay.SignType, configure func(*daxpay.Config)) (*Receiver, error) {
 	r := new(Receiver)
 	config := daxpay.Config{
 		ServiceURL: "http://127.0.0.1:9000", SignSecret: Secret, SignType: signType, Gateway: daxpay.GatewayV208,
-		Retry: daxpay.Retry{MaxAttempts: 1}, Now: Now, HTTPClient: &http.Client{Transport: r},
+		Retry: daxpay.Retry{MaxAttempts: 1}, Now: Now, HTTPClient: &http.Client{Transport: r}, OnceStore: again{},
 	}
 	if configure != nil {
 		configure(&config)

@@ -11,7 +11,7 @@ import (
 )
 
 // Who can post to the notice URL needs no secret, so a notice may hold no more than a genuine one could.
-func TestNoticeLimits(t *testing.T) {
+func TestNoticeMembers(t *testing.T) {
 	kit, err := daxpay.New(daxpay.Config{ServiceURL: "http://127.0.0.1", SignSecret: secret})
 	require.NoError(t, err)
 	members := func(n int) string {

@@ -1,0 +1,232 @@
+package sqlstore_test
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/daxpay-go/daxpay"
+	"github.com/daxpay-go/daxpay/contrib/sqlstore"
+	"github.com/daxpay-go/daxpay/daxpaytest"
+	"github.com/daxpay-go/daxpay/daxpaytest/storetest"
+	"github.com/daxpay-go/daxpay/model"
+)
+
+func TestArguments(t *testing.T) {
+	_, err := sqlstore.New(nil, 0, sqlstore.Options{Table: "x; DROP TABLE y"})
+	require.ErrorContains(t, err, "*sql.DB must not be nil")
+	require.ErrorContains(t, err, "dialect must be")
+	require.ErrorContains(t, err, "Options.Table must be")
+	require.Equal(t, "PostgreSQL MySQL SQLite Dialect(9)",
+		fmt.Sprint(sqlstore.PostgreSQL, sqlstore.MySQL, sqlstore.SQLite, sqlstore.Dialect(9)))
+}
+
+// The doc comment shows the statements that the package runs.
+func TestSchemaIsDocumented(t *testing.T) {
+	source, err := os.ReadFile("sqlstore.go")
+	require.NoError(t, err)
+	doc, _, _ := strings.Cut(string(source), "\npackage sqlstore")
+	var lines []string
+	for _, line := range strings.Split(doc, "\n") {
+		line, _, _ = strings.Cut(strings.TrimLeft(line, "/ \t"), " -- ")
+		lines = append(lines, strings.TrimRight(line, " ;"))
+	}
+	for _, dialect := range []sqlstore.Dialect{sqlstore.PostgreSQL, sqlstore.MySQL, sqlstore.SQLite} {
+		for _, statement := range store(t, new(sql.DB), dialect).Schema() {
+			for _, line := range strings.Split(statement, "\n") {
+				require.Contains(t, lines, strings.TrimLeft(line, "\t"), dialect)
+			}
+		}
+	}
+}
+
+func store(t *testing.T, db *sql.DB, dialect sqlstore.Dialect) *sqlstore.Store {
+	t.Helper()
+	s, err := sqlstore.New(db, dialect, sqlstore.Options{})
+	require.NoError(t, err)
+	return s
+}
+
+func TestDatabases(t *testing.T) {
+	for _, d := range databases() {
+		t.Run(d.name, func(t *testing.T) {
+			dsn := d.start(t)
+			db := d.open(t, dsn())
+			s := store(t, db, d.dialect)
+			for range 2 { // it may exist
+				require.NoError(t, s.CreateTable(context.Background()))
+			}
+			t.Run("conformance", func(t *testing.T) {
+				require.NoError(t, storetest.TestStore(context.Background(), s))
+			})
+			t.Run("conformance, serializable", func(t *testing.T) {
+				strict := store(t, d.open(t, dsn(d.serializable...)), d.dialect)
+				require.NoError(t, storetest.TestStore(context.Background(), strict))
+			})
+			t.Run("expired rows are removed, others never", func(t *testing.T) { testSweep(t, db, s) })
+			t.Run("claims do not wait for one another in a circle", func(t *testing.T) { testContention(t, db, s) })
+			t.Run("several processes", func(t *testing.T) {
+				testProcesses(t, func() daxpay.OnceStore {
+					db := d.open(t, dsn())
+					if d.dialect == sqlstore.SQLite {
+						db.SetMaxOpenConns(1)
+					}
+					return store(t, db, d.dialect)
+				})
+			})
+			t.Run("limits", func(t *testing.T) { testLimits(t, db, d.dialect) })
+		})
+	}
+}
+
+func count(ctx context.Context, t *testing.T, db *sql.DB, where string) int {
+	t.Helper()
+	var n int
+	row := db.QueryRowContext(ctx, "SELECT COUNT(*) FROM daxpay_once WHERE "+where) //nolint:gosec // the test's own text
+	require.NoError(t, row.Scan(&n))
+	return n
+}
+
+func testSweep(t *testing.T, db *sql.DB, s *sqlstore.Store) {
+	ctx := context.Background()
+	_, err := db.ExecContext(ctx, "DELETE FROM daxpay_once")
+	require.NoError(t, err)
+	for i := range 100 {
+		require.NoError(t, s.Done(ctx, fmt.Sprint("short", i), "1", time.Millisecond))
+		require.NoError(t, s.Done(ctx, fmt.Sprint("long", i), "1", time.Hour))
+		require.NoError(t, s.Done(ctx, fmt.Sprint("good", i), "1", 0))
+		_, err := s.Claim(ctx, fmt.Sprint("dead", i), "1", time.Millisecond)
+		require.NoError(t, err)
+	}
+	require.Eventually(t, func() bool {
+		_, err := s.Claim(ctx, "one", "1", time.Hour)
+		require.NoError(t, err)
+		return count(ctx, t, db, "id LIKE 'short%' OR id LIKE 'dead%'") == 0
+	}, 20*time.Second, time.Millisecond)
+	require.Equal(t, 100, count(ctx, t, db, "id LIKE 'long%'"))
+	require.Equal(t, 100, count(ctx, t, db, "id LIKE 'good%' AND expires IS NULL"))
+	_, err = db.ExecContext(ctx, "DELETE FROM daxpay_once")
+	require.NoError(t, err)
+}
+
+// Sixteen at once claim, finish and release few keys with short lives, so that rows are inserted, taken over and
+// swept at the same places.
+func testContention(t *testing.T, db *sql.DB, s *sqlstore.Store) {
+	ctx := context.Background()
+	var wg sync.WaitGroup
+	for worker := range 16 {
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			for i := range 60 {
+				key, owner := fmt.Sprint("busy", (i*7+worker)%11), fmt.Sprintf("%d-%d", worker, i)
+				state, err := s.Claim(ctx, key, owner, 2*time.Millisecond)
+				if err == nil && state == daxpay.ClaimGranted {
+					if i%2 == 0 {
+						err = s.Release(ctx, key, owner)
+					} else if err = s.Done(ctx, key, owner, time.Millisecond); errors.Is(err, daxpay.ErrClaimLost) {
+						err = nil
+					}
+				}
+				if err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		}()
+	}
+	wg.Wait()
+	_, err := db.ExecContext(ctx, "DELETE FROM daxpay_once")
+	require.NoError(t, err)
+}
+
+// Four processes, 50 notices, each delivered to all of them at once, and eight notices at a time: each takes effect
+// once.
+func testProcesses(t *testing.T, open func() daxpay.OnceStore) {
+	gw := daxpaytest.Start(t)
+	var effects [50]atomic.Int32
+	var handlers []http.Handler
+	for range 4 {
+		handlers = append(handlers, gw.Client().NoticeHandler(daxpay.NoticeHandlers{
+			Store: open(),
+			Pay: func(_ context.Context, n *model.PayNotice) error {
+				effects[n.Amount-1].Add(1)
+				return nil
+			},
+		}))
+	}
+	var all sync.WaitGroup
+	turns := make(chan struct{}, 8)
+	for i := range effects {
+		number := fmt.Sprintf("P%d", i)
+		gw.SetPayment(daxpaytest.Payment{OrderNo: number, Amount: int64(i) + 1, Status: model.PaySyncSuccess})
+		body, err := gw.Notice(number)
+		require.NoError(t, err)
+		turns <- struct{}{}
+		all.Add(1)
+		go func() {
+			defer func() { <-turns; all.Done() }()
+			var wg sync.WaitGroup
+			for _, h := range handlers {
+				wg.Add(1)
+				go func() {
+					defer wg.Done()
+					for deliver(h, body) != "SUCCESS" { //nolint:revive // it is sent again until it is received
+					}
+				}()
+			}
+			wg.Wait()
+		}()
+	}
+	all.Wait()
+	for i := range effects {
+		require.EqualValues(t, 1, effects[i].Load(), i)
+	}
+}
+
+func deliver(h http.Handler, body []byte) string {
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, httptest.NewRequestWithContext(context.Background(), http.MethodPost, "/", bytes.NewReader(body)))
+	return w.Body.String()
+}
+
+func testLimits(t *testing.T, db *sql.DB, dialect sqlstore.Dialect) {
+	ctx := context.Background()
+	s := store(t, db, dialect)
+	_, err := s.Claim(ctx, strings.Repeat("x", 256), "1", time.Hour)
+	require.ErrorContains(t, err, "the key has 256 bytes")
+	_, err = s.Claim(ctx, "", "1", time.Hour)
+	require.ErrorContains(t, err, "the key has 0 bytes")
+	require.ErrorContains(t, s.Done(ctx, "a", strings.Repeat("x", 65), time.Hour), "the owner has 65 bytes")
+
+	ended, cancel := context.WithCancel(ctx)
+	cancel()
+	_, err = s.Claim(ended, "a", "1", time.Hour)
+	require.ErrorIs(t, err, context.Canceled)
+	require.ErrorIs(t, s.Done(ended, "a", "1", time.Hour), context.Canceled)
+	require.ErrorIs(t, s.Release(ended, "a", "1"), context.Canceled)
+	require.ErrorIs(t, s.Forget(ended, "a"), context.Canceled)
+
+	none, err := sqlstore.New(db, dialect, sqlstore.Options{Table: "no_such_table"})
+	require.NoError(t, err)
+	_, err = none.Claim(ctx, "a", "1", time.Hour)
+	require.ErrorContains(t, err, "no_such_table")
+	other, err := sqlstore.New(db, dialect, sqlstore.Options{Table: "other_table"})
+	require.NoError(t, err)
+	require.NoError(t, other.CreateTable(ctx))
+	state, err := other.Claim(ctx, "a", "1", time.Hour)
+	require.NoError(t, err)
+	require.Equal(t, daxpay.ClaimGranted, state)
+}

@@ -1,0 +1,277 @@
+package daxpay_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/daxpay-go/daxpay"
+	"github.com/daxpay-go/daxpay/model"
+)
+
+// A client has one store by default, so that a notice is not handled again at another URL.
+func TestHandlersOfAClientShareTheStore(t *testing.T) {
+	gw := settled(t)
+	kit := gw.Client()
+	var h heard
+	body := noticeOf(t, gw, "B1")
+	for range 3 {
+		_, reply := deliver(kit.NoticeHandler(h.handlers()), body)
+		require.Equal(t, "SUCCESS", reply)
+	}
+	require.EqualValues(t, 1, h.pay.Load())
+}
+
+// Two gateways give the same numbers. A store that serves both keeps them apart.
+func TestOneStoreForTwoGateways(t *testing.T) {
+	store := daxpay.NewMemoryStore(0)
+	body := signedObject(t, daxpay.HMACSHA256,
+		`"code":0,"resTime":1715500234,"orderNo":"P1","amount":100,"status":"success","attach":"x"`)
+	for _, tt := range []struct {
+		url, name string
+		handled   int32
+	}{
+		{"https://one.example.com", "", 1},
+		{"https://one.example.com/", "", 0},
+		{"https://two.example.com", "", 1},
+		{"https://two.example.com", "second", 1},
+		{"http://10.0.0.2:9000", "second", 0},
+		{"http://10.0.0.1:9000", "https://one.example.com", 0},
+	} {
+		kit, _ := mocked(t, daxpay.Config{ServiceURL: tt.url, StoreName: tt.name}, jsonAnswer("{}"))
+		var h heard
+		handlers := h.handlers()
+		handlers.Store = store
+		_, reply := deliver(kit.NoticeHandler(handlers), body)
+		require.Equal(t, "SUCCESS", reply)
+		require.Equal(t, tt.handled, h.pay.Load(), tt)
+	}
+}
+
+// A number that is no plain text does not get into a key, where a store may not expect it.
+func TestKeysArePlain(t *testing.T) {
+	for number, want := range map[string]string{"P-1_a.": "P-1_a.", "订单": "", "P 1": "", strings.Repeat("9", 65): ""} {
+		store := &keyed{OnceStore: daxpay.NewMemoryStore(0)}
+		kit, _ := mocked(t, daxpay.Config{}, jsonAnswer("{}"))
+		var h heard
+		handlers := h.handlers()
+		handlers.Store = store
+		_, reply := deliver(kit.NoticeHandler(handlers), signedObject(t, daxpay.HMACSHA256,
+			`"code":0,"resTime":1715500234,"orderNo":"`+number+`","amount":100,"status":"success","attach":"x"`))
+		require.Equal(t, "SUCCESS", reply)
+		require.Regexp(t, `^[0-9a-f]{16}:pay:`+want+`:[0-9a-f]{32}$`, store.last)
+	}
+}
+
+type keyed struct {
+	daxpay.OnceStore
+	last string
+}
+
+func (s *keyed) Claim(ctx context.Context, key, owner string, lease time.Duration) (daxpay.ClaimState, error) {
+	s.last = key
+	return s.OnceStore.Claim(ctx, key, owner, lease)
+}
+
+// What a store does, it does in a goroutine of the handler: a panic there would end the program.
+func TestStoreThatPanics(t *testing.T) {
+	gw := settled(t)
+	var got error
+	h := gw.Client().NoticeHandler(daxpay.NoticeHandlers{
+		Store:   panickingStore{},
+		Pay:     func(context.Context, *model.PayNotice) error { return nil },
+		OnError: func(_ context.Context, err error) { got = err },
+	})
+	status, reply := deliver(h, noticeOf(t, gw, "B1"))
+	require.Equal(t, []any{500, "FAIL"}, []any{status, reply})
+	var panicked *daxpay.PanicError
+	require.ErrorAs(t, got, &panicked)
+}
+
+type panickingStore struct{ daxpay.OnceStore }
+
+func TestNoticeLimits(t *testing.T) {
+	members := func(n int) string {
+		var b strings.Builder
+		for i := range n {
+			fmt.Fprintf(&b, `,"m%d":null`, i)
+		}
+		return b.String()
+	}
+	notice := `"code":0,"resTime":1715500234,"orderNo":"P1","amount":100,"status":"success","attach":"x"` // and sign
+	list := func(n int) string { return `,"list":[` + strings.TrimSuffix(strings.Repeat(`{"a":1},`, n), ",") + `]` }
+	for name, tt := range map[string]struct {
+		members string
+		size    int64
+		want    error
+	}{
+		"1,000 members":         {members: notice + members(993)},
+		"1,001 members":         {members: notice + members(994), want: daxpay.ErrProtocol},
+		"1,000, most in a list": {members: notice + list(992)},
+		"1,001, most in a list": {members: notice + list(993), want: daxpay.ErrProtocol},
+		"name of 256 bytes":     {members: notice + `,"` + strings.Repeat("x", 256) + `":null`},
+		"name of 257 bytes": {
+			members: notice + `,"` + strings.Repeat("x", 257) + `":null`,
+			want:    daxpay.ErrProtocol,
+		},
+		"name of 257 bytes within": {
+			members: notice + `,"o":{"` + strings.Repeat("é", 128) + `x":1}`,
+			want:    daxpay.ErrProtocol,
+		},
+		"name of 257 escapes": {
+			members: notice + `,"` + strings.Repeat(`\u0041`, 257) + `":null`,
+			want:    daxpay.ErrProtocol,
+		},
+		"its size":        {members: notice, size: 165},
+		"a byte too long": {members: notice, size: 164, want: daxpay.ErrTooLarge},
+		"128 KiB":         {members: notice + `,"x":"` + strings.Repeat("x", 128<<10-165-7) + `"`},
+		"more": {
+			members: notice + `,"x":"` + strings.Repeat("x", 128<<10-165-6) + `"`,
+			want:    daxpay.ErrTooLarge,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			kit, _ := mocked(t, daxpay.Config{}, jsonAnswer("{}"))
+			var h heard
+			var got error
+			handlers := h.handlers()
+			handlers.MaxSize = tt.size
+			handlers.OnError = func(_ context.Context, err error) { got = err }
+			body := signedObject(t, daxpay.HMACSHA256, tt.members)
+			for range 2 { // also when what was read before is known
+				_, reply := deliver(kit.NoticeHandler(handlers), body)
+				require.Equal(t, tt.want == nil, reply == "SUCCESS", "%d bytes: %v", len(body), got)
+				require.ErrorIs(t, got, tt.want)
+			}
+			if tt.want == nil {
+				require.EqualValues(t, 1, h.pay.Load())
+			}
+		})
+	}
+}
+
+// Who sends a body byte by byte, or stops, is answered after 2 seconds, and the connection is closed.
+func TestSlowBodies(t *testing.T) {
+	gw := settled(t)
+	genuine := noticeOf(t, gw, "B1")
+	var h heard
+	var mu sync.Mutex
+	var got []error
+	handlers := h.handlers()
+	handlers.OnError = func(_ context.Context, err error) {
+		mu.Lock()
+		defer mu.Unlock()
+		got = append(got, err)
+	}
+	server := httptest.NewServer(gw.Client().NoticeHandler(handlers))
+	defer server.Close()
+	var wg sync.WaitGroup
+	for i := range 300 {
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			c, err := new(net.Dialer).DialContext(context.Background(), "tcp", server.Listener.Addr().String())
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer c.Close()
+			head := fmt.Sprintf("Content-Length: %d\r\n\r\n", len(genuine))
+			switch i % 3 {
+			case 1:
+				head = "Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n"
+			case 2:
+				head = "Content-Length: 200000\r\n\r\n{" // which is too large, and the server reads on after the reply
+			}
+			start := time.Now()
+			fmt.Fprint(c, "POST /notify HTTP/1.1\r\nHost: x\r\n"+head)
+			answer, err := io.ReadAll(c) // to the end of the connection
+			took := time.Since(start)
+			if err != nil || !strings.HasSuffix(string(answer), "FAIL") {
+				t.Errorf("%d: %q, %v", i%3, answer, err)
+			}
+			if took > 4800*time.Millisecond {
+				t.Errorf("held for %v", took)
+			}
+		}()
+	}
+	wg.Wait()
+	require.Len(t, got, 300)
+	require.Equal(t, [3]int32{}, h.counts())
+}
+
+// The deadline of the body is none for the callback, nor for the next notice on the connection.
+func TestBodyDeadlineIsCleared(t *testing.T) {
+	gw := settled(t)
+	canceled := errors.New("the context ended")
+	for _, tt := range []struct {
+		name   string
+		server func(http.Handler) *httptest.Server
+	}{
+		{"HTTP/1.1", httptest.NewServer},
+		{"HTTP/2", func(h http.Handler) *httptest.Server {
+			s := httptest.NewUnstartedServer(h)
+			s.EnableHTTP2 = true
+			s.StartTLS()
+			return s
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			server := tt.server(gw.Client().NoticeHandler(daxpay.NoticeHandlers{
+				Store: daxpay.NewMemoryStore(0),
+				Pay: func(ctx context.Context, _ *model.PayNotice) error {
+					timer := time.NewTimer(2300 * time.Millisecond)
+					defer timer.Stop()
+					select {
+					case <-ctx.Done():
+						return canceled
+					case <-timer.C:
+						return nil
+					}
+				},
+				Refund:  func(context.Context, *model.RefundNotice) error { return nil },
+				OnError: func(_ context.Context, err error) { t.Error(err) },
+			}))
+			defer server.Close()
+			for _, number := range []string{"B1", "BR1"} {
+				body := strings.NewReader(noticeOf(t, gw, number))
+				r, err := http.NewRequestWithContext(context.Background(), http.MethodPost, server.URL, body)
+				require.NoError(t, err)
+				res, err := server.Client().Do(r)
+				require.NoError(t, err)
+				reply, err := io.ReadAll(bufio.NewReader(res.Body))
+				require.NoError(t, err)
+				require.NoError(t, res.Body.Close())
+				require.Equal(t, "SUCCESS", string(reply))
+			}
+		})
+	}
+}
+
+// A merchant with neither a logger nor OnError still sees in slog.Default() that notices are not received.
+func TestRefusedNoticesAreNotSilentByDefault(t *testing.T) {
+	var lines bytes.Buffer
+	before := slog.Default()
+	slog.SetDefault(slog.New(slog.NewTextHandler(&lines, nil)))
+	defer slog.SetDefault(before)
+	kit, _ := mocked(t, daxpay.Config{}, jsonAnswer("{}"))
+	deliver(kit.NoticeHandler(daxpay.NoticeHandlers{}), "{}")
+	require.Contains(t, lines.String(), "daxpay notice not received")
+	lines.Reset()
+	deliver(kit.NoticeHandler(daxpay.NoticeHandlers{OnError: func(context.Context, error) {}}), "{}")
+	require.Empty(t, lines.String())
+}
