@@ -615,7 +615,7 @@ func TestErrorsHoldNothingOfTheMessage(t *testing.T) {
 		require.ErrorContains(t, err, "ask the bank")
 	}
 	kit, _ := mocked(t, daxpay.Config{Now: at(now)}, jsonAnswer(sealed(t, `"code":0,"resTime":1715500234,"王小明":1`)))
-	_, err := daxpay.Execute(context.Background(), kit, &payoutParam{Amount: 1})
+	_, err := daxpay.Execute(context.Background(), kit, &payoutParam{No: "X1", Amount: 1})
 	require.ErrorIs(t, err, daxpay.ErrProtocol, "no name of the gateway is Chinese")
 	require.NotContains(t, err.Error(), "王小明")
 	require.ErrorContains(t, err, "ask the bank")
