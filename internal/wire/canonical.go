@@ -119,11 +119,11 @@ func (t *text) nestedString(b []byte, i int) int {
 	start := i // of what is not written yet
 	for {
 		i, _ = plain(b, i)
-		switch c := b[i]; {
-		case c == '"':
+		switch b[i] {
+		case '"':
 			t.bytes(b[start:i])
 			return i + 1
-		case c == '\\':
+		case '\\':
 			t.bytes(b[start:i])
 			r, rest := unescapeOne(b[i:])
 			t.buf = appendNestedRune(t.buf, r)

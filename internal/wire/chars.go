@@ -24,7 +24,7 @@ const (
 	noNestedCode                   // , { } [ ]: not in a code within nested values
 	inDecimal                      // . e E: makes a number a decimal
 
-	// What is known of a value besides the bytes of a text:
+	// What is known of a value besides the bytes of a text.
 	escaped // a string holds a backslash
 	decimal // a number has a fraction or an exponent, or is -0
 	nested  // it is a list or an object
@@ -147,7 +147,7 @@ func hex4(b []byte) (rune, bool) {
 		return 0, false
 	}
 	r, err := strconv.ParseUint(string(b[:4]), 16, 16)
-	return rune(r), err == nil //nolint:gosec // 16 bits
+	return rune(r), err == nil
 }
 
 // unescape appends the text between the quotes of a string that the reader accepted.

@@ -108,7 +108,7 @@ func (d *decoder) value(s *shape, v Value, dst reflect.Value) error {
 		case signed:
 			dst.SetInt(n)
 		default:
-			dst.SetUint(uint64(n))
+			dst.SetUint(uint64(n)) //nolint:gosec // not negative
 		}
 	case kindBool:
 		if v.Kind != Bool {

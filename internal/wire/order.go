@@ -34,7 +34,7 @@ func (o *order) sort(m *members, entries []entry, folded bool) bool {
 	for i := range o.ranks {
 		r := &o.ranks[i]
 		if folded {
-			r.index = uint32(i) //nolint:gosec // the reader saw to it
+			r.index = uint32(i)
 		}
 		e := &entries[r.index]
 		if r.key = e.key; folded {
@@ -102,7 +102,7 @@ func (o *order) sortForms(m *members, entries []entry, folded bool) bool {
 	for i := range entries {
 		start := len(o.forms)
 		o.forms = appendSortable(o.forms, m.nameOf(&entries[i]), folded)
-		o.ranks[i] = rank{firstWord(o.forms, start, len(o.forms)), uint32(i)} //nolint:gosec // the reader saw to it
+		o.ranks[i] = rank{firstWord(o.forms, start, len(o.forms)), uint32(i)}
 		o.ends = append(o.ends, len(o.forms))
 	}
 	compare := func(a, b rank) int {
@@ -131,7 +131,7 @@ const endOfCases = 0x1F000 // no character from here on has another case; a test
 var folds = sync.OnceValue(func() *foldTable {
 	table := new(foldTable)
 	for r := range table {
-		table[r] = foldByUnicode(rune(r)) //nolint:gosec // less than endOfCases
+		table[r] = foldByUnicode(rune(r))
 	}
 	return table
 })

@@ -253,7 +253,7 @@ func (p *Plan) bind(m *members) {
 			continue
 		}
 		next = at + 1
-		e.field = uint16(next) //nolint:gosec // a struct has fewer fields
+		e.field = uint16(next)
 		if e.kind == String && p.Fields[at].kind == kindString {
 			m.textSize += int(e.valueEnd-e.value) - len(`""`)
 		}

@@ -269,7 +269,7 @@ func (r *reader) object(i, depth int, into *Object) int {
 	}
 }
 
-// keep puts the members of an object into into unless that is nil. It returns false if two have the same name.
+// keep gives the members of an object to into unless that is nil. It returns false if two have the same name.
 func (r *reader) keep(entries []entry, into *Object) bool {
 	order := &r.order
 	if into != nil {

@@ -66,7 +66,7 @@ const (
 	reasonCut  = "holds text that could be cut into another member with the same signature"
 	reasonName = "would have the same signature under another name"
 
-	// Of what is to be sent:
+	// Of what is to be sent.
 	reasonNumber = "holds a number whose form in the signed text is not certain: send an integer or a string"
 	reasonNull   = "holds a null in a list, which the gateway drops: leave it out"
 )
