@@ -18,9 +18,6 @@ const SignName = "sign"
 
 // text collects the canonical text of one message. With a hash set, what was collected goes there whenever a block is
 // full, so that a long message needs no second copy of itself.
-//
-// An object whose members must be sorted is looked through for where they are, and then written; everything else is
-// written while it is walked over. So no byte is seen more than twice, however deep it stands.
 type text struct {
 	buf   []byte
 	sum   hash.Hash

@@ -196,8 +196,7 @@ func (c *checker) length(field string, r Rule, n int) {
 	}
 }
 
-// minSeconds is the first second that has ten digits, in 2001.
-const minSeconds = 1_000_000_000
+const minSeconds = 1_000_000_000 // the first second that has ten digits, in 2001
 
 // signedText is what is signed for a text.
 func signedText(s string, nested bool) []byte {

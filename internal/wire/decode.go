@@ -198,17 +198,23 @@ func (v Value) Int() (int64, error) {
 }
 
 // parseInt accepts what JSON accepts as an integer, in plain digits: no sign but a minus, no leading zero, no -0.
-func parseInt(b []byte) (int64, error) {
+func parseInt(b []byte) (n int64, err error) {
 	digits := bytes.TrimPrefix(b, []byte("-"))
-	if len(digits) == 0 || digits[0] == '+' || digits[0] == '-' || digits[0] == '0' && len(b) > 1 {
+	if len(digits) == 0 || digits[0] == '0' && len(b) > 1 {
 		return 0, errInteger
 	}
-	n, err := strconv.ParseInt(string(b), 10, 64)
-	switch {
-	case errors.Is(err, strconv.ErrRange) && len(bytes.Trim(digits, "0123456789")) == 0:
-		return 0, errRange
-	case err != nil:
-		return 0, errInteger
+	for _, c := range digits {
+		if c < '0' || c > '9' {
+			return 0, errInteger
+		}
+		n = n*10 + int64(c-'0')
+	}
+	if len(digits) > 18 { // which can overflow
+		if n, err = strconv.ParseInt(string(b), 10, 64); err != nil {
+			return 0, errRange
+		}
+	} else if len(digits) < len(b) {
+		n = -n
 	}
 	return n, nil
 }

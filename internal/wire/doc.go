@@ -23,7 +23,8 @@
 // an order that ignores case: it sorts the former itself, and its JSON library the latter, in a map whose order is
 // String.CASE_INSENSITIVE_ORDER. Objects further down keep the order in which they came. order.go does both, in the
 // order that ignores case first, because there members of the same name stand side by side. Names that are not ASCII
-// are folded once each.
+// are folded once each. An object whose members must be sorted is looked through for where they are and then written;
+// everything else is written while it is walked over, so that no byte is seen more than twice, however deep it stands.
 //
 // # Numbers
 //

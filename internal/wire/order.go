@@ -64,7 +64,7 @@ func (o *order) insert(m *members, entries []entry, folded bool) (distinct, done
 		for ; j > 0 && ranks[j-1].key >= r.key; j-- {
 			if ranks[j-1].key == r.key {
 				a, b := &entries[ranks[j-1].index], &entries[r.index]
-				budget -= int(b.nameLength) / 16
+				budget -= int(b.nameLength) / 4
 				if c := m.compare(a, b, folded); c == 0 {
 					return false, true
 				} else if c < 0 {

@@ -162,8 +162,7 @@ type reader struct {
 	reason   string
 }
 
-// failed stands for a position behind what cannot be read.
-const failed = -1
+const failed = -1 // in place of a position behind what cannot be read
 
 func (r *reader) start(text []byte, limits Limits) {
 	r.reset(text)
