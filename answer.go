@@ -79,7 +79,6 @@ func (o *opening) readEnvelope() error {
 	if o.reply.status != http.StatusOK {
 		return o.notAnAnswer(nil)
 	}
-	o.data.Expect(o.call.answerPlan)
 	if err := o.envelope.ReadWith(o.reply.body, o.data, "data"); err != nil {
 		return o.notAnAnswer(err)
 	}
@@ -89,7 +88,7 @@ func (o *opening) readEnvelope() error {
 
 // notRefused looks at the code of the envelope: with another than 0 the gateway refuses, unsigned.
 func (o *opening) notRefused() error {
-	member, ok := o.envelope.At(wire.Code)
+	member, ok := o.envelope.Get("code")
 	if !ok {
 		return o.notAnAnswer(errors.New("it has no code"))
 	}
@@ -114,7 +113,7 @@ func (o *opening) notRefused() error {
 // verified verifies the signature of the data, and that the data is the answer to this call, made now. Gateways up to
 // 2.0.5 sign none.
 func (o *opening) verified() error {
-	data, _ := o.envelope.At(wire.Data)
+	data, _ := o.envelope.Get("data")
 	if data.Kind != wire.Dict {
 		return o.notAnAnswer(errors.New("its data is not an object"))
 	}
@@ -135,10 +134,10 @@ func (o *opening) verified() error {
 
 // screen refuses what has a right signature and is still not the answer to this call, or not only.
 func (o *opening) screen() error {
-	if _, ok := o.data.At(wire.ReqTime); ok {
+	if _, ok := o.data.Get("reqTime"); ok {
 		return o.refused(ErrProtocol, "reqTime", "is there, so this is a request and not an answer")
 	}
-	resTime, ok := o.data.At(wire.ResTime)
+	resTime, ok := o.data.Get("resTime")
 	if !ok {
 		return o.refused(ErrProtocol, "resTime", "is missing")
 	}
@@ -168,7 +167,7 @@ func (o *opening) screen() error {
 
 // notRefusedByBusiness looks at the code of the data: with another than 0 the gateway refuses, signed.
 func (o *opening) notRefusedByBusiness() error {
-	if code, ok := o.data.At(wire.Code); ok && code.Kind != wire.Null || o.version.SignsAnswers() {
+	if code, ok := o.data.Get("code"); ok && code.Kind != wire.Null || o.version.SignsAnswers() {
 		var err error
 		if o.answer.code, err = integer(code); err != nil {
 			return o.refused(ErrProtocol, "code", err.Error())
@@ -251,14 +250,14 @@ func integer(v wire.Value) (int, error) {
 }
 
 func msg(o *wire.Object) string {
-	if v, ok := o.At(wire.Msg); ok && v.Kind == wire.String {
+	if v, ok := o.Get("msg"); ok && v.Kind == wire.String {
 		return clip(string(v.Text()), maxMsg)
 	}
 	return ""
 }
 
 func traceID(envelope *wire.Object) string {
-	switch v, _ := envelope.At(wire.TraceID); v.Kind {
+	switch v, _ := envelope.Get("traceId"); v.Kind {
 	case wire.String:
 		return clip(string(v.Text()), maxTraceID)
 	case wire.Number:

@@ -606,14 +606,19 @@ func TestWhatCannotBeWrittenHasNoUnknownOutcome(t *testing.T) {
 // What a merchant's own types say of what they cannot read, and what the other side put into names, stays out of
 // errors.
 func TestErrorsHoldNothingOfTheMessage(t *testing.T) {
-	for _, members := range []string{`"payee":"王小明"`, `"王小明":"\u0000"`, `"王小明":{"a":"x&code=1"}`} {
+	for _, members := range []string{`"payee":"wang"`, `"wang":"\u0000"`, `"wang":{"a":"x&code=1"}`} {
 		kit, _ := mocked(t, daxpay.Config{Now: at(now)}, jsonAnswer(sealed(t, `"code":0,"resTime":1715500234,`+members)))
 		_, err := daxpay.Execute(context.Background(), kit, &payoutParam{No: "N1", Amount: 1})
 		var refused *daxpay.AnswerError
 		require.ErrorAs(t, err, &refused)
-		require.NotContains(t, err.Error(), "王小明")
+		require.NotContains(t, err.Error(), "wang")
 		require.ErrorContains(t, err, "ask the bank")
 	}
+	kit, _ := mocked(t, daxpay.Config{Now: at(now)}, jsonAnswer(sealed(t, `"code":0,"resTime":1715500234,"王小明":1`)))
+	_, err := daxpay.Execute(context.Background(), kit, &payoutParam{No: "X1", Amount: 1})
+	require.ErrorIs(t, err, daxpay.ErrProtocol, "no name of the gateway is Chinese")
+	require.NotContains(t, err.Error(), "王小明")
+	require.ErrorContains(t, err, "ask the bank")
 }
 
 // What the other side sent shows in no way in which an error that no answer came is printed.

@@ -69,7 +69,7 @@ type scratch struct {
 
 func newScratch(depth int) *scratch {
 	s := new(scratch)
-	s.envelope.MaxDepth = depth
+	s.envelope.Limits = wire.Limits{Depth: depth, ASCII: true}
 	return s
 }
 

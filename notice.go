@@ -46,10 +46,8 @@ func refusedNotice(kind error, member, reason string) error {
 // parseNotice returns the notice, and puts its digest, by which the same event is known again, into d unless that is
 // nil.
 func (c *core) parseNotice(body []byte, d *digest) (model.Notice, error) {
-	o := c.signer.keys.borrow()
+	o := c.signer.keys.borrow(wire.Limits{Depth: c.MaxDepth, Members: maxNoticeMembers, ASCII: true})
 	defer c.signer.keys.giveBack(o)
-	o.Expect(c.notices[payNotice]) // most are
-	o.MaxMembers = maxNoticeMembers
 	if err := o.Read(body); err != nil {
 		return nil, refusedNotice(ErrProtocol, "", err.Error())
 	}
@@ -90,17 +88,17 @@ func (c *core) parseNotice(body []byte, d *digest) (model.Notice, error) {
 
 // isNotice refuses what cannot be a notice, whatever it is about.
 func isNotice(o *wire.Object) error {
-	if _, ok := o.At(wire.ReqTime); ok {
+	if _, ok := o.Get("reqTime"); ok {
 		return refusedNotice(ErrNoticeType, "reqTime", "is there, so this is a request and not a notice")
 	}
-	code, _ := o.At(wire.Code)
+	code, _ := o.Get("code")
 	switch n, err := code.Int(); {
 	case err != nil:
 		return refusedNotice(ErrNoticeType, "code", err.Error())
 	case n != 0:
 		return refusedNotice(ErrProtocol, "code", "is "+strconv.FormatInt(n, 10)+": that is a failure, not the state of an order")
 	}
-	resTime, _ := o.At(wire.ResTime)
+	resTime, _ := o.Get("resTime")
 	if _, err := resTime.Int(); err != nil {
 		return refusedNotice(ErrNoticeType, "resTime", err.Error())
 	}
@@ -146,7 +144,7 @@ func (c *core) digestOf(o *wire.Object) (digest, error) {
 	if err != nil {
 		return digest{}, err
 	}
-	made, _ := o.At(wire.ResTime)
+	made, _ := o.Get("resTime")
 	seconds := made.Raw
 	if made.Kind == wire.String {
 		seconds = made.Text()
@@ -161,8 +159,6 @@ var kindNames = slices.Concat(refundNames, allocNames)
 var (
 	refundNames = []string{"refundNo", "bizRefundNo"}
 	allocNames  = []string{"allocNo", "bizAllocNo", "allocationNo", "bizAllocationNo"}
-
-	refundNumbers, allocNumbers, payNumbers = wire.NamesOf(refundNames...), wire.NamesOf(allocNames...), wire.NamesOf("orderNo")
 )
 
 // Which of a client's plans is that of which notice.
@@ -175,7 +171,7 @@ const (
 // kindOf tells the kind of a notice by the numbers in it, and returns an empty one and its plan. A null does not count:
 // anyone could add one.
 func (c *core) kindOf(o *wire.Object) (model.Notice, *model.Common, *wire.Plan) {
-	refund, alloc := o.HasAny(refundNumbers), o.HasAny(allocNumbers)
+	refund, alloc := o.HasAny(refundNames...), o.HasAny(allocNames...)
 	switch {
 	case refund && alloc:
 		return nil, nil, nil
@@ -185,7 +181,7 @@ func (c *core) kindOf(o *wire.Object) (model.Notice, *model.Common, *wire.Plan) 
 	case alloc:
 		n := new(model.AllocNotice)
 		return n, &n.Common, c.notices[allocNotice]
-	case o.HasAny(payNumbers):
+	case o.HasAny("orderNo"):
 		n := new(model.PayNotice)
 		return n, &n.Common, c.notices[payNotice]
 	}

@@ -115,6 +115,7 @@ func TestNoticeLimits(t *testing.T) {
 	list := func(n int) string { return `,"list":[` + strings.TrimSuffix(strings.Repeat(`{"a":1},`, n), ",") + `]` }
 	for name, tt := range map[string]struct {
 		members string
+		after   string // what nobody can sign
 		size    int64
 		want    error
 	}{
@@ -124,15 +125,18 @@ func TestNoticeLimits(t *testing.T) {
 		"1,001, most in a list": {members: notice + list(993), want: daxpay.ErrProtocol},
 		"name of 256 bytes":     {members: notice + `,"` + strings.Repeat("x", 256) + `":null`},
 		"name of 257 bytes": {
-			members: notice + `,"` + strings.Repeat("x", 257) + `":null`,
+			members: notice,
+			after:   `,"` + strings.Repeat("x", 257) + `":null`,
 			want:    daxpay.ErrProtocol,
 		},
 		"name of 257 bytes within": {
-			members: notice + `,"o":{"` + strings.Repeat("é", 128) + `x":1}`,
+			members: notice,
+			after:   `,"o":{"` + strings.Repeat("x", 256) + `x":1}`,
 			want:    daxpay.ErrProtocol,
 		},
 		"name of 257 escapes": {
-			members: notice + `,"` + strings.Repeat(`\u0041`, 257) + `":null`,
+			members: notice,
+			after:   `,"` + strings.Repeat(`\u0041`, 257) + `":null`,
 			want:    daxpay.ErrProtocol,
 		},
 		"its size":        {members: notice, size: 165},
@@ -151,6 +155,7 @@ func TestNoticeLimits(t *testing.T) {
 			handlers.MaxSize = tt.size
 			handlers.OnError = func(_ context.Context, err error) { got = err }
 			body := signedObject(t, daxpay.HMACSHA256, tt.members)
+			body = body[:len(body)-1] + tt.after + "}"
 			for range 2 { // also when what was read before is known
 				_, reply := deliver(kit.NoticeHandler(handlers), body)
 				require.Equal(t, tt.want == nil, reply == "SUCCESS", "%d bytes: %v", len(body), got)

@@ -61,11 +61,13 @@ func (k *signerKeys) secret() string { return k.secrets()[0] }
 func (k *signerKeys) signing() *wire.Key { return k.keys[0] }
 
 // borrow returns an empty object to read into; giveBack takes it when nothing of it is needed any more.
-func (k *signerKeys) borrow() *wire.Object {
-	if o, ok := k.objects.Get().(*wire.Object); ok {
-		return o
+func (k *signerKeys) borrow(limits wire.Limits) *wire.Object {
+	o, ok := k.objects.Get().(*wire.Object)
+	if !ok {
+		o = new(wire.Object)
 	}
-	return &wire.Object{MaxDepth: k.depth}
+	o.Limits = limits
+	return o
 }
 
 func (k *signerKeys) giveBack(o *wire.Object) {
@@ -158,11 +160,6 @@ func (s *Signer) Sign(object []byte) (string, error) {
 // AppendSign is Sign, appended to dst, which takes no memory if dst has room for it. After an error it returns dst as
 // it was.
 func (s *Signer) AppendSign(dst, object []byte) ([]byte, error) {
-	if s.readsFlat() {
-		if signed, ok := s.keys.signing().AppendSignFlat(dst, object); ok {
-			return signed, nil
-		}
-	}
 	o, err := s.read(object)
 	if err != nil {
 		return dst, err
@@ -178,9 +175,6 @@ func (s *Signer) AppendSign(dst, object []byte) ([]byte, error) {
 // Verify checks the object's own sign. The object is a request, a notice, or the data of an answer. Its errors are a
 // *SignError, or ErrProtocol for what is not acceptable JSON.
 func (s *Signer) Verify(object []byte) error {
-	if s.readsFlat() && len(s.keys.keys) == 1 && s.keys.signing().VerifyFlat(object) {
-		return nil
-	}
 	o, err := s.read(object)
 	if err != nil {
 		return err
@@ -190,15 +184,12 @@ func (s *Signer) Verify(object []byte) error {
 	return err
 }
 
-// readsFlat tells whether messages may be signed while they are read.
-func (s *Signer) readsFlat() bool { return s != nil && s.keys != nil && s.keys.depth >= wire.FlatDepth }
-
 // read borrows an object and reads into it.
 func (s *Signer) read(object []byte) (*wire.Object, error) {
 	if s == nil || s.keys == nil {
 		return nil, &ConfigError{Field: "SignSecret", Reason: "is unknown: make the Signer with NewSigner"}
 	}
-	o := s.keys.borrow()
+	o := s.keys.borrow(wire.Limits{Depth: s.keys.depth})
 	if err := o.Read(object); err != nil {
 		s.keys.giveBack(o)
 		return nil, notAcceptable(err)

@@ -59,17 +59,17 @@ func TestTypedParamsMakeTheVectors(t *testing.T) {
 		p := reflect.New(reflect.TypeOf(zero)).Elem()
 		var kept []string
 		changed := false
-		for _, m := range o.Members() {
-			if pay, ok := p.Addr().Interface().(*param.PayParam); ok && string(m.Name) == "extraParam" {
-				pay.ExtraParam = param.ExtraJSON(m.Value.Raw)
-				continue
+		o.Each(func(name []byte, v wire.Value) {
+			if pay, ok := p.Addr().Interface().(*param.PayParam); ok && string(name) == "extraParam" {
+				pay.ExtraParam = param.ExtraJSON(v.Raw)
+				return
 			}
-			if raw := string(m.Value.Raw); raw == "false" || raw == `""` {
+			if raw := string(v.Raw); raw == "false" || raw == `""` {
 				changed = true
-				continue
+				return
 			}
-			kept = append(kept, `"`+string(m.Name)+`":`+string(m.Value.Raw))
-		}
+			kept = append(kept, `"`+string(name)+`":`+string(v.Raw))
+		})
 		require.NoError(t, o.Read([]byte("{"+strings.Join(kept, ",")+"}")))
 		require.NoError(t, plan.Decode(&o, p, beijing), "line %d", i+1)
 

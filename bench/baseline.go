@@ -8,7 +8,8 @@ import (
 	"strings"
 )
 
-// slack is how much worse than the baseline a ratio may be before anyone is told. Busy machines are off by half of that.
+// slack is how much worse than the baseline a ratio may be before anyone is told. Busy machines are off by half of
+// that.
 const slack = 1.5
 
 // keepBaseline writes the measured ratios, a line each.
@@ -22,8 +23,8 @@ func keepBaseline(file string, rows []row) {
 	}
 }
 
-// compareBaseline tells which ratios are much worse than they were. It is a report: who is measured on a busy machine did
-// nothing wrong.
+// compareBaseline tells which ratios are much worse than they were. It is a report: who is measured on a busy machine
+// did nothing wrong.
 func compareBaseline(w io.Writer, file string, rows []row) {
 	before := make(map[string]float64)
 	for _, line := range strings.Split(strings.TrimSpace(string(must(os.ReadFile(file)))), "\n") { //nolint:gosec // named by the caller

@@ -12,7 +12,7 @@ import (
 // Everything that is compared does its work, or once panics.
 func TestEverySubjectWorks(t *testing.T) {
 	m := &meter{rounds: 1, slice: time.Millisecond, raw: io.Discard}
-	for _, group := range []func(*meter) []row{signing, verifying, opening, noticing, signingNaively} {
+	for _, group := range []func(*meter) []row{signing, verifying, opening, noticing, mixing, hostile, signingNaively} {
 		for _, r := range group(m) {
 			require.NotEmpty(t, r.detail, r.work)
 		}
@@ -20,11 +20,9 @@ func TestEverySubjectWorks(t *testing.T) {
 }
 
 func TestVerdict(t *testing.T) {
-	for measured, want := range map[float64]string{1: "met, moonshot too", 1.5: "met", 2.5: "**not met**"} {
-		require.Equal(t, want, row{value: exactly(measured), target: target{2, 1}}.verdict())
-	}
-	require.Equal(t, "met", row{value: exactly(1), target: target{2, -1}}.verdict())
-	require.Equal(t, "for comparison", row{value: exactly(9), target: noTarget}.verdict())
+	require.Equal(t, "met", row{value: exactly(2), target: 2}.verdict())
+	require.Equal(t, "**not met**", row{value: exactly(2.5), target: 2}.verdict())
+	require.Empty(t, row{value: exactly(9), target: noTarget}.verdict())
 }
 
 func TestSpread(t *testing.T) {
@@ -35,8 +33,8 @@ func TestSpread(t *testing.T) {
 
 func TestTable(t *testing.T) {
 	var b strings.Builder
-	printTable(&b, []row{{work: "w", value: spread{1, 2, 3}, target: target{2, -1}, detail: "d"}})
-	require.Contains(t, b.String(), "| w | 2.00 |  | 2.00 | 1.00–3.00 | met | d |")
+	printTable(&b, []row{{work: "w", value: spread{1, 2, 3}, target: 2, detail: "d"}})
+	require.Contains(t, b.String(), "| w | 2.00 | 2.00 | 1.00–3.00 | met | d |")
 }
 
 func TestBaseline(t *testing.T) {

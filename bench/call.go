@@ -28,13 +28,13 @@ func calling(m *meter) []row {
 	subjects := []subject{syncPay(newClient(url)), bareHTTP(url, newTransport()), bareResty(url, newTransport())}
 	f := m.longer(8).measure("Call", slices.Concat(subjects, starting, asking)...)
 	rows := slices.Concat(
-		comparedCalls(f[0], f[1], target{1.40, 1.30}),
-		[]row{allocated("SyncPay", f[0], target{95, 88}), allocated("bare net/http", f[1], noTarget)},
-		comparedCalls(f[0], f[2], target{1.05, 1.02}),
+		comparedCalls(f[0], f[1], target(1.40)),
+		[]row{allocated("SyncPay", f[0], target(95)), allocated("bare net/http", f[1], noTarget)},
+		comparedCalls(f[0], f[2], target(1.05)),
 		[]row{allocated("bare resty", f[2], noTarget)},
 	)
 	for i, p := range f[3:] {
-		t := target{1, 1 / 1.5}
+		t := target(1)
 		if i >= len(starting) {
 			t = noTarget
 		}
@@ -43,8 +43,8 @@ func calling(m *meter) []row {
 	return rows
 }
 
-// comparedCalls compares the time that a caller waits, and the processor time of this process, which the other processes of a
-// busy machine disturb less.
+// comparedCalls compares the time that a caller waits, and the processor time of this process, which the other
+// processes of a busy machine disturb less.
 func comparedCalls(ours, other figures, t target) []row {
 	return []row{
 		compared("SyncPay", ours, other, t),
@@ -140,8 +140,8 @@ func bareResty(url string, transport http.RoundTripper) subject {
 	})
 }
 
-// The peers start a payment, with a body of JSON or of a form as SyncPay has one, and they ask for one, without a body, which
-// net/http does faster than anything with one. None of them signs a request or verifies an answer.
+// The peers start a payment, with a body of JSON or of a form as SyncPay has one, and they ask for one, without a body,
+// which net/http does faster than anything with one. None of them signs a request or verifies an answer.
 
 // peers are the calls with a body; peersAsking those without.
 func peers(url string) (starting, asking []subject) {

@@ -23,14 +23,14 @@ func flying(m *meter) []row {
 	memory := ratioOf(ours, bare)
 	return []row{
 		{
-			work: fmt.Sprintf("%d calls at once: memory for each ÷ bare net/http", flights), value: memory, target: target{1.25, 1.10},
+			work: fmt.Sprintf("%d calls at once: memory for each ÷ bare net/http", flights), value: memory, target: target(1.25),
 			detail: fmt.Sprintf("%.0f bytes ÷ %.0f bytes, all connections included, %d runs", median(ours), median(bare), rounds),
 		},
 		{
 			work: fmt.Sprintf("%d calls at once: connections ÷ most requests at once", flights), value: exactly(float64(opened) / float64(peak)),
-			target: target{1.02, 1.0}, format: "%.3f", detail: fmt.Sprintf("%d ÷ %d", opened, peak),
+			target: target(1.02), format: "%.3f", detail: fmt.Sprintf("%d ÷ %d", opened, peak),
 		},
-		{work: "the same again, three times: new connections", value: exactly(float64(later)), target: target{0, 0}, format: "%.0f"},
+		{work: "the same again, three times: new connections", value: exactly(float64(later)), target: target(0), format: "%.0f"},
 	}
 }
 
@@ -58,8 +58,9 @@ func heldMemory(prepare func(url string) func() error) float64 {
 	return each
 }
 
-// waves makes four waves of calls, each of which is answered 100 ms after all its calls arrived. It returns how many connections
-// the first one opened, how many calls the server had at most at once, and how many connections the other waves opened.
+// waves makes four waves of calls, each of which is answered 100 ms after all its calls arrived. It returns how many
+// connections the first one opened, how many calls the server had at most at once, and how many connections the other
+// waves opened.
 func waves() (opened, peak, later int64) {
 	url, stop := startServer()
 	defer stop()

@@ -19,13 +19,12 @@ func pooledMD5() *pooled {
 	return &pooled{states: sync.Pool{New: func() any { return md5.New() }}} //nolint:gosec // as above
 }
 
-func (p *pooled) sum(dst, text []byte) []byte {
+func (p *pooled) sum(dst, text []byte) {
 	h, _ := p.states.Get().(hash.Hash)
 	h.Reset()
 	h.Write(text)
-	dst = h.Sum(dst)
+	h.Sum(dst)
 	p.states.Put(h)
-	return dst
 }
 
 // over is the subject that hashes the text.

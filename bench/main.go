@@ -1,5 +1,5 @@
-// Command bench measures what this module does beside what it cannot go below, and beside other payment SDKs, and prints the
-// table of PERFORMANCE.md.
+// Command bench measures what this module does against what it cannot go below, and against other payment SDKs, and
+// prints the table of PERFORMANCE.md.
 package main
 
 import (
@@ -22,7 +22,9 @@ var groups = []struct {
 	{"verify", verifying},
 	{"open", opening},
 	{"notice", noticing},
+	{"mixed", mixing},
 	{"large", large},
+	{"hostile", hostile},
 	{"slope", slopes},
 	{"naive", signingNaively},
 	{"call", calling},

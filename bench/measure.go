@@ -15,7 +15,8 @@ type subject struct {
 	run  func(n int)
 }
 
-// once makes a subject of what is done once. It stops the program on an error: a figure of something that fails is none.
+// once makes a subject of what is done once. It stops the program on an error: a figure of something that fails is
+// none.
 func once(name string, do func() error) subject {
 	return subject{name: name, run: func(n int) {
 		for range n {
@@ -37,7 +38,8 @@ type figures struct {
 
 func (f figures) median() float64 { return median(f.ns) }
 
-// meter measures subjects that are to be compared in turns, so that what disturbs the machine for a while disturbs all of them.
+// meter measures subjects that are to be compared in turns, so that what disturbs the machine for a while disturbs all
+// of them.
 type meter struct {
 	rounds int
 	slice  time.Duration // how long one subject runs in one round

@@ -13,8 +13,8 @@ const secret = "123456"
 // moment is when the answers and notices here were made; the clients' clocks stand still there.
 var moment = time.Unix(1715500234, 0)
 
-// The requests of the table. Their members stand in the order in which the client sends them, which is also the order in which
-// they are signed.
+// The requests of the table. Their members stand in the order in which the client sends them, which is also the order
+// in which they are signed.
 const (
 	fourMembers    = `{"bizOrderNo":"SDK_1715341621498","clientIp":"127.0.0.1","nonceStr":"0f1e2d3c4b5a69788796a5b4c3d2e1f0","reqTime":1715500231}`
 	sixteenMembers = `{"allocation":true,"amount":100,"attach":"{回调参数}","autoAllocation":true,"bizOrderNo":"SDK_1715341280312","channel":"ali_pay",` +
@@ -31,6 +31,13 @@ const (
 		`"channel":"ali_pay","method":"qrcode","amount":100,"status":"success","refundStatus":"no_refund","allocStatus":null,"payTime":1715500232,` +
 		`"expiredTime":1715500831,"closeTime":null,"attach":"回调参数","errorCode":null,"errorMsg":null}`
 )
+
+// payOrderData is the data of the answer to a query.
+const payOrderData = `{"code":0,"msg":null,"resTime":1715500234,"sign":"%s","bizOrderNo":"SDK_1715341621498",` +
+	`"orderNo":"DEVP24051216171463000001","outOrderNo":"2024051222001463321430312645","title":"测试接口支付","description":null,` +
+	`"allocation":false,"autoAllocation":null,"channel":"ali_pay","method":"qrcode","amount":100,"refundableBalance":100,` +
+	`"status":"success","refundStatus":"no_refund","allocStatus":null,"payTime":1715500232,"expiredTime":1715500831,` +
+	`"closeTime":null,"errorCode":null,"errorMsg":null}`
 
 func newSigner(signType daxpay.SignType) *daxpay.Signer {
 	return must(daxpay.NewSigner(signType, secret))

@@ -27,8 +27,8 @@ func verifying(m *meter) []row {
 		name, message string
 		target        target
 	}{
-		{"pay sync data", paySyncData, target{2.5, 2}},
-		{"32 members", members(32), target{3.3, 2.5}},
+		{"pay sync data", paySyncData, 3.0},
+		{"32 members", members(32), 4.4},
 	} {
 		object := signed(signer, c.message)
 		f := m.measure("Verify/"+c.name,
@@ -38,7 +38,7 @@ func verifying(m *meter) []row {
 		)
 		rows = append(rows,
 			compared("verify, "+c.name, f[0], f[1], c.target),
-			allocated("verify, "+c.name, f[0], target{0, 0}),
+			allocated("verify, "+c.name, f[0], target(0)),
 			compared("naive: map[string]any → sort → hmac.New, "+c.name, f[2], f[0], noTarget),
 		)
 	}
@@ -64,8 +64,8 @@ func opening(m *meter) []row {
 		}),
 	)
 	return []row{
-		compared("envelope + verify + decode", f[0], f[1], target{4.5, 4}),
-		allocated("envelope + verify + decode", f[0], target{3, 2}),
+		compared("envelope + verify + decode", f[0], f[1], target(6.9)),
+		allocated("envelope + verify + decode", f[0], target(3)),
 		compared("envelope + verify + decode", f[0], f[2], noTarget),
 	}
 }
@@ -78,15 +78,14 @@ func opener(body []byte) subject {
 	keys := []*wire.Key{wire.NewKey(wire.HMACSHA256, secret)}
 	var envelope, inner wire.Object
 	return once("open", func() error {
-		inner.Expect(plan)
 		if err := envelope.ReadWith(body, &inner, "data"); err != nil {
 			return err
 		}
-		traceID, _ := envelope.At(wire.TraceID)
+		traceID, _ := envelope.Get("traceId")
 		if trace := string(traceID.Text()); trace == "" {
 			return errors.New("no trace id")
 		}
-		code, _ := envelope.At(wire.Code)
+		code, _ := envelope.Get("code")
 		if n, err := code.Int(); n != 0 || err != nil {
 			return fmt.Errorf("code %d, %w", n, err)
 		}
@@ -114,8 +113,8 @@ func opener(body []byte) subject {
 	})
 }
 
-// noticing is how fast a notice becomes a model, beside what users of other webhooks get. Those sign the bytes as they are, so
-// they need not read what they verify.
+// noticing is how fast a notice becomes a model, against what users of other webhooks get. Those sign the bytes as they
+// are, so they need not read what they verify.
 func noticing(m *meter) []row {
 	signer := newSigner(daxpay.HMACSHA256)
 	body := signed(signer, payNotice)
@@ -135,8 +134,8 @@ func noticing(m *meter) []row {
 	beyond := f[0]
 	beyond.allocs -= float64(strings)
 	return []row{
-		compared("notice: parse + verify + decode", f[0], f[1], target{5, 4}),
-		allocated(fmt.Sprintf("notice, beyond the %d strings of the model", strings), beyond, target{4, 2}),
+		compared("notice: parse + verify + decode", f[0], f[1], target(7.9)),
+		allocated(fmt.Sprintf("notice, beyond the %d strings of the model", strings), beyond, target(4)),
 		compared("notice", f[0], f[2], noTarget),
 		compared("notice", f[0], f[3], noTarget),
 		compared("notice", f[0], f[4], noTarget),
@@ -160,7 +159,8 @@ func standardWebhook(body []byte) subject {
 	})
 }
 
-// stripeWebhook only checks the signature, of a body of the same length; stripeWebhookDecoded reads Stripe's event as well.
+// stripeWebhook only checks the signature, of a body of the same length; stripeWebhookDecoded reads Stripe's event as
+// well.
 func stripeWebhook(body []byte) subject {
 	payload := stripeSigned(stripeEvent(body))
 	return once("stripe-go ValidatePayload + encoding/json", func() error {
@@ -222,14 +222,14 @@ func large(m *meter) []row {
 	o := m.measure("Large/objects", verify(objects), valid(objects), sum(objects))
 	small := m.measure("Large/small objects", verify(signed(signer, list(mega/16))))
 	return []row{
-		compared("verify 1 MB, one long string", f[0], f[1], target{1.5, 1.3}),
+		compared("verify 1 MB, one long string", f[0], f[1], target(1.6)),
 		compared("verify 1 MB, one long Chinese string", c[0], c[1], noTarget),
-		compared("verify 1 MB, list of objects", o[0], o[1], target{1.5, 1.2}),
+		compared("verify 1 MB, list of objects", o[0], o[1], noTarget),
 		{
-			work: "verify 1 MB: bytes allocated beyond those for 64 KB", value: exactly(max(0, o[0].bytes-small[0].bytes)), target: target{1024, 1024}, format: "%.0f",
+			work: "verify 1 MB: bytes allocated beyond those for 64 KB", value: exactly(max(0, o[0].bytes-small[0].bytes)), target: target(1024), format: "%.0f",
 			detail: fmt.Sprintf("%.0f bytes for the list of objects, %.0f for the string", o[0].bytes, f[0].bytes),
 		},
-		compared("verify 1 MB, list of objects", o[0], o[2], noTarget),
+		compared("verify 1 MB, list of objects", o[0], o[2], target(9)),
 	}
 }
 
@@ -251,7 +251,7 @@ func slopes(m *meter) []row {
 		ratios[i] = slope(i, 2, 3) / slope(i, 0, 1)
 	}
 	return []row{{
-		work: "cost of one more member, 128 to 256 ÷ 4 to 32", value: spreadOf(ratios), target: target{1.1, -1},
+		work: "cost of one more member, 128 to 256 ÷ 4 to 32", value: spreadOf(ratios), target: target(1.1),
 		detail: fmt.Sprintf("%s for 4, %s for 32, %s for 128, %s for 256", duration(f[0].median()), duration(f[1].median()), duration(f[2].median()), duration(f[3].median())),
 	}}
 }

@@ -16,11 +16,12 @@ import (
 	"github.com/daxpay-go/daxpay"
 )
 
-// The server runs in a process of its own, so that the clients' processor time, allocations and memory are theirs alone.
+// The server runs in a process of its own, so that the clients' processor time, allocations and memory are theirs
+// alone.
 
 const serverFlag = "-serve"
 
-// paths of the server beside those of the gateway and the peers.
+// paths of the server besides those of the gateway and the peers.
 const (
 	holdPath  = "/hold"  // in front of the gateway's paths: answers after a request to letGoPath
 	letGoPath = "/letgo" // answers what is held, and tells how much that was

@@ -7,10 +7,10 @@ import (
 	"strings"
 )
 
-// target is what a figure must be at most; moonshot is what would be better still. A negative one does not exist.
-type target struct{ must, moonshot float64 }
+// target is what a figure must be at most; a negative one is none.
+type target float64
 
-var noTarget = target{must: -1, moonshot: -1}
+const noTarget target = -1
 
 // row is one line of the table.
 type row struct {
@@ -29,35 +29,33 @@ func (r row) show(v float64) string {
 	return fmt.Sprintf(format, v)
 }
 
-func (r row) limit(v float64) string {
-	if v < 0 {
+func (r row) limit() string {
+	if r.target < 0 {
 		return ""
 	}
-	return r.show(v)
+	return r.show(float64(r.target))
 }
 
 func (r row) verdict() string {
 	switch {
-	case r.target == noTarget:
-		return "for comparison"
-	case r.value.median > r.target.must:
+	case r.target < 0:
+		return ""
+	case r.value.median > float64(r.target):
 		return "**not met**"
-	case r.target.moonshot >= 0 && r.value.median <= r.target.moonshot:
-		return "met, moonshot too"
 	}
 	return "met"
 }
 
 // printTable writes the rows as a Markdown table.
 func printTable(w io.Writer, rows []row) {
-	fmt.Fprint(w, "| work | must ≤ | moonshot ≤ | measured | quartiles | verdict | behind it |\n")
-	fmt.Fprint(w, "| --- | ---: | ---: | ---: | ---: | --- | --- |\n")
+	fmt.Fprint(w, "| work | must ≤ | measured | quartiles | verdict | behind it |\n")
+	fmt.Fprint(w, "| --- | ---: | ---: | ---: | --- | --- |\n")
 	for _, r := range rows {
 		quartiles := ""
 		if r.value.low != r.value.high {
 			quartiles = r.show(r.value.low) + "–" + r.show(r.value.high)
 		}
-		cells := []string{r.work, r.limit(r.target.must), r.limit(r.target.moonshot), r.show(r.value.median), quartiles, r.verdict(), r.detail}
+		cells := []string{r.work, r.limit(), r.show(r.value.median), quartiles, r.verdict(), r.detail}
 		fmt.Fprintf(w, "| %s |\n", strings.Join(cells, " | "))
 	}
 }
@@ -76,7 +74,10 @@ func compared(work string, ours, limit figures, t target) row {
 // allocated is the row for a subject's allocations.
 func allocated(work string, f figures, t target) row {
 	// What the runtime allocates now and then for itself is a fraction.
-	return row{work: work + ": allocations", value: exactly(math.Floor(f.allocs + 0.1)), target: t, format: "%.0f", detail: fmt.Sprintf("%.0f bytes", f.bytes)}
+	return row{
+		work: work + ": allocations", value: exactly(math.Floor(f.allocs + 0.1)), target: t, format: "%.0f",
+		detail: fmt.Sprintf("%.0f bytes", f.bytes),
+	}
 }
 
 func duration(ns float64) string {

@@ -31,9 +31,6 @@ func (p *Plan) Check(l *Layout, v reflect.Value, answer *Plan, later []*Plan, al
 // Unfit finds what keeps v, which passed Check in the layout of 2.0.8, from being sent in the layout of an older
 // version.
 func (p *Plan) Unfit(l *Layout, v reflect.Value, answer *Plan, later []*Plan, allowText bool) []Fault {
-	if len(l.narrower) == 0 {
-		return nil // as most are
-	}
 	c := checker{layout: l, allowText: allowText, names: cutNames{plan: p, answer: answer, later: later}}
 	for _, i := range l.narrower {
 		if value := p.Fields[i].of(v); !p.Fields[i].isUnset(value) {
@@ -108,16 +105,8 @@ func (c *checker) member(f *Field, how fit, v reflect.Value) {
 	}
 }
 
-// item checks an element of a list.
-func (c *checker) item(field string, s *shape, r Rule, v reflect.Value) {
-	outer := c.listed
-	c.listed = true
-	c.value(field, s, r, v)
-	c.listed = outer
-}
-
 func (c *checker) value(field string, s *shape, r Rule, v reflect.Value) {
-	if c.depth == 2*MaxDepth { // interfaces can lead in a circle; one counts beside what it holds
+	if c.depth == 2*MaxDepth { // interfaces can lead in a circle; one counts, and what it holds too
 		c.add(field[:strings.IndexAny(field+".", ".[")], "must not be nested deeper than %d levels", MaxDepth)
 		return
 	}
@@ -145,16 +134,21 @@ func (c *checker) value(field string, s *shape, r Rule, v reflect.Value) {
 		}
 		c.value(field, dynamic, r, held)
 		if dynamic.kind == kindStruct && r.Max > 0 {
-			c.length(field, r, dynamic.jsonUnits(held))
+			var e Encoder
+			e.value(dynamic, held, deeper)
+			c.length(field, r, jsonUnits(e.json))
 		}
 	case kindStruct:
 		c.names.around = append(c.names.around, around{plan: s.plan})
 		c.object(s.plan, v, field+".")
 		c.names.around = c.names.around[:len(c.names.around)-1]
 	case kindList:
+		outer := c.listed
+		c.listed = true
 		for i := range v.Len() {
-			c.item(field+"["+strconv.Itoa(i)+"]", s.elem, r, v.Index(i))
+			c.value(field+"["+strconv.Itoa(i)+"]", s.elem, r, v.Index(i))
 		}
+		c.listed = outer
 	case kindPointer:
 		switch {
 		case v.IsNil(): // an element of a list
@@ -165,12 +159,11 @@ func (c *checker) value(field string, s *shape, r Rule, v reflect.Value) {
 			c.value(field, s.elem, r, v.Elem())
 		}
 	case kindJSON:
-		raw, err := marshalValue(v)
-		if err != nil {
+		if raw, err := marshalValue(v); err != nil {
 			c.add(field, "must be valid JSON: %v", err)
-			return
+		} else {
+			c.json(field, r, raw)
 		}
-		c.json(field, r, raw)
 	}
 }
 
@@ -196,24 +189,20 @@ func (c *checker) length(field string, r Rule, n int) {
 	switch limit := c.layout.limit(r.Max); {
 	case limit == 0 || int64(n) <= limit:
 	case c.layout.columned:
-		c.add(field, "must have at most %d characters, not %d: gateway %v cannot store more", limit, n, c.layout.version)
+		const reason = "must have at most %d characters, not %d: gateway %v cannot store more"
+		c.add(field, reason, limit, n, c.layout.version)
 	default:
 		c.add(field, "must have at most %d characters, not %d", limit, n)
 	}
 }
 
-// minSeconds is the first second that has ten digits, in 2001.
-const minSeconds = 1_000_000_000
+const minSeconds = 1_000_000_000 // the first second that has ten digits, in 2001
 
 // signedText is what is signed for a text.
 func signedText(s string, nested bool) []byte {
 	var e Encoder
-	if nested {
-		e.nestedString(s)
-	} else {
-		e.topString(s)
-	}
-	return e.text[:e.t]
+	e.string(s, nested)
+	return e.text
 }
 
 func (c *checker) string(field string, r Rule, s string) {
@@ -230,7 +219,8 @@ func (c *checker) string(field string, r Rule, s string) {
 		c.add(field, "must not hold a NUL character")
 		return
 	}
-	if r.Required && isBlank(s) {
+	// The gateway takes a text for blank that holds nothing but spaces and control characters.
+	if r.Required && strings.IndexFunc(s, func(r rune) bool { return r > ' ' }) < 0 {
 		c.add(field, "must not be blank")
 		return
 	}
@@ -243,32 +233,18 @@ func (c *checker) string(field string, r Rule, s string) {
 	case r.Opaque:
 	case r.Text:
 		if !c.allowText && c.names.cut(signedText(s, nested), nested) {
-			c.add(field, "must not hold the start of another member, such as &code=: whoever sees the signed message could make another one of it")
+			c.add(field, "must not hold the start of another member, such as &code=: "+
+				"whoever sees the signed message could make another one of it")
 		}
-	case !isCode([]byte(s), nested) && nested:
-		c.add(field, `must not hold control characters, "&", quotes, backslashes, commas, braces or brackets: the signature does not protect them`)
 	case !isCode([]byte(s), nested):
-		c.add(field, `must not hold control characters, "&", quotes or backslashes: the signature does not protect them`)
+		others := " or backslashes"
+		if nested {
+			others = ", backslashes, commas, braces or brackets"
+		}
+		c.add(field, `must not hold control characters, "&", quotes%s: the signature does not protect them`, others)
 	case strings.TrimSpace(s) != s:
 		c.add(field, "must not start or end with white space")
 	}
-}
-
-// units counts characters as the gateway does, in UTF-16: an emoji is two.
-func units(s string) int {
-	n := 0
-	for _, r := range s {
-		n++
-		if r > 0xFFFF {
-			n++
-		}
-	}
-	return n
-}
-
-// isBlank tells whether the gateway takes a text for blank: it holds nothing but spaces and control characters.
-func isBlank(s string) bool {
-	return strings.IndexFunc(s, func(r rune) bool { return r > ' ' }) < 0
 }
 
 // isAddress tells whether a text is an IP address in a form that the gateway accepts. It knows fewer of those that
@@ -284,31 +260,16 @@ func isAddress(s string) bool {
 // ipv4Tail matches what may stand before the IPv4 address in an IPv6 address.
 var ipv4Tail = regexp.MustCompile(`^(::(ffff:(0{1,4}:)?)?|([0-9a-fA-F]{1,4}:){1,4}:)$`)
 
-// jsonUnits counts the characters of the JSON that the gateway stores for a value that is set.
-func (s *shape) jsonUnits(v reflect.Value) int {
-	switch s.kind {
-	case kindString:
-		return quotedUnits(v.String())
-	case kindPointer:
-		if v.IsNil() {
-			return 0
+// units counts characters as the gateway does, in UTF-16: an emoji is two.
+func units(s string) int {
+	n := 0
+	for _, r := range s {
+		n++
+		if r > 0xFFFF {
+			n++
 		}
-		return s.elem.jsonUnits(v.Elem())
-	case kindStruct:
-		n := len("{}")
-		for i := range s.plan.Fields {
-			if f := &s.plan.Fields[i]; !f.isUnset(f.of(v)) {
-				n += quotedUnits(f.Name) + len(":,") + f.jsonUnits(f.of(v))
-			}
-		}
-		if n > len("{}") {
-			n-- // the last comma
-		}
-		return n
 	}
-	var e Encoder
-	e.value(s, v, deeper)
-	return jsonUnits(e.json[:e.j])
+	return n
 }
 
 // jsonUnits counts the characters of the JSON that the gateway stores for a valid JSON text.
@@ -317,9 +278,9 @@ func jsonUnits(raw []byte) int {
 	for i := 0; i < len(raw); {
 		switch {
 		case raw[i] == '"':
-			end, f := stringEnd(raw, i+1)
-			n += quotedUnits(string(Value{Kind: String, Escaped: f&escaped != 0, Raw: raw[i:end]}.Text()))
-			i = end
+			text := valueAt(raw, i)
+			n += quotedUnits(string(text.Text()))
+			i += len(text.Raw)
 		case classes[raw[i]]&space != 0:
 			i++
 		default:

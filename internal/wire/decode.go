@@ -1,7 +1,7 @@
 package wire
 
 import (
-	"encoding/binary"
+	"bytes"
 	"encoding/json"
 	"errors"
 	"reflect"
@@ -22,30 +22,25 @@ func (e *MemberError) Error() string {
 	return "member " + e.Name + " " + e.Reason
 }
 
-// Decode fills the struct dst, of the plan's type, from the object's members. Nulls leave a field as it is, members that the
-// plan does not have are passed over. Times get the given zone.
+// Decode fills the struct dst, of the plan's type, from the object's members. Nulls leave a field as it is, members
+// that the plan does not have are passed over. Times get the given zone.
 func (p *Plan) Decode(o *Object, dst reflect.Value, zone *time.Location) error {
 	d := decoder{zone: zone}
 	p.bind(&o.members)
-	d.reserve(o.textSize)
+	// A message that has many texts keeps them one by one, so that none keeps all the others in memory.
+	if 0 < o.textSize && o.textSize <= 2048 {
+		d.texts.Grow(o.textSize)
+	}
 	return d.object(p, &o.members, dst)
 }
 
 // decoder decodes one message.
 type decoder struct {
 	zone *time.Location
-	// texts holds the strings of the message's own members, which so take their memory at once: for a notice,
-	// one allocation instead of ten.
+	// texts holds the strings of the message's own members, which so take their memory at once: for a notice, one
+	// allocation instead of ten.
 	texts strings.Builder
 	spare []*members // for nested objects
-}
-
-// reserve makes room for the texts. A message that has many keeps them one by one, so that none keeps all the others in memory.
-func (d *decoder) reserve(size int) {
-	const most = 2048
-	if 0 < size && size <= most {
-		d.texts.Grow(size)
-	}
 }
 
 // text makes a string of a text.
@@ -59,38 +54,25 @@ func (d *decoder) text(b []byte) string {
 }
 
 func (d *decoder) object(p *Plan, m *members, dst reflect.Value) error {
-	fields := fieldsOf(dst)
 	for i := range m.entries {
 		e := &m.entries[i]
 		f := p.fieldOf(e)
 		if f == nil || e.kind == Null {
 			continue
 		}
-		if f.renamed && string(m.nameOf(e)) != f.Name && m.gives(f.Name) {
+		if f.renamed && string(m.nameOf(e)) != f.Name && m.isGiven(f.Name) {
 			return &MemberError{Name: f.Name, Reason: "is given under its new and its old name"}
 		}
-		v, field := m.valueOf(e), fields.holder(f).Field(f.index)
-		switch {
-		case f.kind != kindString || v.Kind != String:
-			if err := d.value(&f.shape, v, field); err != nil {
-				return memberError(f.Name, err)
-			}
-		case f.codes != nil:
-			field.SetString(f.codes.text(v.Text()))
-		default:
-			field.SetString(d.text(v.Text()))
+		if err := d.value(&f.shape, m.valueOf(e), f.of(dst)); err != nil {
+			return memberError(f.Name, err)
 		}
 	}
 	return nil
 }
 
-func (m *members) gives(name string) bool {
-	e := m.find(name)
-	return e != nil && e.kind != Null
-}
-
 func memberError(name string, err error) error {
-	if inner := (*MemberError)(nil); errors.As(err, &inner) {
+	var inner *MemberError
+	if errors.As(err, &inner) {
 		return &MemberError{Name: name + "." + inner.Name, Reason: inner.Reason, Ambiguous: inner.Ambiguous}
 	}
 	return &MemberError{Name: name, Reason: err.Error()}
@@ -116,24 +98,18 @@ func (d *decoder) value(s *shape, v Value, dst reflect.Value) error {
 			return errString
 		}
 		dst.SetString(d.text(v.Text()))
-	case kindInt:
+	case kindInt, kindUint:
 		n, err := v.Int()
-		if err != nil {
+		switch signed := s.kind == kindInt; {
+		case err != nil:
 			return err
-		}
-		if dst.OverflowInt(n) {
+		case signed && dst.OverflowInt(n), !signed && (n < 0 || dst.OverflowUint(uint64(n))):
 			return errRange
+		case signed:
+			dst.SetInt(n)
+		default:
+			dst.SetUint(uint64(n)) //nolint:gosec // not negative
 		}
-		dst.SetInt(n)
-	case kindUint:
-		n, err := v.Int()
-		if err != nil {
-			return err
-		}
-		if n < 0 || dst.OverflowUint(uint64(n)) {
-			return errRange
-		}
-		dst.SetUint(uint64(n))
 	case kindBool:
 		if v.Kind != Bool {
 			return errBool
@@ -191,7 +167,10 @@ func (d *decoder) list(elem *shape, v Value, dst reflect.Value) error {
 		return errList
 	}
 	list := reflect.MakeSlice(dst.Type(), 0, 0)
-	for item, i := itemAt(v.Raw, 1); i > 0; item, i = itemAt(v.Raw, i) {
+	i, more := next(v.Raw, 1)
+	for ; more; i, more = next(v.Raw, i) {
+		item := valueAt(v.Raw, i)
+		i += len(item.Raw)
 		if item.Kind == Null {
 			continue // the gateway drops it before it signs the list
 		}
@@ -219,53 +198,25 @@ func (v Value) Int() (int64, error) {
 }
 
 // parseInt accepts what JSON accepts as an integer, in plain digits: no sign but a minus, no leading zero, no -0.
-func parseInt(b []byte) (int64, error) {
-	negative := len(b) > 1 && b[0] == '-'
-	if negative {
-		b = b[1:]
-	}
-	if len(b) == 0 || b[0] == '0' && (negative || len(b) > 1) {
+func parseInt(b []byte) (n int64, err error) {
+	digits := bytes.TrimPrefix(b, []byte("-"))
+	if len(digits) == 0 || digits[0] == '0' && len(b) > 1 {
 		return 0, errInteger
 	}
-	const most = 18 // digits that cannot overflow
-	var n int64
-	rest := b
-	for ; len(rest) >= 8; rest = rest[8:] {
-		w := binary.LittleEndian.Uint64(rest)
-		if noDigit(w) != 0 {
-			return 0, errInteger
-		}
-		n = n*1e8 + eightDigits(w)
-	}
-	for _, c := range rest {
+	for _, c := range digits {
 		if c < '0' || c > '9' {
 			return 0, errInteger
 		}
 		n = n*10 + int64(c-'0')
 	}
-	if negative {
+	if len(digits) > 18 { // which can overflow
+		if n, err = strconv.ParseInt(string(b), 10, 64); err != nil {
+			return 0, errRange
+		}
+	} else if len(digits) < len(b) {
 		n = -n
 	}
-	if len(b) <= most {
-		return n, nil
-	}
-	digits := string(b)
-	if negative {
-		digits = "-" + digits
-	}
-	n, err := strconv.ParseInt(digits, 10, 64)
-	if err != nil {
-		return 0, errRange
-	}
 	return n, nil
-}
-
-// eightDigits is the number that eight digits spell: neighbours are joined to numbers of two, four and eight digits. Ten digits take 6 ns,
-// with strconv 22.
-func eightDigits(w uint64) int64 {
-	w = (w & (ones * 0x0F)) * (10<<8 + 1) >> 8
-	w = (w & 0x00FF00FF00FF00FF) * (100<<16 + 1) >> 16
-	return int64((w & 0x0000FFFF0000FFFF) * (10_000<<32 + 1) >> 32)
 }
 
 func (v Value) time(zone *time.Location) (time.Time, error) {
@@ -283,60 +234,3 @@ func (v Value) time(zone *time.Location) (time.Time, error) {
 
 // maxSeconds is the last second that has ten digits, in 2286.
 const maxSeconds = 9_999_999_999
-
-// Missing lists the members that prove success and have no value in the struct v.
-func (p *Plan) Missing(v reflect.Value) []string {
-	var names []string
-	for _, f := range p.proofs {
-		if f.isUnset(f.of(v)) {
-			names = append(names, f.Name)
-		}
-	}
-	return names
-}
-
-// Repeated returns the member of the answer v that only repeats what the request asked, of another plan, has elsewhere, "" if
-// there is none.
-func (p *Plan) Repeated(v reflect.Value, request *Plan, asked reflect.Value) string {
-	for _, f := range p.unlikes {
-		if other := request.field([]byte(f.Rule.Unlike)); other != nil && other.kind == kindString && f.of(v).String() == other.of(asked).String() {
-			return f.Name
-		}
-	}
-	return ""
-}
-
-// Foreign returns the number in an answer that tells that it is about something else than what a call of this plan asks for, and
-// answer has; "" if there is none. A call that names no order can be answered by anything.
-func (p *Plan) Foreign(answer *Plan, o *Object) string {
-	if len(p.echoes) == 0 {
-		return ""
-	}
-	if foreign := o.known.given & numberNames &^ answer.known &^ p.known; foreign != 0 {
-		return foreign.first()
-	}
-	return ""
-}
-
-// Echo compares the numbers that were asked for, those set in the struct asked of the plan's type, with the ones that the
-// answer names. It returns the name of the first that differs.
-func (p *Plan) Echo(asked reflect.Value, answer *Object) (string, bool) {
-	for _, echo := range p.echoes {
-		if echo.known != 0 && !answer.HasAny(echo.known) {
-			continue
-		}
-		f := &p.Fields[echo.field]
-		want := f.of(asked).String()
-		if want == "" {
-			continue
-		}
-		got, ok := answer.Get(echo.name)
-		if !ok || got.Kind == Null {
-			continue
-		}
-		if got.Kind != String || string(got.Text()) != want {
-			return f.Name, false
-		}
-	}
-	return "", true
-}

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"reflect"
 	"slices"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -94,7 +93,7 @@ func TestCanonicalInAnyRoom(t *testing.T) {
 		o := read(t, text)
 		want, err := o.AppendCanonical(nil, shanghai)
 		require.NoError(t, err)
-		for room := range len(want) + 3*spill {
+		for room := range len(want) + 20 {
 			got, err := o.AppendCanonical(append(make([]byte, 0, room+2), "xy"...), shanghai)
 			require.NoError(t, err)
 			require.Equal(t, "xy"+string(want), string(got), room)
@@ -108,11 +107,10 @@ func TestOneByteIsNotHarmless(t *testing.T) {
 		Status string `json:"status"`
 		Text   string `json:"text" daxpay:"text"`
 	}{})
-	for _, expected := range []*Plan{nil, p} {
+	{
 		for value, refused := range map[string]bool{"a": false, "a\x7f": true, "a&b": true, "a\u0085": true, "é": false, `\"`: true, `\u0041`: false, `\u0000`: true, `\u007f`: true, "=": false, "\u00a0": false} {
 			var o Object
-			o.Expect(expected)
-			for range 2 { // also as a message like the one before
+			{
 				require.NoError(t, o.Read([]byte(`{"status":"`+value+`","code":0}`)))
 				require.Equal(t, refused, p.Screen(&o, Screening{}) != nil, "%q", value)
 				require.NoError(t, o.Read([]byte(`{"code":0,"x`+value+`":1}`)))
@@ -134,29 +132,5 @@ func TestForeignIsWhatNeitherHas(t *testing.T) {
 		`{"orderNo":"1","refundNo":"2"}`: "", `{"transferNo":"1"}`: "transferNo", `{"transferNo":null}`: "", `{"allocationNo":"1"}`: "allocationNo", `{"x":1}`: "",
 	} {
 		require.Equal(t, want, request.Foreign(answer, read(t, text)), text)
-	}
-}
-
-// The names of a plan are told apart wherever they differ.
-func TestNamesThatDifferInOneByte(t *testing.T) {
-	const name = "abcdefghijklmnopqrstuvwxyz0123456789"
-	for length := 1; length <= len(name); length++ {
-		table := newNameTable([]fieldName{{name: name[:length]}}, []Field{{}})
-		n := table.find(wordOf(name[:length]), []byte(name[:length]))
-		require.NotNil(t, n)
-		quoted := `"` + name[:length] + `":`
-		require.True(t, n.standsAt([]byte("x"+quoted+"xxxxxxxx"), 1))
-		for i := range quoted {
-			require.False(t, n.standsAt([]byte("x"+quoted[:i]+"_"+quoted[i+1:]+"xxxxxxxx"), 1), "%d of %s", i, quoted)
-			require.False(t, n.standsAt([]byte(quoted[:i]), 0))
-		}
-		for i := range length {
-			other := []byte(name[:i] + "_" + name[i+1:length])
-			require.Nil(t, table.find(word(other, 0, length), other), "%s", other)
-		}
-		for _, other := range []string{name[:length-1], name[:length] + "x"} {
-			require.Nil(t, table.find(wordOf(other), []byte(other)))
-		}
-		require.Contains(t, strings.Trim(n.quoted, `":`), name[:length])
 	}
 }

@@ -7,13 +7,6 @@ import (
 	"strconv"
 )
 
-// Within lists and objects a number that is no plain integer becomes a Java double, and is signed as Double.toString
-// prints it, without trailing zeros where there is no exponent. Java 19 changed what that prints for some doubles.
-// From least up to below mostPlain, where Java prints no exponent any more, all versions print the shortest decimal
-// that reads as the same double: the older algorithm misses it only where it lies halfway between two doubles, or for
-// integers from 2^53 on, and a decimal of 17 digits cannot lie halfway there. Above, only the doubles that were
-// measured at a gateway count.
-
 const (
 	least     = 1e-12 // what is signed of smaller ones was not measured
 	plainFrom = 1e-3  // from here on Java prints no exponent
@@ -25,10 +18,10 @@ var measured = []float64{1e7, 12345678.9, 123456789.123, 1e20}
 
 // javaNumber is what is signed for a number that stands within another value. False: that is not certain.
 func javaNumber(raw []byte) ([]byte, bool) {
-	if !isDecimal(raw) {
-		if string(raw) == "-0" {
-			raw = raw[1:]
-		}
+	switch {
+	case string(raw) == "-0":
+		return raw[1:], true
+	case !isDecimal(raw):
 		return raw, true
 	}
 	f, err := strconv.ParseFloat(string(raw), 64)
@@ -64,4 +57,36 @@ func scientific(f float64) []byte {
 		text = append(text, ".0"...)
 	}
 	return strconv.AppendInt(append(text, 'E'), int64(exponent), 10)
+}
+
+// maxExponent is more than any amount, time or count has. Larger ones are refused: they would turn a few bytes into
+// very many.
+const maxExponent = 40
+
+// plainDecimal spells a number with a fraction or an exponent out.
+func plainDecimal(raw []byte) ([]byte, bool) {
+	mantissa, exponent := raw, 0
+	if i := bytes.IndexAny(raw, "eE"); i >= 0 {
+		e, err := strconv.Atoi(string(raw[i+1:]))
+		if err != nil || e < -maxExponent || e > maxExponent {
+			return nil, false
+		}
+		mantissa, exponent = raw[:i], e
+	}
+	whole, fraction, _ := bytes.Cut(bytes.TrimPrefix(mantissa, []byte("-")), []byte("."))
+	zeros := bytes.Repeat([]byte("0"), maxExponent)
+	digits := slices.Concat(zeros, whole, fraction, zeros)
+	point := len(zeros) + len(whole) + exponent
+	var plain []byte
+	if mantissa[0] == '-' && bytes.ContainsAny(mantissa, "123456789") {
+		plain = append(plain, '-')
+	}
+	if whole = bytes.TrimLeft(digits[:point], "0"); len(whole) == 0 {
+		whole = zeros[:1]
+	}
+	plain = append(plain, whole...)
+	if decimals := len(fraction) - exponent; decimals > 0 {
+		plain = append(append(plain, '.'), digits[point:point+decimals]...)
+	}
+	return plain, true
 }

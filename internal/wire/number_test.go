@@ -24,8 +24,8 @@ func javaDoubles(t *testing.T) [][2]string {
 	return rows
 }
 
-// From 1e-12 up to below 1e7 a number is signed as Java prints it, without the zeros that the gateway takes off where there is no
-// exponent.
+// From 1e-12 up to below 1e7 a number is signed as Java prints it, without the zeros that the gateway takes off where
+// there is no exponent.
 func TestNumbersAreSignedAsJavaPrintsThem(t *testing.T) {
 	for _, row := range javaDoubles(t) {
 		want := row[1]

@@ -27,13 +27,9 @@ type Plan struct {
 	Type   reflect.Type
 	Fields []Field
 
-	names   []fieldName // of any gateway version
-	table   *nameTable  // of them and of the known names
-	known   Names       // those of them that are known
-	echoes  []fieldName // names in the answer of the numbers that were asked for
-	proofs  []*Field    // with Rule.Proof
-	unlikes []*Field    // with Rule.Unlike
-	nested  []slot      // fields in the order in which the gateway signs them inside another object
+	index   map[string]int // the position in Fields of every name, those of older versions too
+	asks    bool           // it has a number
+	nested  []slot         // fields in the order in which the gateway signs them inside another object
 	layouts [gateway.Versions]atomic.Pointer[Layout]
 }
 
@@ -43,76 +39,29 @@ type Field struct {
 	Go   string // in the struct
 	Rule Rule
 
-	shape          // what is looked at most stands side by side
-	outer   int    // the embedded struct that it stands in; direct: in none, deep: in one within another
-	index   int    // of it there
-	codes   *codes // that it had; nil if it is not to keep them
-	renamed bool   // another version has another name for it
-	isCodes bool   // its strings are codes, see holdsCodes
-	path    []int  // to it from outside
+	shape
+	path    []int    // to it from outside
+	echoes  []string // of a number: its names in the answer
+	renamed bool     // another version has another name for it
+	isCodes bool     // its strings are codes rather than free text
 }
 
-const (
-	direct = -1
-	deep   = -2
-)
-
-// fieldName is a name and the position in Fields that it belongs to.
-type fieldName struct {
-	known Names // it alone, if it is known
-	name  string
-	field int
-}
-
-// Rule is what the daxpay tag says about a member.
+// Rule is what the daxpay tag says about a member. A text that is neither Text nor Opaque is a code, in which no
+// character may occur that the signature does not protect.
 type Rule struct {
-	// Number (no, no=name): a number that names an order, 单号. An answer that holds it, under the same name or the one given,
-	// must hold the one that was asked for.
-	Number bool
-	Echo   string // the name in the answer if it is another
-	// Text (text): free text. Everything else is a code, in which no character may occur that the signature does not protect.
-	Text bool
-	// Opaque (opaque): composed by the gateway, and exempt from the checks of text and of codes.
-	Opaque bool
-	// IP (ip): an IPv4 or IPv6 address.
-	IP bool
-	// Required (required): must be set. OneOf (oneof): one of the members that have it must be set.
-	Required, OneOf bool
-	// Proof (proof): an answer without it does not prove success.
-	Proof bool
-	// Unlike (unlike=name): an answer in which it is what the request has under that name does not prove success.
-	Unlike string
-	// Object (object): JSON that must be one object.
-	Object bool
-	// Inverted (inverted): a bool that is sent as false when it is set.
-	Inverted bool
-	// Max (max=N): the most characters of a string, or of the JSON of anything else that is no integer, of which it is the
-	// greatest value. Min (min=N): the least value of an integer. 0 is no limit.
-	Max, Min int64
-}
-
-type kind uint8
-
-const (
-	kindString kind = iota
-	kindInt
-	kindUint
-	kindBool
-	kindTime
-	kindStruct
-	kindList
-	kindPointer
-	kindInterface // can be sent, not received
-	kindJSON      // has its own MarshalJSON or UnmarshalJSON
-)
-
-// shape is what Go type a value has.
-type shape struct {
-	kind kind
-	elem *shape // of kindList and kindPointer
-	plan *Plan  // of kindStruct
-	// wrapped tells of kindTime that it is a struct in which the time is embedded.
-	wrapped bool
+	Number   bool   // no, no=name: it names an order, 单号. An answer that has it must have the one that was asked for
+	Echo     string // its name in the answer if it is another
+	Text     bool   // text: free text
+	Opaque   bool   // opaque: composed by the gateway, and exempt from the checks of text and of codes
+	IP       bool   // ip: an IPv4 or IPv6 address
+	Required bool   // required: must be set
+	OneOf    bool   // oneof: one of the members that have it must be set
+	Proof    bool   // proof: an answer without it does not prove success
+	Unlike   string // unlike=name: nor does one in which it is what the request has under that name
+	Object   bool   // object: JSON that must be one object
+	Inverted bool   // inverted: a bool that is sent as false when it is set
+	Max      int64  // max=N: the most characters of a string, or of the JSON of anything else; the greatest integer
+	Min      int64  // min=N: the least integer. 0 is no limit
 }
 
 // TypeError says why a struct type cannot be sent or received. It is a mistake in the program, not in its input.
@@ -148,33 +97,27 @@ func buildPlan(t reflect.Type, outer []reflect.Type) (*Plan, error) {
 	if slices.Contains(outer, t) {
 		return nil, &TypeError{Type: t, Reason: "contains itself"}
 	}
-	p := &Plan{Type: t}
+	p := &Plan{Type: t, index: make(map[string]int)}
 	if err := p.add(t, nil, append(outer, t)); err != nil {
 		return nil, err
 	}
 	if len(p.Fields) == 0 {
 		return nil, &TypeError{Type: t, Reason: "has no field that can be sent or received"}
 	}
-	if len(p.names) > maxNames {
-		return nil, &TypeError{Type: t, Reason: fmt.Sprintf("has more than %d names of members", maxNames)}
-	}
-	p.prepare()
 	for i := range p.Fields {
-		f := &p.Fields[i]
-		p.nested = append(p.nested, newSlot(f, f.Name, ","+string(appendString(nil, f.Name))+":", ","+string(signedText(f.Name, true))+":"))
+		p.nested = append(p.nested, newSlot(&p.Fields[i], p.Fields[i].Name, true))
 	}
-	slices.SortFunc(p.nested, func(a, b slot) int {
-		return compareFold([]byte(a.name), []byte(b.name))
-	})
+	slices.SortFunc(p.nested, func(a, b slot) int { return compareNames(a.name, b.name, true) })
 	for i := 1; i < len(p.nested); i++ {
 		a, b := p.nested[i-1].field, p.nested[i].field
-		if compareFold([]byte(a.Name), []byte(b.Name)) == 0 {
+		if compareNames(a.Name, b.Name, true) == 0 {
 			return nil, &TypeError{Type: t, Field: b.Go, Reason: "has the same name as " + a.Go}
 		}
 	}
 	return p, nil
 }
 
+// add adds the fields of t, which stands at path in the plan's type, within the types outer.
 func (p *Plan) add(t reflect.Type, path []int, outer []reflect.Type) error {
 	for i := range t.NumField() {
 		sf := t.Field(i)
@@ -192,71 +135,56 @@ func (p *Plan) add(t reflect.Type, path []int, outer []reflect.Type) error {
 		if !sf.IsExported() {
 			continue
 		}
-		if strings.Contains(options, "string") {
-			return &TypeError{Type: t, Field: sf.Name, Reason: `has the option "string", which is not supported: integers are understood in both forms`}
-		}
-		if name == "" {
-			name = sf.Name
-		}
-		if hasMeta([]byte(name), topMeta|nestedMeta) {
-			return &TypeError{Type: t, Field: sf.Name, Reason: fmt.Sprintf("has the name %q, which cannot be that of a member", name)}
-		}
-		rule, err := parseRule(sf.Tag.Get("daxpay"))
-		if err != nil {
+		f := Field{Name: cmp.Or(name, sf.Name), Go: sf.Name, path: fieldPath}
+		err := p.addField(f, sf, options, outer)
+		var inner *TypeError
+		switch {
+		case errors.As(err, &inner):
+			return err
+		case err != nil:
 			return &TypeError{Type: t, Field: sf.Name, Reason: err.Error()}
 		}
-		shape, err := shapeOf(sf.Type, outer)
-		if err != nil {
-			if inner := (*TypeError)(nil); errors.As(err, &inner) {
-				return err
-			}
-			return &TypeError{Type: t, Field: sf.Name, Reason: err.Error()}
-		}
-		f := Field{Name: name, Go: sf.Name, Rule: rule, path: fieldPath, outer: direct, index: i, shape: shape, renamed: gateway.OldName(name) != ""}
-		if len(fieldPath) > 1 {
-			f.outer = fieldPath[0]
-		}
-		if len(fieldPath) > 2 {
-			f.outer = deep
-		}
-		f.isCodes = f.holdsCodes()
-		if f.kind == kindString && sf.Type != reflect.TypeFor[string]() && f.isCodes {
-			f.codes = new(codes)
-		}
-		if reason := f.contradiction(); reason != "" {
-			return &TypeError{Type: t, Field: sf.Name, Reason: reason}
-		}
-		for _, n := range versions(name) {
-			if i := slices.IndexFunc(p.names, func(k fieldName) bool { return k.name == n }); i >= 0 {
-				return &TypeError{Type: t, Field: sf.Name, Reason: "has the same name as " + p.Fields[p.names[i].field].Go}
-			}
-			p.names = append(p.names, fieldName{name: n, field: len(p.Fields)})
-		}
-		if rule.Number {
-			for _, n := range versions(cmp.Or(rule.Echo, name)) {
-				p.echoes = append(p.echoes, fieldName{name: n, field: len(p.Fields), known: NamesOf(n)})
-			}
-		}
-		p.Fields = append(p.Fields, f)
 	}
 	return nil
 }
 
-// contradiction says why a field cannot be what its name, type and rule say at once.
-func (f *Field) contradiction() string {
-	s := &f.shape
-	for s.elem != nil {
-		s = s.elem
+// addField completes a field by its type and tags, and adds it.
+func (p *Plan) addField(f Field, sf reflect.StructField, options string, outer []reflect.Type) (err error) {
+	if strings.Contains(options, "string") {
+		return errors.New(`has the option "string", which is not supported: integers are understood in both forms`)
 	}
+	if hasMeta([]byte(f.Name), topMeta|nestedMeta) {
+		return fmt.Errorf("has the name %q, which cannot be that of a member", f.Name)
+	}
+	if f.Rule, err = parseRule(sf.Tag.Get("daxpay")); err != nil {
+		return err
+	}
+	if f.shape, err = shapeOf(sf.Type, outer); err != nil {
+		return err
+	}
+	f.inverted = f.Rule.Inverted
+	f.renamed = gateway.OldName(f.Name) != ""
+	f.isCodes = !f.Rule.Text && !f.Rule.Opaque && f.innermost().kind == kindString
+	s := f.innermost()
 	switch {
 	case f.Rule.Number && f.kind != kindString:
-		return `is not a string: only those can have "no" in their daxpay tag`
+		return errors.New(`is not a string: only those can have "no" in their daxpay tag`)
 	case f.Rule.Inverted && f.kind != kindBool:
-		return `is not a bool: only those can have "inverted" in their daxpay tag`
+		return errors.New(`is not a bool: only those can have "inverted" in their daxpay tag`)
 	case isTimeName([]byte(f.Name)) && (s.kind == kindString || s.kind == kindJSON):
-		return "has the name of a time, which is signed as Unix seconds: use time.Time or model.Time"
+		return errors.New("has the name of a time, which is signed as Unix seconds: use time.Time or model.Time")
 	}
-	return ""
+	for _, n := range versions(f.Name) {
+		if other, taken := p.index[n]; taken {
+			return errors.New("has the same name as " + p.Fields[other].Go)
+		}
+		p.index[n] = len(p.Fields)
+	}
+	if f.Rule.Number {
+		p.asks, f.echoes = true, versions(cmp.Or(f.Rule.Echo, f.Name))
+	}
+	p.Fields = append(p.Fields, f)
+	return nil
 }
 
 func parseRule(tag string) (Rule, error) {
@@ -264,88 +192,31 @@ func parseRule(tag string) (Rule, error) {
 	if tag == "" {
 		return r, nil
 	}
+	flags := map[string]*bool{
+		"text": &r.Text, "opaque": &r.Opaque, "ip": &r.IP, "required": &r.Required, "oneof": &r.OneOf,
+		"proof": &r.Proof, "object": &r.Object, "inverted": &r.Inverted,
+	}
+	limits := map[string]*int64{"max": &r.Max, "min": &r.Min}
 	for _, option := range strings.Split(tag, ",") {
-		var err error
-		switch name, value, _ := strings.Cut(option, "="); name {
-		case "no":
+		name, value, _ := strings.Cut(option, "=")
+		flag, limit := flags[name], limits[name]
+		switch {
+		case flag != nil:
+			*flag = true
+		case limit != nil:
+			var err error
+			if *limit, err = strconv.ParseInt(value, 10, 64); err != nil {
+				return r, fmt.Errorf("has the option %q in its daxpay tag, which needs a number", option)
+			}
+		case name == "no":
 			r.Number, r.Echo = true, value
-		case "text":
-			r.Text = true
-		case "opaque":
-			r.Opaque = true
-		case "ip":
-			r.IP = true
-		case "required":
-			r.Required = true
-		case "oneof":
-			r.OneOf = true
-		case "proof":
-			r.Proof = true
-		case "object":
-			r.Object = true
-		case "inverted":
-			r.Inverted = true
-		case "unlike":
+		case name == "unlike":
 			r.Unlike = value
-		case "max":
-			r.Max, err = strconv.ParseInt(value, 10, 64)
-		case "min":
-			r.Min, err = strconv.ParseInt(value, 10, 64)
 		default:
 			return r, fmt.Errorf("has the unknown option %q in its daxpay tag", option)
 		}
-		if err != nil {
-			return r, fmt.Errorf("has the option %q in its daxpay tag, which needs a number", option)
-		}
 	}
 	return r, nil
-}
-
-var (
-	timeType        = reflect.TypeFor[time.Time]()
-	marshalerType   = reflect.TypeFor[json.Marshaler]()
-	unmarshalerType = reflect.TypeFor[json.Unmarshaler]()
-)
-
-// isTime accepts time.Time and structs that only embed it, such as model.Time.
-func isTime(t reflect.Type) bool {
-	return t == timeType ||
-		t.Kind() == reflect.Struct && t.NumField() == 1 && t.Field(0).Anonymous && t.Field(0).Type == timeType
-}
-
-func shapeOf(t reflect.Type, outer []reflect.Type) (shape, error) {
-	switch {
-	case isTime(t):
-		return shape{kind: kindTime, wrapped: t != timeType}, nil
-	case t.Kind() == reflect.Pointer && t.Elem().Kind() == reflect.Pointer:
-		return shape{}, errors.New("is a pointer to a pointer: use a pointer")
-	case t.Kind() == reflect.Pointer:
-		elem, err := shapeOf(t.Elem(), outer)
-		return shape{kind: kindPointer, elem: &elem}, err
-	case reflect.PointerTo(t).Implements(marshalerType) || reflect.PointerTo(t).Implements(unmarshalerType):
-		return shape{kind: kindJSON}, nil
-	}
-	switch t.Kind() {
-	case reflect.Interface:
-		return shape{kind: kindInterface}, nil
-	case reflect.String:
-		return shape{kind: kindString}, nil
-	case reflect.Bool:
-		return shape{kind: kindBool}, nil
-	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
-		return shape{kind: kindInt}, nil
-	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
-		return shape{kind: kindUint}, nil
-	case reflect.Struct:
-		plan, err := buildPlan(t, outer)
-		return shape{kind: kindStruct, plan: plan}, err
-	case reflect.Slice:
-		elem, err := shapeOf(t.Elem(), outer)
-		return shape{kind: kindList, elem: &elem}, err
-	case reflect.Float32, reflect.Float64:
-		return shape{}, errors.New("is floating point, which loses digits: use an integer or a string")
-	}
-	return shape{}, fmt.Errorf("has the type %s, which is not supported: use a string, an integer, bool, time.Time, a struct, a list or json.RawMessage", t)
 }
 
 // versions lists the names that gateways have for a member.
@@ -356,57 +227,38 @@ func versions(name string) []string {
 	return []string{name}
 }
 
-// prepare fills in what follows from the fields.
-func (p *Plan) prepare() {
-	p.table = newNameTable(p.names, p.Fields)
-	for i := range p.table.names {
-		if n := &p.table.names[i]; n.isKnown && n.field > 0 {
-			p.known |= n.known.set()
-		}
-	}
-	for i := range p.Fields {
-		if p.Fields[i].Rule.Proof {
-			p.proofs = append(p.proofs, &p.Fields[i])
-		}
-		if p.Fields[i].Rule.Unlike != "" {
-			p.unlikes = append(p.unlikes, &p.Fields[i])
-		}
-	}
-}
-
 // field finds the field for a member by any of its names, nil if there is none.
 func (p *Plan) field(name []byte) *Field {
-	if n := p.table.find(word(name, 0, len(name)), name); n != nil && n.field > 0 {
-		return &p.Fields[n.field-1]
+	if i, ok := p.index[string(name)]; ok {
+		return &p.Fields[i]
 	}
 	return nil
 }
 
-// bind looks up the fields of the members, unless that was done while they were read.
+// bind notes whose values the members are. The gateway sends most in the order of the fields, so the next one is tried
+// first, which takes a tenth off a notice.
 func (p *Plan) bind(m *members) {
 	if m.bound == p {
 		return
 	}
 	m.bound, m.textSize = p, 0
+	next := 0
 	for i := range m.entries {
 		e := &m.entries[i]
-		e.field = 0
-		if n := p.table.find(e.word, m.nameOf(e)); n != nil {
-			m.bindTo(e, n)
+		name, at, ok := m.nameOf(e), next, true
+		if next >= len(p.Fields) || p.Fields[next].Name != string(name) {
+			at, ok = p.index[string(name)]
+		}
+		if e.field = 0; !ok {
+			continue
+		}
+		next = at + 1
+		e.field = uint16(next)
+		if e.kind == String && p.Fields[at].kind == kindString {
+			m.textSize += int(e.valueEnd-e.value) - len(`""`)
 		}
 	}
 }
-
-// bindTo notes whose value the member is.
-func (m *members) bindTo(e *entry, n *tableName) {
-	e.field = n.field
-	if n.keepsText && e.kind == String {
-		m.textSize += int(e.valueEnd-e.value) - len(`""`)
-	}
-}
-
-// keepsText tells whether a message keeps the field's text: others are codes, which are kept once.
-func (f *Field) keepsText() bool { return f.kind == kindString && f.codes == nil }
 
 // fieldOf is the field of a member that is bound, nil if there is none.
 func (p *Plan) fieldOf(e *entry) *Field {
@@ -424,49 +276,86 @@ func (f *Field) of(v reflect.Value) reflect.Value {
 	return v
 }
 
-// fields finds the fields of one struct. It keeps the embedded struct in which it found the one before, because most structs have
-// one: that takes 3 ns from each of its fields. A field is holder(f).Field(f.index): so it takes one call and not two.
-type fields struct {
-	of, embedded reflect.Value
-	outer        int // which struct embedded is; negative if there is none yet
+type kind uint8
+
+const (
+	kindString kind = iota
+	kindInt
+	kindUint
+	kindBool
+	kindTime
+	kindStruct
+	kindList
+	kindPointer
+	kindInterface // can be sent, not received
+	kindJSON      // has its own MarshalJSON or UnmarshalJSON
+)
+
+// shape is what Go type a value has.
+type shape struct {
+	kind kind
+	elem *shape // of kindList and kindPointer
+	plan *Plan  // of kindStruct
+
+	wrapped  bool // of kindTime: it is a struct in which the time is embedded
+	inverted bool // of kindBool: it is written as its opposite
 }
 
-func fieldsOf(v reflect.Value) fields { return fields{of: v, outer: direct} }
+var (
+	timeType        = reflect.TypeFor[time.Time]()
+	marshalerType   = reflect.TypeFor[json.Marshaler]()
+	unmarshalerType = reflect.TypeFor[json.Unmarshaler]()
+)
 
-// holder is the struct in which the field stands itself.
-func (s *fields) holder(f *Field) reflect.Value {
-	if f.outer == direct {
-		return s.of
-	}
-	return s.embeddedWith(f)
+// isTime accepts time.Time and structs that only embed it, such as model.Time.
+func isTime(t reflect.Type) bool {
+	return t == timeType ||
+		t.Kind() == reflect.Struct && t.NumField() == 1 && t.Field(0).Anonymous && t.Field(0).Type == timeType
 }
 
-func (s *fields) embeddedWith(f *Field) reflect.Value {
-	if f.outer == deep {
-		v := s.of
-		for _, i := range f.path[:len(f.path)-1] {
-			v = v.Field(i)
-		}
-		return v
+var simpleKinds = map[reflect.Kind]kind{
+	reflect.Interface: kindInterface, reflect.String: kindString, reflect.Bool: kindBool,
+	reflect.Int: kindInt, reflect.Int8: kindInt, reflect.Int16: kindInt, reflect.Int32: kindInt, reflect.Int64: kindInt,
+	reflect.Uint: kindUint, reflect.Uint8: kindUint, reflect.Uint16: kindUint, reflect.Uint32: kindUint,
+	reflect.Uint64: kindUint,
+}
+
+func shapeOf(t reflect.Type, outer []reflect.Type) (shape, error) {
+	switch {
+	case isTime(t):
+		return shape{kind: kindTime, wrapped: t != timeType}, nil
+	case t.Kind() == reflect.Pointer && t.Elem().Kind() == reflect.Pointer:
+		return shape{}, errors.New("is a pointer to a pointer: use a pointer")
+	case t.Kind() == reflect.Pointer:
+		elem, err := shapeOf(t.Elem(), outer)
+		return shape{kind: kindPointer, elem: &elem}, err
+	case reflect.PointerTo(t).Implements(marshalerType) || reflect.PointerTo(t).Implements(unmarshalerType):
+		return shape{kind: kindJSON}, nil
 	}
-	if f.outer != s.outer {
-		s.outer, s.embedded = f.outer, s.of.Field(f.outer)
+	if kind, ok := simpleKinds[t.Kind()]; ok {
+		return shape{kind: kind}, nil
 	}
-	return s.embedded
+	switch t.Kind() {
+	case reflect.Struct:
+		plan, err := buildPlan(t, outer)
+		return shape{kind: kindStruct, plan: plan}, err
+	case reflect.Slice:
+		elem, err := shapeOf(t.Elem(), outer)
+		return shape{kind: kindList, elem: &elem}, err
+	case reflect.Float32, reflect.Float64:
+		return shape{}, errors.New("is floating point, which loses digits: use an integer or a string")
+	}
+	return shape{}, fmt.Errorf("has the type %s, which is not supported: "+
+		"use a string, an integer, bool, time.Time, a struct, a list or json.RawMessage", t)
 }
 
 // isUnset tells whether a value is left out of a request.
 func (s *shape) isUnset(v reflect.Value) bool {
 	switch s.kind {
-	case kindTime:
-		_, set := s.secondsOf(v)
-		return !set
+	case kindTime: // the second question is for a zero time in a zone
+		return v.IsZero() || s.timeOf(v).IsZero()
 	case kindList, kindString:
 		return v.Len() == 0
-	case kindInt:
-		return v.Int() == 0
-	case kindBool:
-		return !v.Bool()
 	case kindInterface:
 		v = behind(v)
 		return !v.IsValid() || v.IsZero()
@@ -501,15 +390,6 @@ func held(v reflect.Value) (*shape, reflect.Value, error) {
 	return &s, v, err
 }
 
-// secondsOf are the Unix seconds of a time, unless it is not set.
-func (s *shape) secondsOf(v reflect.Value) (seconds int64, set bool) {
-	if v.IsZero() { // which is quicker, but not so for a zero time in a zone
-		return 0, false
-	}
-	t := s.timeOf(v)
-	return t.Unix(), !t.IsZero()
-}
-
 func (s *shape) timeOf(v reflect.Value) time.Time {
 	if s.wrapped {
 		v = v.Field(0)
@@ -520,4 +400,12 @@ func (s *shape) timeOf(v reflect.Value) time.Time {
 	}
 	t, _ := v.Interface().(time.Time)
 	return t
+}
+
+// innermost is what a list or a pointer, or one in another, leads to.
+func (s *shape) innermost() *shape {
+	for s.elem != nil {
+		s = s.elem
+	}
+	return s
 }

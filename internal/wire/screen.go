@@ -6,27 +6,16 @@ import (
 	"unicode"
 )
 
-// The characters that structure a canonical text or are deleted from it, outside and inside nested values.
-const (
-	topMetas    = `&="\`
-	nestedMetas = `,:{}[]`
-)
-
-// Screen refuses a message that shares its signature with another one of the same kind. The canonical text joins
-// name=value pairs without escaping and drops quotes and backslashes, so these make a second reading possible:
-//
-//   - a text that goes on with & and the name of a member of this kind of message (within nested values, with a comma or a
-//     brace), and so could be cut into two members
-//   - a code, that is, anything but free text, with a character that structures the text or is dropped from it
-//   - a member name with such a character
-//
-// NUL is refused everywhere: no text of a payment has one, and what comes after the client may take it for the end.
+// Screen refuses a message that shares its signature with another one of the same kind; see the package comment.
 func (p *Plan) Screen(o *Object, by Screening) error {
-	p.bind(&o.members)
 	if o.isHarmless() {
 		return nil
 	}
-	s := screener{allowText: by.AllowText && len(by.Always) == 0, names: cutNames{plan: p, later: by.Kin, message: nameSet{members: &o.members}}}
+	p.bind(&o.members)
+	s := screener{
+		allowText: by.AllowText && len(by.Always) == 0,
+		names:     cutNames{plan: p, later: by.Kin, message: &o.members},
+	}
 	if by.AllowText {
 		s.names.only = by.Always
 	}
@@ -56,30 +45,13 @@ func (p *Plan) Screen(o *Object, by Screening) error {
 	return nil
 }
 
-// isHarmless tells, of most messages, that they pass whatever the screening: nothing of them is nested, no text holds what could
-// structure or be dropped, and no unknown name does. What the reader did not see is looked for in the whole object at once: for a notice
-// 17 ns instead of 96.
+// isHarmless tells, of most messages, that they pass whatever the screening: nothing of them is nested or escaped, and
+// neither texts nor names hold a character that screening could refuse. Of a notice that saves a tenth.
 func (o *Object) isHarmless() bool {
-	object := o.text[o.start:o.end]
-	const firstOfC1 = 0xC2 // of the control characters from U+0080 to U+009F, and of others
-	switch {
-	case o.forms&(escaped|nested) != 0,
-		bytes.IndexByte(object, '&') >= 0,
-		bytes.IndexByte(object, 0x7F) >= 0,
-		(o.forms&foreign != 0 || o.foreign) && bytes.IndexByte(object, firstOfC1) >= 0:
-		return false
-	case o.count > 0:
-		return true // a name that is in a table holds nothing of that
-	}
-	for i := range o.entries {
-		if e := &o.entries[i]; e.field == 0 && hasMeta(o.nameOf(e), topMeta) {
-			return false
-		}
-	}
-	return true
+	return o.texts&(nested|escaped|noCode|mayControl) == 0 && o.names&(topMeta|control|mayControl) == 0
 }
 
-// Screening says at which names a text must not be cuttable, beside those of the message itself.
+// Screening says at which names a text must not be cuttable, besides those of the message itself.
 type Screening struct {
 	// Kin are the kinds of message that this one could be made into.
 	Kin []*Plan
@@ -94,7 +66,7 @@ const (
 	reasonCut  = "holds text that could be cut into another member with the same signature"
 	reasonName = "would have the same signature under another name"
 
-	// Of what is to be sent:
+	// Of what is to be sent.
 	reasonNumber = "holds a number whose form in the signed text is not certain: send an integer or a string"
 	reasonNull   = "holds a null in a list, which the gateway drops: leave it out"
 )
@@ -117,28 +89,6 @@ func isCode(text []byte, nested bool) bool {
 	}))
 }
 
-// holdsCodes tells whether the strings of a field are codes rather than free text.
-func (f *Field) holdsCodes() bool {
-	if f.Rule.Text || f.Rule.Opaque {
-		return false
-	}
-	s := &f.shape
-	for s.elem != nil {
-		s = s.elem
-	}
-	return s.kind == kindString
-}
-
-// inner is the plan of the objects that a value of this shape holds, nil if there is none.
-func (s *shape) inner() *Plan {
-	for ; s != nil; s = s.elem {
-		if s.plan != nil {
-			return s.plan
-		}
-	}
-	return nil
-}
-
 type screener struct {
 	sending   bool // JSON of the caller's own, and not what the gateway sent
 	allowText bool
@@ -148,20 +98,19 @@ type screener struct {
 // any screens a whole value, a direct member of the message or one within it, and returns the reason to refuse it.
 func (s *screener) any(raw []byte, outermost bool) string {
 	i := skipSpace(raw, 0)
-	var e entry
-	end := skipValue(raw, i, &e)
+	end, kind, form := skipValue(raw, i)
 	switch {
-	case outermost && e.kind == String:
-		return s.string(nil, raw[i:end], e.form, false)
-	case outermost && e.kind == Number && isDecimal(raw[i:end]):
+	case outermost && kind == String:
+		return s.string(nil, raw[i:end], form, false)
+	case outermost && kind == Number && isDecimal(raw[i:end]):
 		return reasonNumber // its form depends on the type that the gateway has for the member
 	}
 	_, reason := s.nested(nil, raw, i)
 	return reason
 }
 
-// nested screens a value inside the message, of a field that is nil if it is unknown. It returns the position behind the value,
-// and the reason to refuse it.
+// nested screens a value inside the message, of a field that is nil if it is unknown. It returns the position behind
+// the value, and the reason to refuse it.
 func (s *screener) nested(f *Field, b []byte, i int) (int, string) {
 	switch b[i] {
 	case '[':
@@ -169,12 +118,11 @@ func (s *screener) nested(f *Field, b []byte, i int) (int, string) {
 	case '{':
 		return s.dict(f, b, i)
 	}
-	var e entry
-	end := skipValue(b, i, &e)
+	end, kind, form := skipValue(b, i)
 	switch {
-	case e.kind == String:
-		return end, s.string(f, b[i:end], e.form, true)
-	case s.sending && e.kind == Number && e.form&decimal != 0:
+	case kind == String:
+		return end, s.string(f, b[i:end], form, true)
+	case s.sending && kind == Number && form&decimal != 0:
 		if _, ok := javaNumber(b[i:end]); !ok {
 			return end, reasonNumber
 		}
@@ -183,8 +131,8 @@ func (s *screener) nested(f *Field, b []byte, i int) (int, string) {
 }
 
 func (s *screener) list(f *Field, b []byte, i int) (int, string) {
-	i = skipSpace(b, i+1)
-	for b[i] != ']' {
+	i, more := next(b, i+1)
+	for ; more; i, more = next(b, i) {
 		if s.sending && b[i] == 'n' {
 			return i, reasonNull
 		}
@@ -192,23 +140,19 @@ func (s *screener) list(f *Field, b []byte, i int) (int, string) {
 		if i, reason = s.nested(f, b, i); reason != "" {
 			return i, reason
 		}
-		if i = skipSpace(b, i); b[i] == ',' {
-			i = skipSpace(b, i+1)
-		}
 	}
-	return i + 1, ""
+	return i, ""
 }
 
 func (s *screener) dict(outer *Field, b []byte, i int) (int, string) {
 	var plan *Plan
 	if outer != nil {
-		plan = outer.inner()
+		plan = outer.innermost().plan
 	}
 	s.names.around = append(s.names.around, around{plan: plan, text: b, at: i, any: s.sending})
-	i = skipSpace(b, i+1)
-	for b[i] != '}' {
-		end, form := stringEnd(b, i+1)
-		name := Value{Kind: String, Escaped: form&escaped != 0, Raw: b[i:end]}.Text()
+	i, more := next(b, i+1)
+	for ; more; i, more = next(b, i) {
+		name, value := nameAt(b, i)
 		var f *Field
 		if plan != nil {
 			f = plan.field(name)
@@ -217,19 +161,16 @@ func (s *screener) dict(outer *Field, b []byte, i int) (int, string) {
 			return i, reasonName
 		}
 		var reason string
-		if i, reason = s.nested(f, b, skipSpace(b, skipSpace(b, end)+1)); reason != "" {
+		if i, reason = s.nested(f, b, value); reason != "" {
 			return i, reason
-		}
-		if i = skipSpace(b, i); b[i] == ',' {
-			i = skipSpace(b, i+1)
 		}
 	}
 	s.names.around = s.names.around[:len(s.names.around)-1]
-	return i + 1, ""
+	return i, ""
 }
 
 // string screens a text, given as it was sent, in its quotes.
-func (s *screener) string(f *Field, raw []byte, form form, nested bool) string {
+func (s *screener) string(f *Field, raw []byte, form class, nested bool) string {
 	given := raw[1 : len(raw)-1]
 	if form&escaped != 0 {
 		given = unescape(nil, given)
@@ -246,15 +187,15 @@ func (s *screener) string(f *Field, raw []byte, form form, nested bool) string {
 		}
 		return "" // what could be cut holds a character that no code may
 	}
-	suspect := bytes.IndexByte(given, '&') >= 0 || nested && (bytes.IndexByte(given, ',') >= 0 || bytes.IndexByte(given, '{') >= 0)
+	suspect := bytes.IndexByte(given, '&') >= 0 || nested && bytes.ContainsAny(given, ",{")
 	if s.allowText || !suspect {
 		return ""
 	}
 	var t text
 	if nested {
-		t.nestedString(raw, 1)
+		t.nestedString(raw, 0)
 	} else {
-		t.topString(raw, form)
+		t.topString(raw[1:len(raw)-1], form)
 	}
 	if s.names.cut(t.buf, nested) {
 		return reasonCut
@@ -268,30 +209,30 @@ type cutNames struct {
 	answer  *Plan    // of the answer to it; nil if it is one
 	later   []*Plan  // of other messages in which the text will stand, or could
 	only    []string // if not nil, no other names count
-	message nameSet
+	message *members // the message itself, nil if it is a param
 	around  []around // the objects around a nested text, innermost last
 }
 
 type around struct {
 	any     bool   // which names the gateway knows is not known here: it can be any
 	plan    *Plan  // nil if unknown
-	text    []byte // where the object is
+	text    []byte // where the object is; nil for a struct of a param
 	at      int
-	members nameSet // made when it is first asked
+	members *members // made when it is first asked for
 }
 
 func (a *around) has(name []byte) bool {
 	if a.plan != nil && a.plan.field(name) != nil || a.any && isIdentifier(name) {
 		return true
 	}
-	if a.text == nil { // of a param
+	if a.text == nil {
 		return false
 	}
-	if a.members.members == nil {
-		a.members.members = new(members)
-		a.members.members.collect(a.text, a.at)
+	if a.members == nil {
+		a.members = new(members)
+		a.members.collect(a.text, a.at)
 	}
-	return a.members.has(name)
+	return a.members.find(string(name)) != nil
 }
 
 // isIdentifier tells whether a name could be that of a member: letters, digits and underscores.
@@ -309,8 +250,8 @@ func (n *cutNames) cut(signed []byte, nested bool) bool {
 	return follows(signed, "&", "&=", n.top) || nested && follows(signed, ",{", ",{:", n.nested)
 }
 
-// follows tells whether one of the openers, a name that is known, and then the last of the ends follow one another. No name
-// holds any of these characters.
+// follows tells whether one of the openers, a name that is known, and then the last of the ends follow one another. No
+// name holds any of these characters.
 func follows(text []byte, openers, ends string, known func(name []byte) bool) bool {
 	for {
 		i := bytes.IndexAny(text, openers)
@@ -339,7 +280,8 @@ func (n *cutNames) top(name []byte) bool {
 		return true // whatever the kind
 	}
 	has := func(p *Plan) bool { return p.field(name) != nil }
-	return has(n.plan) || n.answer != nil && has(n.answer) || slices.ContainsFunc(n.later, has) || n.message.has(name)
+	return has(n.plan) || n.answer != nil && has(n.answer) || slices.ContainsFunc(n.later, has) ||
+		n.message != nil && n.message.find(string(name)) != nil
 }
 
 func (n *cutNames) nested(name []byte) bool {
@@ -352,28 +294,4 @@ func (n *cutNames) nested(name []byte) bool {
 		}
 	}
 	return false
-}
-
-// nameSet finds names among members; among many with a map, made when it is first asked.
-type nameSet struct {
-	members *members // nil: none
-	set     map[string]struct{}
-}
-
-func (n *nameSet) has(name []byte) bool {
-	const few = 32
-	if n.members == nil {
-		return false
-	}
-	if len(n.members.entries) <= few {
-		return n.members.find(string(name)) != nil
-	}
-	if n.set == nil {
-		n.set = make(map[string]struct{}, len(n.members.entries))
-		for i := range n.members.entries {
-			n.set[string(n.members.nameOf(&n.members.entries[i]))] = struct{}{}
-		}
-	}
-	_, ok := n.set[string(name)]
-	return ok
 }

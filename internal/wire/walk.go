@@ -1,65 +1,76 @@
 package wire
 
-// What is here reads what Read accepted, and so asks nothing that Read did.
+// The functions here walk over what the reader accepted, and so check nothing.
 
-func skipSpace(b []byte, i int) int {
-	for i < len(b) && classes[b[i]]&space != 0 {
-		i++
+// next returns the position of the next member or element of an object or a list; i is behind the opening bracket, or
+// behind the member or element before. If there is none it returns false and the position behind the closing bracket.
+func next(b []byte, i int) (int, bool) {
+	if i = skipSpace(b, i); b[i] == ',' {
+		return skipSpace(b, i+1), true
 	}
-	return i
+	if b[i] == ']' || b[i] == '}' {
+		return i + 1, false
+	}
+	return i, true
 }
 
-// stringEnd returns the position behind the closing quote of the string whose text starts at b[i].
-func stringEnd(b []byte, i int) (int, form) {
-	var f form
-	for i = closing(b, i); b[i] == '\\'; i = closing(b, i+2) {
-		f = escaped
+// nameAt returns the name of the member at b[i], unescaped, and the position of its value.
+func nameAt(b []byte, i int) (name []byte, value int) {
+	end, form := skipString(b, i+1)
+	if name = b[i+1 : end-1]; form&escaped != 0 {
+		name = unescape(nil, name)
 	}
-	return i + 1, f
+	return name, skipSpace(b, skipSpace(b, end)+1)
 }
 
-// skipValue returns the position behind the value that starts at b[i], and tells e its kind and form.
-func skipValue(b []byte, i int, e *entry) int {
-	e.form = 0
+// skipString returns the position behind the string whose text starts at b[i].
+func skipString(b []byte, i int) (int, class) {
+	i, form := plain(b, i)
+	for b[i] != '"' {
+		if form |= classes[b[i]]; b[i] == '\\' {
+			form |= escaped
+			i++
+		}
+		var more class
+		i, more = plain(b, i+1)
+		form |= more
+	}
+	return i + 1, form
+}
+
+// skipValue returns the position behind the value that starts at b[i], its kind, and what else is known of it.
+func skipValue(b []byte, i int) (end int, kind Kind, form class) {
 	switch b[i] {
 	case '"':
-		e.kind = String
-		if i = plain(b, i+1); b[i] == '"' {
-			return i + 1
+		if end, form = plain(b, i+1); b[end] == '"' {
+			return end + 1, String, form
 		}
-		i, e.form = stringEnd(b, i)
-		e.form |= foreign
-		return i
+		end, form = skipString(b, i+1)
+		return end, String, form
 	case '{':
-		e.kind = Dict
-		return skipNested(b, i)
+		return skipNested(b, i), Dict, nested
 	case '[':
-		e.kind = List
-		return skipNested(b, i)
+		return skipNested(b, i), List, nested
 	case 't':
-		e.kind = Bool
-		return i + len("true")
+		return i + len("true"), Bool, 0
 	case 'f':
-		e.kind = Bool
-		return i + len("false")
+		return i + len("false"), Bool, 0
 	case 'n':
-		e.kind = Null
-		return i + len("null")
+		return i + len("null"), Null, 0
 	}
-	e.kind = Number
 	if b[i] == '-' && i+1 < len(b) && b[i+1] == '0' {
-		e.form = decimal
+		form = decimal
 	}
 	for i++; i < len(b); i++ {
 		switch c := b[i]; {
 		case c-'0' <= 9, c == '+', c == '-':
-		case classes[c]&inNumber != 0:
-			e.form = decimal
+		case classes[c]&inDecimal != 0:
+			form = decimal
 		default:
-			return i
+			return i, Number, form
 		}
 	}
-	return i
+	return i, Number, form
 }
 
 // skipNested returns the position behind an object or a list.
@@ -73,7 +84,7 @@ func skipNested(b []byte, i int) int {
 				return i + 1
 			}
 		case '"':
-			i, _ = stringEnd(b, i+1)
+			i, _ = skipString(b, i+1)
 			i--
 		}
 	}
@@ -81,61 +92,28 @@ func skipNested(b []byte, i int) int {
 
 // valueAt is the value that starts at b[i].
 func valueAt(b []byte, i int) Value {
-	var e entry
-	end := skipValue(b, i, &e)
-	return Value{Kind: e.kind, Escaped: e.form&escaped != 0, Raw: b[i:end]}
+	end, kind, form := skipValue(b, i)
+	return Value{Kind: kind, Escaped: form&escaped != 0, Raw: b[i:end]}
 }
 
-// itemAt is the element of a list at or behind b[i], which is behind the opening bracket or the element before. It returns the
-// position behind the element, 0 if there was none.
-func itemAt(b []byte, i int) (Value, int) {
-	i = skipSpace(b, i)
-	if b[i] == ',' {
-		i = skipSpace(b, i+1)
-	}
-	if b[i] == ']' {
-		return Value{}, 0
-	}
-	v := valueAt(b, i)
-	return v, i + len(v.Raw)
-}
-
-// collect reads the members of the object that starts at b[i], and returns the position behind it.
+// collect lists the members of the object that starts at b[i] and puts them in folded order. It returns the position
+// behind the object.
 func (m *members) collect(b []byte, i int) int {
 	m.reset(b)
-	for i = skipSpace(b, i+1); b[i] != '}'; {
-		e := m.add()
-		end := plain(b, i+1)
-		if e.name, e.nameEnd = uint32(i+1), uint32(end); b[end] == '"' { //nolint:gosec // the reader saw to it
-			e.word = word(b, i+1, end)
-		} else {
-			end = m.unusualName(e, i+1)
+	i, more := next(b, i+1)
+	for more {
+		m.entries = append(m.entries, entry{})
+		e := &m.entries[len(m.entries)-1]
+		end, form := plain(b, i+1)
+		if end++; b[end-1] != '"' {
+			end, form = skipString(b, i+1)
 		}
-		i = skipSpace(b, skipSpace(b, end+1)+1)
-		e.value = uint32(i) //nolint:gosec // the reader saw to it
-		i = skipValue(b, i, e)
-		e.valueEnd = uint32(i) //nolint:gosec // as above
-		if i = skipSpace(b, i); b[i] == ',' {
-			i = skipSpace(b, i+1)
-		}
+		m.setName(e, i+1, end-1, form)
+		i = skipSpace(b, skipSpace(b, end)+1)
+		end, e.kind, e.form = skipValue(b, i)
+		e.value, e.valueEnd = uint32(i), uint32(end) //nolint:gosec // the reader saw to it
+		i, more = next(b, end)
 	}
-	return i + 1
-}
-
-// unusualName reads a name with escapes or characters that are not ASCII, and returns the position of its closing quote.
-func (m *members) unusualName(e *entry, start int) int {
-	end, f := stringEnd(m.text, start)
-	end--
-	e.nameEnd = uint32(end) //nolint:gosec // the reader saw to it
-	if f&escaped != 0 {
-		from := len(m.spelled)
-		m.spelled = unescape(m.spelled, m.text[start:end])
-		e.spelled, e.name, e.nameEnd = true, uint32(from), uint32(len(m.spelled)) //nolint:gosec // as above
-	}
-	name := m.nameOf(e)
-	e.word = word(name, 0, len(name))
-	if holds(name)&wide != 0 {
-		e.foreign, m.foreign = true, true
-	}
-	return end
+	m.order.sort(m, m.entries, true)
+	return i
 }

@@ -81,7 +81,8 @@ func FuzzParseTime(f *testing.F) {
 	})
 }
 
-// A long message is hashed in blocks as it is written; the digest must be that of the whole text, wherever the blocks end.
+// A long message is hashed in blocks as it is written; the digest must be that of the whole text, wherever the blocks
+// end.
 func TestLongMessagesAreHashedWhole(t *testing.T) {
 	keys := map[Algorithm]*Key{HMACSHA256: NewKey(HMACSHA256, "k"), MD5: NewKey(MD5, "k")}
 	for _, length := range []int{0, 1, block - 8, block - 3, block - 2, block - 1, block, block + 1, 2*block - 2, 2 * block, 10*block + 1} {

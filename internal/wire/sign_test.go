@@ -8,14 +8,6 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestAppendHex(t *testing.T) {
-	var digest [1024]byte
-	for i := range digest { // each byte in each of the four places
-		digest[i] = byte(i / 4)
-	}
-	require.Equal(t, "x"+hex.EncodeToString(digest[:]), string(appendHex([]byte("x"), digest[:])))
-}
-
 func TestEqual(t *testing.T) {
 	var all [1024]byte
 	for i := range all { // each byte in each of the four places
@@ -38,4 +30,11 @@ func TestEqual(t *testing.T) {
 		}
 		given[i] = right
 	}
+}
+func TestAppendHex(t *testing.T) {
+	var digest [1024]byte
+	for i := range digest { // each byte in each of the four places
+		digest[i] = byte(i / 4)
+	}
+	require.Equal(t, "x"+hex.EncodeToString(digest[:]), string(appendHex([]byte("x"), digest[:])))
 }

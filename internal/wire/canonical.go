@@ -1,0 +1,347 @@
+package wire
+
+import (
+	"bytes"
+	"errors"
+	"hash"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// ErrNumber says that nobody can tell in which form a number is signed.
+var ErrNumber = errors.New("a number has no certain form in the signed text: use an integer or a string")
+
+// SignName is the member that carries the signature, and so is no part of what is signed.
+const SignName = "sign"
+
+// text collects the canonical text of one message. With a hash set, what was collected goes there whenever a block is
+// full, so that a long message needs no second copy of itself.
+type text struct {
+	buf   []byte
+	sum   hash.Hash
+	zone  *time.Location
+	parts members // of the nested object whose members are being sorted; such objects do not stand in one another
+	err   error
+}
+
+const (
+	block = 4096
+	slack = 1024 // so much may be added to a block without a look at its length: a name that is escaped
+)
+
+// release lets go of the message, and of the memory that an unusual one took.
+func (t *text) release() {
+	t.parts.text = nil
+	if t.parts.isLarge() {
+		t.parts = members{}
+	}
+}
+
+// AppendCanonical appends the text that is signed for the object, without the key: the members but sign, nulls and
+// empty lists, by name. Times that came as text are read in zone.
+func (o *Object) AppendCanonical(dst []byte, zone *time.Location) ([]byte, error) {
+	t := text{buf: dst, zone: zone}
+	t.message(&o.members)
+	return t.buf, t.err
+}
+
+var signKey = firstWordOf(SignName)
+
+func (e *entry) isSign() bool { return e.key == signKey && int(e.nameLength) == len(SignName) }
+
+func (t *text) message(m *members) {
+	first := true
+	for _, r := range m.inOrder() {
+		e := &m.entries[r.index]
+		if e.kind == Null || e.isSign() || e.kind == List && m.text[skipSpace(m.text, int(e.value)+1)] == ']' {
+			continue
+		}
+		if !first {
+			t.buf = append(t.buf, '&')
+		}
+		first = false
+		name := m.nameOf(e)
+		if e.spelled {
+			t.stripped(name)
+		} else {
+			t.bytes(name)
+		}
+		t.buf = append(t.buf, '=')
+		if e.kind != String || !isTimeName(name) || !t.time(m, e) {
+			t.member(m.text, int(e.value), int(e.valueEnd), e.kind, e.form)
+		}
+	}
+}
+
+// member writes the value of a direct member of the message. It does not ask for its name, which makes some values
+// times.
+func (t *text) member(b []byte, start, end int, kind Kind, form class) {
+	switch kind {
+	case String:
+		t.topString(b[start+1:end-1], form)
+	case Number:
+		t.number(b[start:end], form, false)
+	case Dict:
+		t.sortedDict(b, start, false)
+	case List:
+		t.list(b, start, true)
+	default:
+		t.bytes(b[start:end])
+	}
+}
+
+// topString writes a string of the message itself: nothing is escaped, quotes and backslashes go.
+func (t *text) topString(inner []byte, form class) {
+	for form&escaped != 0 {
+		i := bytes.IndexByte(inner, '\\')
+		if i < 0 {
+			break
+		}
+		t.bytes(inner[:i])
+		var r rune
+		r, inner = unescapeOne(inner[i:])
+		if r != '"' && r != '\\' {
+			t.buf = utf8.AppendRune(t.buf, r)
+		}
+	}
+	t.bytes(inner)
+}
+
+// nestedString writes a string inside an object or a list, and returns the position behind it. The gateway escapes such
+// a string as JSON first and deletes quotes and backslashes then, so the rest of an escape stays.
+func (t *text) nestedString(b []byte, i int) int {
+	i++
+	start := i // of what is not written yet
+	for {
+		i, _ = plain(b, i)
+		switch b[i] {
+		case '"':
+			t.bytes(b[start:i])
+			return i + 1
+		case '\\':
+			t.bytes(b[start:i])
+			r, rest := unescapeOne(b[i:])
+			t.buf = appendNestedRune(t.buf, r)
+			i = len(b) - len(rest)
+			start = i
+		default:
+			r, size := utf8.DecodeRune(b[i:])
+			if gatewayEscapes(r) {
+				t.bytes(b[start:i])
+				t.buf = appendNestedRune(t.buf, r)
+				start = i + size
+			}
+			i += size
+		}
+	}
+}
+
+// nestedName writes the name of a member inside an object.
+func (t *text) nestedName(name []byte) {
+	for _, r := range string(name) {
+		t.buf = appendNestedRune(t.buf, r)
+	}
+}
+
+// appendNestedRune appends what is left of a character of nested text once it was escaped and stripped.
+func appendNestedRune(dst []byte, r rune) []byte {
+	if r == '"' || r == '\\' {
+		return dst
+	}
+	if !gatewayEscapes(r) {
+		return utf8.AppendRune(dst, r)
+	}
+	if i := strings.IndexRune(shortEscaped, r); i >= 0 {
+		return append(dst, shortEscapes[i])
+	}
+	return append(dst, 'u', hexLetters[r>>12], hexLetters[r>>8&15], hexLetters[r>>4&15], hexLetters[r&15])
+}
+
+const hexLetters = "0123456789abcdef"
+
+// gatewayEscapes tells which characters the gateway writes as an escape, besides quotes and backslashes.
+func gatewayEscapes(r rune) bool {
+	return r < ' ' || 0x80 <= r && r <= 0xA0 ||
+		0x2000 <= r && r <= 0x2010 || 0x2028 <= r && r <= 0x202F || 0x2066 <= r && r <= 0x206F
+}
+
+// list writes a list, without its nulls. The objects in a direct member of the message have their members sorted and
+// may hold times.
+func (t *text) list(b []byte, i int, direct bool) int {
+	t.byte('[')
+	i, more := next(b, i+1)
+	for first := true; more; i, more = next(b, i) {
+		if b[i] == 'n' {
+			i += len("null")
+			continue
+		}
+		if !first {
+			t.byte(',')
+		}
+		first = false
+		if direct && b[i] == '{' {
+			i = t.sortedDict(b, i, true)
+		} else {
+			i = t.nested(b, i)
+		}
+	}
+	t.byte(']')
+	return i
+}
+
+// sortedDict writes an object, without its nulls, in the order of the names.
+func (t *text) sortedDict(b []byte, i int, times bool) int {
+	m := &t.parts
+	end := m.collect(b, i)
+	t.byte('{')
+	first := true
+	for _, r := range m.order.ranks {
+		e := &m.entries[r.index]
+		if e.kind == Null {
+			continue
+		}
+		if !first {
+			t.buf = append(t.buf, ',')
+		}
+		first = false
+		name := m.nameOf(e)
+		if e.spelled || e.foreign {
+			t.nestedName(name)
+		} else {
+			t.bytes(name)
+		}
+		t.buf = append(t.buf, ':')
+		switch raw := b[e.value:e.valueEnd]; {
+		case times && e.kind == String && isTimeName(name) && t.time(m, e):
+		case e.form&(nested|escaped|wide|decimal) != 0:
+			t.nested(b, int(e.value))
+		case e.kind == String:
+			t.bytes(raw[1 : len(raw)-1])
+		default:
+			t.bytes(raw)
+		}
+	}
+	t.byte('}')
+	return end
+}
+
+// dict writes an object, without its nulls, in the order in which it came.
+func (t *text) dict(b []byte, i int) int {
+	t.byte('{')
+	i, more := next(b, i+1)
+	for first := true; more; i, more = next(b, i) {
+		var name []byte
+		if name, i = nameAt(b, i); b[i] == 'n' {
+			i += len("null")
+			continue
+		}
+		if !first {
+			t.byte(',')
+		}
+		first = false
+		t.nestedName(name)
+		t.byte(':')
+		i = t.nested(b, i)
+	}
+	t.byte('}')
+	return i
+}
+
+// nested writes any value inside an object or a list, and returns the position behind it.
+func (t *text) nested(b []byte, i int) int {
+	switch b[i] {
+	case '"':
+		return t.nestedString(b, i)
+	case '{':
+		return t.dict(b, i)
+	case '[':
+		return t.list(b, i, false)
+	}
+	end, kind, form := skipValue(b, i)
+	if kind == Number {
+		t.number(b[i:end], form, true)
+	} else {
+		t.bytes(b[i:end])
+	}
+	return end
+}
+
+// time writes a time that came as text as the Unix seconds that the gateway signed.
+func (t *text) time(m *members, e *entry) bool {
+	when, ok := ParseTime(m.valueOf(e).Text(), t.zone)
+	if ok {
+		t.buf = strconv.AppendInt(t.buf, when.Unix(), 10)
+	}
+	return ok
+}
+
+// number writes a number: an integer as it is, any other in plain decimal or, within another value, as the gateway's
+// Java does.
+func (t *text) number(raw []byte, form class, nested bool) {
+	if form&decimal == 0 {
+		t.bytes(raw)
+		return
+	}
+	spell := plainDecimal
+	if nested {
+		spell = javaNumber
+	}
+	number, ok := spell(raw)
+	if !ok {
+		t.err = ErrNumber
+	}
+	t.bytes(number)
+}
+
+// stripped writes a member name that held escapes.
+func (t *text) stripped(name []byte) {
+	for _, c := range name {
+		if c != '"' && c != '\\' {
+			t.byte(c)
+		}
+	}
+}
+
+func (t *text) byte(c byte) {
+	if len(t.buf) >= block {
+		t.flush()
+	}
+	t.buf = append(t.buf, c)
+}
+
+func (t *text) bytes(b []byte) {
+	if len(t.buf)+len(b) > block && t.sum != nil {
+		t.flush()
+		if len(b) > block {
+			t.sum.Write(b)
+			return
+		}
+	}
+	t.buf = append(t.buf, b...)
+}
+
+// flush hashes what was collected.
+func (t *text) flush() {
+	if t.sum != nil {
+		t.sum.Write(t.buf)
+		t.buf = t.buf[:0]
+	}
+}
+
+// ParseTime reads yyyy-MM-dd HH:mm:ss, the one form in which the gateway prints times, and nothing else.
+func ParseTime(s []byte, zone *time.Location) (time.Time, bool) {
+	if len(s) != len(time.DateTime) {
+		return time.Time{}, false
+	}
+	when, err := time.ParseInLocation(time.DateTime, string(s), zone)
+	// Package time also reads other forms, and times that a change of clocks leaves out; it prints neither so.
+	return when, err == nil && when.Format(time.DateTime) == string(s)
+}
+
+// isTimeName tells whether a member of that name is a time, which the gateway signs as Unix seconds.
+func isTimeName(name []byte) bool {
+	n := len(name)
+	return n >= len("Time") && string(name[n-len("Time"):]) == "Time"
+}

@@ -1,0 +1,191 @@
+package wire
+
+import (
+	"bytes"
+	"cmp"
+	"slices"
+	"sync"
+	"unicode"
+	"unicode/utf8"
+)
+
+// order puts the members of one object in order: ignoring case (folded), as the gateway signs the objects in a message,
+// or by the bytes of their names, as it signs a message. In the folded order members of the same name stand side by
+// side.
+type order struct {
+	ranks []rank
+	forms []byte // the sortable forms of names, of which ends are the ends
+	ends  []int
+}
+
+// rank is a member: the first eight bytes of its name, which settle most comparisons, and its place in the object.
+type rank struct {
+	key   uint64
+	index uint32
+}
+
+// sort orders the members: ignoring case from the order in which they came, by the bytes of their names from the order
+// that ignores case. It returns false if two of them have the same name.
+func (o *order) sort(m *members, entries []entry, folded bool) bool {
+	if folded {
+		o.ranks = slices.Grow(o.ranks[:0], len(entries))[:len(entries)]
+	}
+	ascending, foreign, last := true, false, uint64(0)
+	for i := range o.ranks {
+		r := &o.ranks[i]
+		if folded {
+			r.index = uint32(i)
+		}
+		e := &entries[r.index]
+		if r.key = e.key; folded {
+			r.key = lowerWord(e.key)
+		}
+		ascending, foreign, last = ascending && r.key > last, foreign || e.foreign, r.key
+	}
+	if ascending && !foreign {
+		return true
+	}
+	if !foreign {
+		if distinct, done := o.insert(m, entries, folded); done {
+			return distinct
+		}
+	}
+	return o.sortForms(m, entries, folded)
+}
+
+// insert orders names that are ASCII by insertion, which is quickest for few members and for those that come nearly in
+// order, as the gateway's do. It gives up, and is not done, where they turn out to be neither.
+func (o *order) insert(m *members, entries []entry, folded bool) (distinct, done bool) {
+	ranks := o.ranks
+	budget := 64 + 16*len(ranks)
+	for i := 1; i < len(ranks); i++ {
+		r := ranks[i]
+		j := i
+		for ; j > 0 && ranks[j-1].key >= r.key; j-- {
+			if ranks[j-1].key == r.key {
+				a, b := &entries[ranks[j-1].index], &entries[r.index]
+				budget -= int(b.nameLength) / 4
+				if c := m.compare(a, b, folded); c == 0 {
+					return false, true
+				} else if c < 0 {
+					break
+				}
+			}
+			ranks[j] = ranks[j-1]
+		}
+		ranks[j] = r
+		if budget -= i - j; budget < 0 {
+			return false, false
+		}
+	}
+	return true, true
+}
+
+// compare orders two ASCII names of the same first eight bytes.
+func (m *members) compare(a, b *entry, folded bool) int {
+	x, y := m.nameOf(a), m.nameOf(b)
+	for i := 8; i < min(len(x), len(y)); i++ {
+		c, d := x[i], y[i]
+		if folded {
+			c, d = lowerByte(c), lowerByte(d)
+		}
+		if c != d {
+			return int(c) - int(d)
+		}
+	}
+	return len(x) - len(y)
+}
+
+// sortForms orders any names: by sortable forms that are made once for each.
+func (o *order) sortForms(m *members, entries []entry, folded bool) bool {
+	o.forms, o.ends = o.forms[:0], append(o.ends[:0], 0)
+	for i := range entries {
+		start := len(o.forms)
+		o.forms = appendSortable(o.forms, m.nameOf(&entries[i]), folded)
+		o.ranks[i] = rank{firstWord(o.forms, start, len(o.forms)), uint32(i)}
+		o.ends = append(o.ends, len(o.forms))
+	}
+	compare := func(a, b rank) int {
+		if a.key != b.key {
+			return cmp.Compare(a.key, b.key)
+		}
+		return bytes.Compare(o.forms[o.ends[a.index]:o.ends[a.index+1]], o.forms[o.ends[b.index]:o.ends[b.index+1]])
+	}
+	slices.SortFunc(o.ranks, compare)
+	for i := 1; i < len(o.ranks); i++ {
+		if compare(o.ranks[i-1], o.ranks[i]) == 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// foldTable maps characters that differ in case only to one of them, as Java's String.CASE_INSENSITIVE_ORDER does: to
+// upper, then to lower case. It joins everything that encoding/json takes for the same member name (K and the Kelvin
+// sign, s and the long s), also the few pairs that Unicode 17 took for one when it was too late for Java.
+type foldTable [endOfCases]rune
+
+const endOfCases = 0x1F000 // no character from here on has another case; a test looks at all of them
+
+// folds is made when it is first needed. Package unicode takes 300 ns for some characters.
+var folds = sync.OnceValue(func() *foldTable {
+	table := new(foldTable)
+	for r := range table {
+		table[r] = foldByUnicode(rune(r))
+	}
+	return table
+})
+
+func (t *foldTable) fold(r rune) rune {
+	if r < endOfCases {
+		return t[r]
+	}
+	return r
+}
+
+func foldByUnicode(r rune) rune {
+	folded := foldAsJava(r)
+	for other := unicode.SimpleFold(r); other != r; other = unicode.SimpleFold(other) {
+		folded = min(folded, foldAsJava(other))
+	}
+	return folded
+}
+
+func foldAsJava(r rune) rune { return unicode.ToLower(unicode.ToUpper(r)) }
+
+// appendSortable appends a form of a name by whose bytes the gateway's order can be told, folded as that of nested
+// objects. The gateway compares UTF-16 units, in which a character beyond U+FFFF starts with less than U+E000; so UTF-8
+// has the right order once the first bytes of U+E000 to U+FFFF are greater than all others.
+func appendSortable(dst, name []byte, folded bool) []byte {
+	var table *foldTable
+	for i := 0; i < len(name); {
+		c := name[i]
+		if c < utf8.RuneSelf {
+			if folded {
+				c = lowerByte(c)
+			}
+			dst = append(dst, c)
+			i++
+			continue
+		}
+		r, size := utf8.DecodeRune(name[i:])
+		if folded {
+			if table == nil {
+				table = folds()
+			}
+			r = table.fold(r)
+		}
+		start := len(dst)
+		dst = utf8.AppendRune(dst, r)
+		if dst[start] == 0xEE || dst[start] == 0xEF {
+			dst[start] += 0x10
+		}
+		i += size
+	}
+	return dst
+}
+
+// compareNames orders two names as the gateway orders the members of a message or, folded, of an object in it.
+func compareNames(a, b string, folded bool) int {
+	return bytes.Compare(appendSortable(nil, []byte(a), folded), appendSortable(nil, []byte(b), folded))
+}
