@@ -90,7 +90,7 @@ func numberOf(request reflect.Value) string {
 
 // claimed makes a call that must go out once, unless its number went out before. The claim of the number stays for
 // good, but for a call of which it is proved that it did nothing.
-func (c *core) claimed(ctx context.Context, call *call, make func() (answer, error)) (answer, error) {
+func (c *core) claimed(ctx context.Context, call *call, send func() (answer, error)) (answer, error) {
 	key, err := c.onceKey(call.path, call.request)
 	if err != nil {
 		return answer{}, err
@@ -119,7 +119,7 @@ func (c *core) claimed(ctx context.Context, call *call, make func() (answer, err
 		return answer{}, &DuplicateError{Path: call.path}
 	}
 	call.end = time.Now().Add(c.Timeout) // the store has had its own time
-	a, err := make()
+	a, err := send()
 	if err == nil || errors.Is(err, ErrOutcomeUnknown) || errors.Is(err, ErrEarlierSend) {
 		return a, err
 	}

@@ -168,7 +168,9 @@ func cutFaults() []fault {
 	}
 }
 
-func shortAttempts(c *daxpay.Config) { c.Timeout, c.AttemptTimeout = 2500*time.Millisecond, 250*time.Millisecond }
+func shortAttempts(c *daxpay.Config) {
+	c.Timeout, c.AttemptTimeout = 2500*time.Millisecond, 250*time.Millisecond
+}
 
 // answerFaults are answers of something else, and refusals.
 func answerFaults() []fault {

@@ -112,7 +112,7 @@ func (s *shop) spoil(ctx context.Context, m *sending) (*http.Response, error) {
 	case 9: // an error of a gateway that says truly that nothing happened
 		return s.unsignedError(harmless), nil
 	default: // it arrives when nobody waits for it any more
-		s.plan(time.Duration(s.random.IntN(15_000))*time.Millisecond, func() { s.arrive(m) })
+		s.plan(time.Duration(s.random.IntN(15_000))*time.Millisecond, func() { s.arrive(m) }) //nolint:bodyclose // it is in memory
 		return nil, errReset
 	}
 }

@@ -58,7 +58,7 @@ func newShop(seed uint64) *shop {
 	s.notifyURL = s.server.URL + "/notify"
 	options := []daxpaytest.Option{
 		daxpaytest.WithTestClock(s.clock), daxpaytest.WithRequestLog(1),
-		daxpaytest.WithFirstNumber(int(seed % 1000)), //nolint:gosec // small
+		daxpaytest.WithFirstNumber(int(seed % 1000)),
 		daxpaytest.WithSettings(func(set *daxpaytest.Settings) {
 			set.Wallets = []daxpaytest.Wallet{{ID: 1, UserID: "u1", Balance: math.MaxInt32}}
 		}),

@@ -63,7 +63,7 @@ func (r *row) isOver() bool {
 // settle is the conditional update: an open order takes any status, and a payment that is over takes success. It tells
 // whether it changed the row; what has to be done about it is done in the same transaction.
 func (r *row) settle(status string, standing model.Standing) bool {
-	if r.status != isOpen && !(r.isOver() && standing == model.Succeeded) {
+	if r.status != isOpen && (!r.isOver() || standing != model.Succeeded) {
 		return false
 	}
 	r.status = status
