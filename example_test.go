@@ -46,8 +46,8 @@ func ExampleClient_Pay() {
 		Method:     model.MethodQRCode,
 		Amount:     1200, // fen
 	}
-	sent := time.Now()
 	res, err := kit.Pay(ctx, order)
+	sent := time.Now()
 	if err != nil {
 		fmt.Println(err) // after ErrOutcomeUnknown: RecoverPay
 		return

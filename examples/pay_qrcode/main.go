@@ -45,8 +45,8 @@ func run() error {
 		Amount:     29900, // fen: 299 yuan
 		NotifyURL:  "https://shop.example.com/notify",
 	}
-	sent := time.Now()
 	code, err := pay(ctx, kit, order)
+	sent := time.Now()
 	if err != nil {
 		return err
 	}

@@ -39,8 +39,9 @@ func run() error {
 
 	// Store the number before the call, and never use another one for the same money.
 	refund := &param.RefundParam{BizRefundNo: "REFUND-1", BizOrderNo: "ORDER-1", Amount: 9900, Reason: "尺码不合"}
+	err = start(ctx, kit, refund)
 	sent := time.Now()
-	if err := start(ctx, kit, refund); err != nil {
+	if err != nil {
 		return err
 	}
 	query := &param.QueryRefundParam{BizRefundNo: refund.BizRefundNo}

@@ -48,8 +48,8 @@ func run() error {
 		PayeeAccount:  "wang@example.com",
 		PayeeName:     "王小明",
 	}
-	sent := time.Now()
 	res, err := kit.Transfer(ctx, transfer)
+	sent := time.Now()
 	switch {
 	case err == nil:
 		fmt.Println("taken as", res.Data.TransferNo)
