@@ -2,8 +2,10 @@ package daxpay_test
 
 import (
 	"context"
+	"go/version"
 	"io"
 	"net/http"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -47,7 +49,12 @@ func TestNoticeAllocations(t *testing.T) {
 	kit, err := daxpay.New(daxpay.Config{ServiceURL: "http://127.0.0.1", SignSecret: secret})
 	require.NoError(t, err)
 	notice := []byte(signedObject(t, daxpay.HMACSHA256, `"code":0,"msg":null,"resTime":1715500234,"orderNo":"P1","bizOrderNo":"SDK_1","title":"测试","channel":"ali_pay","amount":100,"status":"success","attach":null`))
-	require.InDelta(t, 2, allocations(t, func() error { _, err := kit.ParseNotice(notice); return err }), 0)
+	counted := allocations(t, func() error { _, err := kit.ParseNotice(notice); return err })
+	if version.Compare(runtime.Version(), "go1.25") < 0 { // whose compiler keeps less on the stack
+		require.LessOrEqual(t, counted, 6.0)
+		return
+	}
+	require.InDelta(t, 2, counted, 0)
 }
 
 // canned answers every request at once.
