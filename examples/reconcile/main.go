@@ -290,7 +290,7 @@ func trade(ctx context.Context, s *shop, kit *daxpay.Client, gw *daxpaytest.Gate
 				return err
 			}
 		default:
-			gw.MarkPaid(no) //nolint:contextcheck // the customer has none
+			gw.MarkPaid(no)
 		}
 	}
 	// The notices about ORDER-3 and ORDER-4 are lost.
