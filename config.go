@@ -258,7 +258,7 @@ func (cfg Config) withDefaults() (Config, error) {
 		cfg.OnceStore = NewMemoryStore(0)
 	}
 	if cfg.StoreName == "" {
-		cfg.StoreName = cfg.ServiceURL
+		cfg.StoreName = storeName(cfg.ServiceURL)
 	}
 	if cfg.Location == nil {
 		cfg.Location = beijing
@@ -306,6 +306,19 @@ func (cfg Config) usesProxy(u *url.URL) bool {
 	}
 	proxy, err := transport.Proxy(&http.Request{Method: http.MethodPost, URL: u, Header: http.Header{}})
 	return err != nil || proxy != nil
+}
+
+// storeName is the URL without what can be written in several ways: a spelling must not free the numbers of payouts.
+func storeName(serviceURL string) string {
+	u, err := url.Parse(serviceURL)
+	if err != nil {
+		return serviceURL // which checkURL refuses
+	}
+	host, port := strings.ToLower(u.Hostname()), u.Port()
+	if port == "" || u.Scheme == "https" && port == "443" || u.Scheme == "http" && port == "80" {
+		return u.Scheme + "://" + host + u.Path
+	}
+	return u.Scheme + "://" + host + ":" + port + u.Path
 }
 
 func checkURL(s string) string {

@@ -186,3 +186,14 @@ func TestWhatMustGoOutOnceNeedsANumber(t *testing.T) {
 	require.ErrorIs(t, (&daxpay.Client{}).ForgetTransfer(context.Background(), "T1"), daxpay.ErrConfig)
 	require.ErrorIs(t, kit.ForgetTransfer(nil, "T1"), daxpay.ErrParam) //nolint:staticcheck // that is what is tested
 }
+
+// However the URL is spelled, it is the same gateway.
+func TestTheSpellingOfTheURLFreesNoNumber(t *testing.T) {
+	store := daxpay.NewMemoryStore(0)
+	for i, spelling := range []string{"https://pay.example.com/x", "https://PAY.example.com:443/x/", "HTTPS://pay.example.com/x"} {
+		answer := sealed(t, `"code":0,"resTime":1715500234,"bizTransferNo":"T1","transferNo":"G1","status":"success"`)
+		kit, _ := mocked(t, daxpay.Config{ServiceURL: spelling, OnceStore: store, Now: at(now), Gateway: daxpay.GatewayV208}, jsonAnswer(answer))
+		_, err := kit.Transfer(context.Background(), someTransfer)
+		require.Equal(t, i > 0, errors.Is(err, daxpay.ErrDuplicate), spelling)
+	}
+}
