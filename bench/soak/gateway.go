@@ -27,7 +27,7 @@ import (
 const secret = daxpaytest.Secret
 
 const (
-	// lifetime is after how many requests there is a new gateway: the one in the box remembers every request and every order.
+	// lifetime is after how many requests there is a new gateway: the in-process one remembers every request and every order.
 	lifetime = 500
 	// copies is how often each notice is delivered at once.
 	copies = 3

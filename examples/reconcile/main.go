@@ -53,8 +53,8 @@ and (status = 'open' or kind = 'pay' and status in ('close', 'cancel', 'fail') a
 // paid: an hour beyond the 30 minutes after which they expire.
 const watchedFor = 90 * time.Minute
 
-// settle stores how an order ended, and does what has to be done about it, in one transaction. Whoever comes first
-// changes the row; everybody else changes none, and does nothing. Only what is proved comes here: model.Succeeded, or a
+// settle stores how an order ended, and does what has to be done about it, in one transaction. The first caller changes
+// the row; every later one changes none, and does nothing. Only what is proved comes here: model.Succeeded, or a
 // payment that is model.Ended.
 func (s *shop) settle(ctx context.Context, kind reconcile.Kind, no string, amount int64, status, by string) error {
 	tx, err := s.db.BeginTx(ctx, nil)

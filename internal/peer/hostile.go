@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// HostileText is a message that was made to cost whoever reads it as much as possible.
+// HostileText is a message that was made to cost its reader as much as possible.
 type HostileText struct {
 	Name string
 	Text []byte

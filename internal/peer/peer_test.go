@@ -94,7 +94,7 @@ func FuzzAgreement(f *testing.F) {
 	})
 }
 
-// The reader of the gateway in the box takes whatever a test sends it: a number of a billion digits must not be spelled
+// The reader of the in-process gateway takes whatever a test sends it: a number of a billion digits must not be spelled
 // out.
 func TestHugeExponents(t *testing.T) {
 	for _, n := range []string{"1e999999999", "-1E-999999999", "1e99999999999999999999"} {

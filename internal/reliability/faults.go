@@ -370,7 +370,7 @@ func judgeFault(f *fault, c *faultyCall, posts int, err error) string {
 	var tried *daxpay.RetryError
 	switch {
 	case !ok:
-		return "nobody knows what may become of it"
+		return "no rule says how this call may end"
 	case posts != arrived:
 		return fmt.Sprintf("arrived %d times, not %d", posts, arrived)
 	case err == nil:

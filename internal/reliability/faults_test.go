@@ -34,7 +34,7 @@ func TestJudgeFaultFinds(t *testing.T) {
 		"another error":       {transfer, 1, context.Canceled, "the wrong error"},
 		"attempts forgotten":  {query, 3, lost, "does not hold 3 attempts"},
 		"path forgotten":      {&faultyCall{name: "TransferParam", path: "/x"}, 1, unknown, "does not name the path"},
-		"a call without rule": {&faultyCall{name: "NewParam"}, 1, unknown, "nobody knows"},
+		"a call without rule": {&faultyCall{name: "NewParam"}, 1, unknown, "no rule"},
 	} {
 		complaint := judgeFault(reset, tt.call, tt.posts, tt.err)
 		if tt.want == "" {

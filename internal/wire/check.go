@@ -234,7 +234,7 @@ func (c *checker) string(field string, r Rule, s string) {
 	case r.Text:
 		if !c.allowText && c.names.cut(signedText(s, nested), nested) {
 			c.add(field, "must not hold the start of another member, such as &code=: "+
-				"whoever sees the signed message could make another one of it")
+				"a reader of the signed message could make another one of it")
 		}
 	case !isCode([]byte(s), nested):
 		others := " or backslashes"

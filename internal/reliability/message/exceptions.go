@@ -52,7 +52,7 @@ var Exceptions = []Exception{
 		},
 	},
 	{
-		Name: "cut", Allows: "free text cut at &, or at a comma within lists, if what follows looks like a member that nobody knows; or such a member appended to it: that text changes by it",
+		Name: "cut", Allows: "free text cut at &, or at a comma within lists, if what follows looks like an unknown member; or such a member appended to it: that text changes by it",
 		match: func(c *change) bool { return c.what == cutOff },
 		same: func(_ *change, before, after reflect.Value) bool {
 			b, a := peer.Strip(before.String()), peer.Strip(after.String())

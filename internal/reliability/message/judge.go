@@ -305,7 +305,7 @@ func isObject(v any) bool {
 	return ok
 }
 
-// joinCut makes one change of a text that lost its end and the members that nobody knows which came of it, or the other way round.
+// joinCut makes one change of a text that lost its end and the unknown members which came of it, or the other way round.
 func (p place) joinCut(changes []change) []change {
 	if p.envelope {
 		return changes
