@@ -79,8 +79,9 @@ func numberOf(request reflect.Value) string {
 		}
 		for _, rule := range strings.Split(f.Tag.Get("daxpay"), ",") {
 			if rule == "no" || strings.HasPrefix(rule, "no=") {
-				if number := request.FieldByIndex(f.Index).String(); number != "" {
-					return number
+				number, err := request.FieldByIndexErr(f.Index) // an error if it is embedded by a nil pointer
+				if err == nil && number.String() != "" {
+					return number.String()
 				}
 			}
 		}

@@ -197,3 +197,20 @@ func TestTheSpellingOfTheURLFreesNoNumber(t *testing.T) {
 		require.Equal(t, i > 0, errors.Is(err, daxpay.ErrDuplicate), spelling)
 	}
 }
+
+// EmbeddedNumber is exported: reflection sees its fields through a nil pointer.
+type EmbeddedNumber struct {
+	Number string `json:"number" daxpay:"no"`
+}
+
+type numberBehindPointer struct {
+	param.TransferParam
+	*EmbeddedNumber
+}
+
+func TestNumberBehindANilPointer(t *testing.T) {
+	kit, _ := mocked(t, daxpay.Config{}, nil)
+	require.ErrorIs(t, daxpay.ForgetOnce(context.Background(), kit, &numberBehindPointer{}), daxpay.ErrParam)
+	_, err := daxpay.Execute(context.Background(), kit, &numberBehindPointer{})
+	require.ErrorIs(t, err, daxpay.ErrParam)
+}

@@ -57,7 +57,8 @@ const (
 // Faults that can pass, such as a lost connection, are waited out. Any other ends the wait. So does ErrNoSuchOrder,
 // more than 20 seconds after Wait.Made. It comes inside an *UnresolvedError where it proves nothing: before 2.0.8,
 // whose gateways take a request of any age, and over http unless Config.TrustedNetwork is set. When the context ends
-// first, the error is the context's, joined with the latest fault.
+// first, the error is the context's, joined with the latest fault; if that is ErrNoSuchOrder, it is ErrOutcomeUnknown
+// too.
 //
 // A sync closes a payment that has expired, or that its channel does not know. To look without that, use QueryPayOrder.
 func (c *Client) WaitPay(ctx context.Context, p *param.QueryPayParam, w Wait) (*model.PayOrderModel, error) {
@@ -341,7 +342,11 @@ func followOrder[M any](ctx context.Context, c *Client, w Wait, l lookup[M]) (*M
 		case <-timer.C:
 		case <-ctx.Done():
 			timer.Stop()
-			return nil, errors.Join(ctx.Err(), err, f.err)
+			err = errors.Join(ctx.Err(), err, f.err)
+			if errors.Is(err, ErrNoSuchOrder) { // said too early to prove anything, or by a sync
+				err = unknownOutcome(f.path, "wait again, with the same Wait.Made", err)
+			}
+			return nil, err
 		}
 	}
 }

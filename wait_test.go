@@ -426,6 +426,10 @@ func TestWaitingRules(t *testing.T) {
 			wait: "WaitPay", query: []any{payIs("progress")}, sync: []any{syncSays("pay_progress")},
 			limit: 2 * time.Minute, is: context.DeadlineExceeded, after: 2 * time.Minute,
 		},
+		"a deadline before no such order counts": {
+			wait: "WaitPay", query: []any{noOrder}, limit: 10 * time.Second, is: unknown, after: 10 * time.Second,
+			syncs: []string{},
+		},
 		"a deadline before the first sync": {
 			wait: "WaitPay", query: []any{payIs("progress")}, limit: 20 * time.Second, is: context.DeadlineExceeded,
 			after: 20 * time.Second, syncs: []string{},
