@@ -7,23 +7,23 @@ import (
 	"github.com/daxpay-go/daxpay/param"
 )
 
-// FinishAllocation ends an allocation and releases what was not given away: allocation finish, 分账完结. Success proves
+// FinishAlloc ends an allocation and releases what was not given away: allocation finish, 分账完结. Success proves
 // that it is done: Data.Status is model.AllocFinish. model.AllocFinishFailed is ErrOutcomeUnknown: the channel may have
 // done it and answered too late. The gateway takes a finish only from model.AllocEnd and model.AllocFinishFailed and
 // refuses it once it is done (ErrEarlierSend), so query the allocation before you send it again. Needs gateway 2.0.6 or
 // later.
-func (c *Client) FinishAllocation(ctx context.Context, p *param.AllocFinishParam) (*Result[model.AllocationModel], error) {
+func (c *Client) FinishAlloc(ctx context.Context, p *param.AllocFinishParam) (*Result[model.AllocModel], error) {
 	return Execute(ctx, c, p)
 }
 
-// StartAllocation shares a payment among receivers: allocation start, 分账. Success proves that the gateway took it,
-// under Data.AllocationNo. Keep that number: queries and syncs find an allocation by it alone. How it ends
-// WaitAllocation or package reconcile tells. Only one allocation is possible for each payment, even if it failed.
+// StartAlloc shares a payment among receivers: allocation start, 分账. Success proves that the gateway took it,
+// under Data.AllocNo. Keep that number: queries and syncs find an allocation by it alone. How it ends
+// WaitAlloc or package reconcile tells. Only one allocation is possible for each payment, even if it failed.
 //
-// Sent again with the same BizAllocationNo, it asks the channel again with the same receivers: after ErrOutcomeUnknown
+// Sent again with the same BizAllocNo, it asks the channel again with the same receivers: after ErrOutcomeUnknown
 // use no other number, and wait 10 seconds. model.AllocFailed is ErrOutcomeUnknown: the channel may have shared the
 // money and answered too late.
-func (c *Client) StartAllocation(ctx context.Context, p *param.AllocationParam) (*Result[model.AllocationModel], error) {
+func (c *Client) StartAlloc(ctx context.Context, p *param.AllocStartParam) (*Result[model.AllocModel], error) {
 	return Execute(ctx, c, p)
 }
 

@@ -51,11 +51,11 @@ var calls = map[string]func(kit *daxpay.Client) (any, error){
 	"SyncRefund": func(kit *daxpay.Client) (any, error) {
 		return result(kit.SyncRefund(context.Background(), &param.RefundSyncParam{RefundNo: "R1"}))
 	},
-	"SyncAllocation": func(kit *daxpay.Client) (any, error) {
-		return result(kit.SyncAllocation(context.Background(), &param.AllocSyncParam{AllocationNo: "A1"}))
+	"SyncAlloc": func(kit *daxpay.Client) (any, error) {
+		return result(kit.SyncAlloc(context.Background(), &param.AllocSyncParam{AllocNo: "A1"}))
 	},
-	"FinishAllocation": func(kit *daxpay.Client) (any, error) {
-		return result(kit.FinishAllocation(context.Background(), &param.AllocFinishParam{AllocationNo: "A1"}))
+	"FinishAlloc": func(kit *daxpay.Client) (any, error) {
+		return result(kit.FinishAlloc(context.Background(), &param.AllocFinishParam{AllocNo: "A1"}))
 	},
 }
 
@@ -229,18 +229,18 @@ func TestAllocationEchoUnderEitherName(t *testing.T) {
 			return sealed(t, `"code":0,"resTime":1715500234,"status":"finish","`+name+`":"`+number+`"`)
 		}
 		kit, _ := mocked(t, daxpay.Config{Now: at(now)}, jsonAnswer(answer("A1")))
-		res, err := kit.FinishAllocation(context.Background(), &param.AllocFinishParam{AllocationNo: "A1"})
+		res, err := kit.FinishAlloc(context.Background(), &param.AllocFinishParam{AllocNo: "A1"})
 		require.NoError(t, err)
-		require.Equal(t, "A1", res.Data.AllocationNo)
+		require.Equal(t, "A1", res.Data.AllocNo)
 		require.Equal(t, model.AllocFinish, res.Data.Status)
 
 		kit, _ = mocked(t, daxpay.Config{Now: at(now)}, jsonAnswer(answer("A2")))
-		_, err = calls["FinishAllocation"](kit)
+		_, err = calls["FinishAlloc"](kit)
 		require.ErrorIs(t, err, daxpay.ErrEcho)
 	}
 	both := sealed(t, `"code":0,"resTime":1715500234,"status":"finish","allocNo":"A1","allocationNo":"A1"`)
 	kit, _ := mocked(t, daxpay.Config{Now: at(now)}, jsonAnswer(both))
-	_, err := calls["FinishAllocation"](kit)
+	_, err := calls["FinishAlloc"](kit)
 	require.ErrorIs(t, err, daxpay.ErrProtocol)
 }
 
@@ -296,7 +296,7 @@ func TestAllowAmbiguousText(t *testing.T) {
 	// Nor is a name that is not the one it seems to be: this answer is about another order.
 	body = strings.Replace(sealed(t, `"code":0,"resTime":1715500234,"status":"finish","allocNo":"A2"`), `"allocNo"`, `"alloc\"No"`, 1)
 	kit, _ = mocked(t, daxpay.Config{Now: at(now), AllowAmbiguousText: true}, jsonAnswer(body))
-	_, err = calls["FinishAllocation"](kit)
+	_, err = calls["FinishAlloc"](kit)
 	require.ErrorIs(t, err, daxpay.ErrAmbiguous)
 
 	// Codes are never ambiguous in a good message.

@@ -29,7 +29,7 @@ func business(t *testing.T, version daxpay.GatewayVersion) *daxpaytest.Gateway {
 	})
 	gw.SetRefund(daxpaytest.Refund{RefundNo: "R1", BizRefundNo: "BR1", OrderNo: "P1", Amount: 40, Status: model.RefundSyncSuccess})
 	gw.SetAllocation(daxpaytest.Allocation{
-		AllocationNo: "A1", BizAllocationNo: "BA1", OrderNo: "P1", Status: model.AllocEnd, Shares: []daxpaytest.Share{{ReceiverNo: "V1", Amount: 60}, {ReceiverNo: "V2", Amount: 40}},
+		AllocNo: "A1", BizAllocNo: "BA1", OrderNo: "P1", Status: model.AllocEnd, Shares: []daxpaytest.Share{{ReceiverNo: "V1", Amount: 60}, {ReceiverNo: "V2", Amount: 40}},
 	})
 	if version == daxpay.GatewayV207 || version == daxpay.GatewayV208 {
 		for _, no := range []string{"V1", "V2"} {
@@ -88,11 +88,11 @@ func TestEveryCallOfEveryVersion(t *testing.T) {
 		}, []any{"BT1", true, model.TransferSuccess}, map[daxpay.GatewayVersion]string{v208: "/unipay/transfer"}, map[daxpay.GatewayVersion]string{
 			"": "amount bizTransferNo channel payeeAccount payeeName payeeType title transferType",
 		}},
-		{"StartAllocation", func(kit *daxpay.Client) (any, error) {
-			res, err := kit.StartAllocation(ctx, &param.AllocationParam{
-				BizAllocationNo: "BA2", BizOrderNo: "B4", Receivers: []param.AllocReceiver{{ReceiverNo: "V1", Amount: 60}, {ReceiverNo: "V2", Amount: 40}},
+		{"StartAlloc", func(kit *daxpay.Client) (any, error) {
+			res, err := kit.StartAlloc(ctx, &param.AllocStartParam{
+				BizAllocNo: "BA2", BizOrderNo: "B4", Receivers: []param.AllocReceiver{{ReceiverNo: "V1", Amount: 60}, {ReceiverNo: "V2", Amount: 40}},
 			})
-			return status(res, err, func(m model.AllocationModel) any { return []any{m.BizAllocationNo, m.AllocationNo != "", m.Status} })
+			return status(res, err, func(m model.AllocModel) any { return []any{m.BizAllocNo, m.AllocNo != "", m.Status} })
 		}, []any{"BA2", true, model.AllocProcessing}, map[daxpay.GatewayVersion]string{
 			v207: "/unipay/allocation/start", v208: "/unipay/allocation/start", // 2.0.6 takes no receivers: TestMembersOfVersions
 		}, map[daxpay.GatewayVersion]string{
@@ -107,7 +107,7 @@ func TestEveryCallOfEveryVersion(t *testing.T) {
 			"": "channel receiverAccount receiverNo receiverType relationName relationType",
 		}},
 		{"QueryPayOrder", func(kit *daxpay.Client) (any, error) {
-			res, err := kit.QueryPayOrder(ctx, &param.QueryPayParam{BizOrderNo: "B1"})
+			res, err := kit.QueryPayOrder(ctx, &param.QueryPayOrderParam{BizOrderNo: "B1"})
 			return status(res, err, func(m model.PayOrderModel) any {
 				return []any{m.OrderNo, m.BizOrderNo, m.Title, m.Channel, m.Method, m.Amount, m.RefundableBalance, m.Standing()}
 			})
@@ -115,7 +115,7 @@ func TestEveryCallOfEveryVersion(t *testing.T) {
 			v206: "/uni/query/payOrder", v207: "/unipay/query/payOrder", v208: "/unipay/query/payOrder",
 		}, map[daxpay.GatewayVersion]string{"": "bizOrderNoeNo"}},
 		{"QueryRefundOrder", func(kit *daxpay.Client) (any, error) {
-			res, err := kit.QueryRefundOrder(ctx, &param.QueryRefundParam{RefundNo: "R1"})
+			res, err := kit.QueryRefundOrder(ctx, &param.QueryRefundOrderParam{RefundNo: "R1"})
 			return status(res, err, func(m model.RefundOrderModel) any {
 				return []any{m.RefundNo, m.BizRefundNo, m.Amount, m.OrderAmount, m.Title, m.Status}
 			})
@@ -123,15 +123,15 @@ func TestEveryCallOfEveryVersion(t *testing.T) {
 			v207: "/unipay/query/refundOrder", v208: "/unipay/query/refundOrder",
 		}, map[daxpay.GatewayVersion]string{"": "refundNo"}},
 		{"QueryAllocOrder", func(kit *daxpay.Client) (any, error) {
-			res, err := kit.QueryAllocOrder(ctx, &param.QueryAllocOrderParam{AllocationNo: "A1", BizAllocationNo: "BA1"})
+			res, err := kit.QueryAllocOrder(ctx, &param.QueryAllocOrderParam{AllocNo: "A1", BizAllocNo: "BA1"})
 			return status(res, err, func(m model.AllocOrderModel) any {
-				return []any{m.AllocationNo, m.BizAllocationNo, m.Amount, m.Status, m.Result, len(m.Details), m.Details[1].Amount, m.Details[1].Result}
+				return []any{m.AllocNo, m.BizAllocNo, m.Amount, m.Status, m.Result, len(m.Details), m.Details[1].Amount, m.Details[1].Result}
 			})
 		}, []any{"A1", "BA1", int64(100), model.AllocEnd, model.AllocAllSuccess, 2, int64(40), model.AllocDetailSuccess}, map[daxpay.GatewayVersion]string{
 			v207: "/unipay/query/allocationOrder", v208: "/unipay/query/allocationOrder",
 		}, map[daxpay.GatewayVersion]string{v207: "allocationNo bizAllocationNo", v208: "allocNo bizAllocNo"}},
 		{"QueryAllocReceivers", func(kit *daxpay.Client) (any, error) {
-			res, err := kit.QueryAllocReceivers(ctx, &param.QueryAllocReceiverParam{Channel: model.ChannelAli})
+			res, err := kit.QueryAllocReceivers(ctx, &param.QueryAllocReceiversParam{Channel: model.ChannelAli})
 			return status(res, err, func(m model.AllocReceiversModel) any { return len(m.Receivers) })
 		}, 2, map[daxpay.GatewayVersion]string{
 			v207: "/unipay/query/allocationReceiver", v208: "/unipay/query/allocationReceiver",
@@ -151,7 +151,7 @@ func TestEveryCallOfEveryVersion(t *testing.T) {
 				before := len(gw.Requests())
 				got, err := tt.do(gw.Client())
 				path, supported := tt.paths[version]
-				if !supported && version == v206 && tt.name == "StartAllocation" {
+				if !supported && version == v206 && tt.name == "StartAlloc" {
 					require.ErrorIs(t, err, daxpay.ErrParam)
 					return
 				}
@@ -234,12 +234,12 @@ func TestLifeOfAPayment(t *testing.T) {
 	require.False(t, gw.MarkRefunded("BR1"))
 	_, err = kit.Refund(ctx, &param.RefundParam{BizRefundNo: "BR2", BizOrderNo: "B1", Amount: 41})
 	require.ErrorContains(t, err, "退款金额不能大于支付金额")
-	back, err := kit.QueryRefundOrder(ctx, &param.QueryRefundParam{BizRefundNo: "BR1"})
+	back, err := kit.QueryRefundOrder(ctx, &param.QueryRefundOrderParam{BizRefundNo: "BR1"})
 	require.NoError(t, err)
 	require.Equal(t, model.RefundSuccess, back.Data.Status)
 	require.False(t, back.Data.FinishTime.IsZero())
 
-	order, err := kit.QueryPayOrder(ctx, &param.QueryPayParam{OrderNo: pay.Data.OrderNo})
+	order, err := kit.QueryPayOrder(ctx, &param.QueryPayOrderParam{OrderNo: pay.Data.OrderNo})
 	require.NoError(t, err)
 	require.Equal(t, int64(40), order.Data.RefundableBalance)
 	require.Equal(t, model.OrderRefundPartial, order.Data.RefundStatus)
@@ -250,21 +250,21 @@ func TestLifeOfAnAllocation(t *testing.T) {
 	ctx := context.Background()
 	gw := business(t, daxpay.GatewayV208)
 	kit := gw.Client()
-	start := &param.AllocationParam{BizAllocationNo: "BA9", OrderNo: "P4", Receivers: []param.AllocReceiver{{ReceiverNo: "V1", Amount: 10}}}
-	first, err := kit.StartAllocation(ctx, start)
+	start := &param.AllocStartParam{BizAllocNo: "BA9", OrderNo: "P4", Receivers: []param.AllocReceiver{{ReceiverNo: "V1", Amount: 10}}}
+	first, err := kit.StartAlloc(ctx, start)
 	require.NoError(t, err)
-	second, err := kit.StartAllocation(ctx, start)
+	second, err := kit.StartAlloc(ctx, start)
 	require.NoError(t, err)
-	require.Equal(t, first.Data.AllocationNo, second.Data.AllocationNo)
-	_, err = kit.FinishAllocation(ctx, &param.AllocFinishParam{BizAllocationNo: "BA9"})
+	require.Equal(t, first.Data.AllocNo, second.Data.AllocNo)
+	_, err = kit.FinishAlloc(ctx, &param.AllocFinishParam{BizAllocNo: "BA9"})
 	require.ErrorContains(t, err, "分账单状态错误")
 	require.True(t, gw.MarkAllocated("BA9"))
 	require.False(t, gw.MarkAllocated("BA9"))
-	_, err = kit.SyncAllocation(ctx, &param.AllocSyncParam{AllocationNo: first.Data.AllocationNo})
+	_, err = kit.SyncAlloc(ctx, &param.AllocSyncParam{AllocNo: first.Data.AllocNo})
 	require.NoError(t, err)
-	_, err = kit.FinishAllocation(ctx, &param.AllocFinishParam{BizAllocationNo: "BA9"})
+	_, err = kit.FinishAlloc(ctx, &param.AllocFinishParam{BizAllocNo: "BA9"})
 	require.NoError(t, err)
-	order, err := kit.QueryAllocOrder(ctx, &param.QueryAllocOrderParam{AllocationNo: first.Data.AllocationNo})
+	order, err := kit.QueryAllocOrder(ctx, &param.QueryAllocOrderParam{AllocNo: first.Data.AllocNo})
 	require.NoError(t, err)
 	require.Equal(t, model.AllocFinish, order.Data.Status)
 	require.False(t, order.Data.FinishTime.IsZero(), "the gateway prints this time as text")
@@ -277,7 +277,7 @@ func TestLifeOfAnAllocation(t *testing.T) {
 	require.NoError(t, err)
 	_, err = kit.AddAllocReceiver(ctx, receiver)
 	require.ErrorContains(t, err, "已存在")
-	found, err := kit.QueryAllocReceivers(ctx, &param.QueryAllocReceiverParam{ReceiverNo: "V9"})
+	found, err := kit.QueryAllocReceivers(ctx, &param.QueryAllocReceiversParam{ReceiverNo: "V9"})
 	require.NoError(t, err)
 	require.Equal(t, []model.AllocReceiver{{
 		ReceiverNo: "V9", Channel: model.ChannelAli, ReceiverType: model.ReceiverAliUserID, ReceiverAccount: "2088", ReceiverName: "王小明", RelationType: model.RelationStaff,
@@ -301,13 +301,13 @@ func TestTransferGoesOutOnce(t *testing.T) {
 	_, err = client(t, gw, automatic).Transfer(ctx, p)
 	require.NoError(t, err)
 	require.Len(t, gw.Transfers(), 2, "the gateway does not look for the number, and another client does not know of it")
-	_, err = kit.QueryTransferOrder(ctx, &param.QueryTransferParam{BizTransferNo: "BT1"})
+	_, err = kit.QueryTransferOrder(ctx, &param.QueryTransferOrderParam{BizTransferNo: "BT1"})
 	require.ErrorContains(t, err, "found multiple records")
 	p.BizTransferNo = "BT2"
 	_, err = kit.Transfer(ctx, p)
 	require.NoError(t, err)
 	require.True(t, gw.MarkTransferred("BT2"))
-	order, err := kit.QueryTransferOrder(ctx, &param.QueryTransferParam{BizTransferNo: "BT2"})
+	order, err := kit.QueryTransferOrder(ctx, &param.QueryTransferOrderParam{BizTransferNo: "BT2"})
 	require.NoError(t, err)
 	require.Equal(t, model.TransferSuccess, order.Data.Status)
 	require.False(t, order.Data.SuccessTime.IsZero(), "the gateway prints this time as text")
@@ -325,10 +325,10 @@ func TestTransferGoesOutOnce(t *testing.T) {
 func TestQueriesAreAboutWhatWasAsked(t *testing.T) {
 	answer := sealed(t, `"code":0,"resTime":1715500234,"orderNo":"P2","bizOrderNo":"B2","amount":1,"status":"success"`)
 	kit, _ := mocked(t, daxpay.Config{Now: at(now)}, jsonAnswer(answer))
-	_, err := kit.QueryPayOrder(context.Background(), &param.QueryPayParam{BizOrderNo: "B1"})
+	_, err := kit.QueryPayOrder(context.Background(), &param.QueryPayOrderParam{BizOrderNo: "B1"})
 	require.ErrorIs(t, err, daxpay.ErrEcho)
 	require.NotErrorIs(t, err, daxpay.ErrOutcomeUnknown)
-	_, err = kit.QueryPayOrder(context.Background(), &param.QueryPayParam{BizOrderNo: "B2"})
+	_, err = kit.QueryPayOrder(context.Background(), &param.QueryPayOrderParam{BizOrderNo: "B2"})
 	require.NoError(t, err)
 }
 
@@ -349,7 +349,7 @@ func TestAnswersOfAnotherKind(t *testing.T) {
 		"of an amount that is not": {`"code":0,"resTime":1715500234,"orderNo":"P1","bizOrderNo":"B1","status":"success","amount":0`, false},
 	} {
 		kit, _ := mocked(t, daxpay.Config{Now: at(now)}, jsonAnswer(sealed(t, tt.members)))
-		res, err := kit.QueryPayOrder(context.Background(), &param.QueryPayParam{BizOrderNo: "B1"})
+		res, err := kit.QueryPayOrder(context.Background(), &param.QueryPayOrderParam{BizOrderNo: "B1"})
 		if tt.good {
 			require.NoError(t, err, name)
 			require.EqualValues(t, 100, res.Data.Amount)
@@ -432,7 +432,7 @@ func TestParamsOfTheBusiness(t *testing.T) {
 	require.NoError(t, err)
 	require.Contains(t, string(gw.Requests()[len(gw.Requests())-1].Body), `"extraParam":{"openId":"o"}`)
 
-	_, err = gw.Client().StartAllocation(ctx, &param.AllocationParam{BizAllocationNo: "A", OrderNo: "P", Receivers: []param.AllocReceiver{{ReceiverNo: "R1},{amount:9,receiverNo:R2"}}})
+	_, err = gw.Client().StartAlloc(ctx, &param.AllocStartParam{BizAllocNo: "A", OrderNo: "P", Receivers: []param.AllocReceiver{{ReceiverNo: "R1},{amount:9,receiverNo:R2"}}})
 	require.ErrorContains(t, err, "Receivers[0].ReceiverNo must not hold")
 	require.ErrorContains(t, err, "Receivers[0].Amount must be set")
 }

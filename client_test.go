@@ -32,7 +32,7 @@ func stocked(t *testing.T, options ...daxpaytest.Option) *daxpaytest.Gateway {
 	gw := daxpaytest.Start(t, options...)
 	gw.SetPayment(daxpaytest.Payment{OrderNo: "P1", BizOrderNo: "B1", ID: 1, Status: model.PaySyncSuccess})
 	gw.SetRefund(daxpaytest.Refund{RefundNo: "R1", BizRefundNo: "BR1", ID: 2, Status: model.RefundSyncProgress})
-	gw.SetAllocation(daxpaytest.Allocation{AllocationNo: "A1", BizAllocationNo: "BA1", Status: model.AllocEnd})
+	gw.SetAllocation(daxpaytest.Allocation{AllocNo: "A1", BizAllocNo: "BA1", Status: model.AllocEnd})
 	return gw
 }
 
@@ -80,28 +80,28 @@ func TestCallsOfEachVersion(t *testing.T) {
 		}, model.RefundSyncProgress, map[daxpay.GatewayVersion]string{
 			v206: "/unipay/syncRefund", v207: "/unipay/sync/refund", v208: "/unipay/sync/refund",
 		}},
-		{"SyncAllocation", func(kit *daxpay.Client) (any, error) {
-			res, err := kit.SyncAllocation(ctx, &param.AllocSyncParam{AllocationNo: "A1"})
+		{"SyncAlloc", func(kit *daxpay.Client) (any, error) {
+			res, err := kit.SyncAlloc(ctx, &param.AllocSyncParam{AllocNo: "A1"})
 			return status(res, err, func(m model.AllocSyncModel) any { return m.Code })
 		}, 0, map[daxpay.GatewayVersion]string{
 			v207: "/unipay/sync/allocation", v208: "/unipay/sync/allocation",
 		}},
-		{"FinishAllocation", func(kit *daxpay.Client) (any, error) {
-			res, err := kit.FinishAllocation(ctx, &param.AllocFinishParam{AllocationNo: "A1"})
-			return status(res, err, func(m model.AllocationModel) any {
-				return [3]any{m.AllocationNo, m.BizAllocationNo, m.Status}
+		{"FinishAlloc", func(kit *daxpay.Client) (any, error) {
+			res, err := kit.FinishAlloc(ctx, &param.AllocFinishParam{AllocNo: "A1"})
+			return status(res, err, func(m model.AllocModel) any {
+				return [3]any{m.AllocNo, m.BizAllocNo, m.Status}
 			})
 		}, [3]any{"A1", "BA1", model.AllocFinish}, map[daxpay.GatewayVersion]string{
 			v207: "/unipay/allocation/finish", v208: "/unipay/allocation/finish", // 2.0.6: see TestFinishOf206
 		}},
 		{"SyncPayLegacy", func(kit *daxpay.Client) (any, error) {
-			res, err := kit.SyncPayLegacy(ctx, &param.LegacyPaySyncParam{PaymentID: 1})
+			res, err := kit.SyncPayLegacy(ctx, &param.PaySyncLegacyParam{PaymentID: 1})
 			return unverified(t, res, err)
-		}, model.LegacySyncModel{GatewayStatus: "pay_success", Success: true}, map[daxpay.GatewayVersion]string{v205: "/unipay/syncPay"}},
+		}, model.SyncLegacyModel{GatewayStatus: "pay_success", Success: true}, map[daxpay.GatewayVersion]string{v205: "/unipay/syncPay"}},
 		{"SyncRefundLegacy", func(kit *daxpay.Client) (any, error) {
-			res, err := kit.SyncRefundLegacy(ctx, &param.LegacyRefundSyncParam{RefundNo: "BR1"})
+			res, err := kit.SyncRefundLegacy(ctx, &param.RefundSyncLegacyParam{RefundNo: "BR1"})
 			return unverified(t, res, err)
-		}, model.LegacySyncModel{GatewayStatus: "refund_progress", Success: true}, map[daxpay.GatewayVersion]string{v205: "/unipay/syncRefund"}},
+		}, model.SyncLegacyModel{GatewayStatus: "refund_progress", Success: true}, map[daxpay.GatewayVersion]string{v205: "/unipay/syncRefund"}},
 	} {
 		for _, version := range []daxpay.GatewayVersion{v205, v206, v207, v208} {
 			for _, signType := range []daxpay.SignType{daxpay.HMACSHA256, daxpay.MD5} {
@@ -109,7 +109,7 @@ func TestCallsOfEachVersion(t *testing.T) {
 					gw := stocked(t, daxpaytest.WithVersion(version), daxpaytest.WithSignType(signType))
 					got, err := tt.do(gw.Client())
 					path, supported := tt.paths[version]
-					if !supported && version == v206 && tt.name == "FinishAllocation" {
+					if !supported && version == v206 && tt.name == "FinishAlloc" {
 						require.NotErrorIs(t, err, daxpay.ErrUnsupported)
 						return
 					}
@@ -141,7 +141,7 @@ func status[T any](res *daxpay.Result[T], err error, of func(T) any) (any, error
 	return of(res.Data), nil
 }
 
-func unverified(t *testing.T, res *daxpay.Result[model.LegacySyncModel], err error) (any, error) {
+func unverified(t *testing.T, res *daxpay.Result[model.SyncLegacyModel], err error) (any, error) {
 	t.Helper()
 	if err != nil {
 		return nil, err
@@ -155,7 +155,7 @@ func unverified(t *testing.T, res *daxpay.Result[model.LegacySyncModel], err err
 func TestFinishOf206(t *testing.T) {
 	for registered, text := range map[bool]string{false: "未找到接口信息", true: "支付方法返回类型需要为"} {
 		gw := stocked(t, daxpaytest.WithVersion(daxpay.GatewayV206), daxpaytest.WithSettings(func(s *daxpaytest.Settings) { s.FinishRegistered = registered }))
-		_, err := gw.Client().FinishAllocation(context.Background(), &param.AllocFinishParam{AllocationNo: "A1"})
+		_, err := gw.Client().FinishAlloc(context.Background(), &param.AllocFinishParam{AllocNo: "A1"})
 		require.ErrorContains(t, err, text)
 		require.Equal(t, registered, errors.Is(err, daxpay.ErrOutcomeUnknown))
 		require.NotErrorIs(t, err, daxpay.ErrNoSuchOrder)
@@ -165,12 +165,12 @@ func TestFinishOf206(t *testing.T) {
 
 func TestLegacyNeedsThePin(t *testing.T) {
 	gw := stocked(t, daxpaytest.WithVersion(daxpay.GatewayV205))
-	_, err := client(t, gw, automatic).SyncPayLegacy(context.Background(), &param.LegacyPaySyncParam{PaymentID: 1})
+	_, err := client(t, gw, automatic).SyncPayLegacy(context.Background(), &param.PaySyncLegacyParam{PaymentID: 1})
 	require.ErrorIs(t, err, daxpay.ErrUnsupported)
 	require.Contains(t, err.Error(), "2.0.5")
 	require.Empty(t, gw.Requests())
 
-	_, err = gw.Client().SyncPayLegacy(context.Background(), &param.LegacyPaySyncParam{PaymentID: 7})
+	_, err = gw.Client().SyncPayLegacy(context.Background(), &param.PaySyncLegacyParam{PaymentID: 7})
 	var refusal *daxpay.GatewayError
 	require.ErrorAs(t, err, &refusal)
 	require.False(t, refusal.Signed)
@@ -185,7 +185,7 @@ func TestAuto(t *testing.T) {
 		return err
 	}
 	finish := func(kit *daxpay.Client) error {
-		_, err := kit.FinishAllocation(ctx, &param.AllocFinishParam{AllocationNo: "A1"})
+		_, err := kit.FinishAlloc(ctx, &param.AllocFinishParam{AllocNo: "A1"})
 		return err
 	}
 	t.Run("2.0.8", func(t *testing.T) {
@@ -323,7 +323,7 @@ func lastTrace(t *testing.T, err error) string {
 func TestTransportErrors(t *testing.T) {
 	ctx := context.Background()
 	finish := func(ctx context.Context, kit *daxpay.Client) error {
-		_, err := kit.FinishAllocation(ctx, &param.AllocFinishParam{AllocationNo: "A1"})
+		_, err := kit.FinishAlloc(ctx, &param.AllocFinishParam{AllocNo: "A1"})
 		return err
 	}
 	t.Run("nobody listens", func(t *testing.T) {

@@ -81,7 +81,7 @@ func TestCorrectClock(t *testing.T) {
 	var both clocks
 	gw := stocked(t, daxpaytest.WithClock(at(now)))
 	query := func(kit *daxpay.Client) error {
-		_, err := kit.QueryPayOrder(context.Background(), &param.QueryPayParam{OrderNo: "P1"})
+		_, err := kit.QueryPayOrder(context.Background(), &param.QueryPayOrderParam{OrderNo: "P1"})
 		return err
 	}
 	kit := client(t, gw, func(c *daxpay.Config) { c.Now, c.CorrectClock = both.client, true })
@@ -107,7 +107,7 @@ func TestNothingIsLearnedFromRefusals(t *testing.T) {
 	gw := stocked(t, daxpaytest.WithClock(at(now)))
 	kit := client(t, gw, func(c *daxpay.Config) { c.Now, c.CorrectClock = both.client, true })
 	for range 2 {
-		_, err := kit.QueryPayOrder(context.Background(), &param.QueryPayParam{OrderNo: "P1"})
+		_, err := kit.QueryPayOrder(context.Background(), &param.QueryPayOrderParam{OrderNo: "P1"})
 		var refusal *daxpay.GatewayError
 		require.ErrorAs(t, err, &refusal)
 		require.Equal(t, time.Hour, refusal.ClockDifference)
@@ -131,7 +131,7 @@ func TestCorrectClockForgetsWhatTheGatewayRefuses(t *testing.T) {
 	defer front.Close()
 	kit := client(t, gw, func(c *daxpay.Config) { c.ServiceURL, c.CorrectClock = front.URL, true })
 	query := func() error {
-		_, err := kit.QueryPayOrder(context.Background(), &param.QueryPayParam{OrderNo: "P1"})
+		_, err := kit.QueryPayOrder(context.Background(), &param.QueryPayOrderParam{OrderNo: "P1"})
 		return err
 	}
 	replay.Store(true)
@@ -165,7 +165,7 @@ func TestNothingIsLearnedFromWhatIsRefused(t *testing.T) {
 		defer front.Close()
 		kit := client(t, gw, func(c *daxpay.Config) { c.ServiceURL, c.CorrectClock = front.URL, true })
 		query := func() error {
-			_, err := kit.QueryPayOrder(context.Background(), &param.QueryPayParam{OrderNo: "P1"})
+			_, err := kit.QueryPayOrder(context.Background(), &param.QueryPayOrderParam{OrderNo: "P1"})
 			return err
 		}
 		swap.Store(true)
@@ -188,7 +188,7 @@ func TestCorrectClockWithoutDate(t *testing.T) {
 	defer front.Close()
 	kit := client(t, gw, func(c *daxpay.Config) { c.ServiceURL, c.Now, c.CorrectClock = front.URL, both.client, true })
 	query := func() error {
-		_, err := kit.QueryPayOrder(context.Background(), &param.QueryPayParam{OrderNo: "P1"})
+		_, err := kit.QueryPayOrder(context.Background(), &param.QueryPayOrderParam{OrderNo: "P1"})
 		return err
 	}
 	both.behind.Store(-30)
@@ -233,7 +233,7 @@ func TestAutoReportsTheClock(t *testing.T) {
 		res.Header.Set("Date", time.Unix(now+3600, 0).UTC().Format(http.TimeFormat))
 		return res, err
 	})
-	_, err := kit.FinishAllocation(context.Background(), &param.AllocFinishParam{AllocationNo: "A1"})
+	_, err := kit.FinishAlloc(context.Background(), &param.AllocFinishParam{AllocNo: "A1"})
 	var refusal *daxpay.GatewayError
 	require.ErrorAs(t, err, &refusal)
 	require.Equal(t, 10006, refusal.Code)

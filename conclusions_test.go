@@ -227,11 +227,11 @@ var asked = map[string]func(ctx context.Context, kit *daxpay.Client) error{
 		return err
 	},
 	"/unipay/allocation/start": func(ctx context.Context, kit *daxpay.Client) error {
-		_, err := kit.StartAllocation(ctx, &param.AllocationParam{BizAllocationNo: "B1", BizOrderNo: "B1"})
+		_, err := kit.StartAlloc(ctx, &param.AllocStartParam{BizAllocNo: "B1", BizOrderNo: "B1"})
 		return err
 	},
 	"/unipay/allocation/finish": func(ctx context.Context, kit *daxpay.Client) error {
-		_, err := kit.FinishAllocation(ctx, &param.AllocFinishParam{AllocationNo: "G1"})
+		_, err := kit.FinishAlloc(ctx, &param.AllocFinishParam{AllocNo: "G1"})
 		return err
 	},
 	"/unipay/allocation/receiver/add": func(ctx context.Context, kit *daxpay.Client) error {
@@ -253,7 +253,7 @@ var asked = map[string]func(ctx context.Context, kit *daxpay.Client) error{
 		return err
 	},
 	"/unipay/sync/allocation": func(ctx context.Context, kit *daxpay.Client) error {
-		_, err := kit.SyncAllocation(ctx, &param.AllocSyncParam{AllocationNo: "G1"})
+		_, err := kit.SyncAlloc(ctx, &param.AllocSyncParam{AllocNo: "G1"})
 		return err
 	},
 	"/unipay/sync/transfer": func(ctx context.Context, kit *daxpay.Client) error {
@@ -261,23 +261,23 @@ var asked = map[string]func(ctx context.Context, kit *daxpay.Client) error{
 		return err
 	},
 	"/unipay/query/payOrder": func(ctx context.Context, kit *daxpay.Client) error {
-		_, err := kit.QueryPayOrder(ctx, &param.QueryPayParam{BizOrderNo: "B1"})
+		_, err := kit.QueryPayOrder(ctx, &param.QueryPayOrderParam{BizOrderNo: "B1"})
 		return err
 	},
 	"/unipay/query/refundOrder": func(ctx context.Context, kit *daxpay.Client) error {
-		_, err := kit.QueryRefundOrder(ctx, &param.QueryRefundParam{BizRefundNo: "B1"})
+		_, err := kit.QueryRefundOrder(ctx, &param.QueryRefundOrderParam{BizRefundNo: "B1"})
 		return err
 	},
 	"/unipay/query/transferOrder": func(ctx context.Context, kit *daxpay.Client) error {
-		_, err := kit.QueryTransferOrder(ctx, &param.QueryTransferParam{BizTransferNo: "B1"})
+		_, err := kit.QueryTransferOrder(ctx, &param.QueryTransferOrderParam{BizTransferNo: "B1"})
 		return err
 	},
 	"/unipay/query/allocationOrder": func(ctx context.Context, kit *daxpay.Client) error {
-		_, err := kit.QueryAllocOrder(ctx, &param.QueryAllocOrderParam{AllocationNo: "G1"})
+		_, err := kit.QueryAllocOrder(ctx, &param.QueryAllocOrderParam{AllocNo: "G1"})
 		return err
 	},
 	"/unipay/query/allocationReceiver": func(ctx context.Context, kit *daxpay.Client) error {
-		_, err := kit.QueryAllocReceivers(ctx, &param.QueryAllocReceiverParam{ReceiverNo: "B1"})
+		_, err := kit.QueryAllocReceivers(ctx, &param.QueryAllocReceiversParam{ReceiverNo: "B1"})
 		return err
 	},
 	"/unipay/assist/getWxAuthUrl": func(ctx context.Context, kit *daxpay.Client) error {

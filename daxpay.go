@@ -6,7 +6,7 @@
 //		BizOrderNo: "A1", Title: "shoes", Channel: model.ChannelAli, Method: model.MethodQRCode, Amount: 29900,
 //	})
 //	// show res.Data.PayBody as a QR code
-//	order, err := kit.WaitPay(ctx, &param.QueryPayParam{BizOrderNo: "A1"}, daxpay.Wait{Amount: 29900})
+//	order, err := kit.WaitPay(ctx, &param.QueryPayOrderParam{BizOrderNo: "A1"}, daxpay.Wait{Amount: 29900})
 //	if err == nil && order.Standing() == model.Succeeded { … }
 //
 // Package param holds what is sent, model what comes back, and daxpaytest a gateway for tests. Money is in fen (分,

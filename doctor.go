@@ -203,7 +203,7 @@ func question(version gateway.Version, bizOrderNo string) *call {
 		p := &param.PaySyncParam{BizOrderNo: bizOrderNo}
 		return &call{path: p.Call().Path, effect: param.EffectReadOnly, request: reflect.ValueOf(p).Elem(), model: reflect.ValueOf(new(model.PaySyncModel)).Elem()}
 	}
-	p := &param.QueryPayParam{BizOrderNo: bizOrderNo}
+	p := &param.QueryPayOrderParam{BizOrderNo: bizOrderNo}
 	return &call{path: p.Call().Path, effect: param.EffectReadOnly, request: reflect.ValueOf(p).Elem(), model: reflect.ValueOf(new(model.PayOrderModel)).Elem()}
 }
 

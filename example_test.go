@@ -56,7 +56,7 @@ func ExampleClient_Pay() {
 
 	gw.MarkPaid("ORDER-1") // the customer pays
 	paid, err := kit.WaitPay(
-		ctx, &param.QueryPayParam{BizOrderNo: "ORDER-1"}, daxpay.Wait{Made: sent, Amount: order.Amount},
+		ctx, &param.QueryPayOrderParam{BizOrderNo: "ORDER-1"}, daxpay.Wait{Made: sent, Amount: order.Amount},
 	)
 	if err != nil {
 		fmt.Println(err)
@@ -81,7 +81,7 @@ func ExampleClient_Refund() {
 		return
 	}
 	back, err := kit.WaitRefund(
-		ctx, &param.QueryRefundParam{BizRefundNo: "REFUND-1"}, daxpay.Wait{Amount: refund.Amount},
+		ctx, &param.QueryRefundOrderParam{BizRefundNo: "REFUND-1"}, daxpay.Wait{Amount: refund.Amount},
 	)
 	if err != nil {
 		fmt.Println(err)
@@ -107,7 +107,7 @@ func ExampleClient_Transfer() {
 	})
 	fmt.Println("unknown:", errors.Is(err, daxpay.ErrOutcomeUnknown))
 
-	_, err = kit.WaitTransfer(ctx, &param.QueryTransferParam{BizTransferNo: "TRANSFER-1"}, daxpay.Wait{Amount: 500})
+	_, err = kit.WaitTransfer(ctx, &param.QueryTransferOrderParam{BizTransferNo: "TRANSFER-1"}, daxpay.Wait{Amount: 500})
 	var unresolved *daxpay.UnresolvedError
 	if errors.As(err, &unresolved) {
 		fmt.Println("a person looks at the channel:", unresolved.Reason)
@@ -200,19 +200,19 @@ func ExampleClient_SyncRefund() {
 	// Output: refund_progress
 }
 
-func ExampleClient_FinishAllocation() {
+func ExampleClient_FinishAlloc() {
 	gw := daxpaytest.New()
 	defer gw.Close()
-	gw.SetAllocation(daxpaytest.Allocation{AllocationNo: "DEVA24060117191963000003", Status: model.AllocEnd})
+	gw.SetAllocation(daxpaytest.Allocation{AllocNo: "DEVA24060117191963000003", Status: model.AllocEnd})
 
-	res, err := gw.Client().FinishAllocation(
-		context.Background(), &param.AllocFinishParam{AllocationNo: "DEVA24060117191963000003"},
+	res, err := gw.Client().FinishAlloc(
+		context.Background(), &param.AllocFinishParam{AllocNo: "DEVA24060117191963000003"},
 	)
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	fmt.Println(res.Data.AllocationNo, res.Data.Status)
+	fmt.Println(res.Data.AllocNo, res.Data.Status)
 	// Output: DEVA24060117191963000003 finish
 }
 

@@ -140,7 +140,7 @@ func FuzzTamper(f *testing.F) {
 		{"PaySyncParam", message.TraceID, "x"}, {"PayNotice", `会员 \"VIP\"`, `会员 VIP`}, {"PayNotice", `"status":"success"`, `"status":"suc\"cess"`},
 		{"PayParam", `{\"url\":\"`, `{url:`}, {"QueryAllocOrderParam", `张\n三`, `张n三`}, {"QueryAllocOrderParam", `wx_merchant`, `wx_mercha\nt`},
 		{"PayNotice", `A&B&device=ios"`, `A&B","device":"ios"`}, {"PayNotice", `"futureNull"`, `"refundNo"`}, {"PayNotice", `"futureNull":null`, `"x":[]`},
-		{"PayNotice", `"amount":9900`, `"amount":"9900"`}, {"QueryTransferParam", `"2024-05-12 15:50:30"`, `1715500230`},
+		{"PayNotice", `"amount":9900`, `"amount":"9900"`}, {"QueryTransferOrderParam", `"2024-05-12 15:50:30"`, `1715500230`},
 		{"PayNotice", `{"B":"x","a":[1,2.50,true,null]}`, `"{a:[1,2.5,true],B:x}"`}, {"PayNotice", `"code":0`, `"code":0,"c\u006fde":0`},
 	} {
 		i := slices.IndexFunc(kinds, func(k message.Kind) bool { return k.Name == edit.kind })
@@ -203,7 +203,7 @@ func FuzzServiceURL(f *testing.F) {
 			require.Contains(t, err.Error(), "Config.ServiceURL")
 			return
 		}
-		_, err = kit.QueryPayOrder(context.Background(), &param.QueryPayParam{OrderNo: "P1"})
+		_, err = kit.QueryPayOrder(context.Background(), &param.QueryPayOrderParam{OrderNo: "P1"})
 		require.Error(t, err)
 		if asked == nil {
 			require.ErrorContains(t, err, "no answer", "nothing was sent, which is an error of the transport")

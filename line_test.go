@@ -145,7 +145,7 @@ func TestCallsThatGoOutOnceHaveConnectionsOfTheirOwn(t *testing.T) {
 		kit, err := daxpay.New(daxpay.Config{ServiceURL: server.URL, SignSecret: secret, Gateway: daxpay.GatewayV208, HTTPClient: own})
 		require.NoError(t, err)
 		for range 2 {
-			_, _ = kit.QueryTransferOrder(context.Background(), &param.QueryTransferParam{BizTransferNo: "T1"})
+			_, _ = kit.QueryTransferOrder(context.Background(), &param.QueryTransferOrderParam{BizTransferNo: "T1"})
 			_, err = kit.Transfer(context.Background(), someTransfer)
 			require.NoError(t, err)
 			require.NoError(t, kit.ForgetTransfer(context.Background(), someTransfer.BizTransferNo))
@@ -265,12 +265,12 @@ func TestAutoAtAGatewayThatChecksNothing(t *testing.T) {
 	gw := stocked(t, daxpaytest.WithoutSignatureCheck())
 	kit := client(t, gw, automatic)
 	ctx := context.Background()
-	res, err := kit.QueryAllocOrder(ctx, &param.QueryAllocOrderParam{AllocationNo: "A1"})
+	res, err := kit.QueryAllocOrder(ctx, &param.QueryAllocOrderParam{AllocNo: "A1"})
 	require.NoError(t, err)
-	require.Equal(t, "A1", res.Data.AllocationNo)
-	_, err = kit.FinishAllocation(ctx, &param.AllocFinishParam{AllocationNo: "A1"})
+	require.Equal(t, "A1", res.Data.AllocNo)
+	_, err = kit.FinishAlloc(ctx, &param.AllocFinishParam{AllocNo: "A1"})
 	require.NoError(t, err)
-	_, err = kit.QueryAllocOrder(ctx, &param.QueryAllocOrderParam{AllocationNo: "none"})
+	_, err = kit.QueryAllocOrder(ctx, &param.QueryAllocOrderParam{AllocNo: "none"})
 	require.ErrorIs(t, err, daxpay.ErrNoSuchOrder)
 }
 

@@ -31,7 +31,7 @@ func settled(t *testing.T, options ...daxpaytest.Option) *daxpaytest.Gateway {
 	gw := daxpaytest.Start(t, options...)
 	gw.SetPayment(daxpaytest.Payment{OrderNo: "P1", BizOrderNo: "B1", Amount: 100, Status: model.PaySyncSuccess, Attach: "会员"})
 	gw.SetRefund(daxpaytest.Refund{RefundNo: "R1", BizRefundNo: "BR1", OrderNo: "P1", Amount: 40, Status: model.RefundSyncSuccess})
-	gw.SetAllocation(daxpaytest.Allocation{AllocationNo: "A1", BizAllocationNo: "BA1", Status: model.AllocEnd, Shares: []daxpaytest.Share{{ReceiverNo: "V1", Amount: 60}}})
+	gw.SetAllocation(daxpaytest.Allocation{AllocNo: "A1", BizAllocNo: "BA1", Status: model.AllocEnd, Shares: []daxpaytest.Share{{ReceiverNo: "V1", Amount: 60}}})
 	return gw
 }
 
@@ -471,11 +471,11 @@ func TestAnswersAreNoNotices(t *testing.T) {
 	ctx := context.Background()
 	gw := business(t, daxpay.GatewayV208)
 	kit := gw.Client()
-	pay, err := kit.QueryPayOrder(ctx, &param.QueryPayParam{BizOrderNo: "B2"})
+	pay, err := kit.QueryPayOrder(ctx, &param.QueryPayOrderParam{BizOrderNo: "B2"})
 	require.NoError(t, err)
-	start, err := kit.StartAllocation(ctx, &param.AllocationParam{BizAllocationNo: "BA2", OrderNo: "P4", Receivers: []param.AllocReceiver{{ReceiverNo: "V1", Amount: 1}}})
+	start, err := kit.StartAlloc(ctx, &param.AllocStartParam{BizAllocNo: "BA2", OrderNo: "P4", Receivers: []param.AllocReceiver{{ReceiverNo: "V1", Amount: 1}}})
 	require.NoError(t, err)
-	alloc, err := kit.FinishAllocation(ctx, &param.AllocFinishParam{AllocationNo: "A1"})
+	alloc, err := kit.FinishAlloc(ctx, &param.AllocFinishParam{AllocNo: "A1"})
 	require.NoError(t, err)
 	for _, raw := range [][]byte{pay.Raw, start.Raw, alloc.Raw} {
 		_, err = kit.ParseNotice(raw)
@@ -597,7 +597,7 @@ func TestExpectPaid(t *testing.T) {
 	paid := daxpay.Expect{BizOrderNo: "B1", Amount: 100, Paid: true}
 	require.NoError(t, paid.Check(&model.PayNotice{BizOrderNo: "B1", Amount: 100, Status: model.PaySuccess}))
 	require.NoError(t, paid.Check(&model.RefundNotice{BizRefundNo: "B1", Amount: 100, Status: model.RefundSuccess}))
-	require.NoError(t, paid.Check(&model.AllocNotice{BizAllocationNo: "B1", Amount: 100, Status: model.AllocFinish}))
+	require.NoError(t, paid.Check(&model.AllocNotice{BizAllocNo: "B1", Amount: 100, Status: model.AllocFinish}))
 	for _, status := range []model.PayStatus{model.PayClose, model.PayCancel, model.PayFail, model.PayProgress, "whatever"} {
 		n := &model.PayNotice{BizOrderNo: "B1", Amount: 100, Status: status}
 		require.ErrorIs(t, paid.Check(n), daxpay.ErrUnproved)

@@ -83,7 +83,7 @@ func TestObserver(t *testing.T) {
 	require.ErrorIs(t, err, daxpay.ErrParam)
 	front.Close()
 	kit.CloseIdleConnections() // else the first attempt may still be written to one
-	_, err = kit.FinishAllocation(ctx, &param.AllocFinishParam{AllocationNo: "A1"})
+	_, err = kit.FinishAlloc(ctx, &param.AllocFinishParam{AllocNo: "A1"})
 	require.Error(t, err)
 
 	url := front.URL + "/unipay/sync/pay"
@@ -177,14 +177,14 @@ func TestObserversThatForgetTheContext(t *testing.T) {
 		o := &contextless{ctx: ctx}
 		gw := stocked(t)
 		kit := client(t, gw, func(c *daxpay.Config) { c.Observer = o })
-		_, err := kit.QueryPayOrder(context.Background(), &param.QueryPayParam{OrderNo: "P1"})
+		_, err := kit.QueryPayOrder(context.Background(), &param.QueryPayOrderParam{OrderNo: "P1"})
 		require.NoError(t, err)
 
 		kit, _ = mocked(t, daxpay.Config{Observer: o, Timeout: 20 * time.Millisecond}, func(r *http.Request) (*http.Response, error) {
 			<-r.Context().Done()
 			return nil, r.Context().Err()
 		})
-		_, err = kit.QueryPayOrder(context.Background(), &param.QueryPayParam{OrderNo: "P1"})
+		_, err = kit.QueryPayOrder(context.Background(), &param.QueryPayOrderParam{OrderNo: "P1"})
 		require.ErrorIs(t, err, context.DeadlineExceeded, "Config.Timeout ends it all the same")
 	}
 }

@@ -24,10 +24,10 @@ func TestParams(t *testing.T) {
 		return func(kit *daxpay.Client) error { _, err := kit.SyncRefund(ctx, p); return err }
 	}
 	alloc := func(p *param.AllocSyncParam) func(*daxpay.Client) error {
-		return func(kit *daxpay.Client) error { _, err := kit.SyncAllocation(ctx, p); return err }
+		return func(kit *daxpay.Client) error { _, err := kit.SyncAlloc(ctx, p); return err }
 	}
 	finish := func(p *param.AllocFinishParam) func(*daxpay.Client) error {
-		return func(kit *daxpay.Client) error { _, err := kit.FinishAllocation(ctx, p); return err }
+		return func(kit *daxpay.Client) error { _, err := kit.FinishAlloc(ctx, p); return err }
 	}
 	common := func(c param.Common) func(*daxpay.Client) error {
 		return pay(&param.PaySyncParam{Common: c, OrderNo: "P1"})
@@ -40,15 +40,15 @@ func TestParams(t *testing.T) {
 	}{
 		"no number":                {pay(&param.PaySyncParam{}), faults("param.PaySyncParam", "OrderNo, BizOrderNo", "must not all be empty")},
 		"no refund number":         {refund(&param.RefundSyncParam{}), faults("param.RefundSyncParam", "RefundNo, BizRefundNo", "must not all be empty")},
-		"no allocation number":     {alloc(&param.AllocSyncParam{}), faults("param.AllocSyncParam", "AllocationNo", "must be set")},
-		"no number to finish":      {finish(&param.AllocFinishParam{}), faults("param.AllocFinishParam", "AllocationNo, BizAllocationNo", "must not all be empty")},
+		"no allocation number":     {alloc(&param.AllocSyncParam{}), faults("param.AllocSyncParam", "AllocNo", "must be set")},
+		"no number to finish":      {finish(&param.AllocFinishParam{}), faults("param.AllocFinishParam", "AllocNo, BizAllocNo", "must not all be empty")},
 		"longest order":            {pay(&param.PaySyncParam{OrderNo: n(32), BizOrderNo: n(100)}), nil},
 		"order too long":           {pay(&param.PaySyncParam{OrderNo: n(33)}), faults("param.PaySyncParam", "OrderNo", "must have at most 32 characters, not 33")},
 		"merchant order too long":  {pay(&param.PaySyncParam{BizOrderNo: n(101)}), faults("param.PaySyncParam", "BizOrderNo", "at most 100 characters, not 101")},
 		"longest refund":           {refund(&param.RefundSyncParam{RefundNo: n(100), BizRefundNo: n(100)}), nil},
 		"refund too long":          {refund(&param.RefundSyncParam{RefundNo: n(101)}), faults("param.RefundSyncParam", "RefundNo", "at most 100")},
-		"allocation too long":      {finish(&param.AllocFinishParam{AllocationNo: n(33)}), faults("param.AllocFinishParam", "AllocationNo", "at most 32")},
-		"sync allocation too long": {alloc(&param.AllocSyncParam{AllocationNo: "A1", BizAllocationNo: n(101)}), faults("param.AllocSyncParam", "BizAllocationNo", "at most 100")},
+		"allocation too long":      {finish(&param.AllocFinishParam{AllocNo: n(33)}), faults("param.AllocFinishParam", "AllocNo", "at most 32")},
+		"sync allocation too long": {alloc(&param.AllocSyncParam{AllocNo: "A1", BizAllocNo: n(101)}), faults("param.AllocSyncParam", "BizAllocNo", "at most 100")},
 		"characters, not bytes":    {pay(&param.PaySyncParam{OrderNo: strings.Repeat("单", 32)}), nil},
 		"an emoji is two":          {pay(&param.PaySyncParam{OrderNo: strings.Repeat("😀", 17)}), faults("param.PaySyncParam", "OrderNo", "at most 32 characters, not 34")},
 		"numbers with signs":       {pay(&param.PaySyncParam{BizOrderNo: "a-b_c.d/e:f#g h=i%,{}[]单"}), nil},
@@ -123,14 +123,14 @@ func TestLegacyParams(t *testing.T) {
 	answer := `{"code":0,"msg":"success","data":{"gatewayStatus":"x","repair":true,"repairOrderNo":"R","errorMsg":"\"e\""},"sign":""}`
 	var sent []byte
 	kit, _ := mocked(t, daxpay.Config{Gateway: daxpay.GatewayV205, Now: at(now)}, recordBody(&sent, answer))
-	_, err := kit.SyncPayLegacy(ctx, &param.LegacyPaySyncParam{})
+	_, err := kit.SyncPayLegacy(ctx, &param.PaySyncLegacyParam{})
 	require.ErrorContains(t, err, "PaymentID, BusinessNo must not all be empty")
-	_, err = kit.SyncPayLegacy(ctx, &param.LegacyPaySyncParam{PaymentID: -1})
+	_, err = kit.SyncPayLegacy(ctx, &param.PaySyncLegacyParam{PaymentID: -1})
 	require.ErrorContains(t, err, "PaymentID must be at least 1")
-	_, err = kit.SyncRefundLegacy(ctx, &param.LegacyRefundSyncParam{RefundNo: strings.Repeat("9", 101)})
+	_, err = kit.SyncRefundLegacy(ctx, &param.RefundSyncLegacyParam{RefundNo: strings.Repeat("9", 101)})
 	require.ErrorContains(t, err, "RefundNo must have at most 100")
 
-	res, err := kit.SyncPayLegacy(ctx, &param.LegacyPaySyncParam{PaymentID: 1789, BusinessNo: "B1"})
+	res, err := kit.SyncPayLegacy(ctx, &param.PaySyncLegacyParam{PaymentID: 1789, BusinessNo: "B1"})
 	require.NoError(t, err)
 	require.False(t, res.Verified)
 	require.True(t, res.Data.Repair)
@@ -142,7 +142,7 @@ func TestLegacyParams(t *testing.T) {
 	delete(members, "sign")
 	require.Equal(t, map[string]any{"paymentId": 1789.0, "businessNo": "B1", "reqTime": float64(now)}, members)
 
-	_, err = kit.SyncRefundLegacy(ctx, &param.LegacyRefundSyncParam{RefundID: 5})
+	_, err = kit.SyncRefundLegacy(ctx, &param.RefundSyncLegacyParam{RefundID: 5})
 	require.NoError(t, err)
 	require.Contains(t, string(sent), `"refundId":5`)
 }
@@ -253,10 +253,10 @@ func TestRefusedBeforeSending(t *testing.T) {
 		"refund too great":   {refund(func(p *param.RefundParam) { p.Amount = most + 1 }), "Amount must be at most 2147483647"},
 		"greatest refund":    {refund(func(p *param.RefundParam) { p.Amount = most }), ""},
 		"transfer too great": {do(&param.TransferParam{BizTransferNo: "T", Channel: model.ChannelAli, Amount: most + 1}), "Amount must be at most 2147483647"},
-		"share too great": {allocate(func(p *param.AllocationParam) {
+		"share too great": {allocate(func(p *param.AllocStartParam) {
 			p.Receivers = []param.AllocReceiver{{ReceiverNo: "V", Amount: most + 1}}
 		}), "Receivers[0].Amount must be at most 2147483647"},
-		"greatest share":      {allocate(func(p *param.AllocationParam) { p.Receivers = []param.AllocReceiver{{ReceiverNo: "V", Amount: most}} }), ""},
+		"greatest share":      {allocate(func(p *param.AllocStartParam) { p.Receivers = []param.AllocReceiver{{ReceiverNo: "V", Amount: most}} }), ""},
 		"no amount":           {pay(func(p *param.PayParam) { p.Amount = 0 }), "Amount must be set"},
 		"negative amount":     {pay(func(p *param.PayParam) { p.Amount = -1 }), "Amount must be at least 1"},
 		"blank title":         {pay(func(p *param.PayParam) { p.Title = " \t\n" }), "Title must not be blank"},

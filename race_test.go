@@ -22,7 +22,7 @@ func TestMixedCallsAtOnce(t *testing.T) {
 	kit := client(t, gw, func(c *daxpay.Config) { c.Gateway = daxpay.GatewayAuto })
 	defer kit.CloseIdleConnections()
 	// Transfer is not tried in several encodings, so the version must be known before.
-	_, err := kit.QueryPayOrder(context.Background(), &param.QueryPayParam{BizOrderNo: "none"})
+	_, err := kit.QueryPayOrder(context.Background(), &param.QueryPayOrderParam{BizOrderNo: "none"})
 	require.Error(t, err)
 	var wg sync.WaitGroup
 	for worker := range 64 {
@@ -47,7 +47,7 @@ func mixedCalls(t *testing.T, gw *daxpaytest.Gateway, kit *daxpay.Client, id str
 	}
 	assert.Equal(t, id, paid.Data.BizOrderNo)
 	assert.True(t, gw.MarkPaid(id))
-	order, err := kit.QueryPayOrder(ctx, &param.QueryPayParam{OrderNo: paid.Data.OrderNo})
+	order, err := kit.QueryPayOrder(ctx, &param.QueryPayOrderParam{OrderNo: paid.Data.OrderNo})
 	if assert.NoError(t, err) {
 		assert.Equal(t, [4]any{id, "title " + id, amount, model.PaySuccess}, [4]any{order.Data.BizOrderNo, order.Data.Title, order.Data.Amount, order.Data.Status})
 	}
@@ -68,7 +68,7 @@ func mixedCalls(t *testing.T, gw *daxpaytest.Gateway, kit *daxpay.Client, id str
 
 	refund, err := kit.Refund(ctx, &param.RefundParam{BizRefundNo: "R" + id, BizOrderNo: id, Amount: amount, Reason: "reason " + id})
 	if assert.NoError(t, err) {
-		back, err := kit.QueryRefundOrder(ctx, &param.QueryRefundParam{RefundNo: refund.Data.RefundNo})
+		back, err := kit.QueryRefundOrder(ctx, &param.QueryRefundOrderParam{RefundNo: refund.Data.RefundNo})
 		assert.NoError(t, err)
 		assert.Equal(t, "reason "+id, back.Data.Reason)
 	}
@@ -76,7 +76,7 @@ func mixedCalls(t *testing.T, gw *daxpaytest.Gateway, kit *daxpay.Client, id str
 	payee := "payee " + id
 	sent, err := kit.Transfer(ctx, &param.TransferParam{BizTransferNo: "T" + id, Channel: model.ChannelAli, Amount: amount, PayeeType: model.PayeeAliUserID, PayeeAccount: "2088", PayeeName: payee})
 	if assert.NoError(t, err) {
-		transfer, err := kit.QueryTransferOrder(ctx, &param.QueryTransferParam{TransferNo: sent.Data.TransferNo})
+		transfer, err := kit.QueryTransferOrder(ctx, &param.QueryTransferOrderParam{TransferNo: sent.Data.TransferNo})
 		assert.NoError(t, err)
 		assert.Equal(t, [2]any{payee, amount}, [2]any{transfer.Data.PayeeName, transfer.Data.Amount})
 	}

@@ -107,7 +107,7 @@ func (c *Client) RecoverPay(ctx context.Context, p *param.PayParam, w Wait) (*mo
 	}
 	call := p.Call()
 	w.Amount = p.Amount
-	l := c.payLookup(&param.QueryPayParam{Common: from(p.Common), BizOrderNo: p.BizOrderNo})
+	l := c.payLookup(&param.QueryPayOrderParam{Common: from(p.Common), BizOrderNo: p.BizOrderNo})
 	l.begun = true
 	m, err := proved(followOrder(ctx, c, w, l))
 	return m, stillUnknown(call.Path, call.Recover, err)
@@ -125,7 +125,7 @@ func (c *Client) RecoverRefund(ctx context.Context, p *param.RefundParam, w Wait
 	}
 	call := p.Call()
 	w.Amount = p.Amount
-	l := c.refundLookup(&param.QueryRefundParam{Common: from(p.Common), BizRefundNo: p.BizRefundNo})
+	l := c.refundLookup(&param.QueryRefundOrderParam{Common: from(p.Common), BizRefundNo: p.BizRefundNo})
 	l.begun = true
 	number := l.check
 	l.check = func(m *model.RefundOrderModel) string {

@@ -184,7 +184,7 @@ func TestRetryKeepsTheUnknown(t *testing.T) {
 			require.Equal(t, tt.unknown, errors.Is(err, daxpay.ErrOutcomeUnknown), "%v: %v", tt.script, err)
 			require.LessOrEqual(t, strings.Count(err.Error(), "may have taken effect"), 1)
 
-			_, err = kit.QueryPayOrder(ctx, &param.QueryPayParam{OrderNo: "P1"})
+			_, err = kit.QueryPayOrder(ctx, &param.QueryPayOrderParam{OrderNo: "P1"})
 			require.NotErrorIs(t, err, daxpay.ErrOutcomeUnknown)
 		})
 	}
@@ -335,7 +335,7 @@ func TestRetryAndGatewayAuto(t *testing.T) {
 			}
 			return nil, nil
 		})
-		_, err := kit.SyncAllocation(context.Background(), &param.AllocSyncParam{AllocationNo: "A1"})
+		_, err := kit.SyncAlloc(context.Background(), &param.AllocSyncParam{AllocNo: "A1"})
 		require.Equal(t, len(script), sent)
 		require.ErrorIs(t, err, daxpay.ErrOutcomeUnknown)
 		require.ErrorContains(t, err, "3 attempts; #1: no answer")

@@ -63,7 +63,7 @@ var seedCalls = map[string]func(ctx context.Context, kit *daxpay.Client) (any, e
 		return res.Data.Status, nil
 	},
 	"003_ebc68fd68b75bea1.txt": func(ctx context.Context, kit *daxpay.Client) (any, error) {
-		res, err := kit.FinishAllocation(ctx, &param.AllocFinishParam{AllocationNo: "DEVA24060117191963000003"})
+		res, err := kit.FinishAlloc(ctx, &param.AllocFinishParam{AllocNo: "DEVA24060117191963000003"})
 		if err != nil {
 			return nil, err
 		}

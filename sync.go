@@ -24,10 +24,10 @@ func (c *Client) SyncRefund(ctx context.Context, p *param.RefundSyncParam) (*Res
 	return Execute(ctx, c, p)
 }
 
-// SyncAllocation has the gateway compare an allocation with its channel: allocation sync, 分账同步. Success proves that it
+// SyncAlloc has the gateway compare an allocation with its channel: allocation sync, 分账同步. Success proves that it
 // did, not what it found: query the allocation. Each sync of one that has ended sends another notice. Needs gateway
 // 2.0.7 or later.
-func (c *Client) SyncAllocation(ctx context.Context, p *param.AllocSyncParam) (*Result[model.AllocSyncModel], error) {
+func (c *Client) SyncAlloc(ctx context.Context, p *param.AllocSyncParam) (*Result[model.AllocSyncModel], error) {
 	return Execute(ctx, c, p)
 }
 
@@ -37,13 +37,13 @@ func (c *Client) SyncAllocation(ctx context.Context, p *param.AllocSyncParam) (*
 // Those gateways do not sign their answers, so nothing of the result was verified (Result.Verified is false): anyone
 // is between here and the gateway could have written it. Use it over a connection that you trust. For the same reason a
 // refusal (20041: no such trade) is taken for an answer, and is not ErrOutcomeUnknown.
-func (c *Client) SyncPayLegacy(ctx context.Context, p *param.LegacyPaySyncParam) (*Result[model.LegacySyncModel], error) {
+func (c *Client) SyncPayLegacy(ctx context.Context, p *param.PaySyncLegacyParam) (*Result[model.SyncLegacyModel], error) {
 	return Execute(ctx, c, p)
 }
 
 // SyncRefundLegacy is the refund sync of gateways up to 2.0.5. What is said at SyncPayLegacy holds here too: nothing of
 // the result was verified.
-func (c *Client) SyncRefundLegacy(ctx context.Context, p *param.LegacyRefundSyncParam) (*Result[model.LegacySyncModel], error) {
+func (c *Client) SyncRefundLegacy(ctx context.Context, p *param.RefundSyncLegacyParam) (*Result[model.SyncLegacyModel], error) {
 	return Execute(ctx, c, p)
 }
 

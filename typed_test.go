@@ -23,17 +23,17 @@ var beijing = time.FixedZone("Asia/Shanghai", 8*60*60)
 var (
 	typedParams = map[string]any{
 		"PaySyncParam": param.PaySyncParam{}, "RefundSyncParam": param.RefundSyncParam{}, "AllocSyncParam": param.AllocSyncParam{},
-		"TransferSyncParam": param.TransferSyncParam{}, "AllocFinishParam": param.AllocFinishParam{}, "AllocationParam": param.AllocationParam{},
+		"TransferSyncParam": param.TransferSyncParam{}, "AllocFinishParam": param.AllocFinishParam{}, "AllocationParam": param.AllocStartParam{},
 		"AllocReceiverAddParam": param.AllocReceiverAddParam{}, "AllocReceiverRemoveParam": param.AllocReceiverRemoveParam{},
 		"PayParam": param.PayParam{}, "PayCloseParam": param.PayCloseParam{}, "PayCancelParam": param.PayCancelParam{},
 		"RefundParam": param.RefundParam{}, "TransferParam": param.TransferParam{},
-		"QueryPayParam": param.QueryPayParam{}, "QueryRefundParam": param.QueryRefundParam{}, "QueryTransferParam": param.QueryTransferParam{},
-		"QueryAllocOrderParam": param.QueryAllocOrderParam{}, "QueryAllocReceiverParam": param.QueryAllocReceiverParam{},
+		"QueryPayParam": param.QueryPayOrderParam{}, "QueryRefundParam": param.QueryRefundOrderParam{}, "QueryTransferParam": param.QueryTransferOrderParam{},
+		"QueryAllocOrderParam": param.QueryAllocOrderParam{}, "QueryAllocReceiverParam": param.QueryAllocReceiversParam{},
 		"WxAuthUrlParam": param.WxAuthURLParam{}, "WxAccessTokenParam": param.WxAccessTokenParam{},
 	}
 	typedModels = map[string]any{
 		"PaySyncResult": model.PaySyncModel{}, "RefundSyncResult": model.RefundSyncModel{}, "AllocSyncResult": model.AllocSyncModel{},
-		"TransferSyncResult": model.TransferSyncModel{}, "AllocationResult": model.AllocationModel{}, "AllocReceiversResult": model.AllocReceiversModel{},
+		"TransferSyncResult": model.TransferSyncModel{}, "AllocationResult": model.AllocModel{}, "AllocReceiversResult": model.AllocReceiversModel{},
 		"AllocReceiverAddResult": model.AllocReceiverAddModel{}, "AllocReceiverRemoveResult": model.AllocReceiverRemoveModel{},
 		"PayResult": model.PayModel{}, "PayCloseResult": model.PayCloseModel{}, "PayCancelResult": model.PayCancelModel{},
 		"RefundResult": model.RefundModel{}, "TransferResult": model.TransferModel{},
@@ -224,5 +224,5 @@ func callClose(kit *daxpay.Client) (any, error) {
 }
 
 func callAllocation(kit *daxpay.Client) (any, error) {
-	return result(kit.StartAllocation(context.Background(), &param.AllocationParam{BizAllocationNo: "BA1", OrderNo: "P1"}))
+	return result(kit.StartAlloc(context.Background(), &param.AllocStartParam{BizAllocNo: "BA1", OrderNo: "P1"}))
 }

@@ -60,8 +60,8 @@ func refund(edit func(p *param.RefundParam)) func(kit *daxpay.Client) error {
 	return do(p)
 }
 
-func allocate(edit func(p *param.AllocationParam)) func(kit *daxpay.Client) error {
-	p := &param.AllocationParam{BizAllocationNo: "A1", OrderNo: "P1"}
+func allocate(edit func(p *param.AllocStartParam)) func(kit *daxpay.Client) error {
+	p := &param.AllocStartParam{BizAllocNo: "A1", OrderNo: "P1"}
 	edit(p)
 	return do(p)
 }
@@ -82,25 +82,25 @@ func TestMembersOfVersions(t *testing.T) {
 		{"pay without a notice", pay(func(p *param.PayParam) { p.NotNotify = true }), []daxpay.GatewayVersion{v208, automatic}, "", "NotNotify does not exist in gateway 2.0.8, only in 2.0.6, 2.0.7"},
 		{"refund without a notice", refund(func(p *param.RefundParam) { p.NotNotify = true }), []daxpay.GatewayVersion{v206, v207}, `{` + refunds + `,"notNotify":false,"orderNo":"P1"}`, ""},
 		{"refund without a notice", refund(func(p *param.RefundParam) { p.NotNotify = true }), []daxpay.GatewayVersion{v208, automatic}, "", "NotNotify does not exist in gateway 2.0.8"},
-		{"allocation without a notice", allocate(func(p *param.AllocationParam) { p.NotNotify = true }), []daxpay.GatewayVersion{v207}, `{"bizAllocationNo":"A1","notNotify":false,"orderNo":"P1"}`, ""},
-		{"allocation without a notice", allocate(func(p *param.AllocationParam) { p.NotNotify = true }), []daxpay.GatewayVersion{v206}, "", "NotNotify does not exist in gateway 2.0.6, only in 2.0.7"},
-		{"allocation without a notice", allocate(func(p *param.AllocationParam) { p.NotNotify = true }), []daxpay.GatewayVersion{v208}, "", "NotNotify does not exist in gateway 2.0.8, only in 2.0.7"},
+		{"allocation without a notice", allocate(func(p *param.AllocStartParam) { p.NotNotify = true }), []daxpay.GatewayVersion{v207}, `{"bizAllocationNo":"A1","notNotify":false,"orderNo":"P1"}`, ""},
+		{"allocation without a notice", allocate(func(p *param.AllocStartParam) { p.NotNotify = true }), []daxpay.GatewayVersion{v206}, "", "NotNotify does not exist in gateway 2.0.6, only in 2.0.7"},
+		{"allocation without a notice", allocate(func(p *param.AllocStartParam) { p.NotNotify = true }), []daxpay.GatewayVersion{v208}, "", "NotNotify does not exist in gateway 2.0.8, only in 2.0.7"},
 
-		{"allocation", allocate(func(p *param.AllocationParam) { p.Description, p.BizOrderNo = "d", "B1" }), []daxpay.GatewayVersion{v206, v207}, `{"bizAllocationNo":"A1","bizOrderNo":"B1","description":"d","orderNo":"P1"}`, ""},
-		{"allocation", allocate(func(*param.AllocationParam) {}), []daxpay.GatewayVersion{v208}, `{"bizAllocNo":"A1","orderNo":"P1"}`, ""},
-		{"allocation to a group by ID", allocate(func(p *param.AllocationParam) { p.GroupID = 7 }), []daxpay.GatewayVersion{v206}, `{"allocationGroupId":7,"bizAllocationNo":"A1","orderNo":"P1"}`, ""},
-		{"allocation to a group by ID", allocate(func(p *param.AllocationParam) { p.GroupID = 7 }), []daxpay.GatewayVersion{v207, v208, automatic}, "", "GroupID does not exist in gateway"},
-		{"allocation to a group", allocate(func(p *param.AllocationParam) { p.GroupNo = "G" }), []daxpay.GatewayVersion{v206}, "", "GroupNo does not exist in gateway 2.0.6, only in 2.0.7, 2.0.8"},
-		{"allocation to receivers", allocate(func(p *param.AllocationParam) { p.Receivers = []param.AllocReceiver{{ReceiverNo: "V", Amount: 1}} }), []daxpay.GatewayVersion{v206}, "", "Receivers does not exist in gateway 2.0.6"},
-		{"allocation with a notice", allocate(func(p *param.AllocationParam) { p.NotifyURL = "https://shop/n" }), []daxpay.GatewayVersion{v206}, "", "NotifyURL does not exist in gateway 2.0.6"},
-		{"allocation with attach", allocate(func(p *param.AllocationParam) { p.Attach = "x" }), []daxpay.GatewayVersion{v206}, "", "Attach does not exist in gateway 2.0.6"},
+		{"allocation", allocate(func(p *param.AllocStartParam) { p.Description, p.BizOrderNo = "d", "B1" }), []daxpay.GatewayVersion{v206, v207}, `{"bizAllocationNo":"A1","bizOrderNo":"B1","description":"d","orderNo":"P1"}`, ""},
+		{"allocation", allocate(func(*param.AllocStartParam) {}), []daxpay.GatewayVersion{v208}, `{"bizAllocNo":"A1","orderNo":"P1"}`, ""},
+		{"allocation to a group by ID", allocate(func(p *param.AllocStartParam) { p.GroupID = 7 }), []daxpay.GatewayVersion{v206}, `{"allocationGroupId":7,"bizAllocationNo":"A1","orderNo":"P1"}`, ""},
+		{"allocation to a group by ID", allocate(func(p *param.AllocStartParam) { p.GroupID = 7 }), []daxpay.GatewayVersion{v207, v208, automatic}, "", "GroupID does not exist in gateway"},
+		{"allocation to a group", allocate(func(p *param.AllocStartParam) { p.GroupNo = "G" }), []daxpay.GatewayVersion{v206}, "", "GroupNo does not exist in gateway 2.0.6, only in 2.0.7, 2.0.8"},
+		{"allocation to receivers", allocate(func(p *param.AllocStartParam) { p.Receivers = []param.AllocReceiver{{ReceiverNo: "V", Amount: 1}} }), []daxpay.GatewayVersion{v206}, "", "Receivers does not exist in gateway 2.0.6"},
+		{"allocation with a notice", allocate(func(p *param.AllocStartParam) { p.NotifyURL = "https://shop/n" }), []daxpay.GatewayVersion{v206}, "", "NotifyURL does not exist in gateway 2.0.6"},
+		{"allocation with attach", allocate(func(p *param.AllocStartParam) { p.Attach = "x" }), []daxpay.GatewayVersion{v206}, "", "Attach does not exist in gateway 2.0.6"},
 
 		{"finish by ID", do(&param.AllocFinishParam{OrderID: 5}), []daxpay.GatewayVersion{v206}, `{"orderId":5}`, ""},
-		{"finish by number", do(&param.AllocFinishParam{AllocationNo: "A"}), []daxpay.GatewayVersion{v206, v207}, `{"allocationNo":"A"}`, ""},
-		{"finish by the merchant's number", do(&param.AllocFinishParam{BizAllocationNo: "A"}), []daxpay.GatewayVersion{v206}, "", "BizAllocationNo does not exist in gateway 2.0.6, only in 2.0.7, 2.0.8"},
-		{"finish by the merchant's number", do(&param.AllocFinishParam{BizAllocationNo: "A"}), []daxpay.GatewayVersion{v208}, `{"bizAllocNo":"A"}`, ""},
+		{"finish by number", do(&param.AllocFinishParam{AllocNo: "A"}), []daxpay.GatewayVersion{v206, v207}, `{"allocationNo":"A"}`, ""},
+		{"finish by the merchant's number", do(&param.AllocFinishParam{BizAllocNo: "A"}), []daxpay.GatewayVersion{v206}, "", "BizAllocNo does not exist in gateway 2.0.6, only in 2.0.7, 2.0.8"},
+		{"finish by the merchant's number", do(&param.AllocFinishParam{BizAllocNo: "A"}), []daxpay.GatewayVersion{v208}, `{"bizAllocNo":"A"}`, ""},
 		{"finish by ID", do(&param.AllocFinishParam{OrderID: 5}), []daxpay.GatewayVersion{v207, v208, automatic}, "", "OrderID does not exist in gateway"},
-		{"finish of nothing", do(&param.AllocFinishParam{}), []daxpay.GatewayVersion{v206}, "", "AllocationNo, OrderID must not all be empty"},
+		{"finish of nothing", do(&param.AllocFinishParam{}), []daxpay.GatewayVersion{v206}, "", "AllocNo, OrderID must not all be empty"},
 
 		{"close", do(&param.PayCloseParam{BizOrderNo: "B"}), []daxpay.GatewayVersion{v206, v207}, `{"bizTradeNo":"B"}`, ""},
 
@@ -128,15 +128,15 @@ func TestMembersOfVersions(t *testing.T) {
 		}), []daxpay.GatewayVersion{v208}, "", "ExtraParam must have at most 2048 characters, not 2049"},
 		{"refund extra of 256", refund(func(p *param.RefundParam) { p.ExtraParam = `{"a":"` + strings.Repeat("x", 248) + `"}` }), []daxpay.GatewayVersion{v207}, "", "ExtraParam must have at most 255 characters, not 256"},
 		{"a URL that is not stored", do(&param.WxAuthURLParam{URL: "https://x/" + strings.Repeat("x", 300)}), []daxpay.GatewayVersion{v207}, `{"url":"https://x/` + strings.Repeat("x", 300) + `"}`, ""},
-		{"a receiver of 21", allocate(func(p *param.AllocationParam) {
+		{"a receiver of 21", allocate(func(p *param.AllocStartParam) {
 			p.Receivers = []param.AllocReceiver{{ReceiverNo: strings.Repeat("V", 21), Amount: 1}}
 		}), []daxpay.GatewayVersion{v208, automatic}, "", "Receivers[0].ReceiverNo must have at most 20 characters, not 21"},
-		{"a receiver of 21", allocate(func(p *param.AllocationParam) {
+		{"a receiver of 21", allocate(func(p *param.AllocStartParam) {
 			p.Receivers = []param.AllocReceiver{{ReceiverNo: strings.Repeat("V", 21), Amount: 1}}
 		}), []daxpay.GatewayVersion{v207}, `{"bizAllocationNo":"A1","orderNo":"P1","receivers":[{"amount":1,"receiverNo":"` + strings.Repeat("V", 21) + `"}]}`, ""},
 
-		{"query of an allocation", do(&param.QueryAllocOrderParam{BizAllocationNo: "A"}), []daxpay.GatewayVersion{v207, v208, automatic}, "", "AllocationNo must be set"},
-		{"sync of an allocation", do(&param.AllocSyncParam{BizAllocationNo: "A"}), []daxpay.GatewayVersion{v207, v208, automatic}, "", "AllocationNo must be set"},
+		{"query of an allocation", do(&param.QueryAllocOrderParam{BizAllocNo: "A"}), []daxpay.GatewayVersion{v207, v208, automatic}, "", "AllocNo must be set"},
+		{"sync of an allocation", do(&param.AllocSyncParam{BizAllocNo: "A"}), []daxpay.GatewayVersion{v207, v208, automatic}, "", "AllocNo must be set"},
 		{"nonce", do(&param.PaySyncParam{Common: param.Common{NonceStr: "n"}, OrderNo: "P"}), []daxpay.GatewayVersion{v206, v207}, `{"orderNo":"P"}`, ""},
 	} {
 		for _, version := range tt.versions {
@@ -159,12 +159,12 @@ func TestMembersOfVersions(t *testing.T) {
 func TestCallsThatVersionsLack(t *testing.T) {
 	for version, calls := range map[daxpay.GatewayVersion][]func(kit *daxpay.Client) error{
 		daxpay.GatewayV206: {
-			do(&param.AllocSyncParam{BizAllocationNo: "A"}), do(&param.QueryAllocOrderParam{BizAllocationNo: "A"}), do(&param.QueryAllocReceiverParam{}),
+			do(&param.AllocSyncParam{BizAllocNo: "A"}), do(&param.QueryAllocOrderParam{BizAllocNo: "A"}), do(&param.QueryAllocReceiversParam{}),
 			do(&param.AllocReceiverAddParam{}), do(&param.AllocReceiverRemoveParam{}), do(&param.PayCancelParam{}), do(&param.TransferParam{}),
-			do(&param.QueryTransferParam{}), do(&param.TransferSyncParam{}), do(&param.LegacyPaySyncParam{}),
+			do(&param.QueryTransferOrderParam{}), do(&param.TransferSyncParam{}), do(&param.PaySyncLegacyParam{}),
 		},
-		daxpay.GatewayV207: {do(&param.PayCancelParam{}), do(&param.TransferParam{}), do(&param.QueryTransferParam{}), do(&param.TransferSyncParam{})},
-		daxpay.GatewayV208: {do(&param.LegacyPaySyncParam{}), do(&param.LegacyRefundSyncParam{})},
+		daxpay.GatewayV207: {do(&param.PayCancelParam{}), do(&param.TransferParam{}), do(&param.QueryTransferOrderParam{}), do(&param.TransferSyncParam{})},
+		daxpay.GatewayV208: {do(&param.PaySyncLegacyParam{}), do(&param.RefundSyncLegacyParam{})},
 	} {
 		for _, call := range calls {
 			sent, err := sentBy(t, version, call)
@@ -210,11 +210,11 @@ func TestAutoFindsTheForm(t *testing.T) {
 var recordedCalls = map[string]any{
 	"/unipay/pay": param.PayParam{}, "/unipay/close": param.PayCloseParam{}, "/unipay/refund": param.RefundParam{},
 	"/unipay/sync/pay": param.PaySyncParam{}, "/unipay/sync/refund": param.RefundSyncParam{}, "/unipay/sync/allocation": param.AllocSyncParam{},
-	"/unipay/query/payOrder": param.QueryPayParam{}, "/unipay/query/refundOrder": param.QueryRefundParam{},
-	"/unipay/query/allocationOrder": param.QueryAllocOrderParam{}, "/unipay/query/allocationReceiver": param.QueryAllocReceiverParam{},
-	"/unipay/allocation/start": param.AllocationParam{}, "/unipay/allocation/finish": param.AllocFinishParam{},
+	"/unipay/query/payOrder": param.QueryPayOrderParam{}, "/unipay/query/refundOrder": param.QueryRefundOrderParam{},
+	"/unipay/query/allocationOrder": param.QueryAllocOrderParam{}, "/unipay/query/allocationReceiver": param.QueryAllocReceiversParam{},
+	"/unipay/allocation/start": param.AllocStartParam{}, "/unipay/allocation/finish": param.AllocFinishParam{},
 	"/unipay/allocation/receiver/add": param.AllocReceiverAddParam{}, "/unipay/allocation/receiver/remove": param.AllocReceiverRemoveParam{},
-	"/unipay/cancel": param.PayCancelParam{}, "/unipay/transfer": param.TransferParam{}, "/unipay/query/transferOrder": param.QueryTransferParam{},
+	"/unipay/cancel": param.PayCancelParam{}, "/unipay/transfer": param.TransferParam{}, "/unipay/query/transferOrder": param.QueryTransferOrderParam{},
 	"/unipay/assist/getWxAuthUrl": param.WxAuthURLParam{}, "/unipay/assist/getWxAccessToken": param.WxAccessTokenParam{},
 }
 

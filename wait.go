@@ -61,7 +61,7 @@ const (
 // too.
 //
 // A sync closes a payment that has expired, or that its channel does not know. To look without that, use QueryPayOrder.
-func (c *Client) WaitPay(ctx context.Context, p *param.QueryPayParam, w Wait) (*model.PayOrderModel, error) {
+func (c *Client) WaitPay(ctx context.Context, p *param.QueryPayOrderParam, w Wait) (*model.PayOrderModel, error) {
 	if p == nil {
 		return nil, nilParam(p)
 	}
@@ -80,7 +80,7 @@ func (c *Client) WaitPay(ctx context.Context, p *param.QueryPayParam, w Wait) (*
 //
 // There is no sync in the first minute after Wait.Made, because it could close a refund that is still on its way to the
 // channel. The rest is as for WaitPay.
-func (c *Client) WaitRefund(ctx context.Context, p *param.QueryRefundParam, w Wait) (*model.RefundOrderModel, error) {
+func (c *Client) WaitRefund(ctx context.Context, p *param.QueryRefundOrderParam, w Wait) (*model.RefundOrderModel, error) {
 	if p == nil {
 		return nil, nilParam(p)
 	}
@@ -97,7 +97,7 @@ func (c *Client) WaitRefund(ctx context.Context, p *param.QueryRefundParam, w Wa
 // seconds after Wait.Made, ReasonSeveral for a number that was sent twice. Set Wait.Amount to what was to be paid out.
 // The rest is as for WaitPay.
 func (c *Client) WaitTransfer(
-	ctx context.Context, p *param.QueryTransferParam, w Wait,
+	ctx context.Context, p *param.QueryTransferOrderParam, w Wait,
 ) (*model.TransferOrderModel, error) {
 	const path = "/unipay/transfer"
 	advice := (*param.TransferParam)(nil).Call().Recover
@@ -108,25 +108,25 @@ func (c *Client) WaitTransfer(
 	return m, unknownOutcome(path, advice, err)
 }
 
-// WaitAllocation follows an allocation (分账) until the channel has dealt with every share, and returns it: look at its
-// Standing. It needs AllocationNo, the gateway's number, which StartAllocation returned: no gateway finds one by
-// BizAllocationNo.
+// WaitAlloc follows an allocation (分账) until the channel has dealt with every share, and returns it: look at its
+// Standing. It needs AllocNo, the gateway's number, which StartAlloc returned: no gateway finds one by
+// BizAllocNo.
 //
-//   - model.Succeeded: every share has ended, some perhaps without success: read Details. FinishAllocation is up to
+//   - model.Succeeded: every share has ended, some perhaps without success: read Details. FinishAlloc is up to
 //     you.
 //   - model.Ended: the gateway ignored it.
-//   - model.Unproved: its Status is model.AllocFailed. Start it again with the same BizAllocationNo.
+//   - model.Unproved: its Status is model.AllocFailed. Start it again with the same BizAllocNo.
 //
 // The rest is as for WaitPay. Each sync of an allocation that has ended sends another notice.
-func (c *Client) WaitAllocation(
+func (c *Client) WaitAlloc(
 	ctx context.Context, p *param.QueryAllocOrderParam, w Wait,
 ) (*model.AllocOrderModel, error) {
 	if p == nil {
 		return nil, nilParam(p)
 	}
-	if p.AllocationNo == "" {
+	if p.AllocNo == "" {
 		return nil, &ParamError{
-			Param: fmt.Sprintf("%T", *p), Field: "AllocationNo", Reason: "is required: no other number is searched",
+			Param: fmt.Sprintf("%T", *p), Field: "AllocNo", Reason: "is required: no other number is searched",
 		}
 	}
 	m, err := followOrder(ctx, c, w, c.allocLookup(p))
@@ -165,7 +165,7 @@ type lookup[M any] struct {
 	blind bool // the gateway never answers the query
 }
 
-func (c *Client) payLookup(p *param.QueryPayParam) lookup[model.PayOrderModel] {
+func (c *Client) payLookup(p *param.QueryPayOrderParam) lookup[model.PayOrderModel] {
 	return lookup[model.PayOrderModel]{
 		kind: follow.Pay, no: p.OrderNo + p.BizOrderNo, path: p.Call().Path,
 		query: func(ctx context.Context) (*Result[model.PayOrderModel], error) { return c.QueryPayOrder(ctx, p) },
@@ -187,7 +187,7 @@ func (c *Client) payLookup(p *param.QueryPayParam) lookup[model.PayOrderModel] {
 	}
 }
 
-func (c *Client) refundLookup(p *param.QueryRefundParam) lookup[model.RefundOrderModel] {
+func (c *Client) refundLookup(p *param.QueryRefundOrderParam) lookup[model.RefundOrderModel] {
 	return lookup[model.RefundOrderModel]{
 		kind: follow.Refund, no: p.RefundNo + p.BizRefundNo, path: p.Call().Path, blind: c.speaks() == gateway.V206,
 		query: func(ctx context.Context) (*Result[model.RefundOrderModel], error) { return c.QueryRefundOrder(ctx, p) },
@@ -209,7 +209,7 @@ func (c *Client) refundLookup(p *param.QueryRefundParam) lookup[model.RefundOrde
 	}
 }
 
-func (c *Client) transferLookup(p *param.QueryTransferParam) lookup[model.TransferOrderModel] {
+func (c *Client) transferLookup(p *param.QueryTransferOrderParam) lookup[model.TransferOrderModel] {
 	return lookup[model.TransferOrderModel]{
 		kind: follow.Transfer, no: p.TransferNo + p.BizTransferNo, path: p.Call().Path,
 		query: func(ctx context.Context) (*Result[model.TransferOrderModel], error) {
@@ -228,10 +228,10 @@ func (c *Client) transferLookup(p *param.QueryTransferParam) lookup[model.Transf
 
 func (c *Client) allocLookup(p *param.QueryAllocOrderParam) lookup[model.AllocOrderModel] {
 	return lookup[model.AllocOrderModel]{
-		kind: follow.Allocation, no: p.AllocationNo, path: p.Call().Path,
+		kind: follow.Allocation, no: p.AllocNo, path: p.Call().Path,
 		query: func(ctx context.Context) (*Result[model.AllocOrderModel], error) { return c.QueryAllocOrder(ctx, p) },
 		sync: func(ctx context.Context) (follow.Answer, error) {
-			_, err := c.SyncAllocation(ctx, &param.AllocSyncParam{Common: from(p.Common), AllocationNo: p.AllocationNo})
+			_, err := c.SyncAlloc(ctx, &param.AllocSyncParam{Common: from(p.Common), AllocNo: p.AllocNo})
 			return follow.Other, err
 		},
 		see: func(m *model.AllocOrderModel) (string, model.Standing, int64) {
@@ -239,7 +239,7 @@ func (c *Client) allocLookup(p *param.QueryAllocOrderParam) lookup[model.AllocOr
 		},
 		check: func(m *model.AllocOrderModel) string {
 			return firstThatDiffers(
-				"allocNo", p.AllocationNo, m.AllocationNo, "bizAllocNo", p.BizAllocationNo, m.BizAllocationNo,
+				"allocNo", p.AllocNo, m.AllocNo, "bizAllocNo", p.BizAllocNo, m.BizAllocNo,
 			)
 		},
 	}

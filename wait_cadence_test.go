@@ -225,7 +225,7 @@ func TestWaitPayKeepsTheCadence(t *testing.T) {
 				ctx, cancel := context.WithTimeout(context.Background(), patience)
 				defer cancel()
 				order, err := kit.WaitPay(
-					ctx, &param.QueryPayParam{BizOrderNo: customerNo(i)}, daxpay.Wait{Amount: 100},
+					ctx, &param.QueryPayOrderParam{BizOrderNo: customerNo(i)}, daxpay.Wait{Amount: 100},
 				)
 				if err == nil && order.Standing() == model.Succeeded {
 					shop.mu.Lock()

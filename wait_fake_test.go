@@ -79,7 +79,7 @@ func (s *stage) unresolved(err error, want daxpay.Reason) {
 
 // TestWaitOnTheFake has the waits meet what the real gateway does when its channel fails it.
 func TestWaitOnTheFake(t *testing.T) {
-	about := &param.QueryPayParam{BizOrderNo: "A1"}
+	about := &param.QueryPayOrderParam{BizOrderNo: "A1"}
 	for name, play := range map[string]func(ctx context.Context, s *stage){
 		"2: the channel tells that the customer paid": func(ctx context.Context, s *stage) {
 			s.pay(ctx, "A1")
@@ -180,7 +180,7 @@ func TestWaitOnTheFake(t *testing.T) {
 			p := &param.RefundParam{BizRefundNo: "R1", BizOrderNo: "A1", Amount: 30}
 			_, err := s.kit.Refund(ctx, p)
 			require.NoError(s, err, "it was taken")
-			back, err := s.kit.WaitRefund(ctx, &param.QueryRefundParam{BizRefundNo: "R1"}, daxpay.Wait{})
+			back, err := s.kit.WaitRefund(ctx, &param.QueryRefundOrderParam{BizRefundNo: "R1"}, daxpay.Wait{})
 			require.NoError(s, err)
 			require.Equal(s, model.Succeeded, back.Standing())
 			require.GreaterOrEqual(s, time.Since(s.start), time.Minute)
@@ -191,7 +191,7 @@ func TestWaitOnTheFake(t *testing.T) {
 			p := &param.RefundParam{BizRefundNo: "R1", BizOrderNo: "A1", Amount: 30}
 			_, err := s.kit.Refund(ctx, p)
 			require.NoError(s, err, "it was taken")
-			back, err := s.kit.WaitRefund(ctx, &param.QueryRefundParam{BizRefundNo: "R1"}, daxpay.Wait{})
+			back, err := s.kit.WaitRefund(ctx, &param.QueryRefundOrderParam{BizRefundNo: "R1"}, daxpay.Wait{})
 			require.NoError(s, err)
 			require.Equal(s, model.Unproved, back.Standing())
 			_, err = s.kit.RecoverRefund(ctx, p, daxpay.Wait{Made: s.start})
@@ -199,7 +199,7 @@ func TestWaitOnTheFake(t *testing.T) {
 			s.channel.Obeys(daxpaytest.OpRefund)
 			_, err = s.kit.Refund(ctx, p)
 			require.NoError(s, err)
-			back, err = s.kit.WaitRefund(ctx, &param.QueryRefundParam{BizRefundNo: "R1"}, daxpay.Wait{})
+			back, err = s.kit.WaitRefund(ctx, &param.QueryRefundOrderParam{BizRefundNo: "R1"}, daxpay.Wait{})
 			require.NoError(s, err)
 			require.Equal(s, model.Succeeded, back.Standing(), "the same number again")
 		},
@@ -207,7 +207,7 @@ func TestWaitOnTheFake(t *testing.T) {
 			s.channel.TimesOut(daxpaytest.OpTransfer)
 			_, err := s.kit.Transfer(ctx, transferTo("T1"))
 			require.ErrorIs(s, err, daxpay.ErrOutcomeUnknown)
-			_, err = s.kit.WaitTransfer(ctx, &param.QueryTransferParam{BizTransferNo: "T1"}, daxpay.Wait{})
+			_, err = s.kit.WaitTransfer(ctx, &param.QueryTransferOrderParam{BizTransferNo: "T1"}, daxpay.Wait{})
 			s.unresolved(err, daxpay.ReasonFailed)
 		},
 		"10: a transfer that was sent twice": func(ctx context.Context, s *stage) {
@@ -216,11 +216,11 @@ func TestWaitOnTheFake(t *testing.T) {
 				require.NoError(s, err)
 				require.NoError(s, s.kit.ForgetTransfer(ctx, "T1"), "somebody did not look")
 			}
-			_, err := s.kit.WaitTransfer(ctx, &param.QueryTransferParam{BizTransferNo: "T1"}, daxpay.Wait{})
+			_, err := s.kit.WaitTransfer(ctx, &param.QueryTransferOrderParam{BizTransferNo: "T1"}, daxpay.Wait{})
 			s.unresolved(err, daxpay.ReasonSeveral)
 		},
 		"10: a transfer that never arrived": func(ctx context.Context, s *stage) {
-			_, err := s.kit.WaitTransfer(ctx, &param.QueryTransferParam{BizTransferNo: "T1"}, daxpay.Wait{})
+			_, err := s.kit.WaitTransfer(ctx, &param.QueryTransferOrderParam{BizTransferNo: "T1"}, daxpay.Wait{})
 			s.unresolved(err, daxpay.ReasonNoSuchOrder)
 		},
 	} {

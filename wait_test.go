@@ -96,16 +96,16 @@ type waited struct {
 func waits(ctx context.Context, kit *daxpay.Client, w daxpay.Wait) map[string]func() waited {
 	return map[string]func() waited{
 		"WaitPay": func() waited {
-			return ended(kit.WaitPay(ctx, &param.QueryPayParam{BizOrderNo: "B1"}, w))
+			return ended(kit.WaitPay(ctx, &param.QueryPayOrderParam{BizOrderNo: "B1"}, w))
 		},
 		"WaitRefund": func() waited {
-			return ended(kit.WaitRefund(ctx, &param.QueryRefundParam{BizRefundNo: "B1"}, w))
+			return ended(kit.WaitRefund(ctx, &param.QueryRefundOrderParam{BizRefundNo: "B1"}, w))
 		},
 		"WaitTransfer": func() waited {
-			return ended(kit.WaitTransfer(ctx, &param.QueryTransferParam{BizTransferNo: "B1"}, w))
+			return ended(kit.WaitTransfer(ctx, &param.QueryTransferOrderParam{BizTransferNo: "B1"}, w))
 		},
-		"WaitAllocation": func() waited {
-			return ended(kit.WaitAllocation(ctx, &param.QueryAllocOrderParam{AllocationNo: "G1"}, w))
+		"WaitAlloc": func() waited {
+			return ended(kit.WaitAlloc(ctx, &param.QueryAllocOrderParam{AllocNo: "G1"}, w))
 		},
 		"RecoverPay": func() waited {
 			return ended(kit.RecoverPay(ctx, &param.PayParam{BizOrderNo: "B1", Amount: 100}, w))
@@ -338,7 +338,7 @@ func TestWaitingRules(t *testing.T) {
 			syncs: []string{},
 		},
 		"9: a share is pending": {
-			wait: "WaitAllocation",
+			wait: "WaitAlloc",
 			query: []any{
 				allocIs("allocation_processing", "pending"), allocIs("allocation_end", "pending"),
 				allocIs("allocation_end", "fail"),
@@ -346,11 +346,11 @@ func TestWaitingRules(t *testing.T) {
 			sync: []any{`"a":1`}, status: "allocation_end", standing: model.Succeeded, after: 2 * time.Second,
 		},
 		"9: a start that failed": {
-			wait: "WaitAllocation", query: []any{allocIs("allocation_failed", "pending")}, status: "allocation_failed",
+			wait: "WaitAlloc", query: []any{allocIs("allocation_failed", "pending")}, status: "allocation_failed",
 			standing: model.Unproved,
 		},
 		"9: only a sync brings it up to date": {
-			wait: "WaitAllocation",
+			wait: "WaitAlloc",
 			query: append(
 				repeated(allocIs("allocation_processing", "pending"), 20), allocIs("allocation_end", "success"),
 			),
@@ -585,22 +585,22 @@ func TestWaitMisuse(t *testing.T) {
 		"WaitPay":       func() error { _, err := kit.WaitPay(ctx, nil, daxpay.Wait{}); return err },
 		"WaitRefund":    func() error { _, err := kit.WaitRefund(ctx, nil, daxpay.Wait{}); return err },
 		"WaitTransfer":  func() error { _, err := kit.WaitTransfer(ctx, nil, daxpay.Wait{}); return err },
-		"allocation":    func() error { _, err := kit.WaitAllocation(ctx, nil, daxpay.Wait{}); return err },
+		"allocation":    func() error { _, err := kit.WaitAlloc(ctx, nil, daxpay.Wait{}); return err },
 		"RecoverPay":    func() error { _, err := kit.RecoverPay(ctx, nil, daxpay.Wait{}); return err },
 		"RecoverRefund": func() error { _, err := kit.RecoverRefund(ctx, nil, daxpay.Wait{}); return err },
 		"9: by the merchant's number": func() error {
-			_, err := kit.WaitAllocation(ctx, &param.QueryAllocOrderParam{BizAllocationNo: "B1"}, daxpay.Wait{})
+			_, err := kit.WaitAlloc(ctx, &param.QueryAllocOrderParam{BizAllocNo: "B1"}, daxpay.Wait{})
 			return err
 		},
 		"no context": func() error {
-			_, err := kit.WaitPay(nil, &param.QueryPayParam{}, daxpay.Wait{}) //nolint:staticcheck // that is tested
+			_, err := kit.WaitPay(nil, &param.QueryPayOrderParam{}, daxpay.Wait{}) //nolint:staticcheck // that is tested
 			return err
 		},
-		"no number": func() error { _, err := kit.WaitPay(ctx, &param.QueryPayParam{}, daxpay.Wait{}); return err },
+		"no number": func() error { _, err := kit.WaitPay(ctx, &param.QueryPayOrderParam{}, daxpay.Wait{}); return err },
 	} {
 		require.ErrorIs(t, do(), daxpay.ErrParam, name)
 	}
-	_, err := (*daxpay.Client)(nil).WaitPay(ctx, &param.QueryPayParam{OrderNo: "P1"}, daxpay.Wait{})
+	_, err := (*daxpay.Client)(nil).WaitPay(ctx, &param.QueryPayOrderParam{OrderNo: "P1"}, daxpay.Wait{})
 	require.ErrorIs(t, err, daxpay.ErrConfig)
 	require.Empty(t, s.seen)
 }

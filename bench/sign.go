@@ -77,7 +77,7 @@ func sealed(p any, text []byte) subject {
 	layout := must(wire.PlanOf(v.Type())).Layout("/x", gateway.V208)
 	key := wire.NewKey(wire.HMACSHA256, secret)
 	stamp := wire.Stamp{Nonce: "0f1e2d3c4b5a69788796a5b4c3d2e1f0", ClientIP: "127.0.0.1", Time: 1715500231, Zone: time.UTC}
-	if _, nested := p.(*param.AllocationParam); nested {
+	if _, nested := p.(*param.AllocStartParam); nested {
 		stamp = wire.Stamp{Time: 1717261696, Zone: time.UTC}
 	}
 	var (
@@ -106,9 +106,9 @@ func sixteenMembersParam() *param.PayParam {
 	}
 }
 
-func nestedListParam() *param.AllocationParam {
-	return &param.AllocationParam{
-		BizAllocationNo: "A29729",
-		Receivers:       []param.AllocReceiver{{ReceiverNo: "123", Amount: 6000}, {ReceiverNo: "124", Amount: 7000}},
+func nestedListParam() *param.AllocStartParam {
+	return &param.AllocStartParam{
+		BizAllocNo: "A29729",
+		Receivers:  []param.AllocReceiver{{ReceiverNo: "123", Amount: 6000}, {ReceiverNo: "124", Amount: 7000}},
 	}
 }

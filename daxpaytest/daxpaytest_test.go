@@ -87,7 +87,7 @@ func TestChecksRequestsAsTheGatewayDoes(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			gw := daxpaytest.Start(t, daxpaytest.WithVersion(tt.version), daxpaytest.WithClock(clock))
 			gw.SetPayment(daxpaytest.Payment{OrderNo: "P1", BizOrderNo: "B1", Status: model.PaySyncSuccess})
-			gw.SetAllocation(daxpaytest.Allocation{AllocationNo: "A1", Status: model.AllocEnd})
+			gw.SetAllocation(daxpaytest.Allocation{AllocNo: "A1", Status: model.AllocEnd})
 			status, answer := post(t, gw, tt.path, tt.members)
 			require.Equal(t, http.StatusOK, status)
 			if data, ok := answer["data"].(map[string]any); ok && tt.code < 2 {
@@ -143,20 +143,20 @@ func TestState(t *testing.T) {
 	_, err = kit.SyncRefund(ctx, &param.RefundSyncParam{BizRefundNo: "R1"})
 	require.ErrorContains(t, err, "未查询到退款订单", "the two numbers are not the same thing")
 
-	gw.SetAllocation(daxpaytest.Allocation{AllocationNo: "A1", BizAllocationNo: "BA1", Status: model.AllocProcessing})
-	_, err = kit.FinishAllocation(ctx, &param.AllocFinishParam{BizAllocationNo: "BA1"})
+	gw.SetAllocation(daxpaytest.Allocation{AllocNo: "A1", BizAllocNo: "BA1", Status: model.AllocProcessing})
+	_, err = kit.FinishAlloc(ctx, &param.AllocFinishParam{BizAllocNo: "BA1"})
 	require.ErrorContains(t, err, "分账单状态错误")
-	gw.SetAllocation(daxpaytest.Allocation{AllocationNo: "A1", BizAllocationNo: "BA1", Status: model.AllocEnd})
-	_, err = kit.FinishAllocation(ctx, &param.AllocFinishParam{BizAllocationNo: "BA1"})
+	gw.SetAllocation(daxpaytest.Allocation{AllocNo: "A1", BizAllocNo: "BA1", Status: model.AllocEnd})
+	_, err = kit.FinishAlloc(ctx, &param.AllocFinishParam{BizAllocNo: "BA1"})
 	require.NoError(t, err)
 	a, ok := gw.Allocation("BA1")
 	require.True(t, ok)
 	require.Equal(t, model.AllocFinish, a.Status)
 	_, ok = gw.Allocation("")
 	require.False(t, ok)
-	_, err = kit.SyncAllocation(ctx, &param.AllocSyncParam{AllocationNo: "A2"})
+	_, err = kit.SyncAlloc(ctx, &param.AllocSyncParam{AllocNo: "A2"})
 	require.ErrorContains(t, err, "分账单不存在")
-	_, err = kit.FinishAllocation(ctx, &param.AllocFinishParam{AllocationNo: "A2"})
+	_, err = kit.FinishAlloc(ctx, &param.AllocFinishParam{AllocNo: "A2"})
 	require.ErrorContains(t, err, "未查询到分账单信息")
 }
 

@@ -54,14 +54,14 @@ type Transfer struct {
 
 // Allocation is an allocation that the gateway knows.
 type Allocation struct {
-	AllocationNo    string // the gateway's number, 分账单号
-	BizAllocationNo string // the merchant's number, 商户分账单号
-	OrderNo         string // of the payment
-	BizOrderNo      string // of the payment
-	Status          model.AllocStatus
-	Shares          []Share
-	NotifyURL       string
-	Attach          string
+	AllocNo    string // the gateway's number, 分账单号
+	BizAllocNo string // the merchant's number, 商户分账单号
+	OrderNo    string // of the payment
+	BizOrderNo string // of the payment
+	Status     model.AllocStatus
+	Shares     []Share
+	NotifyURL  string
+	Attach     string
 }
 
 // Share is what one receiver gets of an allocation.
@@ -259,21 +259,21 @@ func (g *Gateway) count(f *refund, sign int64) {
 	g.setRefundStatus(order, status)
 }
 
-// SetAllocation adds an allocation, or replaces those that have one of its numbers. One without AllocationNo keeps the
+// SetAllocation adds an allocation, or replaces those that have one of its numbers. One without AllocNo keeps the
 // one it had, or gets one.
 func (g *Gateway) SetAllocation(a Allocation) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	for _, no := range []string{a.AllocationNo, a.BizAllocationNo} {
+	for _, no := range []string{a.AllocNo, a.BizAllocNo} {
 		if old := g.findAllocation(no); no != "" && old != nil {
-			a.AllocationNo = cmp.Or(a.AllocationNo, old.AllocNo)
+			a.AllocNo = cmp.Or(a.AllocNo, old.AllocNo)
 			g.db.forget("alloc", old.AllocNo, old.BizAllocNo)
 			delete(g.db.Allocations, old.ID)
 		}
 	}
 	now := g.now().Unix()
 	row := allocation{
-		AllocNo: a.AllocationNo, BizAllocNo: a.BizAllocationNo, OrderNo: a.OrderNo, BizOrderNo: a.BizOrderNo,
+		AllocNo: a.AllocNo, BizAllocNo: a.BizAllocNo, OrderNo: a.OrderNo, BizOrderNo: a.BizOrderNo,
 		Status:    string(a.Status),
 		NotifyURL: optionalText(a.NotifyURL), Attach: optionalText(a.Attach), Result: ptr(resultSuccess),
 	}
@@ -380,7 +380,7 @@ func (g *Gateway) Allocation(number string) (Allocation, bool) {
 		shares = append(shares, Share{deref(d.ReceiverNo), d.Amount})
 	}
 	return Allocation{
-		AllocationNo: a.AllocNo, BizAllocationNo: a.BizAllocNo, OrderNo: a.OrderNo, BizOrderNo: a.BizOrderNo,
+		AllocNo: a.AllocNo, BizAllocNo: a.BizAllocNo, OrderNo: a.OrderNo, BizOrderNo: a.BizOrderNo,
 		Status: model.AllocStatus(a.Status), Shares: shares, NotifyURL: deref(a.NotifyURL), Attach: deref(a.Attach),
 	}, true
 }

@@ -42,8 +42,8 @@ func TestSnapshot(t *testing.T) {
 	gw.Channel().Pays("A1")
 	_, err = client.SyncPay(ctx, &param.PaySyncParam{BizOrderNo: "A1"})
 	require.NoError(t, err)
-	_, err = client.StartAllocation(ctx, &param.AllocationParam{
-		BizAllocationNo: "AL1", BizOrderNo: "A1", Receivers: []param.AllocReceiver{{ReceiverNo: "V1", Amount: 10}},
+	_, err = client.StartAlloc(ctx, &param.AllocStartParam{
+		BizAllocNo: "AL1", BizOrderNo: "A1", Receivers: []param.AllocReceiver{{ReceiverNo: "V1", Amount: 10}},
 	})
 	require.NoError(t, err)
 	require.NoError(t, gw.WaitNotices(ctx))
@@ -67,7 +67,7 @@ func TestSnapshot(t *testing.T) {
 	require.True(t, other.Channel().Allocates("AL1", daxpaytest.Succeeded))
 	a, ok := other.Allocation("AL1")
 	require.True(t, ok)
-	_, err = other.Client().SyncAllocation(ctx, &param.AllocSyncParam{AllocationNo: a.AllocationNo})
+	_, err = other.Client().SyncAlloc(ctx, &param.AllocSyncParam{AllocNo: a.AllocNo})
 	require.NoError(t, err)
 	a, _ = other.Allocation("AL1")
 	require.Equal(t, model.AllocEnd, a.Status)

@@ -1,12 +1,12 @@
 package model
 
-// AllocationModel answers a call that starts or ends an allocation, 分账.
-type AllocationModel struct {
+// AllocModel answers a call that starts or ends an allocation, 分账.
+type AllocModel struct {
 	Common
-	// AllocationNo is the gateway's number of the allocation (分账单号), never empty.
-	AllocationNo string `json:"allocNo" daxpay:"proof"`
-	// BizAllocationNo is the merchant's number of the allocation (商户分账单号).
-	BizAllocationNo string `json:"bizAllocNo"`
+	// AllocNo is the gateway's number of the allocation (分账单号), never empty.
+	AllocNo string `json:"allocNo" daxpay:"proof"`
+	// BizAllocNo is the merchant's number of the allocation (商户分账单号).
+	BizAllocNo string `json:"bizAllocNo"`
 	// Status is the state of the allocation (分账状态), never empty.
 	Status AllocStatus `json:"status" daxpay:"proof"`
 	// OrderID is the database ID of the allocation (分账订单ID). Only gateway 2.0.6 sends it, in the answer of a
@@ -17,12 +17,12 @@ type AllocationModel struct {
 // AllocOrderModel answers the query of an allocation, 分账订单查询.
 type AllocOrderModel struct {
 	Common
-	// AllocationNo is the gateway's number of the allocation (分账单号), never empty.
-	AllocationNo string `json:"allocNo" daxpay:"proof"`
-	// BizAllocationNo is the merchant's number of the allocation (商户分账单号).
-	BizAllocationNo string `json:"bizAllocNo"`
-	// OutAllocationNo is the channel's number of the allocation (通道分账号).
-	OutAllocationNo string `json:"outAllocNo"`
+	// AllocNo is the gateway's number of the allocation (分账单号), never empty.
+	AllocNo string `json:"allocNo" daxpay:"proof"`
+	// BizAllocNo is the merchant's number of the allocation (商户分账单号).
+	BizAllocNo string `json:"bizAllocNo"`
+	// OutAllocNo is the channel's number of the allocation (通道分账号).
+	OutAllocNo string `json:"outAllocNo"`
 	// OrderNo is the gateway's number of the payment (支付号).
 	OrderNo string `json:"orderNo"`
 	// BizOrderNo is the merchant's number of the payment (商户支付号).
@@ -46,7 +46,7 @@ type AllocOrderModel struct {
 	// 2.0.7 the code is the channel's, in 2.0.8 the gateway's.
 	ErrorCode string `json:"errorCode"`
 	ErrorMsg  string `json:"errorMsg" daxpay:"text"`
-	// FinishTime is when the allocation was finished (分账完结时间), by FinishAllocation; of a share, when that ended.
+	// FinishTime is when the allocation was finished (分账完结时间), by FinishAlloc; of a share, when that ended.
 	FinishTime Time `json:"finishTime"`
 	// Details are the shares (分账明细).
 	Details []AllocDetail `json:"details"`
@@ -71,7 +71,7 @@ type AllocDetail struct {
 	// 2.0.7 the code is the channel's, in 2.0.8 the gateway's.
 	ErrorCode string `json:"errorCode"`
 	ErrorMsg  string `json:"errorMsg" daxpay:"text"`
-	// FinishTime is when the allocation was finished (分账完结时间), by FinishAllocation; of a share, when that ended.
+	// FinishTime is when the allocation was finished (分账完结时间), by FinishAlloc; of a share, when that ended.
 	FinishTime Time `json:"finishTime"`
 }
 

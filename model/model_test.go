@@ -12,14 +12,14 @@ import (
 
 // A merchant keeps models in his database or his logs as JSON: they must come back as they were.
 func TestModelsSurviveEncodingJSON(t *testing.T) {
-	want := model.AllocationModel{
-		Common:       model.Common{Msg: "m", ResTime: model.Time{Time: time.Unix(1715500234, 0)}, Sign: "s"},
-		AllocationNo: "A1", BizAllocationNo: "BA1", Status: model.AllocFinish,
+	want := model.AllocModel{
+		Common:  model.Common{Msg: "m", ResTime: model.Time{Time: time.Unix(1715500234, 0)}, Sign: "s"},
+		AllocNo: "A1", BizAllocNo: "BA1", Status: model.AllocFinish,
 	}
 	text, err := json.Marshal(want)
 	require.NoError(t, err)
 	require.JSONEq(t, `{"code":0,"msg":"m","resTime":1715500234,"sign":"s","allocNo":"A1","bizAllocNo":"BA1","status":"finish"}`, string(text))
-	var got model.AllocationModel
+	var got model.AllocModel
 	require.NoError(t, json.Unmarshal(text, &got))
 	require.Equal(t, want, got)
 }
@@ -42,7 +42,7 @@ func TestNoticesTellWhatTheyAreAbout(t *testing.T) {
 	for want, n := range map[[4]any]model.Notice{
 		{model.NoticePay, "P1", "B1", "success"}:           &model.PayNotice{OrderNo: "P1", BizOrderNo: "B1", Status: model.PaySuccess, Amount: 5},
 		{model.NoticeRefund, "R1", "BR1", "fail"}:          &model.RefundNotice{RefundNo: "R1", BizRefundNo: "BR1", Status: model.RefundFail, Amount: 5},
-		{model.NoticeAlloc, "A1", "BA1", "allocation_end"}: &model.AllocNotice{AllocationNo: "A1", BizAllocationNo: "BA1", Status: model.AllocEnd, Amount: 5},
+		{model.NoticeAlloc, "A1", "BA1", "allocation_end"}: &model.AllocNotice{AllocNo: "A1", BizAllocNo: "BA1", Status: model.AllocEnd, Amount: 5},
 	} {
 		require.Equal(t, want, [4]any{n.Kind(), n.Number(), n.BizNumber(), n.State()})
 		require.Equal(t, int64(5), n.Total())

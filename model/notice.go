@@ -108,12 +108,12 @@ type RefundNotice struct {
 // AllocNotice tells that an allocation ended: 分账订单通知.
 type AllocNotice struct {
 	Common
-	// AllocationNo is the gateway's number of the allocation (分账单号), never empty.
-	AllocationNo string `json:"allocNo" daxpay:"proof"`
-	// BizAllocationNo is the merchant's number of the allocation (商户分账单号).
-	BizAllocationNo string `json:"bizAllocNo"`
-	// OutAllocationNo is the channel's number of the allocation (通道分账号).
-	OutAllocationNo string `json:"outAllocNo"`
+	// AllocNo is the gateway's number of the allocation (分账单号), never empty.
+	AllocNo string `json:"allocNo" daxpay:"proof"`
+	// BizAllocNo is the merchant's number of the allocation (商户分账单号).
+	BizAllocNo string `json:"bizAllocNo"`
+	// OutAllocNo is the channel's number of the allocation (通道分账号).
+	OutAllocNo string `json:"outAllocNo"`
 	// OrderNo is the gateway's number of the payment (支付号).
 	OrderNo string `json:"orderNo"`
 	// BizOrderNo is the merchant's number of the payment (商户支付号).
@@ -158,8 +158,8 @@ func (n *PayNotice) Number() string { return n.OrderNo }
 // Number implements Notice: RefundNo.
 func (n *RefundNotice) Number() string { return n.RefundNo }
 
-// Number implements Notice: AllocationNo.
-func (n *AllocNotice) Number() string { return n.AllocationNo }
+// Number implements Notice: AllocNo.
+func (n *AllocNotice) Number() string { return n.AllocNo }
 
 // BizNumber implements Notice: BizOrderNo.
 func (n *PayNotice) BizNumber() string { return n.BizOrderNo }
@@ -167,8 +167,8 @@ func (n *PayNotice) BizNumber() string { return n.BizOrderNo }
 // BizNumber implements Notice: BizRefundNo.
 func (n *RefundNotice) BizNumber() string { return n.BizRefundNo }
 
-// BizNumber implements Notice: BizAllocationNo.
-func (n *AllocNotice) BizNumber() string { return n.BizAllocationNo }
+// BizNumber implements Notice: BizAllocNo.
+func (n *AllocNotice) BizNumber() string { return n.BizAllocNo }
 
 // State implements Notice: Status.
 func (n *PayNotice) State() string { return string(n.Status) }

@@ -26,15 +26,15 @@ type RefundSyncModel struct {
 // allocation tells.
 type AllocSyncModel struct {
 	Common
-	// AllocationNo is the gateway's number of the allocation (分账单号), where the gateway names it; 2.0.8 does not.
-	AllocationNo string `json:"allocNo"`
-	// BizAllocationNo is the merchant's number of the allocation (商户分账单号), where the gateway names it; 2.0.8 does not.
-	BizAllocationNo string `json:"bizAllocNo"`
+	// AllocNo is the gateway's number of the allocation (分账单号), where the gateway names it; 2.0.8 does not.
+	AllocNo string `json:"allocNo"`
+	// BizAllocNo is the merchant's number of the allocation (商户分账单号), where the gateway names it; 2.0.8 does not.
+	BizAllocNo string `json:"bizAllocNo"`
 }
 
-// LegacySyncModel answers the syncs of gateways up to 2.0.5. Nothing of it was verified: those gateways sign no
+// SyncLegacyModel answers the syncs of gateways up to 2.0.5. Nothing of it was verified: those gateways sign no
 // answers.
-type LegacySyncModel struct {
+type SyncLegacyModel struct {
 	// GatewayStatus is the status at the channel (网关状态).
 	GatewayStatus string `json:"gatewayStatus"`
 	// Success tells whether the sync itself worked (是否成功), where the gateway says so.

@@ -3,38 +3,38 @@ package param
 import "github.com/daxpay-go/daxpay/model"
 
 // AllocFinishParam ends an allocation and releases what was not given away: allocation finish, 分账完结. One of the
-// numbers is needed. If both AllocationNo and BizAllocationNo are set, the gateway looks at AllocationNo only.
+// numbers is needed. If both AllocNo and BizAllocNo are set, the gateway looks at AllocNo only.
 type AllocFinishParam struct {
 	Common
-	// AllocationNo is the gateway's number of the allocation (分账单号), at most 32 characters.
-	AllocationNo string `json:"allocNo" daxpay:"no,oneof,max=32"`
-	// BizAllocationNo is the merchant's number of the allocation (商户分账单号), at most 100 characters.
+	// AllocNo is the gateway's number of the allocation (分账单号), at most 32 characters.
+	AllocNo string `json:"allocNo" daxpay:"no,oneof,max=32"`
+	// BizAllocNo is the merchant's number of the allocation (商户分账单号), at most 100 characters.
 	// Gateway 2.0.6 does not know it.
-	BizAllocationNo string `json:"bizAllocNo" daxpay:"no,oneof,max=100"`
-	// OrderID is model.AllocationModel.OrderID of the start's answer (分账订单ID). Only gateway 2.0.6 knows it, and
-	// looks at it before AllocationNo.
+	BizAllocNo string `json:"bizAllocNo" daxpay:"no,oneof,max=100"`
+	// OrderID is model.AllocModel.OrderID of the start's answer (分账订单ID). Only gateway 2.0.6 knows it, and
+	// looks at it before AllocNo.
 	OrderID int64 `json:"orderId" daxpay:"oneof,min=1"`
 }
 
 // Call implements Request.
-func (*AllocFinishParam) Call() Call[model.AllocationModel] {
-	return Call[model.AllocationModel]{
+func (*AllocFinishParam) Call() Call[model.AllocModel] {
+	return Call[model.AllocModel]{
 		Path:     "/unipay/allocation/finish",
 		Proof:    allocFinishProof,
 		Refusals: Refusals{Harmless: true, EarlierSend: allocFinishTraces},
-		Recover:  "query the allocation by its AllocationNo: its status is finish if it ran; else it may be sent again",
+		Recover:  "query the allocation by its AllocNo: its status is finish if it ran; else it may be sent again",
 	}
 }
 
-// AllocationParam shares a payment among receivers: allocation start, 分账. One of the two numbers of the payment is
+// AllocStartParam shares a payment among receivers: allocation start, 分账. One of the two numbers of the payment is
 // needed; if both are set, the gateway looks at OrderNo only. It takes the receivers from Receivers, else from the
-// group GroupNo, else from the default group. Keep the AllocationNo of the answer: only by that can the allocation be
+// group GroupNo, else from the default group. Keep the AllocNo of the answer: only by that can the allocation be
 // queried and synced. The limits are those of gateway 2.0.8. Gateways 2.0.7 and 2.0.6 store up to 255 characters of
 // every text.
-type AllocationParam struct {
+type AllocStartParam struct {
 	Common
-	// BizAllocationNo is the merchant's number of the allocation (商户分账单号), required, at most 100 characters.
-	BizAllocationNo string `json:"bizAllocNo" daxpay:"no,required,max=100"`
+	// BizAllocNo is the merchant's number of the allocation (商户分账单号), required, at most 100 characters.
+	BizAllocNo string `json:"bizAllocNo" daxpay:"no,required,max=100"`
 	// OrderNo is the gateway's number of the payment (支付号), at most 32 characters.
 	OrderNo string `json:"orderNo" daxpay:"no,oneof,max=32"`
 	// BizOrderNo is the merchant's number of the payment (商户支付号), at most 100 characters.
@@ -68,13 +68,13 @@ type AllocReceiver struct {
 }
 
 // Call implements Request.
-func (*AllocationParam) Call() Call[model.AllocationModel] {
-	return Call[model.AllocationModel]{
+func (*AllocStartParam) Call() Call[model.AllocModel] {
+	return Call[model.AllocModel]{
 		Path:     "/unipay/allocation/start",
 		Proof:    allocationProof,
 		Refusals: Refusals{Harmless: true, EarlierSend: allocationTraces},
-		Recover: "sync and query the allocation by its AllocationNo; if you do not have that, send it again after 10 seconds, " +
-			"only ever with the same BizAllocationNo",
+		Recover: "sync and query the allocation by its AllocNo; if you do not have that, send it again after 10 seconds, " +
+			"only ever with the same BizAllocNo",
 	}
 }
 
@@ -82,7 +82,7 @@ func (*AllocationParam) Call() Call[model.AllocationModel] {
 type AllocReceiverAddParam struct {
 	Common
 	// ReceiverNo is the merchant's number of the receiver (接收方编号), required, at most 32 characters. Only one of
-	// at most 20 characters can be named in AllocationParam.Receivers.
+	// at most 20 characters can be named in AllocStartParam.Receivers.
 	ReceiverNo string `json:"receiverNo" daxpay:"required,max=32"`
 	// Channel is where the receiver has the account (所属通道), required.
 	Channel model.Channel `json:"channel" daxpay:"required,max=20"`

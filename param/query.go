@@ -2,9 +2,9 @@ package param
 
 import "github.com/daxpay-go/daxpay/model"
 
-// QueryPayParam asks for a payment: 支付订单查询. One of the two numbers is needed; if both are set, the gateway looks at
+// QueryPayOrderParam asks for a payment: 支付订单查询. One of the two numbers is needed; if both are set, the gateway looks at
 // OrderNo only.
-type QueryPayParam struct {
+type QueryPayOrderParam struct {
 	Common
 	// OrderNo is the gateway's number of the payment (支付号), at most 32 characters.
 	OrderNo string `json:"orderNo" daxpay:"no,oneof,max=32"`
@@ -13,13 +13,13 @@ type QueryPayParam struct {
 }
 
 // Call implements Request.
-func (*QueryPayParam) Call() Call[model.PayOrderModel] {
+func (*QueryPayOrderParam) Call() Call[model.PayOrderModel] {
 	return Call[model.PayOrderModel]{Path: "/unipay/query/payOrder", Effect: EffectReadOnly}
 }
 
-// QueryRefundParam asks for a refund: 退款订单查询. One of the two numbers is needed; if both are set, the gateway looks at
+// QueryRefundOrderParam asks for a refund: 退款订单查询. One of the two numbers is needed; if both are set, the gateway looks at
 // RefundNo only. Needs gateway 2.0.7: 2.0.6 has a call that never answers.
-type QueryRefundParam struct {
+type QueryRefundOrderParam struct {
 	Common
 	// RefundNo is the gateway's number of the refund (退款号), at most 100 characters.
 	RefundNo string `json:"refundNo" daxpay:"no,oneof,max=100"`
@@ -28,13 +28,13 @@ type QueryRefundParam struct {
 }
 
 // Call implements Request.
-func (*QueryRefundParam) Call() Call[model.RefundOrderModel] {
+func (*QueryRefundOrderParam) Call() Call[model.RefundOrderModel] {
 	return Call[model.RefundOrderModel]{Path: "/unipay/query/refundOrder", Effect: EffectReadOnly}
 }
 
-// QueryTransferParam asks for a transfer: 转账订单查询. One of the two numbers is needed; if both are set, the gateway looks
+// QueryTransferOrderParam asks for a transfer: 转账订单查询. One of the two numbers is needed; if both are set, the gateway looks
 // at TransferNo only.
-type QueryTransferParam struct {
+type QueryTransferOrderParam struct {
 	Common
 	// BizTransferNo is the merchant's number of the transfer (商户转账号), at most 100 characters.
 	BizTransferNo string `json:"bizTransferNo" daxpay:"no,oneof,max=100"`
@@ -43,20 +43,20 @@ type QueryTransferParam struct {
 }
 
 // Call implements Request.
-func (*QueryTransferParam) Call() Call[model.TransferOrderModel] {
+func (*QueryTransferOrderParam) Call() Call[model.TransferOrderModel] {
 	return Call[model.TransferOrderModel]{Path: "/unipay/query/transferOrder", Effect: EffectReadOnly}
 }
 
-// QueryAllocOrderParam asks for an allocation: 分账订单查询. Gateways 2.0.7 and 2.0.8 search it by AllocationNo only,
+// QueryAllocOrderParam asks for an allocation: 分账订单查询. Gateways 2.0.7 and 2.0.8 search it by AllocNo only,
 // and 2.0.6 does not have the call.
 type QueryAllocOrderParam struct {
 	Common
-	// AllocationNo is the gateway's number of the allocation (分账单号), required, at most 32 characters. The answer
+	// AllocNo is the gateway's number of the allocation (分账单号), required, at most 32 characters. The answer
 	// of the start holds it.
-	AllocationNo string `json:"allocNo" daxpay:"no,required,max=32"`
-	// BizAllocationNo is the merchant's number of the allocation (商户分账单号), at most 100 characters. The gateway
+	AllocNo string `json:"allocNo" daxpay:"no,required,max=32"`
+	// BizAllocNo is the merchant's number of the allocation (商户分账单号), at most 100 characters. The gateway
 	// does not look at it. If it is set, an answer that names another one is daxpay.ErrEcho.
-	BizAllocationNo string `json:"bizAllocNo" daxpay:"no,max=100"`
+	BizAllocNo string `json:"bizAllocNo" daxpay:"no,max=100"`
 }
 
 // Call implements Request.
@@ -64,9 +64,9 @@ func (*QueryAllocOrderParam) Call() Call[model.AllocOrderModel] {
 	return Call[model.AllocOrderModel]{Path: "/unipay/query/allocationOrder", Effect: EffectReadOnly}
 }
 
-// QueryAllocReceiverParam asks for receivers of allocations: 分账接收方查询. One of the two is needed. If both are set, both
+// QueryAllocReceiversParam asks for receivers of allocations: 分账接收方查询. One of the two is needed. If both are set, both
 // must match.
-type QueryAllocReceiverParam struct {
+type QueryAllocReceiversParam struct {
 	Common
 	// Channel is where the receivers have their accounts (所属通道).
 	Channel model.Channel `json:"channel" daxpay:"oneof,max=20"`
@@ -75,6 +75,6 @@ type QueryAllocReceiverParam struct {
 }
 
 // Call implements Request.
-func (*QueryAllocReceiverParam) Call() Call[model.AllocReceiversModel] {
+func (*QueryAllocReceiversParam) Call() Call[model.AllocReceiversModel] {
 	return Call[model.AllocReceiversModel]{Path: "/unipay/query/allocationReceiver", Effect: EffectReadOnly}
 }

@@ -41,16 +41,16 @@ func (*RefundSyncParam) Call() Call[model.RefundSyncModel] {
 }
 
 // AllocSyncParam asks the gateway to compare an allocation with its channel: allocation sync, 分账同步. Gateways
-// 2.0.7 and 2.0.8 search it by AllocationNo only, and 2.0.6 does not have the call.
+// 2.0.7 and 2.0.8 search it by AllocNo only, and 2.0.6 does not have the call.
 type AllocSyncParam struct {
 	Common
-	// AllocationNo is the gateway's number of the allocation (分账单号), required, at most 32 characters. The answer
+	// AllocNo is the gateway's number of the allocation (分账单号), required, at most 32 characters. The answer
 	// of the start holds it.
-	AllocationNo string `json:"allocNo" daxpay:"no,required,max=32"`
-	// BizAllocationNo is the merchant's number of the allocation (商户分账单号), at most 100 characters. The gateway
-	// takes it only where AllocationNo is missing, and then searches it among the AllocationNos, so that it finds
+	AllocNo string `json:"allocNo" daxpay:"no,required,max=32"`
+	// BizAllocNo is the merchant's number of the allocation (商户分账单号), at most 100 characters. The gateway
+	// takes it only where AllocNo is missing, and then searches it among the AllocationNos, so that it finds
 	// nothing.
-	BizAllocationNo string `json:"bizAllocNo" daxpay:"no,max=100"`
+	BizAllocNo string `json:"bizAllocNo" daxpay:"no,max=100"`
 }
 
 // Call implements Request.
@@ -62,9 +62,9 @@ func (*AllocSyncParam) Call() Call[model.AllocSyncModel] {
 	}
 }
 
-// LegacyPaySyncParam is the pay sync of gateways up to 2.0.5, which do not sign their answers. One of the two is
+// PaySyncLegacyParam is the pay sync of gateways up to 2.0.5, which do not sign their answers. One of the two is
 // needed.
-type LegacyPaySyncParam struct {
+type PaySyncLegacyParam struct {
 	Common
 	// PaymentID is the gateway's ID of the payment (支付ID), at least 1.
 	PaymentID int64 `json:"paymentId" daxpay:"oneof,min=1"`
@@ -73,17 +73,17 @@ type LegacyPaySyncParam struct {
 }
 
 // Call implements Request.
-func (*LegacyPaySyncParam) Call() Call[model.LegacySyncModel] {
-	return Call[model.LegacySyncModel]{
+func (*PaySyncLegacyParam) Call() Call[model.SyncLegacyModel] {
+	return Call[model.SyncLegacyModel]{
 		Path:    "/unipay/syncPay",
 		Effect:  EffectRepeatable,
 		Recover: "send the same pay sync again, it does no harm, and query the payment",
 	}
 }
 
-// LegacyRefundSyncParam is the refund sync of gateways up to 2.0.5, which do not sign their answers. One of the two is
+// RefundSyncLegacyParam is the refund sync of gateways up to 2.0.5, which do not sign their answers. One of the two is
 // needed.
-type LegacyRefundSyncParam struct {
+type RefundSyncLegacyParam struct {
 	Common
 	// RefundID is the gateway's ID of the refund (退款ID), at least 1.
 	RefundID int64 `json:"refundId" daxpay:"oneof,min=1"`
@@ -93,8 +93,8 @@ type LegacyRefundSyncParam struct {
 }
 
 // Call implements Request.
-func (*LegacyRefundSyncParam) Call() Call[model.LegacySyncModel] {
-	return Call[model.LegacySyncModel]{
+func (*RefundSyncLegacyParam) Call() Call[model.SyncLegacyModel] {
+	return Call[model.SyncLegacyModel]{
 		Path:    "/unipay/syncRefund",
 		Effect:  EffectRepeatable,
 		Recover: "query the refund, and send the same refund sync again later",

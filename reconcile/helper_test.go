@@ -217,7 +217,7 @@ func (s *shop) sink() reconcile.Sink {
 			return s.take(o, m.BizTransferNo, m.Status)
 		},
 		Allocation: func(_ context.Context, o reconcile.Order, m *model.AllocOrderModel) error {
-			return s.take(o, m.BizAllocationNo, m.Status)
+			return s.take(o, m.BizAllocNo, m.Status)
 		},
 	}
 }

@@ -64,7 +64,7 @@ func lookupsOf(c *daxpay.Client, sink Sink) map[Kind]lookup {
 }
 
 func payLookup(c *daxpay.Client, sink Sink) lookup {
-	about := func(o Order) *param.QueryPayParam { return &param.QueryPayParam{BizOrderNo: o.No} }
+	about := func(o Order) *param.QueryPayOrderParam { return &param.QueryPayOrderParam{BizOrderNo: o.No} }
 	return lookup{
 		path: about(Order{}).Call().Path,
 		query: asking(c, sink.Pay, about, func(m *model.PayOrderModel) found {
@@ -84,7 +84,7 @@ func payLookup(c *daxpay.Client, sink Sink) lookup {
 }
 
 func refundLookup(c *daxpay.Client, sink Sink) lookup {
-	about := func(o Order) *param.QueryRefundParam { return &param.QueryRefundParam{BizRefundNo: o.No} }
+	about := func(o Order) *param.QueryRefundOrderParam { return &param.QueryRefundOrderParam{BizRefundNo: o.No} }
 	return lookup{
 		path: about(Order{}).Call().Path,
 		query: asking(c, sink.Refund, about, func(m *model.RefundOrderModel) found {
@@ -107,7 +107,9 @@ func refundLookup(c *daxpay.Client, sink Sink) lookup {
 }
 
 func transferLookup(c *daxpay.Client, sink Sink) lookup {
-	about := func(o Order) *param.QueryTransferParam { return &param.QueryTransferParam{BizTransferNo: o.No} }
+	about := func(o Order) *param.QueryTransferOrderParam {
+		return &param.QueryTransferOrderParam{BizTransferNo: o.No}
+	}
 	return lookup{
 		path: about(Order{}).Call().Path,
 		query: asking(c, sink.Transfer, about, func(m *model.TransferOrderModel) found {
@@ -118,15 +120,15 @@ func transferLookup(c *daxpay.Client, sink Sink) lookup {
 
 func allocLookup(c *daxpay.Client, sink Sink) lookup {
 	about := func(o Order) *param.QueryAllocOrderParam {
-		return &param.QueryAllocOrderParam{AllocationNo: o.GatewayNo}
+		return &param.QueryAllocOrderParam{AllocNo: o.GatewayNo}
 	}
 	return lookup{
 		path: about(Order{}).Call().Path,
 		query: asking(c, sink.Allocation, about, func(m *model.AllocOrderModel) found {
-			return found{no: m.BizAllocationNo, amount: m.Amount, status: string(m.Status), standing: m.Standing()}
+			return found{no: m.BizAllocNo, amount: m.Amount, status: string(m.Status), standing: m.Standing()}
 		}),
 		sync: func(ctx context.Context, o Order) (follow.Answer, error) {
-			_, err := c.SyncAllocation(ctx, &param.AllocSyncParam{AllocationNo: o.GatewayNo})
+			_, err := c.SyncAlloc(ctx, &param.AllocSyncParam{AllocNo: o.GatewayNo})
 			return follow.Other, err
 		},
 		blind: func(o Order) daxpay.Reason {

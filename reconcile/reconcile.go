@@ -47,7 +47,7 @@ const (
 type Order struct {
 	// Kind is the kind that was asked for: a Source need not set it.
 	Kind Kind
-	// No is the merchant's number: BizOrderNo (商户支付号), BizRefundNo (商户退款号), BizTransferNo (商户转账号) or BizAllocationNo
+	// No is the merchant's number: BizOrderNo (商户支付号), BizRefundNo (商户退款号), BizTransferNo (商户转账号) or BizAllocNo
 	// (商户分账单号).
 	No string
 	// Made is when the shop stored the order, which must be before it called the gateway. Required. When the shop sends
@@ -59,7 +59,7 @@ type Order struct {
 	// Amount is that of the order, for an allocation that of all shares together, in fen. Set it: an answer with
 	// another amount is then refused, with daxpay.ErrEcho. 0: not compared.
 	Amount int64
-	// GatewayNo is the gateway's number of an allocation, AllocationNo (分账单号), which StartAllocation returned: no
+	// GatewayNo is the gateway's number of an allocation, AllocNo (分账单号), which StartAlloc returned: no
 	// gateway finds an allocation by another number. One that has none after 20 seconds goes to Sink.Unknown, with
 	// daxpay.ReasonNoNumber. Other kinds do not need it.
 	GatewayNo string
@@ -127,7 +127,7 @@ type Sink struct {
 	// Transfer gets transfers that are model.Succeeded: the money was paid out.
 	Transfer func(ctx context.Context, o Order, m *model.TransferOrderModel) error
 	// Allocation gets allocations that are model.Succeeded: the channel has dealt with every share, see Result and
-	// Details. Finishing it (FinishAllocation) is up to the shop, here or later. It also gets those that are
+	// Details. Finishing it (FinishAlloc) is up to the shop, here or later. It also gets those that are
 	// model.Ended: the gateway ignored them.
 	Allocation func(ctx context.Context, o Order, m *model.AllocOrderModel) error
 

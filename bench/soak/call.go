@@ -87,7 +87,7 @@ var kinds = []struct {
 		return refused(ask(s, &param.PaySyncParam{Common: s.common, BizOrderNo: nobody + s.number}, nothing[model.PaySyncModel]))
 	}},
 	{"QueryPayOrder", false, func(s subject) (param.Effect, error) {
-		return ask(s, &param.QueryPayParam{Common: s.common, BizOrderNo: s.number}, func(m *model.PayOrderModel) bool {
+		return ask(s, &param.QueryPayOrderParam{Common: s.common, BizOrderNo: s.number}, func(m *model.PayOrderModel) bool {
 			return m.BizOrderNo == s.number && m.Title == titleOf(s.number) && m.Amount == amountOf(s.number)
 		})
 	}},
@@ -102,7 +102,7 @@ var kinds = []struct {
 		})
 	}},
 	{"QueryRefundOrder", false, func(s subject) (param.Effect, error) {
-		return ask(s, &param.QueryRefundParam{Common: s.common, BizRefundNo: s.number}, func(m *model.RefundOrderModel) bool {
+		return ask(s, &param.QueryRefundOrderParam{Common: s.common, BizRefundNo: s.number}, func(m *model.RefundOrderModel) bool {
 			return m.BizRefundNo == s.number && m.Reason == titleOf(s.number) && m.Amount == amountOf(s.number)
 		})
 	}},
@@ -115,29 +115,29 @@ var kinds = []struct {
 		return refused(ask(s, &param.TransferSyncParam{Common: s.common, BizTransferNo: s.number}, nothing[model.TransferSyncModel]))
 	}},
 	{"QueryTransferOrder", false, func(s subject) (param.Effect, error) {
-		return ask(s, &param.QueryTransferParam{Common: s.common, BizTransferNo: s.number}, func(m *model.TransferOrderModel) bool {
+		return ask(s, &param.QueryTransferOrderParam{Common: s.common, BizTransferNo: s.number}, func(m *model.TransferOrderModel) bool {
 			return m.BizTransferNo == s.number && m.Title == titleOf(s.number) && m.Amount == amountOf(s.number)
 		})
 	}},
-	{"StartAllocation", true, func(s subject) (param.Effect, error) {
-		return ask(s, &param.AllocationParam{
-			Common: s.common, BizAllocationNo: s.number, BizOrderNo: "of-" + s.number, NotifyURL: s.notify,
+	{"StartAlloc", true, func(s subject) (param.Effect, error) {
+		return ask(s, &param.AllocStartParam{
+			Common: s.common, BizAllocNo: s.number, BizOrderNo: "of-" + s.number, NotifyURL: s.notify,
 			Receivers: []param.AllocReceiver{{ReceiverNo: "r1", Amount: amountOf(s.number)}},
-		}, func(m *model.AllocationModel) bool {
-			return m.BizAllocationNo == s.number && m.AllocationNo == gatewayNo(s.number)
+		}, func(m *model.AllocModel) bool {
+			return m.BizAllocNo == s.number && m.AllocNo == gatewayNo(s.number)
 		})
 	}},
-	{"FinishAllocation", false, func(s subject) (param.Effect, error) {
-		return ask(s, &param.AllocFinishParam{Common: s.common, BizAllocationNo: s.number}, func(m *model.AllocationModel) bool {
-			return m.BizAllocationNo == s.number && m.Status == model.AllocFinish
+	{"FinishAlloc", false, func(s subject) (param.Effect, error) {
+		return ask(s, &param.AllocFinishParam{Common: s.common, BizAllocNo: s.number}, func(m *model.AllocModel) bool {
+			return m.BizAllocNo == s.number && m.Status == model.AllocFinish
 		})
 	}},
-	{"SyncAllocation", false, func(s subject) (param.Effect, error) {
-		return ask(s, &param.AllocSyncParam{Common: s.common, AllocationNo: gatewayNo(s.number)}, nothing[model.AllocSyncModel])
+	{"SyncAlloc", false, func(s subject) (param.Effect, error) {
+		return ask(s, &param.AllocSyncParam{Common: s.common, AllocNo: gatewayNo(s.number)}, nothing[model.AllocSyncModel])
 	}},
 	{"QueryAllocOrder", false, func(s subject) (param.Effect, error) {
-		return ask(s, &param.QueryAllocOrderParam{Common: s.common, AllocationNo: gatewayNo(s.number)}, func(m *model.AllocOrderModel) bool {
-			return m.BizAllocationNo == s.number && m.Amount == amountOf(s.number) && len(m.Details) == 1
+		return ask(s, &param.QueryAllocOrderParam{Common: s.common, AllocNo: gatewayNo(s.number)}, func(m *model.AllocOrderModel) bool {
+			return m.BizAllocNo == s.number && m.Amount == amountOf(s.number) && len(m.Details) == 1
 		})
 	}},
 	{"AddAllocReceiver", false, func(s subject) (param.Effect, error) {
@@ -147,7 +147,7 @@ var kinds = []struct {
 		return ask(s, &param.AllocReceiverRemoveParam{Common: s.common, ReceiverNo: s.number}, nothing[model.AllocReceiverRemoveModel])
 	}},
 	{"QueryAllocReceivers", false, func(s subject) (param.Effect, error) {
-		return ask(s, &param.QueryAllocReceiverParam{Common: s.common, ReceiverNo: s.number}, func(m *model.AllocReceiversModel) bool {
+		return ask(s, &param.QueryAllocReceiversParam{Common: s.common, ReceiverNo: s.number}, func(m *model.AllocReceiversModel) bool {
 			return len(m.Receivers) == 1 && m.Receivers[0].ReceiverNo == s.number && m.Receivers[0].ReceiverAccount == titleOf(s.number)
 		})
 	}},

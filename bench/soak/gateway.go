@@ -204,7 +204,7 @@ func (g *generation) prepare(ctx context.Context, path string, q question) error
 	allocation := func(status model.AllocStatus) {
 		no := q.BizAllocNo
 		g.SetAllocation(daxpaytest.Allocation{
-			AllocationNo: gatewayNo(no), BizAllocationNo: no, Status: status, Shares: []daxpaytest.Share{{ReceiverNo: "r1", Amount: amountOf(no)}},
+			AllocNo: gatewayNo(no), BizAllocNo: no, Status: status, Shares: []daxpaytest.Share{{ReceiverNo: "r1", Amount: amountOf(no)}},
 			NotifyURL: q.NotifyURL,
 		})
 	}

@@ -75,7 +75,7 @@ func (s *shop) close() { _ = s.server.Close() }
 
 // expect says that there will be a notice. Some of them are not handled at once.
 func (s *shop) expect(number string, call string) {
-	kind := map[string]model.NoticeKind{"Pay": model.NoticePay, "Refund": model.NoticeRefund, "StartAllocation": model.NoticeAlloc}[call]
+	kind := map[string]model.NoticeKind{"Pay": model.NoticePay, "Refund": model.NoticeRefund, "StartAlloc": model.NoticeAlloc}[call]
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.open[number] = &order{kind: kind, stumbles: oneOf(number, 0, 0, 0, 0, 0, 0, 1, 2)}

@@ -234,7 +234,7 @@ func TestCalls(t *testing.T) {
 		"page of a proxy, each time": {
 			front: page(http.StatusBadGateway),
 			call: func(ctx context.Context, kit *daxpay.Client) error {
-				_, err := kit.QueryPayOrder(ctx, &param.QueryPayParam{BizOrderNo: "B-canary-1"})
+				_, err := kit.QueryPayOrder(ctx, &param.QueryPayOrderParam{BizOrderNo: "B-canary-1"})
 				return err
 			},
 			path: "/unipay/query/payOrder",
@@ -430,7 +430,7 @@ func TestOtherObserversSpan(t *testing.T) {
 	config.Observer = other{Observer: h, tracer: h.traces.Tracer(merchant)}
 	kit, err := daxpay.New(config)
 	require.NoError(t, err)
-	_, err = kit.QueryAllocReceivers(context.Background(), &param.QueryAllocReceiverParam{Channel: model.ChannelAli})
+	_, err = kit.QueryAllocReceivers(context.Background(), &param.QueryAllocReceiversParam{Channel: model.ChannelAli})
 	require.NoError(t, err)
 	spans := h.spans.Ended()
 	require.Len(t, spans, 2)
@@ -467,12 +467,12 @@ func TestCallerGaveUp(t *testing.T) {
 func TestEncodings(t *testing.T) {
 	h := observe(t)
 	gw := daxpaytest.Start(t, daxpaytest.WithVersion(daxpay.GatewayV207))
-	gw.SetAllocation(daxpaytest.Allocation{AllocationNo: "A1", Status: model.AllocEnd})
+	gw.SetAllocation(daxpaytest.Allocation{AllocNo: "A1", Status: model.AllocEnd})
 	config := gw.Config()
 	config.Gateway, config.Observer = daxpay.GatewayAuto, h
 	kit, err := daxpay.New(config)
 	require.NoError(t, err)
-	_, err = kit.FinishAllocation(context.Background(), &param.AllocFinishParam{AllocationNo: "A1"})
+	_, err = kit.FinishAlloc(context.Background(), &param.AllocFinishParam{AllocNo: "A1"})
 	require.NoError(t, err)
 	spans := h.ended()
 	attempts := spans[:len(spans)-1]

@@ -24,7 +24,7 @@ func noticesOf(t *testing.T) *daxpaytest.Gateway {
 	gw := daxpaytest.Start(t)
 	gw.SetPayment(daxpaytest.Payment{OrderNo: "P-canary", BizOrderNo: "BP-canary", Amount: 77, Status: model.PaySyncSuccess})
 	gw.SetRefund(daxpaytest.Refund{RefundNo: "R-canary", BizRefundNo: "BR-canary", Amount: 77, Status: model.RefundSyncSuccess})
-	gw.SetAllocation(daxpaytest.Allocation{AllocationNo: "A-canary", BizAllocationNo: "BA-canary", Status: model.AllocEnd, Shares: []daxpaytest.Share{{ReceiverNo: "canary", Amount: 77}}})
+	gw.SetAllocation(daxpaytest.Allocation{AllocNo: "A-canary", BizAllocNo: "BA-canary", Status: model.AllocEnd, Shares: []daxpaytest.Share{{ReceiverNo: "canary", Amount: 77}}})
 	return gw
 }
 
@@ -256,7 +256,7 @@ func TestCallInACallback(t *testing.T) {
 	kit, err := daxpay.New(config)
 	require.NoError(t, err)
 	handler := kit.NoticeHandler(h.NoticeHandlers(daxpay.NoticeHandlers{Pay: func(ctx context.Context, n *model.PayNotice) error {
-		_, err := kit.QueryPayOrder(ctx, &param.QueryPayParam{OrderNo: n.OrderNo})
+		_, err := kit.QueryPayOrder(ctx, &param.QueryPayOrderParam{OrderNo: n.OrderNo})
 		return err
 	}}))
 	_, reply := deliver(context.Background(), handler, http.MethodPost, body(t, gw, "P-canary"))

@@ -59,8 +59,8 @@ func run() error {
 	}
 
 	gw.MarkAllocated("ALLOC-1") // the channel pays the receivers
-	query := &param.QueryAllocOrderParam{AllocationNo: allocationNo}
-	ended, err := kit.WaitAllocation(ctx, query, daxpay.Wait{Amount: 6000})
+	query := &param.QueryAllocOrderParam{AllocNo: allocationNo}
+	ended, err := kit.WaitAlloc(ctx, query, daxpay.Wait{Amount: 6000})
 	if err != nil {
 		return err
 	}
@@ -72,7 +72,7 @@ func run() error {
 	}
 
 	// Finishing releases what was not given away.
-	finished, err := kit.FinishAllocation(ctx, &param.AllocFinishParam{AllocationNo: allocationNo})
+	finished, err := kit.FinishAlloc(ctx, &param.AllocFinishParam{AllocNo: allocationNo})
 	if err != nil {
 		return err
 	}
@@ -83,16 +83,16 @@ func run() error {
 // start starts the allocation and returns the gateway's number. Store it: no query or sync finds an allocation by the
 // merchant's number.
 func start(ctx context.Context, kit *daxpay.Client) (allocationNo string, err error) {
-	res, err := kit.StartAllocation(ctx, &param.AllocationParam{
-		BizAllocationNo: "ALLOC-1", BizOrderNo: "ORDER-1",
+	res, err := kit.StartAlloc(ctx, &param.AllocStartParam{
+		BizAllocNo: "ALLOC-1", BizOrderNo: "ORDER-1",
 		Receivers: []param.AllocReceiver{{ReceiverNo: "SHOP-7", Amount: 6000}},
 	})
 	if errors.Is(err, daxpay.ErrOutcomeUnknown) {
-		return "", fmt.Errorf("start it again after 10 seconds, with the same BizAllocationNo: %w", err)
+		return "", fmt.Errorf("start it again after 10 seconds, with the same BizAllocNo: %w", err)
 	}
 	if err != nil {
 		return "", err
 	}
-	fmt.Println("started as", res.Data.AllocationNo, "in", res.Data.Status)
-	return res.Data.AllocationNo, nil
+	fmt.Println("started as", res.Data.AllocNo, "in", res.Data.Status)
+	return res.Data.AllocNo, nil
 }

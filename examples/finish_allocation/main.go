@@ -23,7 +23,7 @@ func run() error {
 	gw := daxpaytest.New() // stands for your gateway
 	defer gw.Close()
 	gw.SetAllocation(daxpaytest.Allocation{
-		AllocationNo: "DEVA24060117191963000003", BizAllocationNo: "ALLOC-1", Status: model.AllocEnd,
+		AllocNo: "DEVA24060117191963000003", BizAllocNo: "ALLOC-1", Status: model.AllocEnd,
 	})
 
 	kit, err := daxpay.New(daxpay.Config{
@@ -42,17 +42,17 @@ func run() error {
 }
 
 func finish(ctx context.Context, kit *daxpay.Client, allocationNo string) error {
-	res, err := kit.FinishAllocation(ctx, &param.AllocFinishParam{AllocationNo: allocationNo})
+	res, err := kit.FinishAlloc(ctx, &param.AllocFinishParam{AllocNo: allocationNo})
 	switch {
 	case err == nil:
-		fmt.Println(res.Data.AllocationNo, "is", res.Data.Status)
+		fmt.Println(res.Data.AllocNo, "is", res.Data.Status)
 		return nil
 	case errors.Is(err, daxpay.ErrEarlierSend): // this send did nothing; an earlier one may have finished it
 	case errors.Is(err, daxpay.ErrOutcomeUnknown): // this send may have finished it
 	default:
 		return err // refused: nothing was done
 	}
-	order, err := kit.QueryAllocOrder(ctx, &param.QueryAllocOrderParam{AllocationNo: allocationNo})
+	order, err := kit.QueryAllocOrder(ctx, &param.QueryAllocOrderParam{AllocNo: allocationNo})
 	if err != nil {
 		return err
 	}

@@ -55,7 +55,7 @@ func run() error {
 	}
 
 	gw.MarkPaid("ORDER-1") // the customer pays
-	query := &param.QueryPayParam{BizOrderNo: order.BizOrderNo}
+	query := &param.QueryPayOrderParam{BizOrderNo: order.BizOrderNo}
 	found, err := kit.WaitPay(ctx, query, daxpay.Wait{Made: sent, Amount: order.Amount})
 	if err != nil {
 		return fmt.Errorf("not known to be paid, look again later: %w", err)

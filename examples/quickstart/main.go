@@ -45,7 +45,7 @@ func run() error {
 		}
 		gw.SetPayment(daxpaytest.Payment{BizOrderNo: order, Status: model.PaySyncSuccess})
 		gw.SetRefund(daxpaytest.Refund{RefundNo: refund, Status: model.RefundSyncProgress})
-		gw.SetAllocation(daxpaytest.Allocation{AllocationNo: allocation, Status: model.AllocEnd})
+		gw.SetAllocation(daxpaytest.Allocation{AllocNo: allocation, Status: model.AllocEnd})
 		config = gw.Config()
 	}
 	kit, err := daxpay.New(config)
@@ -62,8 +62,8 @@ func run() error {
 	if err := show("refund sync", back, err, func(m model.RefundSyncModel) any { return m.Status }); err != nil {
 		return err
 	}
-	finished, err := kit.FinishAllocation(ctx, &param.AllocFinishParam{AllocationNo: allocation})
-	if err := show("allocation finish", finished, err, func(m model.AllocationModel) any { return m.Status }); err != nil {
+	finished, err := kit.FinishAlloc(ctx, &param.AllocFinishParam{AllocNo: allocation})
+	if err := show("allocation finish", finished, err, func(m model.AllocModel) any { return m.Status }); err != nil {
 		return err
 	}
 	none, err := kit.SyncPay(ctx, &param.PaySyncParam{BizOrderNo: "no-such-order"})
@@ -82,7 +82,7 @@ func sell(gw *daxpaytest.Gateway) error {
 	}
 	fmt.Printf("%-21s %v, QR code %s\n", "pay", res.Data.Status, res.Data.PayBody)
 	gw.MarkPaid("A1")
-	paid, err := kit.WaitPay(ctx, &param.QueryPayParam{BizOrderNo: "A1"}, daxpay.Wait{Amount: 1200})
+	paid, err := kit.WaitPay(ctx, &param.QueryPayOrderParam{BizOrderNo: "A1"}, daxpay.Wait{Amount: 1200})
 	if err != nil {
 		return err
 	}

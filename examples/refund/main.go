@@ -44,7 +44,7 @@ func run() error {
 	if err != nil {
 		return err
 	}
-	query := &param.QueryRefundParam{BizRefundNo: refund.BizRefundNo}
+	query := &param.QueryRefundOrderParam{BizRefundNo: refund.BizRefundNo}
 	back, err := kit.WaitRefund(ctx, query, daxpay.Wait{Made: sent, Amount: refund.Amount})
 	if err != nil {
 		return err // still open, or for a person to look at: see daxpay.UnresolvedError

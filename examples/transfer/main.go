@@ -62,7 +62,7 @@ func run() error {
 	}
 
 	gw.MarkTransferred("TRANSFER-1") // the payee gets the money
-	query := &param.QueryTransferParam{BizTransferNo: transfer.BizTransferNo}
+	query := &param.QueryTransferOrderParam{BizTransferNo: transfer.BizTransferNo}
 	done, err := kit.WaitTransfer(ctx, query, daxpay.Wait{Made: sent, Amount: transfer.Amount})
 	var unresolved *daxpay.UnresolvedError
 	if errors.As(err, &unresolved) {

@@ -23,7 +23,7 @@ var ErrAskLater = errors.New("ask later")
 
 // MayShip tells whether an order is paid.
 func (s *Shop) MayShip(ctx context.Context, order string, fen int64) (bool, error) {
-	res, err := s.Pay.QueryPayOrder(ctx, &param.QueryPayParam{BizOrderNo: order})
+	res, err := s.Pay.QueryPayOrder(ctx, &param.QueryPayOrderParam{BizOrderNo: order})
 	switch {
 	case err != nil:
 		return false, fmt.Errorf("%w: %w", ErrAskLater, err)

@@ -46,7 +46,7 @@ func run() error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	order, err := kit.WaitPay(ctx, &param.QueryPayParam{BizOrderNo: "ORDER-1"}, wait)
+	order, err := kit.WaitPay(ctx, &param.QueryPayOrderParam{BizOrderNo: "ORDER-1"}, wait)
 	var unresolved *daxpay.UnresolvedError
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):

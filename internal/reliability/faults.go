@@ -28,22 +28,22 @@ var again = map[string]struct{ repeated, readOnly bool }{
 	"RefundSyncParam":          {repeated: true},
 	"AllocSyncParam":           {repeated: true},
 	"TransferSyncParam":        {repeated: true, readOnly: true}, // no gateway does anything
-	"LegacyPaySyncParam":       {repeated: true},
-	"LegacyRefundSyncParam":    {repeated: true},
+	"PaySyncLegacyParam":       {repeated: true},
+	"RefundSyncLegacyParam":    {repeated: true},
 	"PayParam":                 {},
 	"PayCloseParam":            {},
 	"PayCancelParam":           {},
 	"RefundParam":              {},
 	"TransferParam":            {},
-	"AllocationParam":          {},
+	"AllocStartParam":          {},
 	"AllocFinishParam":         {},
 	"AllocReceiverAddParam":    {},
 	"AllocReceiverRemoveParam": {},
-	"QueryPayParam":            {repeated: true, readOnly: true},
-	"QueryRefundParam":         {repeated: true, readOnly: true},
-	"QueryTransferParam":       {repeated: true, readOnly: true},
+	"QueryPayOrderParam":       {repeated: true, readOnly: true},
+	"QueryRefundOrderParam":    {repeated: true, readOnly: true},
+	"QueryTransferOrderParam":  {repeated: true, readOnly: true},
 	"QueryAllocOrderParam":     {repeated: true, readOnly: true},
-	"QueryAllocReceiverParam":  {repeated: true, readOnly: true},
+	"QueryAllocReceiversParam": {repeated: true, readOnly: true},
 	"WxAuthURLParam":           {repeated: true, readOnly: true},
 	"WxAccessTokenParam":       {},
 }
@@ -261,13 +261,13 @@ func faultyCalls() []faultyCall {
 			return err
 		})
 	}
-	add("LegacyPaySyncParam", "/unipay/syncPay", daxpay.GatewayV205, func(ctx context.Context, kit *daxpay.Client) error {
-		_, err := kit.SyncPayLegacy(ctx, &param.LegacyPaySyncParam{PaymentID: 1})
+	add("PaySyncLegacyParam", "/unipay/syncPay", daxpay.GatewayV205, func(ctx context.Context, kit *daxpay.Client) error {
+		_, err := kit.SyncPayLegacy(ctx, &param.PaySyncLegacyParam{PaymentID: 1})
 		return err
 	})
 	const syncRefund = "/unipay/syncRefund"
-	add("LegacyRefundSyncParam", syncRefund, daxpay.GatewayV205, func(ctx context.Context, kit *daxpay.Client) error {
-		_, err := kit.SyncRefundLegacy(ctx, &param.LegacyRefundSyncParam{RefundID: 1})
+	add("RefundSyncLegacyParam", syncRefund, daxpay.GatewayV205, func(ctx context.Context, kit *daxpay.Client) error {
+		_, err := kit.SyncRefundLegacy(ctx, &param.RefundSyncLegacyParam{RefundID: 1})
 		return err
 	})
 	return calls

@@ -15,7 +15,7 @@ func TestJudgeFaultFinds(t *testing.T) {
 	lost := &daxpay.TransportError{Path: "/unipay/transfer", Err: errReset}
 	unknown := &daxpay.OutcomeError{Path: "/unipay/transfer", Err: lost}
 	transfer := &faultyCall{name: "TransferParam", path: "/unipay/transfer"}
-	query := &faultyCall{name: "QueryPayParam", path: "/unipay/transfer"}
+	query := &faultyCall{name: "QueryPayOrderParam", path: "/unipay/transfer"}
 	thrice := &daxpay.RetryError{Path: "/unipay/transfer", Errs: []error{lost, lost, lost}}
 	reset := &fault{repeatable: true, right: func(err error) bool { return errors.Is(err, errReset) }}
 	for name, tt := range map[string]struct {

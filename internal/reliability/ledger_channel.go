@@ -62,7 +62,7 @@ func (s *shop) read(m *sending) *call {
 	find(reconcile.Transfer, n.BizTransferNo)
 	find(reconcile.Allocation, n.BizAllocNo)
 	if a, ok := s.gateway.Allocation(n.AllocNo); ok && n.AllocNo != "" {
-		find(reconcile.Allocation, a.BizAllocationNo)
+		find(reconcile.Allocation, a.BizAllocNo)
 	}
 	find(reconcile.Pay, n.BizOrderNo)
 	find(reconcile.Pay, n.BizOrderNoeNo)

@@ -43,7 +43,7 @@ func (s *shop) start() {
 			return p.noticed(reconcile.Refund, n, "")
 		},
 		Alloc: func(_ context.Context, n *model.AllocNotice) error {
-			return p.noticed(reconcile.Allocation, n, n.AllocationNo)
+			return p.noticed(reconcile.Allocation, n, n.AllocNo)
 		},
 		OnError: func(context.Context, error) {}, // refusals are what the simulation makes, not what it reports
 	})
@@ -155,11 +155,11 @@ func (p *process) call(ctx context.Context, r *row) error {
 			p.replace(r, refused, refusedOrders)
 		}
 	case reconcile.Allocation:
-		res, err := p.client.StartAllocation(ctx, p.shop.allocationParam(r))
+		res, err := p.client.StartAlloc(ctx, p.shop.allocationParam(r))
 		if err != nil {
 			return err
 		}
-		_ = p.commit(func() { r.gatewayNo = res.Data.AllocationNo }) // if that fails, it is started again
+		_ = p.commit(func() { r.gatewayNo = res.Data.AllocNo }) // if that fails, it is started again
 	}
 	return nil
 }
@@ -260,17 +260,17 @@ func (p *process) watch(ctx context.Context, r *row) {
 	switch r.kind {
 	case reconcile.Pay:
 		var m *model.PayOrderModel
-		if m, err = p.asking.WaitPay(limited, &param.QueryPayParam{BizOrderNo: r.no}, w); err == nil {
+		if m, err = p.asking.WaitPay(limited, &param.QueryPayOrderParam{BizOrderNo: r.no}, w); err == nil {
 			err = p.found(r, m.Amount, string(m.Status), m.Standing())
 		}
 	case reconcile.Refund:
 		var m *model.RefundOrderModel
-		if m, err = p.asking.WaitRefund(limited, &param.QueryRefundParam{BizRefundNo: r.no}, w); err == nil {
+		if m, err = p.asking.WaitRefund(limited, &param.QueryRefundOrderParam{BizRefundNo: r.no}, w); err == nil {
 			err = p.found(r, m.Amount, string(m.Status), m.Standing())
 		}
 	case reconcile.Transfer:
 		var m *model.TransferOrderModel
-		if m, err = p.asking.WaitTransfer(limited, &param.QueryTransferParam{BizTransferNo: r.no}, w); err == nil {
+		if m, err = p.asking.WaitTransfer(limited, &param.QueryTransferOrderParam{BizTransferNo: r.no}, w); err == nil {
 			err = p.found(r, m.Amount, string(m.Status), m.Standing())
 		}
 	case reconcile.Allocation:
@@ -278,7 +278,7 @@ func (p *process) watch(ctx context.Context, r *row) {
 			return // the reconciler has it started again
 		}
 		var m *model.AllocOrderModel
-		if m, err = p.asking.WaitAllocation(limited, &param.QueryAllocOrderParam{AllocationNo: r.gatewayNo}, w); err == nil {
+		if m, err = p.asking.WaitAlloc(limited, &param.QueryAllocOrderParam{AllocNo: r.gatewayNo}, w); err == nil {
 			err = p.found(r, m.Amount, string(m.Status), m.Standing())
 		}
 	}
@@ -370,7 +370,7 @@ func (p *process) end(ctx context.Context, r *row) {
 // finishAllocation finishes an allocation. After an answer that was lost it asks first.
 func (p *process) finishAllocation(ctx context.Context, r *row) {
 	if r.finish == finishSent {
-		res, err := p.asking.QueryAllocOrder(ctx, &param.QueryAllocOrderParam{AllocationNo: r.gatewayNo})
+		res, err := p.asking.QueryAllocOrder(ctx, &param.QueryAllocOrderParam{AllocNo: r.gatewayNo})
 		if err != nil {
 			return
 		}
@@ -382,7 +382,7 @@ func (p *process) finishAllocation(ctx context.Context, r *row) {
 	if p.commit(func() { r.finish = finishSent }) != nil {
 		return
 	}
-	if _, err := p.client.FinishAllocation(ctx, &param.AllocFinishParam{AllocationNo: r.gatewayNo}); err == nil {
+	if _, err := p.client.FinishAlloc(ctx, &param.AllocFinishParam{AllocNo: r.gatewayNo}); err == nil {
 		_ = p.commit(func() { r.finish = finished })
 	}
 }
@@ -442,10 +442,10 @@ func transferParam(r *row) *param.TransferParam {
 	}
 }
 
-func (s *shop) allocationParam(r *row) *param.AllocationParam {
+func (s *shop) allocationParam(r *row) *param.AllocStartParam {
 	half := r.amount / 2
-	return &param.AllocationParam{
-		BizAllocationNo: r.no, OrderNo: r.payment, NotifyURL: s.notifyURL,
+	return &param.AllocStartParam{
+		BizAllocNo: r.no, OrderNo: r.payment, NotifyURL: s.notifyURL,
 		Receivers: []param.AllocReceiver{{ReceiverNo: "V1", Amount: half}, {ReceiverNo: "V2", Amount: r.amount - half}},
 	}
 }

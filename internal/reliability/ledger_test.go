@@ -103,7 +103,7 @@ var earlyBooks = map[string]wrongBook{
 	}, wronglyDone},
 	"an allocation with a share that is pending": {func(_ *testing.T, s *shop) {
 		s.put(&row{kind: reconcile.Allocation, no: "M1", amount: 5, status: "allocation_end"})
-		s.gateway.SetAllocation(daxpaytest.Allocation{BizAllocationNo: "M1", Status: model.AllocEnd})
+		s.gateway.SetAllocation(daxpaytest.Allocation{BizAllocNo: "M1", Status: model.AllocEnd})
 		s.truthOf(reconcile.Allocation, "M1").shares = 1
 	}, wronglyDone},
 	"an allocation that was not finished": {func(_ *testing.T, s *shop) {

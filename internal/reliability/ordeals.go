@@ -43,7 +43,7 @@ func acts() []act {
 	return []act{
 		acting(&param.PaySyncParam{OrderNo: "P1", BizOrderNo: "B1"}),
 		acting(&param.RefundSyncParam{RefundNo: "R1"}),
-		acting(&param.AllocSyncParam{AllocationNo: "A1"}),
+		acting(&param.AllocSyncParam{AllocNo: "A1"}),
 		acting(&param.TransferSyncParam{TransferNo: "T1"}),
 		acting(&param.PayParam{
 			BizOrderNo: "B1", Title: nameCanary, Description: accountCanary, Attach: tokenCanary, Channel: model.ChannelWeChat, Method: model.MethodJSAPI,
@@ -56,18 +56,18 @@ func acts() []act {
 			BizTransferNo: "BT1", Channel: model.ChannelAli, Amount: 1, Title: nameCanary, PayeeType: model.PayeeAliUserID,
 			PayeeAccount: accountCanary, PayeeName: nameCanary, Attach: tokenCanary,
 		}),
-		acting(&param.AllocationParam{BizAllocationNo: "BA1", OrderNo: "P1", Description: nameCanary, Attach: tokenCanary, Receivers: []param.AllocReceiver{{ReceiverNo: accountCanary, Amount: 1}}}),
-		acting(&param.AllocFinishParam{AllocationNo: "A1"}),
+		acting(&param.AllocStartParam{BizAllocNo: "BA1", OrderNo: "P1", Description: nameCanary, Attach: tokenCanary, Receivers: []param.AllocReceiver{{ReceiverNo: accountCanary, Amount: 1}}}),
+		acting(&param.AllocFinishParam{AllocNo: "A1"}),
 		acting(&param.AllocReceiverAddParam{
 			ReceiverNo: "V1", Channel: model.ChannelAli, ReceiverType: model.ReceiverAliUserID, ReceiverAccount: accountCanary, ReceiverName: nameCanary,
 			RelationType: model.RelationCustom, RelationName: nameCanary,
 		}),
 		acting(&param.AllocReceiverRemoveParam{ReceiverNo: "V1"}),
-		acting(&param.QueryPayParam{BizOrderNo: "B1"}),
-		acting(&param.QueryRefundParam{RefundNo: "R1"}),
-		acting(&param.QueryTransferParam{BizTransferNo: "BT1"}),
-		acting(&param.QueryAllocOrderParam{AllocationNo: "A1"}),
-		acting(&param.QueryAllocReceiverParam{ReceiverNo: "V1"}),
+		acting(&param.QueryPayOrderParam{BizOrderNo: "B1"}),
+		acting(&param.QueryRefundOrderParam{RefundNo: "R1"}),
+		acting(&param.QueryTransferOrderParam{BizTransferNo: "BT1"}),
+		acting(&param.QueryAllocOrderParam{AllocNo: "A1"}),
+		acting(&param.QueryAllocReceiversParam{ReceiverNo: "V1"}),
 		acting(&param.WxAuthURLParam{URL: "https://shop.example.com/?t=" + tokenCanary, State: tokenCanary}),
 		acting(&param.WxAccessTokenParam{Code: tokenCanary}),
 	}
@@ -387,7 +387,7 @@ func doctorOrdeals() []ordeal {
 	}
 	spoiled := func(spoil func(string) string) func(*scene) message.Reply {
 		return func(s *scene) message.Reply {
-			return message.Reply{Body: s.canarian(kindNamed("QueryPayParam"), replacing(`"bizOrderNo":"B1"`, `"bizOrderNo":null`), spoil)}
+			return message.Reply{Body: s.canarian(kindNamed("QueryPayOrderParam"), replacing(`"bizOrderNo":"B1"`, `"bizOrderNo":null`), spoil)}
 		}
 	}
 	return []ordeal{
@@ -455,7 +455,7 @@ func paramOrdeals() []ordeal {
 		"code with control":           acting(&param.WxAccessTokenParam{Code: tokenCanary + "\n"}),
 		"state too long":              acting(&param.WxAuthURLParam{URL: "https://x/", State: long(tokenCanary)}),
 		"receiver's name too long":    acting(&param.AllocReceiverAddParam{ReceiverName: long(nameCanary), ReceiverAccount: accountCanary}),
-		"share without amount":        acting(&param.AllocationParam{BizAllocationNo: "BA1", OrderNo: "P1", Receivers: []param.AllocReceiver{{ReceiverNo: accountCanary + `"`}}}),
+		"share without amount":        acting(&param.AllocStartParam{BizAllocNo: "BA1", OrderNo: "P1", Receivers: []param.AllocReceiver{{ReceiverNo: accountCanary + `"`}}}),
 		"refund reason ambiguous":     acting(&param.RefundParam{BizRefundNo: "BR1", OrderNo: "P1", Amount: 1, Reason: nameCanary + "&status=success"}),
 		"refund extra not UTF-8":      acting(&param.RefundParam{BizRefundNo: "BR1", OrderNo: "P1", Amount: 1, ExtraParam: tokenCanary + "\xff"}),
 	} {

@@ -86,7 +86,7 @@ func swapped(k *message.Kind, object string, body []byte, outcome *message.Outco
 			return fmt.Sprintf("it is about another order: %s is %v", name, value)
 		}
 	}
-	if slices.Contains([]string{"PayParam", "RefundParam", "TransferParam", "AllocationParam", "AllocFinishParam"}, k.Name) {
+	if slices.Contains([]string{"PayParam", "RefundParam", "TransferParam", "AllocStartParam", "AllocFinishParam"}, k.Name) {
 		return "it names no order, and the call moves money"
 	}
 	return ""

@@ -197,25 +197,25 @@ func Kinds() []Kind {
 	return []Kind{
 		answer(&param.PaySyncParam{OrderNo: "P1", BizOrderNo: "B1"}, `,"orderNo":"P1","bizOrderNo":"B1","status":"pay_success"`),
 		answer(&param.RefundSyncParam{RefundNo: "R1"}, `,"refundNo":"R1","bizRefundNo":"BR1","status":"refund_success"`),
-		answer(&param.AllocSyncParam{AllocationNo: "A1"}, `,"allocNo":"A1","bizAllocNo":"BA1"`),
+		answer(&param.AllocSyncParam{AllocNo: "A1"}, `,"allocNo":"A1","bizAllocNo":"BA1"`),
 		answer(&param.TransferSyncParam{TransferNo: "T1"}, `,"status":"success"`),
 		answer(&pay, `,"bizOrderNo":"B1","orderNo":"P1","status":"progress","payBody":"{\"url\":\"https://qr.example.com/?a=1&b=2\"}"`),
 		answer(&param.PayCloseParam{OrderNo: "P1"}, ""),
 		answer(&param.PayCancelParam{OrderNo: "P1"}, ""),
 		answer(&param.RefundParam{BizRefundNo: "BR1", OrderNo: "P1", Amount: 1}, `,"refundNo":"R1","bizRefundNo":"BR1","status":"progress"`),
 		answer(&param.TransferParam{BizTransferNo: "BT1", Channel: model.ChannelAli, Amount: 1}, `,"bizTransferNo":"BT1","transferNo":"T1","status":"transferring"`),
-		answer(&param.AllocationParam{BizAllocationNo: "BA1", OrderNo: "P1"}, allocation+`"allocation_processing"`),
-		answer(&param.AllocFinishParam{AllocationNo: "A1"}, allocation+`"finish"`),
+		answer(&param.AllocStartParam{BizAllocNo: "BA1", OrderNo: "P1"}, allocation+`"allocation_processing"`),
+		answer(&param.AllocFinishParam{AllocNo: "A1"}, allocation+`"finish"`),
 		answer(&receiver, ""),
 		answer(&param.AllocReceiverRemoveParam{ReceiverNo: "V1"}, ""),
-		answer(&param.QueryPayParam{BizOrderNo: "B1"}, payOrder+`,"refundableBalance":9900`),
-		answer(&param.QueryRefundParam{RefundNo: "R1"}, refundOrder),
-		answer(&param.QueryTransferParam{BizTransferNo: "BT1"}, `,"bizTransferNo":"BT1","transferNo":"T1","outTransferNo":"110","channel":"ali_pay",`+
+		answer(&param.QueryPayOrderParam{BizOrderNo: "B1"}, payOrder+`,"refundableBalance":9900`),
+		answer(&param.QueryRefundOrderParam{RefundNo: "R1"}, refundOrder),
+		answer(&param.QueryTransferOrderParam{BizTransferNo: "BT1"}, `,"bizTransferNo":"BT1","transferNo":"T1","outTransferNo":"110","channel":"ali_pay",`+
 			`"amount":100,"title":"工资","reason":"五月","transferType":"employee","payeeType":"ali_user_id","payeeAccount":"2088",`+
 			`"payeeName":"王小明","status":"success","successTime":"2024-05-12 15:50:30","errorCode":"E0","errorMsg":"无"`),
-		answer(&param.QueryAllocOrderParam{AllocationNo: "A1"}, `,"outOrderNo":"4200002"`+allocOrder+`"finishTime":"2024-05-12 15:50:31",`+
+		answer(&param.QueryAllocOrderParam{AllocNo: "A1"}, `,"outOrderNo":"4200002"`+allocOrder+`"finishTime":"2024-05-12 15:50:31",`+
 			allocShares(`"rate":"5000",`, `"2024-05-12 15:50:31"`)),
-		answer(&param.QueryAllocReceiverParam{ReceiverNo: "V1"}, `,"receivers":[{"receiverNo":"V1","channel":"ali_pay","receiverType":"ali_user_id",`+
+		answer(&param.QueryAllocReceiversParam{ReceiverNo: "V1"}, `,"receivers":[{"receiverNo":"V1","channel":"ali_pay","receiverType":"ali_user_id",`+
 			`"receiverAccount":"2088","receiverName":"店主 \"老王\"","relationType":"STORE_OWNER","relationName":"店主"}]`),
 		answer(&param.WxAuthURLParam{URL: "https://shop.example.com"}, `,"url":"https://open.weixin.qq.com/connect?appid=wx1&scope=snsapi_base#x"`),
 		answer(&param.WxAccessTokenParam{Code: "c"}, `,"accessToken":"80_token","openId":"oUpF8"`),

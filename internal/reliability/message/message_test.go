@@ -45,7 +45,7 @@ func TestEveryCallHasAKind(t *testing.T) {
 			require.True(t, ok)
 			name, ok := star.X.(*ast.Ident)
 			require.True(t, ok)
-			if !strings.HasPrefix(name.Name, "Legacy") {
+			if !strings.HasSuffix(name.Name, "LegacyParam") {
 				calls = append(calls, name.Name)
 			}
 		}
@@ -159,13 +159,13 @@ func TestExceptions(t *testing.T) {
 				{kind: "PayNotice", old: `会员 \"VIP\"`, changed: `会员 VIP`, before: `会员 "VIP"`, after: `会员 VIP`, see: member("Title")},
 				{kind: "PaySyncParam", old: `处理 \"完成\"`, changed: `\\处理 完成`, before: `处理 "完成"`, after: `\处理 完成`, see: func(o *Outcome) string { return o.Msg }},
 				{kind: "PayParam", old: `{\"url\":\"`, changed: `{url:`, before: `{"url":"https://qr.example.com/?a=1&b=2"}`, after: `{url:https://qr.example.com/?a=1&b=2"}`, see: member("PayBody")},
-				{kind: "QueryAllocReceiverParam", old: `店主 \"老王\"`, changed: `店主 老王`, before: `店主 "老王"`, after: `店主 老王`, see: member("Receivers", "ReceiverName")},
+				{kind: "QueryAllocReceiversParam", old: `店主 \"老王\"`, changed: `店主 老王`, before: `店主 "老王"`, after: `店主 老王`, see: member("Receivers", "ReceiverName")},
 			},
 			refused: []example{
 				{kind: "PayNotice", old: `"status":"success"`, changed: `"status":"suc\"cess"`},
 				{kind: "PayNotice", old: `"orderNo":"DEVP`, changed: `"orderNo":"\\DEVP`},
 				{kind: "PayNotice", old: `"title":`, changed: `"ti\"tle":`},
-				{kind: "QueryTransferParam", old: `"payeeAccount":"2088"`, changed: `"payeeAccount":"2088\""`},
+				{kind: "QueryTransferOrderParam", old: `"payeeAccount":"2088"`, changed: `"payeeAccount":"2088\""`},
 			},
 		},
 		"escape": {
@@ -175,7 +175,7 @@ func TestExceptions(t *testing.T) {
 			},
 			refused: []example{
 				{kind: "PayNotice", old: `device=ios`, changed: `device=ios\n`},
-				{kind: "QueryAllocReceiverParam", old: `STORE_OWNER`, changed: `STORE_OW\NER`},
+				{kind: "QueryAllocReceiversParam", old: `STORE_OWNER`, changed: `STORE_OW\NER`},
 				{kind: "QueryAllocOrderParam", old: `"receiverType":"wx_merchant"`, changed: `"receiverType":"wx_mercha\nt"`},
 			},
 		},
@@ -218,11 +218,11 @@ func TestExceptions(t *testing.T) {
 		},
 		"time": {
 			accepted: []example{
-				{kind: "QueryTransferParam", old: `"2024-05-12 15:50:30"`, changed: `1715500230`},
-				{kind: "QueryTransferParam", old: `"2024-05-12 15:50:30"`, changed: `"1715500230"`},
+				{kind: "QueryTransferOrderParam", old: `"2024-05-12 15:50:30"`, changed: `1715500230`},
+				{kind: "QueryTransferOrderParam", old: `"2024-05-12 15:50:30"`, changed: `"1715500230"`},
 				{kind: "PayNotice", old: `"payTime":1715500200`, changed: `"payTime":"2024-05-12 15:50:00"`},
 			},
-			refused: []example{{kind: "QueryTransferParam", old: `"2024-05-12 15:50:30"`, changed: `"2024-05-12T15:50:30"`}, {kind: "PayNotice", old: `"amount":9900`, changed: `"amount":"1970-01-01 10:45:00"`}},
+			refused: []example{{kind: "QueryTransferOrderParam", old: `"2024-05-12 15:50:30"`, changed: `"2024-05-12T15:50:30"`}, {kind: "PayNotice", old: `"amount":9900`, changed: `"amount":"1970-01-01 10:45:00"`}},
 		},
 		"unknown": {
 			accepted: []example{{kind: "PayNotice", old: `"future":{"B":"x","a":[1,2.50,true,null]}`, changed: `"future":"{a:[1,2.5,true],B:x}"`}},
@@ -312,7 +312,7 @@ func TestJudgeFindsWhatIsBroken(t *testing.T) {
 		"without verification":         func(o *Outcome, _ *model.AllocNotice) { o.Verified = false },
 		"Raw was not received":         func(o *Outcome, _ *model.AllocNotice) { o.Raw = []byte("{}") },
 		"the result changed in Code":   func(o *Outcome, _ *model.AllocNotice) { o.SecretIndex = 1 },
-		"the model changed in bizAllo": func(_ *Outcome, _ *model.AllocNotice) { before.Model.(*model.AllocNotice).BizAllocationNo = "x" },
+		"the model changed in bizAllo": func(_ *Outcome, _ *model.AllocNotice) { before.Model.(*model.AllocNotice).BizAllocNo = "x" },
 	} {
 		after, n := receive()
 		after.Raw = []byte(original)
