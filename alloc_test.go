@@ -32,7 +32,8 @@ func TestSignerAllocations(t *testing.T) {
 	for _, signType := range []daxpay.SignType{daxpay.HMACSHA256, daxpay.MD5} {
 		s, err := daxpay.NewSigner(signType, secret)
 		require.NoError(t, err)
-		for name, object := range map[string]string{"4 members": fourMembers, "16 members": sixteenMembers, "nested list": nestedList, "pay sync": "{" + good + "}"} {
+		for name, object := range map[string]string{"4 members": fourMembers, "16 members": sixteenMembers,
+			"nested list": nestedList, "pay sync": "{" + good + "}"} {
 			t.Run(string(signType)+" "+name, func(t *testing.T) {
 				raw, sealed := []byte(object), []byte(signedObject(t, signType, object[1:len(object)-1]))
 				var buf [64]byte
@@ -48,7 +49,8 @@ func TestSignerAllocations(t *testing.T) {
 func TestNoticeAllocations(t *testing.T) {
 	kit, err := daxpay.New(daxpay.Config{ServiceURL: "http://127.0.0.1", SignSecret: secret})
 	require.NoError(t, err)
-	notice := []byte(signedObject(t, daxpay.HMACSHA256, `"code":0,"msg":null,"resTime":1715500234,"orderNo":"P1","bizOrderNo":"SDK_1","title":"测试","channel":"ali_pay","amount":100,"status":"success","attach":null`))
+	notice := []byte(signedObject(t, daxpay.HMACSHA256,
+		`"code":0,"msg":null,"resTime":1715500234,"orderNo":"P1","bizOrderNo":"SDK_1","title":"测试","channel":"ali_pay","amount":100,"status":"success","attach":null`))
 	counted := allocations(t, func() error { _, err := kit.ParseNotice(notice); return err })
 	if version.Compare(runtime.Version(), "go1.25") < 0 { // whose compiler keeps less on the stack
 		require.LessOrEqual(t, counted, 6.0)
@@ -62,7 +64,8 @@ type canned string
 
 func (c canned) RoundTrip(r *http.Request) (*http.Response, error) {
 	return &http.Response{
-		StatusCode: http.StatusOK, Header: http.Header{}, ContentLength: int64(len(c)), Body: io.NopCloser(strings.NewReader(string(c))), Request: r,
+		StatusCode: http.StatusOK, Header: http.Header{}, ContentLength: int64(len(c)),
+		Body: io.NopCloser(strings.NewReader(string(c))), Request: r,
 	}, nil
 }
 
@@ -70,10 +73,12 @@ func (c canned) RoundTrip(r *http.Request) (*http.Response, error) {
 // not in it.
 func TestCallAllocations(t *testing.T) {
 	kit, err := daxpay.New(daxpay.Config{
-		ServiceURL: "http://127.0.0.1:9000", SignSecret: secret, Now: at(now), HTTPClient: &http.Client{Transport: canned(sealed(t, good))},
+		ServiceURL: "http://127.0.0.1:9000", SignSecret: secret, Now: at(now),
+		HTTPClient: &http.Client{Transport: canned(sealed(t, good))},
 	})
 	require.NoError(t, err)
 	p := &param.PaySyncParam{BizOrderNo: "SDK_1715341621498"}
 	const most = 56
-	require.LessOrEqual(t, allocations(t, func() error { _, err := kit.SyncPay(context.Background(), p); return err }), float64(most))
+	require.LessOrEqual(t, allocations(t, func() error { _, err := kit.SyncPay(context.Background(), p); return err }),
+		float64(most))
 }

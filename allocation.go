@@ -29,11 +29,13 @@ func (c *Client) StartAlloc(ctx context.Context, p *param.AllocStartParam) (*Res
 
 // AddAllocReceiver adds somebody who can receive allocations: 分账接收方添加. Success proves that it was done. The gateway
 // refuses a second time.
-func (c *Client) AddAllocReceiver(ctx context.Context, p *param.AllocReceiverAddParam) (*Result[model.AllocReceiverAddModel], error) {
+func (c *Client) AddAllocReceiver(ctx context.Context,
+	p *param.AllocReceiverAddParam) (*Result[model.AllocReceiverAddModel], error) {
 	return Execute(ctx, c, p)
 }
 
 // RemoveAllocReceiver removes a receiver: 分账接收方删除. Success proves that it was done. The gateway refuses a second time.
-func (c *Client) RemoveAllocReceiver(ctx context.Context, p *param.AllocReceiverRemoveParam) (*Result[model.AllocReceiverRemoveModel], error) {
+func (c *Client) RemoveAllocReceiver(ctx context.Context,
+	p *param.AllocReceiverRemoveParam) (*Result[model.AllocReceiverRemoveModel], error) {
 	return Execute(ctx, c, p)
 }

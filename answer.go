@@ -178,8 +178,9 @@ func (o *opening) notRefusedByBusiness() error {
 		return nil
 	}
 	return &GatewayError{
-		Path: o.path, Code: o.answer.code, Msg: o.answer.msg, TraceID: o.answer.traceID, Business: true, Signed: o.answer.verified,
-		proof: o.call.proofOf(o.answer.msg), ahead: o.answer.ahead,
+		Path: o.path, Code: o.answer.code, Msg: o.answer.msg, TraceID: o.answer.traceID, Business: true,
+		Signed: o.answer.verified,
+		proof:  o.call.proofOf(o.answer.msg), ahead: o.answer.ahead,
 	}
 }
 

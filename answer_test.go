@@ -88,89 +88,99 @@ func hostile(t testing.TB) map[string]struct {
 		body string
 		want error
 	}{
-		"empty body":                   {"", daxpay.ErrProtocol},
-		"blanks":                       {" \n", daxpay.ErrProtocol},
-		"null":                         {"null", daxpay.ErrProtocol},
-		"list":                         {"[]", daxpay.ErrProtocol},
-		"string":                       {`"success"`, daxpay.ErrProtocol},
-		"empty object":                 {"{}", daxpay.ErrProtocol},
-		"html":                         {"<html><body>hello</body></html>", daxpay.ErrProtocol},
-		"xml":                          {`<?xml version="1.0"?><code>0</code>`, daxpay.ErrProtocol},
-		"byte order mark":              {"\xef\xbb\xbf" + sign(good), daxpay.ErrProtocol},
-		"cut off":                      {sign(good)[:60], daxpay.ErrProtocol},
-		"trailing bytes":               {sign(good) + "x", daxpay.ErrProtocol},
-		"two documents":                {sign(good) + sign(good), daxpay.ErrProtocol},
-		"trailing comma":               {`{"code":0,}`, daxpay.ErrProtocol},
-		"single quotes":                {`{'code':0}`, daxpay.ErrProtocol},
-		"comment":                      {`{"code":0/*x*/}`, daxpay.ErrProtocol},
-		"NaN":                          {`{"code":NaN}`, daxpay.ErrProtocol},
-		"leading zero":                 {`{"code":00}`, daxpay.ErrProtocol},
-		"plus":                         {`{"code":+0}`, daxpay.ErrProtocol},
-		"404 as JSON":                  {`{"timestamp":"2024-05-12","status":404,"error":"Not Found","path":"/x"}`, daxpay.ErrProtocol},
-		"code null":                    {`{"code":null,"data":` + data + `}`, daxpay.ErrProtocol},
-		"code boolean":                 {`{"code":false,"data":` + data + `}`, daxpay.ErrProtocol},
-		"code fraction":                {`{"code":0.0,"data":` + data + `}`, daxpay.ErrProtocol},
-		"code exponent":                {`{"code":0e0,"data":` + data + `}`, daxpay.ErrProtocol},
-		"code minus zero":              {`{"code":-0,"data":` + data + `}`, daxpay.ErrProtocol},
-		"code overflow":                {`{"code":92233720368547758080,"data":` + data + `}`, daxpay.ErrProtocol},
-		"code empty string":            {`{"code":"","data":` + data + `}`, daxpay.ErrProtocol},
-		"no data":                      {`{"code":0,"msg":"success"}`, daxpay.ErrProtocol},
-		"data null":                    {envelope("null"), daxpay.ErrProtocol},
-		"data list":                    {envelope("[" + data + "]"), daxpay.ErrProtocol},
-		"data as text":                 {envelope(`"{}"`), daxpay.ErrProtocol},
-		"data twice":                   {`{"code":0,"data":` + data + `,"data":` + data + `}`, daxpay.ErrProtocol},
-		"data under two cases":         {`{"code":0,"data":` + data + `,"DATA":` + data + `}`, daxpay.ErrProtocol},
-		"code twice":                   {`{"code":1,"code":0,"data":` + data + `}`, daxpay.ErrProtocol},
-		"deep":                         {deep, daxpay.ErrProtocol},
-		"deep within data":             {envelope(`{"x":` + deep), daxpay.ErrProtocol},
-		"33 levels":                    {envelope(`{"x":` + strings.Repeat("[", 31) + strings.Repeat("]", 31) + "}"), daxpay.ErrProtocol},
-		"invalid UTF-8":                {envelope("{\"status\":\"a\xffb\"}"), daxpay.ErrProtocol},
-		"overlong UTF-8":               {envelope("{\"status\":\"a\xc0\xafb\"}"), daxpay.ErrProtocol},
-		"half a surrogate pair":        {envelope(`{"status":"\ud83d"}`), daxpay.ErrProtocol},
-		"surrogates in wrong order":    {envelope(`{"status":"\ude00\ud83d"}`), daxpay.ErrProtocol},
-		"control character":            {envelope("{\"status\":\"a\nb\"}"), daxpay.ErrProtocol},
-		"bad escape":                   {envelope(`{"status":"\x41"}`), daxpay.ErrProtocol},
-		"status twice":                 {envelope(data[:len(data)-1] + `,"status":"t"}`), daxpay.ErrProtocol},
-		"status twice, once escaped":   {envelope(data[:len(data)-1] + `,"\u0073tatus":"t"}`), daxpay.ErrProtocol},
-		"status under another case":    {envelope(data[:len(data)-1] + `,"STATUS":"t"}`), daxpay.ErrProtocol},
-		"status with a long s":         {envelope(`{"ſtatus":"t",` + data[1:]), daxpay.ErrProtocol},
-		"twice deep inside":            {envelope(data[:len(data)-1] + `,"x":[{"a":{"b":1,"b":1}}]}`), daxpay.ErrProtocol},
-		"sign absent":                  {unsigned(good), daxpay.ErrSignMissing},
-		"sign null":                    {withSign("null"), daxpay.ErrSignMissing},
-		"sign empty":                   {withSign(`""`), daxpay.ErrSignMissing},
-		"sign number":                  {withSign("1"), daxpay.ErrSignMismatch},
-		"sign list":                    {withSign(`["` + digest + `"]`), daxpay.ErrSignMismatch},
-		"sign object":                  {withSign(`{"a":"` + digest + `"}`), daxpay.ErrSignMismatch},
-		"sign true":                    {withSign("true"), daxpay.ErrSignMismatch},
-		"sign short":                   {withSign(`"` + digest[:63] + `"`), daxpay.ErrSignMismatch},
-		"sign long":                    {withSign(`"` + digest + `0"`), daxpay.ErrSignMismatch},
-		"sign upper case":              {withSign(`"` + strings.ToUpper(digest) + `"`), daxpay.ErrSignMismatch},
-		"sign with a blank":            {withSign(`" ` + digest + `"`), daxpay.ErrSignMismatch},
-		"sign of the other algorithm":  {envelope(signedObject(t, daxpay.MD5, good)), daxpay.ErrSignMismatch},
-		"sign on the envelope":         {`{"code":0,"data":{` + good + `},"sign":"` + digest + `"}`, daxpay.ErrSignMissing},
-		"status changed":               {strings.Replace(envelope(data), `"s"`, `"t"`, 1), daxpay.ErrSignMismatch},
-		"status dropped":               {strings.Replace(envelope(data), `,"status":"s"`, "", 1), daxpay.ErrSignMismatch},
-		"member added":                 {strings.Replace(envelope(data), `"code":0,"msg":null`, `"code":0,"msg":null,"x":1`, 1), daxpay.ErrSignMismatch},
-		"code of data changed":         {strings.Replace(envelope(data), `{"code":0,"msg":null`, `{"code":1,"msg":null`, 1), daxpay.ErrSignMismatch},
-		"signed without code":          {sign(`"resTime":1715500234,"status":"s"`), daxpay.ErrProtocol},
-		"signed code null":             {sign(`"code":null,"resTime":1715500234,"status":"s"`), daxpay.ErrProtocol},
-		"signed code fraction":         {sign(`"code":0.0,"resTime":1715500234,"status":"s"`), daxpay.ErrProtocol},
-		"signed without resTime":       {sign(`"code":0,"status":"s"`), daxpay.ErrProtocol},
-		"signed resTime null":          {sign(`"code":0,"resTime":null,"status":"s"`), daxpay.ErrProtocol},
-		"signed resTime exponent":      {sign(`"code":0,"resTime":1715500234e0,"status":"s"`), daxpay.ErrProtocol},
-		"signed resTime text":          {sign(`"code":0,"resTime":"yesterday","status":"s"`), daxpay.ErrProtocol},
-		"own request sent back":        {sign(`"code":0,"resTime":1715500234,"reqTime":1715500234,"status":"s"`), daxpay.ErrProtocol},
-		"too old":                      {sign(`"code":0,"resTime":1715499933,"status":"s"`), daxpay.ErrStale},
-		"too far ahead":                {sign(`"code":0,"resTime":1715500535,"status":"s"`), daxpay.ErrStale},
-		"time overflow":                {sign(`"code":0,"resTime":9223372036854775807,"status":"s"`), daxpay.ErrStale},
-		"NUL in the remark":            {sign(`"code":0,"msg":"a\u0000b","resTime":1715500234,"status":"s"`), daxpay.ErrProtocol},
-		"NUL in an unknown member":     {sign(`"code":0,"resTime":1715500234,"status":"s","x":{"y":["\u0000"]}`), daxpay.ErrProtocol},
-		"remark cut at a member":       {sign(`"code":0,"msg":"x&sign=&code=1","resTime":1715500234`), daxpay.ErrAmbiguous},
-		"remark cut behind a quote":    {sign(`"code":0,"msg":"x&co\"de=1","resTime":1715500234`), daxpay.ErrAmbiguous},
-		"unknown member cut":           {sign(`"code":0,"resTime":1715500234,"status":"s","x":"&resTime=1"`), daxpay.ErrAmbiguous},
-		"nested text cut at a member":  {sign(`"code":0,"resTime":1715500234,"status":"s","x":[{"y":"&code=1"}]`), daxpay.ErrAmbiguous},
-		"nested text cut at a sibling": {sign(`"code":0,"resTime":1715500234,"status":"s","x":[{"y":"a,z:b","z":"c"}]`), daxpay.ErrAmbiguous},
-		"member name with a cut":       {sign(`"code":0,"resTime":1715500234,"status":"s","a&b":"c"`), daxpay.ErrAmbiguous},
+		"empty body":      {"", daxpay.ErrProtocol},
+		"blanks":          {" \n", daxpay.ErrProtocol},
+		"null":            {"null", daxpay.ErrProtocol},
+		"list":            {"[]", daxpay.ErrProtocol},
+		"string":          {`"success"`, daxpay.ErrProtocol},
+		"empty object":    {"{}", daxpay.ErrProtocol},
+		"html":            {"<html><body>hello</body></html>", daxpay.ErrProtocol},
+		"xml":             {`<?xml version="1.0"?><code>0</code>`, daxpay.ErrProtocol},
+		"byte order mark": {"\xef\xbb\xbf" + sign(good), daxpay.ErrProtocol},
+		"cut off":         {sign(good)[:60], daxpay.ErrProtocol},
+		"trailing bytes":  {sign(good) + "x", daxpay.ErrProtocol},
+		"two documents":   {sign(good) + sign(good), daxpay.ErrProtocol},
+		"trailing comma":  {`{"code":0,}`, daxpay.ErrProtocol},
+		"single quotes":   {`{'code':0}`, daxpay.ErrProtocol},
+		"comment":         {`{"code":0/*x*/}`, daxpay.ErrProtocol},
+		"NaN":             {`{"code":NaN}`, daxpay.ErrProtocol},
+		"leading zero":    {`{"code":00}`, daxpay.ErrProtocol},
+		"plus":            {`{"code":+0}`, daxpay.ErrProtocol},
+		"404 as JSON": {`{"timestamp":"2024-05-12","status":404,"error":"Not Found","path":"/x"}`,
+			daxpay.ErrProtocol},
+		"code null":            {`{"code":null,"data":` + data + `}`, daxpay.ErrProtocol},
+		"code boolean":         {`{"code":false,"data":` + data + `}`, daxpay.ErrProtocol},
+		"code fraction":        {`{"code":0.0,"data":` + data + `}`, daxpay.ErrProtocol},
+		"code exponent":        {`{"code":0e0,"data":` + data + `}`, daxpay.ErrProtocol},
+		"code minus zero":      {`{"code":-0,"data":` + data + `}`, daxpay.ErrProtocol},
+		"code overflow":        {`{"code":92233720368547758080,"data":` + data + `}`, daxpay.ErrProtocol},
+		"code empty string":    {`{"code":"","data":` + data + `}`, daxpay.ErrProtocol},
+		"no data":              {`{"code":0,"msg":"success"}`, daxpay.ErrProtocol},
+		"data null":            {envelope("null"), daxpay.ErrProtocol},
+		"data list":            {envelope("[" + data + "]"), daxpay.ErrProtocol},
+		"data as text":         {envelope(`"{}"`), daxpay.ErrProtocol},
+		"data twice":           {`{"code":0,"data":` + data + `,"data":` + data + `}`, daxpay.ErrProtocol},
+		"data under two cases": {`{"code":0,"data":` + data + `,"DATA":` + data + `}`, daxpay.ErrProtocol},
+		"code twice":           {`{"code":1,"code":0,"data":` + data + `}`, daxpay.ErrProtocol},
+		"deep":                 {deep, daxpay.ErrProtocol},
+		"deep within data":     {envelope(`{"x":` + deep), daxpay.ErrProtocol},
+		"33 levels": {envelope(`{"x":` + strings.Repeat("[", 31) + strings.Repeat("]", 31) + "}"),
+			daxpay.ErrProtocol},
+		"invalid UTF-8":               {envelope("{\"status\":\"a\xffb\"}"), daxpay.ErrProtocol},
+		"overlong UTF-8":              {envelope("{\"status\":\"a\xc0\xafb\"}"), daxpay.ErrProtocol},
+		"half a surrogate pair":       {envelope(`{"status":"\ud83d"}`), daxpay.ErrProtocol},
+		"surrogates in wrong order":   {envelope(`{"status":"\ude00\ud83d"}`), daxpay.ErrProtocol},
+		"control character":           {envelope("{\"status\":\"a\nb\"}"), daxpay.ErrProtocol},
+		"bad escape":                  {envelope(`{"status":"\x41"}`), daxpay.ErrProtocol},
+		"status twice":                {envelope(data[:len(data)-1] + `,"status":"t"}`), daxpay.ErrProtocol},
+		"status twice, once escaped":  {envelope(data[:len(data)-1] + `,"\u0073tatus":"t"}`), daxpay.ErrProtocol},
+		"status under another case":   {envelope(data[:len(data)-1] + `,"STATUS":"t"}`), daxpay.ErrProtocol},
+		"status with a long s":        {envelope(`{"ſtatus":"t",` + data[1:]), daxpay.ErrProtocol},
+		"twice deep inside":           {envelope(data[:len(data)-1] + `,"x":[{"a":{"b":1,"b":1}}]}`), daxpay.ErrProtocol},
+		"sign absent":                 {unsigned(good), daxpay.ErrSignMissing},
+		"sign null":                   {withSign("null"), daxpay.ErrSignMissing},
+		"sign empty":                  {withSign(`""`), daxpay.ErrSignMissing},
+		"sign number":                 {withSign("1"), daxpay.ErrSignMismatch},
+		"sign list":                   {withSign(`["` + digest + `"]`), daxpay.ErrSignMismatch},
+		"sign object":                 {withSign(`{"a":"` + digest + `"}`), daxpay.ErrSignMismatch},
+		"sign true":                   {withSign("true"), daxpay.ErrSignMismatch},
+		"sign short":                  {withSign(`"` + digest[:63] + `"`), daxpay.ErrSignMismatch},
+		"sign long":                   {withSign(`"` + digest + `0"`), daxpay.ErrSignMismatch},
+		"sign upper case":             {withSign(`"` + strings.ToUpper(digest) + `"`), daxpay.ErrSignMismatch},
+		"sign with a blank":           {withSign(`" ` + digest + `"`), daxpay.ErrSignMismatch},
+		"sign of the other algorithm": {envelope(signedObject(t, daxpay.MD5, good)), daxpay.ErrSignMismatch},
+		"sign on the envelope":        {`{"code":0,"data":{` + good + `},"sign":"` + digest + `"}`, daxpay.ErrSignMissing},
+		"status changed":              {strings.Replace(envelope(data), `"s"`, `"t"`, 1), daxpay.ErrSignMismatch},
+		"status dropped":              {strings.Replace(envelope(data), `,"status":"s"`, "", 1), daxpay.ErrSignMismatch},
+		"member added": {strings.Replace(envelope(data), `"code":0,"msg":null`, `"code":0,"msg":null,"x":1`,
+			1), daxpay.ErrSignMismatch},
+		"code of data changed": {strings.Replace(envelope(data), `{"code":0,"msg":null`, `{"code":1,"msg":null`, 1),
+			daxpay.ErrSignMismatch},
+		"signed without code":     {sign(`"resTime":1715500234,"status":"s"`), daxpay.ErrProtocol},
+		"signed code null":        {sign(`"code":null,"resTime":1715500234,"status":"s"`), daxpay.ErrProtocol},
+		"signed code fraction":    {sign(`"code":0.0,"resTime":1715500234,"status":"s"`), daxpay.ErrProtocol},
+		"signed without resTime":  {sign(`"code":0,"status":"s"`), daxpay.ErrProtocol},
+		"signed resTime null":     {sign(`"code":0,"resTime":null,"status":"s"`), daxpay.ErrProtocol},
+		"signed resTime exponent": {sign(`"code":0,"resTime":1715500234e0,"status":"s"`), daxpay.ErrProtocol},
+		"signed resTime text":     {sign(`"code":0,"resTime":"yesterday","status":"s"`), daxpay.ErrProtocol},
+		"own request sent back": {sign(`"code":0,"resTime":1715500234,"reqTime":1715500234,"status":"s"`),
+			daxpay.ErrProtocol},
+		"too old":       {sign(`"code":0,"resTime":1715499933,"status":"s"`), daxpay.ErrStale},
+		"too far ahead": {sign(`"code":0,"resTime":1715500535,"status":"s"`), daxpay.ErrStale},
+		"time overflow": {sign(`"code":0,"resTime":9223372036854775807,"status":"s"`), daxpay.ErrStale},
+		"NUL in the remark": {sign(`"code":0,"msg":"a\u0000b","resTime":1715500234,"status":"s"`),
+			daxpay.ErrProtocol},
+		"NUL in an unknown member": {sign(`"code":0,"resTime":1715500234,"status":"s","x":{"y":["\u0000"]}`),
+			daxpay.ErrProtocol},
+		"remark cut at a member":    {sign(`"code":0,"msg":"x&sign=&code=1","resTime":1715500234`), daxpay.ErrAmbiguous},
+		"remark cut behind a quote": {sign(`"code":0,"msg":"x&co\"de=1","resTime":1715500234`), daxpay.ErrAmbiguous},
+		"unknown member cut": {sign(`"code":0,"resTime":1715500234,"status":"s","x":"&resTime=1"`),
+			daxpay.ErrAmbiguous},
+		"nested text cut at a member": {sign(`"code":0,"resTime":1715500234,"status":"s","x":[{"y":"&code=1"}]`),
+			daxpay.ErrAmbiguous},
+		"nested text cut at a sibling": {sign(`"code":0,"resTime":1715500234,"status":"s","x":[{"y":"a,z:b","z":"c"}]`),
+			daxpay.ErrAmbiguous},
+		"member name with a cut": {sign(`"code":0,"resTime":1715500234,"status":"s","a&b":"c"`), daxpay.ErrAmbiguous},
 	}
 }
 
@@ -246,8 +256,10 @@ func TestAllocationEchoUnderEitherName(t *testing.T) {
 
 func TestResult(t *testing.T) {
 	// As the pages print it: integers as strings; and as a newer gateway could: an unknown member.
-	data := signedObject(t, daxpay.HMACSHA256, `"code":"0","msg":"remark","resTime":"1715500234","status":"pay_new_status","bizOrderNo":"B1","new":{"b":[1,2.50],"A":null}`)
-	kit, _ := mocked(t, daxpay.Config{Now: at(now)}, jsonAnswer(`{"code":"0","msg":"success","data":`+data+`,"traceId":"T123","more":[]}`))
+	data := signedObject(t, daxpay.HMACSHA256,
+		`"code":"0","msg":"remark","resTime":"1715500234","status":"pay_new_status","bizOrderNo":"B1","new":{"b":[1,2.50],"A":null}`)
+	kit, _ := mocked(t, daxpay.Config{Now: at(now)},
+		jsonAnswer(`{"code":"0","msg":"success","data":`+data+`,"traceId":"T123","more":[]}`))
 	res, err := kit.SyncPay(context.Background(), &param.PaySyncParam{BizOrderNo: "B1"})
 	require.NoError(t, err)
 	require.Equal(t, model.PaySyncStatus("pay_new_status"), res.Data.Status)
@@ -274,7 +286,8 @@ func TestMaxAge(t *testing.T) {
 		clock int64
 		stale bool
 	}{
-		{0, now, false}, {0, now + 1, true}, {time.Minute, now, true}, {-1, now + 86400, false}, {time.Hour, now - 3901, true},
+		{0, now, false}, {0, now + 1, true}, {time.Minute, now, true}, {-1, now + 86400, false},
+		{time.Hour, now - 3901, true},
 	} {
 		kit, _ := mocked(t, daxpay.Config{Now: at(tt.clock), MaxAge: tt.age}, jsonAnswer(old))
 		_, err := calls["SyncPay"](kit)
@@ -294,7 +307,8 @@ func TestAllowAmbiguousText(t *testing.T) {
 	require.Equal(t, "x&status=s", res.Msg)
 
 	// Nor is a name that is not the one it seems to be: this answer is about another order.
-	body = strings.Replace(sealed(t, `"code":0,"resTime":1715500234,"status":"finish","allocNo":"A2"`), `"allocNo"`, `"alloc\"No"`, 1)
+	body = strings.Replace(sealed(t, `"code":0,"resTime":1715500234,"status":"finish","allocNo":"A2"`), `"allocNo"`,
+		`"alloc\"No"`, 1)
 	kit, _ = mocked(t, daxpay.Config{Now: at(now), AllowAmbiguousText: true}, jsonAnswer(body))
 	_, err = calls["FinishAlloc"](kit)
 	require.ErrorIs(t, err, daxpay.ErrAmbiguous)
@@ -327,7 +341,8 @@ func TestHTTPFaults(t *testing.T) {
 			w.WriteHeader(http.StatusCreated)
 			_, _ = w.Write([]byte(good))
 		}, 201, "text/plain; charset=utf-8", "T123"},
-		"404": {http.NotFound, 404, "text/plain; charset=utf-8", "/unipay/sync/pay: check the path prefix in ServiceURL, and pin Gateway"},
+		"404": {http.NotFound, 404, "text/plain; charset=utf-8",
+			"/unipay/sync/pay: check the path prefix in ServiceURL, and pin Gateway"},
 		"page with 200": {func(w http.ResponseWriter, _ *http.Request) {
 			_, _ = w.Write([]byte("<html>secret page</html>"))
 		}, 200, "text/html; charset=utf-8", "invalid JSON at byte 0"},
@@ -414,7 +429,8 @@ func TestAnswerSize(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			server := httptest.NewServer(tt.handler)
 			defer server.Close()
-			kit, err := daxpay.New(daxpay.Config{ServiceURL: server.URL, SignSecret: secret, Now: at(now), MaxAnswerSize: tt.limit})
+			kit, err := daxpay.New(daxpay.Config{ServiceURL: server.URL, SignSecret: secret, Now: at(now),
+				MaxAnswerSize: tt.limit})
 			require.NoError(t, err)
 			_, err = calls["SyncPay"](kit)
 			if !tt.tooBig {
@@ -496,16 +512,20 @@ func TestUnknownPath(t *testing.T) {
 		unknown bool
 		hint    string
 	}{
-		"2.0.8":        {500, unknownPath, daxpay.GatewayV208, true, "check the path prefix in ServiceURL, and whether Gateway is the right version"},
-		"auto":         {500, unknownPath, daxpay.GatewayAuto, true, "check the path prefix in ServiceURL, and pin Gateway if the gateway is 2.0.6 or older"},
-		"404":          {404, "<html>", daxpay.GatewayV208, true, "there is no http://127.0.0.1:9000/unipay/"},
-		"another 500":  {500, `{"error":"x","path":"/y"}`, daxpay.GatewayV208, false, "HTTP status 500"},
-		"500 and code": {500, `{"timestamp":"x","status":500,"error":"x","path":"/y","code":1}`, daxpay.GatewayV208, false, "HTTP status 500"},
-		"500 in HTML":  {500, "<html>", daxpay.GatewayV208, false, "HTTP status 500"},
-		"502":          {502, unknownPath, daxpay.GatewayV208, false, "HTTP status 502"},
+		"2.0.8": {500, unknownPath, daxpay.GatewayV208, true,
+			"check the path prefix in ServiceURL, and whether Gateway is the right version"},
+		"auto": {500, unknownPath, daxpay.GatewayAuto, true,
+			"check the path prefix in ServiceURL, and pin Gateway if the gateway is 2.0.6 or older"},
+		"404":         {404, "<html>", daxpay.GatewayV208, true, "there is no http://127.0.0.1:9000/unipay/"},
+		"another 500": {500, `{"error":"x","path":"/y"}`, daxpay.GatewayV208, false, "HTTP status 500"},
+		"500 and code": {500, `{"timestamp":"x","status":500,"error":"x","path":"/y","code":1}`, daxpay.GatewayV208, false,
+			"HTTP status 500"},
+		"500 in HTML": {500, "<html>", daxpay.GatewayV208, false, "HTTP status 500"},
+		"502":         {502, unknownPath, daxpay.GatewayV208, false, "HTTP status 502"},
 	} {
 		for call, do := range calls {
-			kit, transport := mocked(t, daxpay.Config{Gateway: tt.gateway, Retry: daxpay.Retry{MaxAttempts: 3, BaseDelay: 1}}, page(tt.status, tt.body))
+			kit, transport := mocked(t, daxpay.Config{Gateway: tt.gateway, Retry: daxpay.Retry{MaxAttempts: 3, BaseDelay: 1}},
+				page(tt.status, tt.body))
 			_, err := do(kit)
 			var refused *daxpay.HTTPError
 			require.ErrorAs(t, err, &refused, "%s %s", name, call)

@@ -15,6 +15,7 @@ func (c *Client) WxAuthURL(ctx context.Context, p *param.WxAuthURLParam) (*Resul
 
 // WxAccessToken exchanges the code with which the user came back for the OpenID: 获取微信AccessToken. A code works once:
 // after ErrOutcomeUnknown have the user authorize again.
-func (c *Client) WxAccessToken(ctx context.Context, p *param.WxAccessTokenParam) (*Result[model.WxAccessTokenModel], error) {
+func (c *Client) WxAccessToken(ctx context.Context, p *param.WxAccessTokenParam) (*Result[model.WxAccessTokenModel],
+	error) {
 	return Execute(ctx, c, p)
 }

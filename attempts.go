@@ -116,7 +116,8 @@ func (c *core) check(call *call) error {
 	}
 	if !isPath(call.path) {
 		return &ParamError{
-			Param: call.request.Type().String(), Field: "Call().Path", Reason: `must be a plain path that starts with "/", such as /unipay/pay`,
+			Param: call.request.Type().String(), Field: "Call().Path",
+			Reason: `must be a plain path that starts with "/", such as /unipay/pay`,
 		}
 	}
 	if call.versions, err = c.versions(call); err != nil {
@@ -127,12 +128,14 @@ func (c *core) check(call *call) error {
 		checked = gateway.V208
 	}
 	layout := call.plan.Layout(call.path, checked)
-	if err := call.faults(call.plan.Check(layout, call.request, call.answerPlan, c.returns, c.AllowAmbiguousText)); err != nil || pinned {
+	if err := call.faults(call.plan.Check(layout, call.request, call.answerPlan, c.returns,
+		c.AllowAmbiguousText)); err != nil || pinned {
 		return err
 	}
 	fitting := call.versions[:0]
 	for _, v := range call.versions {
-		faults := call.plan.Unfit(call.plan.Layout(call.path, v), call.request, call.answerPlan, c.returns, c.AllowAmbiguousText)
+		faults := call.plan.Unfit(call.plan.Layout(call.path, v), call.request, call.answerPlan, c.returns,
+			c.AllowAmbiguousText)
 		if err := call.faults(faults); err != nil {
 			call.unfit = errors.Join(call.unfit, err)
 			continue
@@ -198,7 +201,8 @@ func (c *core) versions(call *call) ([]gateway.Version, error) {
 		tried = tried[:1]
 	}
 	if len(tried) == 0 {
-		return nil, fmt.Errorf("%w: %s is not in gateway %s, but in %s: set Config.Gateway to the version that the gateway is",
+		return nil, fmt.Errorf("%w: %s is not in gateway %s, but in %s: set Config.Gateway to the version that the gateway "+
+			"is",
 			ErrUnsupported, call.path, c.Gateway, gateway.Having(call.path))
 	}
 	return tried, nil

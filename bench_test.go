@@ -28,7 +28,8 @@ func benchSigner(b *testing.B, signType daxpay.SignType) *daxpay.Signer {
 }
 
 func BenchmarkSign(b *testing.B) {
-	for name, object := range map[string]string{"4members": fourMembers, "16members": sixteenMembers, "nested": nestedList} {
+	for name, object := range map[string]string{"4members": fourMembers, "16members": sixteenMembers,
+		"nested": nestedList} {
 		for _, signType := range []daxpay.SignType{daxpay.HMACSHA256, daxpay.MD5} {
 			b.Run(name+"/"+string(signType), func(b *testing.B) {
 				s, raw := benchSigner(b, signType), []byte(object)
@@ -44,7 +45,8 @@ func BenchmarkSign(b *testing.B) {
 }
 
 func BenchmarkVerify(b *testing.B) {
-	for name, members := range map[string]string{"paySync": good, "16members": sixteenMembers[1 : len(sixteenMembers)-1], "nested": nestedList[1 : len(nestedList)-1]} {
+	for name, members := range map[string]string{"paySync": good, "16members": sixteenMembers[1 : len(sixteenMembers)-1],
+		"nested": nestedList[1 : len(nestedList)-1]} {
 		for _, signType := range []daxpay.SignType{daxpay.HMACSHA256, daxpay.MD5} {
 			b.Run(name+"/"+string(signType), func(b *testing.B) {
 				s, raw := benchSigner(b, signType), []byte(signedObject(b, signType, members))

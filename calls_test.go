@@ -20,16 +20,20 @@ import (
 func business(t *testing.T, version daxpay.GatewayVersion) *daxpaytest.Gateway {
 	t.Helper()
 	gw := daxpaytest.Start(t, daxpaytest.WithVersion(version))
-	gw.SetPayment(daxpaytest.Payment{OrderNo: "P1", BizOrderNo: "B1", Title: "鞋", Channel: model.ChannelAli, Method: model.MethodQRCode, Amount: 100, Status: model.PaySyncSuccess})
+	gw.SetPayment(daxpaytest.Payment{OrderNo: "P1", BizOrderNo: "B1", Title: "鞋", Channel: model.ChannelAli,
+		Method: model.MethodQRCode, Amount: 100, Status: model.PaySyncSuccess})
 	gw.SetPayment(daxpaytest.Payment{OrderNo: "P2", BizOrderNo: "B2", Amount: 100, Status: model.PaySyncProgress})
-	gw.SetPayment(daxpaytest.Payment{OrderNo: "P4", BizOrderNo: "B4", Amount: 100, Status: model.PaySyncSuccess, Allocation: true})
+	gw.SetPayment(daxpaytest.Payment{OrderNo: "P4", BizOrderNo: "B4", Amount: 100, Status: model.PaySyncSuccess,
+		Allocation: true})
 	gw.SetChannel(model.ChannelWeChat, func(s *daxpaytest.ChannelSettings) {
 		app := "wx1"
 		s.Enabled, s.AppID = true, &app
 	})
-	gw.SetRefund(daxpaytest.Refund{RefundNo: "R1", BizRefundNo: "BR1", OrderNo: "P1", Amount: 40, Status: model.RefundSyncSuccess})
+	gw.SetRefund(daxpaytest.Refund{RefundNo: "R1", BizRefundNo: "BR1", OrderNo: "P1", Amount: 40,
+		Status: model.RefundSyncSuccess})
 	gw.SetAllocation(daxpaytest.Allocation{
-		AllocNo: "A1", BizAllocNo: "BA1", OrderNo: "P1", Status: model.AllocEnd, Shares: []daxpaytest.Share{{ReceiverNo: "V1", Amount: 60}, {ReceiverNo: "V2", Amount: 40}},
+		AllocNo: "A1", BizAllocNo: "BA1", OrderNo: "P1", Status: model.AllocEnd,
+		Shares: []daxpaytest.Share{{ReceiverNo: "V1", Amount: 60}, {ReceiverNo: "V2", Amount: 40}},
 	})
 	if version == daxpay.GatewayV207 || version == daxpay.GatewayV208 {
 		for _, no := range []string{"V1", "V2"} {
@@ -63,47 +67,61 @@ func TestEveryCallOfEveryVersion(t *testing.T) {
 				BizOrderNo: "B3", Title: "鞋", Channel: model.ChannelAli, Method: model.MethodQRCode, Amount: 100,
 				ExtraParam: param.AliPay{AuthCode: "a"}, NotifyURL: "https://shop/notify?a=1&b=2",
 			})
-			return status(res, err, func(m model.PayModel) any { return []any{m.BizOrderNo, m.OrderNo != "", m.Status, m.PayBody != ""} })
+			return status(res, err, func(m model.PayModel) any {
+				return []any{m.BizOrderNo, m.OrderNo != "", m.Status,
+					m.PayBody != ""}
+			})
 		}, []any{"B3", true, model.PayProgress, true}, everywhere("/unipay/pay"), map[daxpay.GatewayVersion]string{
 			"": "amount bizOrderNo channel extraParam method notifyUrl title",
 		}},
 		{"ClosePay", func(kit *daxpay.Client) (any, error) {
 			res, err := kit.ClosePay(ctx, &param.PayCloseParam{BizOrderNo: "B2"})
 			return status(res, err, func(m model.PayCloseModel) any { return m.Code })
-		}, 0, everywhere("/unipay/close"), map[daxpay.GatewayVersion]string{v206: "bizTradeNo", v207: "bizTradeNo", v208: "bizOrderNo"}},
+		}, 0, everywhere("/unipay/close"),
+			map[daxpay.GatewayVersion]string{v206: "bizTradeNo", v207: "bizTradeNo", v208: "bizOrderNo"}},
 		{"CancelPay", func(kit *daxpay.Client) (any, error) {
 			res, err := kit.CancelPay(ctx, &param.PayCancelParam{BizOrderNo: "B2"})
 			return status(res, err, func(m model.PayCancelModel) any { return m.Code })
 		}, 0, map[daxpay.GatewayVersion]string{v208: "/unipay/cancel"}, map[daxpay.GatewayVersion]string{"": "bizOrderNo"}},
 		{"Refund", func(kit *daxpay.Client) (any, error) {
-			res, err := kit.Refund(ctx, &param.RefundParam{BizRefundNo: "BR2", OrderNo: "P1", Amount: 30, Reason: "太小", ExtraParam: `{"a":"b"}`})
+			res, err := kit.Refund(ctx, &param.RefundParam{BizRefundNo: "BR2", OrderNo: "P1", Amount: 30, Reason: "太小",
+				ExtraParam: `{"a":"b"}`})
 			return status(res, err, func(m model.RefundModel) any { return []any{m.BizRefundNo, m.RefundNo != "", m.Status} })
-		}, []any{"BR2", true, model.RefundStatus("")}, everywhere("/unipay/refund"), map[daxpay.GatewayVersion]string{"": "amount bizRefundNo extraParam orderNo reason"}},
+		}, []any{"BR2", true, model.RefundStatus("")}, everywhere("/unipay/refund"),
+			map[daxpay.GatewayVersion]string{"": "amount bizRefundNo extraParam orderNo reason"}},
 		{"Transfer", func(kit *daxpay.Client) (any, error) {
 			res, err := kit.Transfer(ctx, &param.TransferParam{
 				BizTransferNo: "BT1", Channel: model.ChannelAli, Amount: 5, Title: "工资", TransferType: model.TransferToEmployee,
 				PayeeType: model.PayeeAliLoginName, PayeeAccount: "a@example.com", PayeeName: "王小明",
 			})
-			return status(res, err, func(m model.TransferModel) any { return []any{m.BizTransferNo, m.TransferNo != "", m.Status} })
-		}, []any{"BT1", true, model.TransferSuccess}, map[daxpay.GatewayVersion]string{v208: "/unipay/transfer"}, map[daxpay.GatewayVersion]string{
-			"": "amount bizTransferNo channel payeeAccount payeeName payeeType title transferType",
-		}},
+			return status(res, err, func(m model.TransferModel) any {
+				return []any{m.BizTransferNo, m.TransferNo != "",
+					m.Status}
+			})
+		}, []any{"BT1", true, model.TransferSuccess}, map[daxpay.GatewayVersion]string{v208: "/unipay/transfer"},
+			map[daxpay.GatewayVersion]string{
+				"": "amount bizTransferNo channel payeeAccount payeeName payeeType title transferType",
+			}},
 		{"StartAlloc", func(kit *daxpay.Client) (any, error) {
 			res, err := kit.StartAlloc(ctx, &param.AllocStartParam{
-				BizAllocNo: "BA2", BizOrderNo: "B4", Receivers: []param.AllocReceiver{{ReceiverNo: "V1", Amount: 60}, {ReceiverNo: "V2", Amount: 40}},
+				BizAllocNo: "BA2", BizOrderNo: "B4",
+				Receivers: []param.AllocReceiver{{ReceiverNo: "V1", Amount: 60}, {ReceiverNo: "V2", Amount: 40}},
 			})
 			return status(res, err, func(m model.AllocModel) any { return []any{m.BizAllocNo, m.AllocNo != "", m.Status} })
 		}, []any{"BA2", true, model.AllocProcessing}, map[daxpay.GatewayVersion]string{
-			v207: "/unipay/allocation/start", v208: "/unipay/allocation/start", // 2.0.6 takes no receivers: TestMembersOfVersions
+			v207: "/unipay/allocation/start", v208: "/unipay/allocation/start",
+			// 2.0.6 takes no receivers: TestMembersOfVersions
 		}, map[daxpay.GatewayVersion]string{
 			v207: "bizAllocationNo bizOrderNo receivers", v208: "bizAllocNo bizOrderNo receivers",
 		}},
 		{"AddAllocReceiver", func(kit *daxpay.Client) (any, error) {
 			res, err := kit.AddAllocReceiver(ctx, &param.AllocReceiverAddParam{
-				ReceiverNo: "V3", Channel: model.ChannelAli, ReceiverType: model.ReceiverAliUserID, ReceiverAccount: "2088", RelationType: model.RelationCustom, RelationName: "同学",
+				ReceiverNo: "V3", Channel: model.ChannelAli, ReceiverType: model.ReceiverAliUserID, ReceiverAccount: "2088",
+				RelationType: model.RelationCustom, RelationName: "同学",
 			})
 			return status(res, err, func(m model.AllocReceiverAddModel) any { return m.Code })
-		}, 0, map[daxpay.GatewayVersion]string{v207: "/unipay/allocation/receiver/add", v208: "/unipay/allocation/receiver/add"}, map[daxpay.GatewayVersion]string{
+		}, 0, map[daxpay.GatewayVersion]string{v207: "/unipay/allocation/receiver/add",
+			v208: "/unipay/allocation/receiver/add"}, map[daxpay.GatewayVersion]string{
 			"": "channel receiverAccount receiverNo receiverType relationName relationType",
 		}},
 		{"QueryPayOrder", func(kit *daxpay.Client) (any, error) {
@@ -111,9 +129,10 @@ func TestEveryCallOfEveryVersion(t *testing.T) {
 			return status(res, err, func(m model.PayOrderModel) any {
 				return []any{m.OrderNo, m.BizOrderNo, m.Title, m.Channel, m.Method, m.Amount, m.RefundableBalance, m.Standing()}
 			})
-		}, []any{"P1", "B1", "鞋", model.ChannelAli, model.MethodQRCode, int64(100), int64(60), model.Succeeded}, map[daxpay.GatewayVersion]string{
-			v206: "/uni/query/payOrder", v207: "/unipay/query/payOrder", v208: "/unipay/query/payOrder",
-		}, map[daxpay.GatewayVersion]string{"": "bizOrderNoeNo"}},
+		}, []any{"P1", "B1", "鞋", model.ChannelAli, model.MethodQRCode, int64(100), int64(60), model.Succeeded},
+			map[daxpay.GatewayVersion]string{
+				v206: "/uni/query/payOrder", v207: "/unipay/query/payOrder", v208: "/unipay/query/payOrder",
+			}, map[daxpay.GatewayVersion]string{"": "bizOrderNoeNo"}},
 		{"QueryRefundOrder", func(kit *daxpay.Client) (any, error) {
 			res, err := kit.QueryRefundOrder(ctx, &param.QueryRefundOrderParam{RefundNo: "R1"})
 			return status(res, err, func(m model.RefundOrderModel) any {
@@ -125,11 +144,13 @@ func TestEveryCallOfEveryVersion(t *testing.T) {
 		{"QueryAllocOrder", func(kit *daxpay.Client) (any, error) {
 			res, err := kit.QueryAllocOrder(ctx, &param.QueryAllocOrderParam{AllocNo: "A1", BizAllocNo: "BA1"})
 			return status(res, err, func(m model.AllocOrderModel) any {
-				return []any{m.AllocNo, m.BizAllocNo, m.Amount, m.Status, m.Result, len(m.Details), m.Details[1].Amount, m.Details[1].Result}
+				return []any{m.AllocNo, m.BizAllocNo, m.Amount, m.Status, m.Result, len(m.Details), m.Details[1].Amount,
+					m.Details[1].Result}
 			})
-		}, []any{"A1", "BA1", int64(100), model.AllocEnd, model.AllocAllSuccess, 2, int64(40), model.AllocDetailSuccess}, map[daxpay.GatewayVersion]string{
-			v207: "/unipay/query/allocationOrder", v208: "/unipay/query/allocationOrder",
-		}, map[daxpay.GatewayVersion]string{v207: "allocationNo bizAllocationNo", v208: "allocNo bizAllocNo"}},
+		}, []any{"A1", "BA1", int64(100), model.AllocEnd, model.AllocAllSuccess, 2, int64(40), model.AllocDetailSuccess},
+			map[daxpay.GatewayVersion]string{
+				v207: "/unipay/query/allocationOrder", v208: "/unipay/query/allocationOrder",
+			}, map[daxpay.GatewayVersion]string{v207: "allocationNo bizAllocationNo", v208: "allocNo bizAllocNo"}},
 		{"QueryAllocReceivers", func(kit *daxpay.Client) (any, error) {
 			res, err := kit.QueryAllocReceivers(ctx, &param.QueryAllocReceiversParam{Channel: model.ChannelAli})
 			return status(res, err, func(m model.AllocReceiversModel) any { return len(m.Receivers) })
@@ -138,7 +159,10 @@ func TestEveryCallOfEveryVersion(t *testing.T) {
 		}, map[daxpay.GatewayVersion]string{"": "channel"}},
 		{"WxAuthURL", func(kit *daxpay.Client) (any, error) {
 			res, err := kit.WxAuthURL(ctx, &param.WxAuthURLParam{URL: "https://shop/back?a=1&url=2", State: "s"})
-			return status(res, err, func(m model.WxAuthURLModel) any { return strings.Contains(m.URL, "redirect_uri=https%3A%2F%2Fshop") })
+			return status(res, err, func(m model.WxAuthURLModel) any {
+				return strings.Contains(m.URL,
+					"redirect_uri=https%3A%2F%2Fshop")
+			})
 		}, true, everywhere("/unipay/assist/getWxAuthUrl"), map[daxpay.GatewayVersion]string{"": "state url"}},
 		{"WxAccessToken", func(kit *daxpay.Client) (any, error) {
 			res, err := kit.WxAccessToken(ctx, &param.WxAccessTokenParam{Code: "c"})
@@ -193,7 +217,8 @@ func TestLifeOfAPayment(t *testing.T) {
 	ctx := context.Background()
 	gw := daxpaytest.Start(t)
 	kit := client(t, gw, func(c *daxpay.Config) { c.Retry = once })
-	start := &param.PayParam{BizOrderNo: "B1", Title: "鞋", Channel: model.ChannelAli, Method: model.MethodQRCode, Amount: 100}
+	start := &param.PayParam{BizOrderNo: "B1", Title: "鞋", Channel: model.ChannelAli, Method: model.MethodQRCode,
+		Amount: 100}
 	pay, err := kit.Pay(ctx, start)
 	require.NoError(t, err)
 	again, err := kit.Pay(ctx, start)
@@ -250,7 +275,8 @@ func TestLifeOfAnAllocation(t *testing.T) {
 	ctx := context.Background()
 	gw := business(t, daxpay.GatewayV208)
 	kit := gw.Client()
-	start := &param.AllocStartParam{BizAllocNo: "BA9", OrderNo: "P4", Receivers: []param.AllocReceiver{{ReceiverNo: "V1", Amount: 10}}}
+	start := &param.AllocStartParam{BizAllocNo: "BA9", OrderNo: "P4",
+		Receivers: []param.AllocReceiver{{ReceiverNo: "V1", Amount: 10}}}
 	first, err := kit.StartAlloc(ctx, start)
 	require.NoError(t, err)
 	second, err := kit.StartAlloc(ctx, start)
@@ -271,7 +297,8 @@ func TestLifeOfAnAllocation(t *testing.T) {
 	require.False(t, order.Data.Details[0].FinishTime.IsZero())
 
 	receiver := &param.AllocReceiverAddParam{
-		ReceiverNo: "V9", Channel: model.ChannelAli, ReceiverType: model.ReceiverAliUserID, ReceiverAccount: "2088", ReceiverName: "王小明", RelationType: model.RelationStaff,
+		ReceiverNo: "V9", Channel: model.ChannelAli, ReceiverType: model.ReceiverAliUserID, ReceiverAccount: "2088",
+		ReceiverName: "王小明", RelationType: model.RelationStaff,
 	}
 	_, err = kit.AddAllocReceiver(ctx, receiver)
 	require.NoError(t, err)
@@ -280,7 +307,8 @@ func TestLifeOfAnAllocation(t *testing.T) {
 	found, err := kit.QueryAllocReceivers(ctx, &param.QueryAllocReceiversParam{ReceiverNo: "V9"})
 	require.NoError(t, err)
 	require.Equal(t, []model.AllocReceiver{{
-		ReceiverNo: "V9", Channel: model.ChannelAli, ReceiverType: model.ReceiverAliUserID, ReceiverAccount: "2088", ReceiverName: "王小明", RelationType: model.RelationStaff,
+		ReceiverNo: "V9", Channel: model.ChannelAli, ReceiverType: model.ReceiverAliUserID, ReceiverAccount: "2088",
+		ReceiverName: "王小明", RelationType: model.RelationStaff,
 	}}, found.Data.Receivers)
 	_, err = kit.RemoveAllocReceiver(ctx, &param.AllocReceiverRemoveParam{ReceiverNo: "V9"})
 	require.NoError(t, err)
@@ -294,7 +322,8 @@ func TestTransferGoesOutOnce(t *testing.T) {
 	gw := daxpaytest.Start(t)
 	kit := client(t, gw, automatic)
 	gw.Channel().Takes(daxpaytest.OpTransfer)
-	p := &param.TransferParam{BizTransferNo: "BT1", Channel: model.ChannelAli, Amount: 5, PayeeType: model.PayeeAliUserID, PayeeAccount: "2088"}
+	p := &param.TransferParam{BizTransferNo: "BT1", Channel: model.ChannelAli, Amount: 5, PayeeType: model.PayeeAliUserID,
+		PayeeAccount: "2088"}
 	_, err := kit.Transfer(ctx, p)
 	require.NoError(t, err)
 	require.Len(t, gw.Transfers(), 1)
@@ -387,16 +416,19 @@ func TestParamsOfTheBusiness(t *testing.T) {
 		return &param.PayParam{BizOrderNo: "B1", Title: "鞋", Channel: model.ChannelAli, Method: model.MethodQRCode, Amount: 1}
 	}
 	for reason, change := range map[string]func(p *param.PayParam){
-		"BizOrderNo must be set":                    func(p *param.PayParam) { p.BizOrderNo = "" },
-		"Title must be set":                         func(p *param.PayParam) { p.Title = "" },
-		"Channel must be set":                       func(p *param.PayParam) { p.Channel = "" },
-		"Method must be set":                        func(p *param.PayParam) { p.Method = "" },
-		"Amount must be set":                        func(p *param.PayParam) { p.Amount = 0 },
-		"Amount must be at least 1":                 func(p *param.PayParam) { p.Amount = -1 },
-		"Title must not hold the start":             func(p *param.PayParam) { p.Title = "x&status=success" },
-		"Description must not hold the start":       func(p *param.PayParam) { p.Description = "x&refundStatus=refunded" },
-		"Attach must not hold the start":            func(p *param.PayParam) { p.Attach = `x&refund"No=1` },
-		"NotifyURL must have at most 150":           func(p *param.PayParam) { p.NotifyURL = "https://" + strings.Repeat("a", 143) },
+		"BizOrderNo must be set":              func(p *param.PayParam) { p.BizOrderNo = "" },
+		"Title must be set":                   func(p *param.PayParam) { p.Title = "" },
+		"Channel must be set":                 func(p *param.PayParam) { p.Channel = "" },
+		"Method must be set":                  func(p *param.PayParam) { p.Method = "" },
+		"Amount must be set":                  func(p *param.PayParam) { p.Amount = 0 },
+		"Amount must be at least 1":           func(p *param.PayParam) { p.Amount = -1 },
+		"Title must not hold the start":       func(p *param.PayParam) { p.Title = "x&status=success" },
+		"Description must not hold the start": func(p *param.PayParam) { p.Description = "x&refundStatus=refunded" },
+		"Attach must not hold the start":      func(p *param.PayParam) { p.Attach = `x&refund"No=1` },
+		"NotifyURL must have at most 150": func(p *param.PayParam) {
+			p.NotifyURL = "https://" +
+				strings.Repeat("a", 143)
+		},
 		"ReturnURL must have at most 200":           func(p *param.PayParam) { p.ReturnURL = strings.Repeat("a", 201) },
 		"Channel must not hold control":             func(p *param.PayParam) { p.Channel = "a&b" },
 		"ExtraParam.AuthCode must not hold control": func(p *param.PayParam) { p.ExtraParam = param.BarCode{AuthCode: `"`} },
@@ -432,7 +464,9 @@ func TestParamsOfTheBusiness(t *testing.T) {
 	require.NoError(t, err)
 	require.Contains(t, string(gw.Requests()[len(gw.Requests())-1].Body), `"extraParam":{"openId":"o"}`)
 
-	_, err = gw.Client().StartAlloc(ctx, &param.AllocStartParam{BizAllocNo: "A", OrderNo: "P", Receivers: []param.AllocReceiver{{ReceiverNo: "R1},{amount:9,receiverNo:R2"}}})
+	_, err = gw.Client().StartAlloc(ctx,
+		&param.AllocStartParam{BizAllocNo: "A", OrderNo: "P",
+			Receivers: []param.AllocReceiver{{ReceiverNo: "R1},{amount:9,receiverNo:R2"}}})
 	require.ErrorContains(t, err, "Receivers[0].ReceiverNo must not hold")
 	require.ErrorContains(t, err, "Receivers[0].Amount must be set")
 }

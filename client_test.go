@@ -97,11 +97,13 @@ func TestCallsOfEachVersion(t *testing.T) {
 		{"SyncPayLegacy", func(kit *daxpay.Client) (any, error) {
 			res, err := kit.SyncPayLegacy(ctx, &param.PaySyncLegacyParam{PaymentID: 1})
 			return unverified(t, res, err)
-		}, model.SyncLegacyModel{GatewayStatus: "pay_success", Success: true}, map[daxpay.GatewayVersion]string{v205: "/unipay/syncPay"}},
+		}, model.SyncLegacyModel{GatewayStatus: "pay_success", Success: true},
+			map[daxpay.GatewayVersion]string{v205: "/unipay/syncPay"}},
 		{"SyncRefundLegacy", func(kit *daxpay.Client) (any, error) {
 			res, err := kit.SyncRefundLegacy(ctx, &param.RefundSyncLegacyParam{RefundNo: "BR1"})
 			return unverified(t, res, err)
-		}, model.SyncLegacyModel{GatewayStatus: "refund_progress", Success: true}, map[daxpay.GatewayVersion]string{v205: "/unipay/syncRefund"}},
+		}, model.SyncLegacyModel{GatewayStatus: "refund_progress", Success: true},
+			map[daxpay.GatewayVersion]string{v205: "/unipay/syncRefund"}},
 	} {
 		for _, version := range []daxpay.GatewayVersion{v205, v206, v207, v208} {
 			for _, signType := range []daxpay.SignType{daxpay.HMACSHA256, daxpay.MD5} {
@@ -154,7 +156,8 @@ func unverified(t *testing.T, res *daxpay.Result[model.SyncLegacyModel], err err
 // 2.0.6 as installed does not know the call; where it does, it finishes and then cannot sign its answer.
 func TestFinishOf206(t *testing.T) {
 	for registered, text := range map[bool]string{false: "未找到接口信息", true: "支付方法返回类型需要为"} {
-		gw := stocked(t, daxpaytest.WithVersion(daxpay.GatewayV206), daxpaytest.WithSettings(func(s *daxpaytest.Settings) { s.FinishRegistered = registered }))
+		gw := stocked(t, daxpaytest.WithVersion(daxpay.GatewayV206),
+			daxpaytest.WithSettings(func(s *daxpaytest.Settings) { s.FinishRegistered = registered }))
 		_, err := gw.Client().FinishAlloc(context.Background(), &param.AllocFinishParam{AllocNo: "A1"})
 		require.ErrorContains(t, err, text)
 		require.Equal(t, registered, errors.Is(err, daxpay.ErrOutcomeUnknown))
@@ -225,7 +228,8 @@ func TestAuto(t *testing.T) {
 			err := pay(client(t, gw, func(c *daxpay.Config) { c.Gateway, c.SignSecret = daxpay.GatewayAuto, "wrong" }))
 			var refusal *daxpay.GatewayError
 			require.ErrorAs(t, err, &refusal)
-			require.Contains(t, err.Error(), "check SignSecret (no blanks, quotes or line break around it), SignType and Gateway")
+			require.Contains(t, err.Error(),
+				"check SignSecret (no blanks, quotes or line break around it), SignType and Gateway")
 			require.NotErrorIs(t, err, daxpay.ErrOutcomeUnknown)
 			require.Len(t, gw.Requests(), 2)
 		}
@@ -259,7 +263,8 @@ func TestAuto(t *testing.T) {
 	})
 	t.Run("other refusals are not tried again", func(t *testing.T) {
 		for _, body := range []string{
-			`{"code":10001,"msg":"系统错误"}`, `{"code":10007,"msg":"重复操作"}`, `{"code":20000,"msg":"其他"}`, `{"code":10005,"msg":"参数解析失败"}`,
+			`{"code":10001,"msg":"系统错误"}`, `{"code":10007,"msg":"重复操作"}`, `{"code":20000,"msg":"其他"}`,
+			`{"code":10005,"msg":"参数解析失败"}`,
 			sealed(t, `"code":1,"msg":"未通过签名验证","resTime":1715500234`),
 			sealed(t, `"code":20052,"msg":"验签失败","resTime":1715500234`),
 		} {
@@ -330,7 +335,8 @@ func TestTransportErrors(t *testing.T) {
 		listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 		require.NoError(t, err)
 		require.NoError(t, listener.Close())
-		kit, err := daxpay.New(daxpay.Config{ServiceURL: "http://" + listener.Addr().String(), SignSecret: secret, Retry: once})
+		kit, err := daxpay.New(daxpay.Config{ServiceURL: "http://" + listener.Addr().String(), SignSecret: secret,
+			Retry: once})
 		require.NoError(t, err)
 		err = finish(ctx, kit)
 		var transport *daxpay.TransportError
@@ -383,7 +389,8 @@ func TestTransportErrors(t *testing.T) {
 		server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-release }))
 		defer server.Close()
 		defer close(release)
-		kit, err := daxpay.New(daxpay.Config{ServiceURL: server.URL, SignSecret: secret, Timeout: 20 * time.Millisecond, Retry: once})
+		kit, err := daxpay.New(daxpay.Config{ServiceURL: server.URL, SignSecret: secret, Timeout: 20 * time.Millisecond,
+			Retry: once})
 		require.NoError(t, err)
 		err = finish(ctx, kit)
 		require.ErrorIs(t, err, context.DeadlineExceeded)
@@ -473,7 +480,8 @@ func TestConcurrentCallsKeepTheirAnswers(t *testing.T) {
 	gw := daxpaytest.Start(t)
 	const orders = 200
 	for i := range orders {
-		gw.SetPayment(daxpaytest.Payment{OrderNo: fmt.Sprintf("P%d", i), Status: model.PaySyncStatus(fmt.Sprintf("status_%d", i))})
+		gw.SetPayment(daxpaytest.Payment{OrderNo: fmt.Sprintf("P%d", i),
+			Status: model.PaySyncStatus(fmt.Sprintf("status_%d", i))})
 	}
 	kit := client(t, gw, automatic)
 	var wg sync.WaitGroup
@@ -545,7 +553,8 @@ func TestCustomCall(t *testing.T) {
 
 	_, err = daxpay.Execute(context.Background(), kit, &riskParam{Title: "a&level=high", Items: []riskItem{{}}})
 	require.ErrorIs(t, err, daxpay.ErrParam)
-	for _, want := range []string{"BizOrderNo must be set", "Title must have at most 10", "Title must not hold", "Items[0].ID must be set"} {
+	for _, want := range []string{"BizOrderNo must be set", "Title must have at most 10", "Title must not hold",
+		"Items[0].ID must be set"} {
 		require.ErrorContains(t, err, want)
 	}
 
@@ -643,7 +652,8 @@ func TestTransportErrorsShowNothingOfTheMessage(t *testing.T) {
 func TestRawJSONInAParam(t *testing.T) {
 	signer, err := daxpay.NewSigner(daxpay.HMACSHA256, secret)
 	require.NoError(t, err)
-	for _, extra := range []string{`[{"finishTime":"2024-05-12 15:50:34","b":1,"A":[{"z":1,"y":null}]}]`, `{"payTime":"2024-05-12 15:50:34"}`, `"text"`, `5`, `true`} {
+	for _, extra := range []string{`[{"finishTime":"2024-05-12 15:50:34","b":1,"A":[{"z":1,"y":null}]}]`,
+		`{"payTime":"2024-05-12 15:50:34"}`, `"text"`, `5`, `true`} {
 		var sent []byte
 		kit, _ := mocked(t, daxpay.Config{Now: at(now)}, recordBody(&sent, sealed(t, `"code":0,"resTime":1715500234`)))
 		_, err = daxpay.Execute(context.Background(), kit, &payoutParam{No: "N1", Amount: 1, Extra: json.RawMessage(extra)})
@@ -655,7 +665,8 @@ func TestRawJSONInAParam(t *testing.T) {
 func TestTraceIDIsKept(t *testing.T) {
 	for _, body := range []string{
 		`{"code":10001,"msg":"m","traceId":"T123"}`, `{"traceId" : "T123"}`, `{"code":0,"data":{},"traceId":"T123"}`,
-		`{"code":0,"code":1,"traceId":"T123"}`, `{"traceId":"T123","code":0,"data":{"a`, `{"code":0,"traceId":"T123"}trailing`, `{"code":10001,"traceId":"T123\n\u202e"}`,
+		`{"code":0,"code":1,"traceId":"T123"}`, `{"traceId":"T123","code":0,"data":{"a`,
+		`{"code":0,"traceId":"T123"}trailing`, `{"code":10001,"traceId":"T123\n\u202e"}`,
 	} {
 		kit, _ := mocked(t, daxpay.Config{}, jsonAnswer(body))
 		_, err := calls["SyncPay"](kit)
@@ -697,7 +708,8 @@ func TestLogHoldsOnlyWhatIsAllowed(t *testing.T) {
 		c.Gateway = daxpay.GatewayAuto
 		c.Logger = slog.New(slog.NewJSONHandler(&lines, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	})
-	_, err := kit.SyncPay(context.Background(), &param.PaySyncParam{OrderNo: "P1", Common: param.Common{ClientIP: "192.0.2.77"}})
+	_, err := kit.SyncPay(context.Background(),
+		&param.PaySyncParam{OrderNo: "P1", Common: param.Common{ClientIP: "192.0.2.77"}})
 	require.NoError(t, err)
 	_, err = kit.SyncPay(context.Background(), &param.PaySyncParam{OrderNo: "P9"})
 	require.Error(t, err)
@@ -712,7 +724,8 @@ func TestLogHoldsOnlyWhatIsAllowed(t *testing.T) {
 		require.NoError(t, json.Unmarshal([]byte(line), &fields))
 		for name := range fields {
 			require.Contains(t, []string{
-				"time", "level", "msg", "path", "gateway", "attempt", "took", "status", "code", "verified", "outcomeUnknown", "traceId",
+				"time", "level", "msg", "path", "gateway", "attempt", "took", "status", "code", "verified", "outcomeUnknown",
+				"traceId",
 				"call", "failure",
 			}, name)
 		}

@@ -85,7 +85,8 @@ func TestCorrectClock(t *testing.T) {
 		return err
 	}
 	kit := client(t, gw, func(c *daxpay.Config) { c.Now, c.CorrectClock = both.client, true })
-	for _, behind := range []int64{1, 8, 15, 24, 24, -30, -80, -72} { // never more than 10 behind, or 60 ahead, of what is known
+	for _, behind := range []int64{1, 8, 15, 24, 24, -30, -80,
+		-72} { // never more than 10 behind, or 60 ahead, of what is known
 		both.behind.Store(behind)
 		require.NoError(t, query(kit), "%d seconds behind", behind)
 	}
@@ -212,7 +213,8 @@ func (w undated) Write(b []byte) (int, error) {
 }
 
 func TestCorrectClockNeedsMaxAge(t *testing.T) {
-	_, err := daxpay.New(daxpay.Config{ServiceURL: "http://127.0.0.1:9000", SignSecret: secret, CorrectClock: true, MaxAge: -1})
+	_, err := daxpay.New(daxpay.Config{ServiceURL: "http://127.0.0.1:9000", SignSecret: secret, CorrectClock: true,
+		MaxAge: -1})
 	require.ErrorIs(t, err, daxpay.ErrConfig)
 	require.ErrorContains(t, err, "CorrectClock needs MaxAge")
 }
@@ -245,13 +247,15 @@ func TestAutoReportsTheClock(t *testing.T) {
 
 // The Date header is cut to the second, so it is up to a second behind a clock that agrees.
 func TestEqualClocksHaveNoDifference(t *testing.T) {
-	for _, fraction := range []time.Duration{0, 1, 300 * time.Millisecond, 500 * time.Millisecond, 999 * time.Millisecond} {
+	for _, fraction := range []time.Duration{0, 1, 300 * time.Millisecond, 500 * time.Millisecond,
+		999 * time.Millisecond} {
 		mine := time.Unix(now, 0).Add(fraction)
-		kit, _ := mocked(t, daxpay.Config{Now: func() time.Time { return mine }}, func(r *http.Request) (*http.Response, error) {
-			res, err := jsonAnswer(`{"code":10006,"msg":"验证参数错误\n请求已过期，请重新发送！"}`)(r)
-			res.Header.Set("Date", mine.UTC().Format(http.TimeFormat))
-			return res, err
-		})
+		kit, _ := mocked(t, daxpay.Config{Now: func() time.Time { return mine }},
+			func(r *http.Request) (*http.Response, error) {
+				res, err := jsonAnswer(`{"code":10006,"msg":"验证参数错误\n请求已过期，请重新发送！"}`)(r)
+				res.Header.Set("Date", mine.UTC().Format(http.TimeFormat))
+				return res, err
+			})
 		_, err := calls["SyncPay"](kit)
 		var refusal *daxpay.GatewayError
 		require.ErrorAs(t, err, &refusal)

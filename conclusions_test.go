@@ -117,8 +117,10 @@ var conclusions = map[said]conclusion{
 	{call: "/unipay/refund", sign: inData, text: anyText}:            didNothing,
 	{call: "/unipay/refund", sign: inData, text: "只有失败状态的才可以重新发起退款"}: earlierSend,
 	{call: "/unipay/refund", sign: withStatus, text: ""}:             succeeded, // taken; how it ended a query tells
-	{call: "/unipay/refund", sign: withMsg, text: anyText}:           succeeded, // taken, and msg is the last error there was
-	{call: "/unipay/refund", sign: withMsg, text: "退款处理中，请勿重复操作"}:    unknown,   // a lock, with the merchant's number for the gateway's
+	{call: "/unipay/refund", sign: withMsg, text: anyText}:           succeeded,
+	// taken, and msg is the last error there was
+	{call: "/unipay/refund", sign: withMsg, text: "退款处理中，请勿重复操作"}: unknown,
+	// a lock, with the merchant's number for the gateway's
 
 	{call: "/unipay/transfer", sign: inData, text: anyText}:            unknown, // no recording has it
 	{call: "/unipay/transfer", sign: inData, text: "不支持的能力"}:           didNothing,
@@ -148,7 +150,8 @@ var conclusions = map[said]conclusion{
 	{call: "/unipay/allocation/receiver/remove", sign: inData, text: "分账方处理中，请勿重复操作"}: earlierSend,
 	{call: "/unipay/allocation/receiver/remove", sign: withStatus, text: ""}:          succeeded,
 
-	{call: "/unipay/sync/pay", sign: inData, text: anyText}:                     unknown, // by the matrix nothing proves that nothing happened
+	{call: "/unipay/sync/pay", sign: inData, text: anyText}: unknown,
+	// by the matrix nothing proves that nothing happened
 	{call: "/unipay/sync/pay", sign: withStatus, text: "pay_success"}:           succeeded,
 	{call: "/unipay/sync/pay", sign: withStatus, text: "pay_progress"}:          succeeded,
 	{call: "/unipay/sync/pay", sign: withStatus, text: "pay_closed"}:            succeeded,
@@ -194,7 +197,8 @@ func row(s said) (conclusion, bool) {
 	if s.sign == inData && slices.Contains(absent, s.text) && s.call != "/unipay/transfer" {
 		return noSuchOrder, true
 	}
-	for _, key := range []said{s, {"", s.code, s.sign, s.text}, {s.call, s.code, s.sign, anyText}, {"", s.code, s.sign, anyText}} {
+	for _, key := range []said{s, {"", s.code, s.sign, s.text}, {s.call, s.code, s.sign, anyText},
+		{"", s.code, s.sign, anyText}} {
 		if want, ok := conclusions[key]; ok {
 			return want, true
 		}
@@ -205,7 +209,8 @@ func row(s said) (conclusion, bool) {
 // asked makes each call, by its path in 2.0.8, with merchant's numbers B1 and gateway's numbers G1.
 var asked = map[string]func(ctx context.Context, kit *daxpay.Client) error{
 	"/unipay/pay": func(ctx context.Context, kit *daxpay.Client) error {
-		_, err := kit.Pay(ctx, &param.PayParam{BizOrderNo: "B1", Title: "t", Channel: model.ChannelAli, Method: model.MethodQRCode, Amount: 1})
+		_, err := kit.Pay(ctx, &param.PayParam{BizOrderNo: "B1", Title: "t", Channel: model.ChannelAli,
+			Method: model.MethodQRCode, Amount: 1})
 		return err
 	},
 	"/unipay/close": func(ctx context.Context, kit *daxpay.Client) error {
@@ -236,7 +241,8 @@ var asked = map[string]func(ctx context.Context, kit *daxpay.Client) error{
 	},
 	"/unipay/allocation/receiver/add": func(ctx context.Context, kit *daxpay.Client) error {
 		_, err := kit.AddAllocReceiver(ctx, &param.AllocReceiverAddParam{
-			ReceiverNo: "B1", Channel: model.ChannelAli, ReceiverType: model.ReceiverAliUserID, ReceiverAccount: "2088", RelationType: model.RelationUser,
+			ReceiverNo: "B1", Channel: model.ChannelAli, ReceiverType: model.ReceiverAliUserID, ReceiverAccount: "2088",
+			RelationType: model.RelationUser,
 		})
 		return err
 	},
@@ -340,7 +346,8 @@ func recordings(t *testing.T) []recorded {
 			}
 		}
 		require.NoError(t, json.Unmarshal(text, &scenario), file)
-		version := map[string]gateway.Version{"2.0.6": gateway.V206, "2.0.7": gateway.V207, "2.0.8": gateway.V208}[scenario.Version]
+		version := map[string]gateway.Version{"2.0.6": gateway.V206, "2.0.7": gateway.V207,
+			"2.0.8": gateway.V208}[scenario.Version]
 		begun := make(map[string]string)
 		for _, step := range scenario.Steps {
 			if step.Begin != "" {
@@ -353,7 +360,8 @@ func recordings(t *testing.T) []recorded {
 				path, ok := version.Path(call)
 				return ok && path == step.Call
 			})
-			if step.Status != http.StatusOK || i < 0 || step.Method == http.MethodHead || !strings.HasPrefix(string(step.Answer), "{") {
+			if step.Status != http.StatusOK || i < 0 || step.Method == http.MethodHead ||
+				!strings.HasPrefix(string(step.Answer), "{") {
 				continue
 			}
 			r := recorded{scenario: filepath.Base(file), version: daxpay.GatewayVersion(scenario.Version)}
@@ -434,9 +442,11 @@ func TestConclusionsThatNoRecordingShows(t *testing.T) {
 			text, err := json.Marshal(s.text)
 			require.NoError(t, err)
 			if s.sign == inData {
-				r.body = map[string]json.RawMessage{"code": json.RawMessage("0"), "data": json.RawMessage(fmt.Sprintf(`{"code":1,"msg":%s,"resTime":%d}`, text, now))}
+				r.body = map[string]json.RawMessage{"code": json.RawMessage("0"),
+					"data": json.RawMessage(fmt.Sprintf(`{"code":1,"msg":%s,"resTime":%d}`, text, now))}
 			} else {
-				r.body = map[string]json.RawMessage{"code": json.RawMessage(strconv.Itoa(s.code)), "msg": text, "data": json.RawMessage("null")}
+				r.body = map[string]json.RawMessage{"code": json.RawMessage(strconv.Itoa(s.code)), "msg": text,
+					"data": json.RawMessage("null")}
 			}
 			require.Equal(t, want.of(call), r.concluded(t), "%s: %+v", call, s)
 		}
@@ -464,6 +474,7 @@ func (r *recorded) concluded(t *testing.T) conclusion {
 	}
 	body, err := json.Marshal(r.body)
 	require.NoError(t, err)
-	kit, _ := mocked(t, daxpay.Config{Gateway: r.version, Now: at(now), AllowAmbiguousText: true}, jsonAnswer(string(body)))
+	kit, _ := mocked(t, daxpay.Config{Gateway: r.version, Now: at(now), AllowAmbiguousText: true},
+		jsonAnswer(string(body)))
 	return conclusionOf(asked[r.said.call](context.Background(), kit))
 }

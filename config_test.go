@@ -21,7 +21,8 @@ func TestNewReportsEveryMistake(t *testing.T) {
 		Timeout: -1, MaxAnswerSize: -1,
 	})
 	require.ErrorIs(t, err, daxpay.ErrConfig)
-	for _, field := range []string{"ServiceURL", "SignSecret", "SignType", "Gateway", "ClientIP", "Timeout", "MaxAnswerSize"} {
+	for _, field := range []string{"ServiceURL", "SignSecret", "SignType", "Gateway", "ClientIP", "Timeout",
+		"MaxAnswerSize"} {
 		require.ErrorContains(t, err, "Config."+field)
 	}
 	var first *daxpay.ConfigError
@@ -75,7 +76,8 @@ func TestConfigFields(t *testing.T) {
 // Secrets end up in the wrong variable, and errors of a configuration in the log.
 func TestConfigErrorsDoNotRepeatWhatIsWrong(t *testing.T) {
 	const misplaced = "CANARY-secret"
-	_, err := daxpay.New(daxpay.Config{ServiceURL: misplaced, SignSecret: "HMAC_SHA256", SignType: misplaced, Gateway: misplaced, ClientIP: misplaced})
+	_, err := daxpay.New(daxpay.Config{ServiceURL: misplaced, SignSecret: "HMAC_SHA256", SignType: misplaced,
+		Gateway: misplaced, ClientIP: misplaced})
 	for _, field := range []string{"ServiceURL", "SignType", "Gateway", "ClientIP"} {
 		require.ErrorContains(t, err, "Config."+field)
 	}
@@ -88,10 +90,11 @@ func TestConfigErrorsDoNotRepeatWhatIsWrong(t *testing.T) {
 func TestServiceURLPrefix(t *testing.T) {
 	for _, prefix := range []string{"", "/", "/shop", "/shop/pay//"} {
 		var url string
-		kit, _ := mocked(t, daxpay.Config{ServiceURL: "http://gateway:9000" + prefix, Now: at(now)}, func(r *http.Request) (*http.Response, error) {
-			url = r.URL.String()
-			return jsonAnswer(sealed(t, good))(r)
-		})
+		kit, _ := mocked(t, daxpay.Config{ServiceURL: "http://gateway:9000" + prefix, Now: at(now)},
+			func(r *http.Request) (*http.Response, error) {
+				url = r.URL.String()
+				return jsonAnswer(sealed(t, good))(r)
+			})
 		_, err := calls["SyncPay"](kit)
 		require.NoError(t, err)
 		require.Equal(t, "http://gateway:9000"+strings.TrimRight(prefix, "/")+"/unipay/sync/pay", url)
@@ -100,7 +103,8 @@ func TestServiceURLPrefix(t *testing.T) {
 
 func TestNothingPrintsTheSecret(t *testing.T) {
 	const canary = "CANARY-secret"
-	config := daxpay.Config{ServiceURL: "https://CANARY-user:CANARY-pass@host/a?CANARY=1#CANARY", SignSecret: canary, ClientIP: "192.0.2.1", Timeout: time.Second}
+	config := daxpay.Config{ServiceURL: "https://CANARY-user:CANARY-pass@host/a?CANARY=1#CANARY", SignSecret: canary,
+		ClientIP: "192.0.2.1", Timeout: time.Second}
 	good := config
 	good.ServiceURL = "https://host/a"
 	kit, err := daxpay.New(good)
@@ -136,9 +140,11 @@ func TestNothingPrintsTheSecret(t *testing.T) {
 		require.NotContains(t, printed, fmt.Sprintf("%x", canary), "%T", v)
 		require.NotContains(t, printed, strings.Trim(fmt.Sprintf("%d", []byte("CANARY-text")), "[]"), "%T", v)
 	}
-	require.Contains(t, fmt.Sprintf("%+v", kit), "ServiceURL:https://host/a SignSecret:*** SignType:HMAC_SHA256 Gateway:auto ClientIP:192.0.2.1 Timeout:1s")
+	require.Contains(t, fmt.Sprintf("%+v", kit),
+		"ServiceURL:https://host/a SignSecret:*** SignType:HMAC_SHA256 Gateway:auto ClientIP:192.0.2.1 Timeout:1s")
 	require.Equal(t, "daxpay.Client{state:not made with New}", fmt.Sprint(&daxpay.Client{}))
-	require.Equal(t, "daxpay.Config{ServiceURL:(not a URL) SignSecret: SignType: Gateway:auto ClientIP: Timeout:0s MaxAge:0s MaxAttempts:0 PreviousSecrets:0}", fmt.Sprint(daxpay.Config{ServiceURL: "::"}))
+	require.Equal(t, "daxpay.Config{ServiceURL:(not a URL) SignSecret: SignType: Gateway:auto ClientIP: Timeout:0s "+
+		"MaxAge:0s MaxAttempts:0 PreviousSecrets:0}", fmt.Sprint(daxpay.Config{ServiceURL: "::"}))
 	require.ErrorIs(t, signErr, daxpay.ErrSignMismatch)
 }
 
@@ -171,7 +177,8 @@ func TestSecretsThatCannotBe(t *testing.T) {
 
 // A user name in a URL can be a token.
 func TestNothingOfAUserIsPrinted(t *testing.T) {
-	for _, address := range []string{"https://token@pay.example.com", "https://u:token@pay.example.com/x", "https://pay.example.com/?t=token"} {
+	for _, address := range []string{"https://token@pay.example.com", "https://u:token@pay.example.com/x",
+		"https://pay.example.com/?t=token"} {
 		config := daxpay.Config{ServiceURL: address, SignSecret: "123456"}
 		_, err := daxpay.New(config)
 		for _, text := range []string{fmt.Sprint(err), fmt.Sprintf("%+v", config), fmt.Sprintf("%#v", config)} {

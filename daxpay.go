@@ -94,7 +94,8 @@ func New(config Config) (*Client, error) {
 	if c.notices, err = plansOf(model.PayNotice{}, model.RefundNotice{}, model.AllocNotice{}); err != nil {
 		return nil, err
 	}
-	if c.returns, err = plansOf(model.PayOrderModel{}, model.RefundOrderModel{}, model.TransferOrderModel{}, model.AllocOrderModel{}); err != nil {
+	if c.returns, err = plansOf(model.PayOrderModel{}, model.RefundOrderModel{}, model.TransferOrderModel{},
+		model.AllocOrderModel{}); err != nil {
 		return nil, err
 	}
 	c.returns = append(c.returns, c.notices...)

@@ -136,7 +136,8 @@ func (p *probe) refusal() *GatewayError {
 // for something else, such as its time, was.
 func (p *probe) understood() bool {
 	refusal, answer := p.refusal(), (*AnswerError)(nil)
-	return p.err == nil || refusal != nil && refusal.Signed || errors.As(p.err, &answer) && answer.Err != ErrTooLarge //nolint:errorlint // it is never wrapped
+	return p.err == nil || refusal != nil && refusal.Signed ||
+		errors.As(p.err, &answer) && answer.Err != ErrTooLarge //nolint:errorlint // it is never wrapped
 }
 
 // fault is what went wrong, in words.
@@ -156,10 +157,12 @@ func (d *doctor) transport() {
 	}
 	const detail = "http: anyone on the line can read everything, and swap answers of the same kind"
 	if d.core.trusted {
-		d.report.add(FindingWarning, "transport", detail+"; no one else can be on this line (loopback or TrustedNetwork)", "use https, unless the line is your own")
+		d.report.add(FindingWarning, "transport", detail+"; no one else can be on this line (loopback or TrustedNetwork)",
+			"use https, unless the line is your own")
 		return
 	}
-	d.report.add(FindingWarning, "transport", detail+"; so the refusal of a transfer is ErrOutcomeUnknown", "use https, or set Config.TrustedNetwork if the line is your own")
+	d.report.add(FindingWarning, "transport", detail+"; so the refusal of a transfer is ErrOutcomeUnknown",
+		"use https, or set Config.TrustedNetwork if the line is your own")
 }
 
 // ask sends one query as a version has it; spoil makes its signature wrong.
@@ -201,10 +204,12 @@ func (d *doctor) ask(ctx context.Context, version gateway.Version, spoil bool) p
 func question(version gateway.Version, bizOrderNo string) *call {
 	if version == gateway.V206 {
 		p := &param.PaySyncParam{BizOrderNo: bizOrderNo}
-		return &call{path: p.Call().Path, effect: param.EffectReadOnly, request: reflect.ValueOf(p).Elem(), model: reflect.ValueOf(new(model.PaySyncModel)).Elem()}
+		return &call{path: p.Call().Path, effect: param.EffectReadOnly, request: reflect.ValueOf(p).Elem(),
+			model: reflect.ValueOf(new(model.PaySyncModel)).Elem()}
 	}
 	p := &param.QueryPayOrderParam{BizOrderNo: bizOrderNo}
-	return &call{path: p.Call().Path, effect: param.EffectReadOnly, request: reflect.ValueOf(p).Elem(), model: reflect.ValueOf(new(model.PayOrderModel)).Elem()}
+	return &call{path: p.Call().Path, effect: param.EffectReadOnly, request: reflect.ValueOf(p).Elem(),
+		model: reflect.ValueOf(new(model.PayOrderModel)).Elem()}
 }
 
 // reach tells whether anything answers.
@@ -217,7 +222,8 @@ func (d *doctor) reach(ctx context.Context) bool {
 	var transport *TransportError
 	if errors.As(d.first.err, &transport) {
 		d.report.Latency = 0
-		d.report.add(FindingFault, "reachable", transport.reason(), "check ServiceURL, DNS, firewall, proxy and certificates between here and the gateway")
+		d.report.add(FindingFault, "reachable", transport.reason(),
+			"check ServiceURL, DNS, firewall, proxy and certificates between here and the gateway")
 		return false
 	}
 	d.report.add(FindingOK, "reachable", fmt.Sprintf("in %v", d.first.reply.took.Round(100*time.Microsecond)), "")
@@ -229,11 +235,14 @@ func (d *doctor) reach(ctx context.Context) bool {
 	case page.UnknownPath: // a matter of the prefix or the version
 		return true
 	case status >= 500:
-		d.report.add(FindingFault, "gateway", fmt.Sprintf("something answers for it with HTTP status %d", status), "look why the gateway behind the proxy does not answer")
+		d.report.add(FindingFault, "gateway", fmt.Sprintf("something answers for it with HTTP status %d", status),
+			"look why the gateway behind the proxy does not answer")
 	case status == http.StatusUnauthorized || status == http.StatusForbidden:
-		d.report.add(FindingFault, "gateway", fmt.Sprintf("something in front of it refuses with HTTP status %d", status), "let this client through at the proxy or firewall")
+		d.report.add(FindingFault, "gateway", fmt.Sprintf("something in front of it refuses with HTTP status %d", status),
+			"let this client through at the proxy or firewall")
 	case 300 <= status && status < 400:
-		d.report.add(FindingFault, "gateway", fmt.Sprintf("is somewhere else: HTTP status %d", status), "put the final address into ServiceURL; redirects are not followed")
+		d.report.add(FindingFault, "gateway", fmt.Sprintf("is somewhere else: HTTP status %d", status),
+			"put the final address into ServiceURL; redirects are not followed")
 	default:
 		return true
 	}
@@ -250,7 +259,8 @@ func (d *doctor) clock() {
 	d.report.ClockDifference = difference
 	detail := "the gateway's is " + differenceText(difference)
 	// 2.0.8 takes what is up to 10 seconds old, or up to 60 ahead; this client answers that are MaxAge away.
-	asks := d.report.Gateway == GatewayV207 || d.report.Gateway == GatewayV206 || difference-uncertain <= 10*time.Second && difference+uncertain >= -time.Minute
+	asks := d.report.Gateway == GatewayV207 || d.report.Gateway == GatewayV206 ||
+		difference-uncertain <= 10*time.Second && difference+uncertain >= -time.Minute
 	reads := d.core.MaxAge < 0 || difference.Abs()-uncertain <= d.core.MaxAge
 	const advice = "synchronize both clocks (NTP): 2.0.8 refuses requests that are 10 seconds old"
 	switch {
@@ -304,10 +314,13 @@ func (d *doctor) recognized(ctx context.Context, p *probe) {
 	case !told && !unchecked:
 		d.report.add(FindingWarning, "version", "is 2.0.7 or 2.0.8: "+failed.fault(), "try again")
 	case !told:
-		d.report.add(FindingWarning, "version", "is 2.0.7 or 2.0.8: they differ in what they take for a right signature, which this gateway does not look at", "pin Gateway to what the console shows")
+		d.report.add(FindingWarning, "version",
+			"is 2.0.7 or 2.0.8: they differ in what they take for a right signature, which this gateway does not look at",
+			"pin Gateway to what the console shows")
 	case isPinned && pinned != version:
 		d.report.Gateway = GatewayVersion(version.String())
-		d.report.add(FindingFault, "version", "is "+version.String()+", and Gateway is "+pinned.String(), "set Gateway to "+version.String())
+		d.report.add(FindingFault, "version", "is "+version.String()+", and Gateway is "+pinned.String(),
+			"set Gateway to "+version.String())
 	default:
 		d.report.Gateway = GatewayVersion(version.String())
 		advice := ""
@@ -323,9 +336,12 @@ func (d *doctor) recognized(ctx context.Context, p *probe) {
 	case checks:
 		d.report.add(FindingOK, "request signatures", "are checked", "")
 	case !unchecked:
-		d.report.add(FindingWarning, "request signatures", "it could not be told whether they are checked: "+spoiled.fault(), "try again")
+		d.report.add(FindingWarning, "request signatures", "it could not be told whether they are checked: "+spoiled.fault(),
+			"try again")
 	default:
-		d.report.add(FindingFault, "request signatures", "are not checked: anyone who reaches the gateway can pay out money in your name", "switch the check on in the gateway's settings (平台配置, 验签)")
+		d.report.add(FindingFault, "request signatures",
+			"are not checked: anyone who reaches the gateway can pay out money in your name",
+			"switch the check on in the gateway's settings (平台配置, 验签)")
 	}
 }
 
@@ -333,11 +349,13 @@ func (d *doctor) recognized(ctx context.Context, p *probe) {
 func (d *doctor) notices(version gateway.Version) {
 	switch version {
 	case gateway.V208:
-		d.report.add(FindingWarning, "notices", "2.0.8 sends none when a customer pays and the channel tells the gateway, as with a QR code",
+		d.report.add(FindingWarning, "notices",
+			"2.0.8 sends none when a customer pays and the channel tells the gateway, as with a QR code",
 			"learn of payments by WaitPay or package reconcile, and take notices as a shortcut")
 	case gateway.V206, gateway.V207:
-		d.report.add(FindingWarning, "notices", "orders without NotifyURL are announced to the address in the gateway's console, which is the "+
-			"vendor's demo server as installed", "set NotifyURL in every order, or have the operator clear that address")
+		d.report.add(FindingWarning, "notices",
+			"orders without NotifyURL are announced to the address in the gateway's console, which is the "+
+				"vendor's demo server as installed", "set NotifyURL in every order, or have the operator clear that address")
 	}
 }
 
@@ -358,7 +376,8 @@ func (d *doctor) diagnose(probes []probe) {
 	}
 	if refused > 0 && other == 0 {
 		d.report.add(FindingOK, "path prefix", "is right", "")
-		advice := "compare SignSecret and SignType with the gateway's settings; look for blanks, quotes and line breaks around the secret"
+		advice := "compare SignSecret and SignType with the gateway's settings; look for blanks, quotes and line breaks " +
+			"around the secret"
 		if p.version == gateway.V206 { // whose path 2.0.5 has as well
 			advice += "; if the gateway is 2.0.5 or older, set Gateway to GatewayV205"
 		}
@@ -379,20 +398,26 @@ func (d *doctor) diagnose(probes []probe) {
 	case errors.As(p.err, &sign):
 		d.report.add(FindingOK, "path prefix", "is right", "")
 		if sign.missing {
-			d.report.add(FindingFault, "secret", "the gateway does not sign its answers", "it is 2.0.5 or older (Gateway: GatewayV205), or something on the way takes the signature out")
+			d.report.add(FindingFault, "secret", "the gateway does not sign its answers",
+				"it is 2.0.5 or older (Gateway: GatewayV205), or something on the way takes the signature out")
 			return
 		}
-		d.report.add(FindingFault, "secret", "the gateway does not look at signatures, and signs with something else", sign.cause())
+		d.report.add(FindingFault, "secret", "the gateway does not look at signatures, and signs with something else",
+			sign.cause())
 	case errors.As(p.err, &page):
-		d.report.add(FindingFault, "path prefix", fmt.Sprintf("what answers at %s is no gateway of 2.0.6 or later: HTTP status %d %s", page.url, page.StatusCode, page.ContentType),
+		d.report.add(FindingFault, "path prefix",
+			fmt.Sprintf("what answers at %s is no gateway of 2.0.6 or later: HTTP status %d %s", page.url, page.StatusCode,
+				page.ContentType),
 			"check ServiceURL and its path prefix; a gateway up to 2.0.5 is not recognized (Gateway: GatewayV205)")
 	case refusal != nil && refusal.refusedTime():
 		d.report.add(FindingOK, "path prefix", "is right", "")
-		d.report.add(FindingOK, "secret", "the gateway looks at the time of a request, which it does once the signature is right", "")
+		d.report.add(FindingOK, "secret",
+			"the gateway looks at the time of a request, which it does once the signature is right", "")
 		d.report.add(FindingFault, "request", "the gateway refuses its time: "+refusal.said(), "synchronize the clocks (NTP)")
 	case refusal != nil && refusal.refusedParam():
 		d.report.add(FindingOK, "path prefix", "is right", "")
-		d.report.add(FindingFault, "request", "the gateway refuses it: "+refusal.said(), "check Gateway against the version that the console shows")
+		d.report.add(FindingFault, "request", "the gateway refuses it: "+refusal.said(),
+			"check Gateway against the version that the console shows")
 	default:
 		d.report.add(FindingFault, "answer", p.fault(), "")
 	}

@@ -42,9 +42,11 @@ func TestDoctorRecognizesVersions(t *testing.T) {
 			require.Positive(t, report.Latency)
 			require.LessOrEqual(t, report.ClockDifference.Abs(), 2*time.Second)
 			require.LessOrEqual(t, len(gw.Requests()), 9)
-			require.ElementsMatch(t, []string{"transport", "notices"}, slices.Collect(maps.Keys(found(report))), "that it is http, and what to expect of notices")
+			require.ElementsMatch(t, []string{"transport", "notices"}, slices.Collect(maps.Keys(found(report))),
+				"that it is http, and what to expect of notices")
 			require.Contains(t, found(report)["notices"].Detail, map[daxpay.GatewayVersion]string{
-				daxpay.GatewayV206: "demo server", daxpay.GatewayV207: "demo server", daxpay.GatewayV208: "sends none when a customer pays",
+				daxpay.GatewayV206: "demo server", daxpay.GatewayV207: "demo server",
+				daxpay.GatewayV208: "sends none when a customer pays",
 			}[version])
 			for _, r := range gw.Requests() {
 				require.Contains(t, string(r.Body), "daxpay-doctor-")
@@ -65,20 +67,36 @@ func TestDoctorFindsFaults(t *testing.T) {
 		finding string
 		advice  string
 	}{
-		"wrong secret":        {nil, func(c *daxpay.Config) { c.SignSecret = "wrong" }, "secret", "compare SignSecret"},
-		"wrong algorithm":     {nil, func(c *daxpay.Config) { c.SignType = daxpay.MD5 }, "secret", "compare SignSecret"},
-		"wrong secret, 2.0.7": {[]daxpaytest.Option{daxpaytest.WithVersion(daxpay.GatewayV207)}, func(c *daxpay.Config) { c.SignSecret, c.Gateway = "wrong", "" }, "secret", "compare SignSecret"},
-		"wrong pin":           {nil, func(c *daxpay.Config) { c.Gateway = daxpay.GatewayV207 }, "version", "set Gateway to 2.0.8"},
-		"wrong pin, older":    {[]daxpaytest.Option{daxpaytest.WithVersion(daxpay.GatewayV206)}, func(c *daxpay.Config) { c.Gateway = daxpay.GatewayV208 }, "version", "set Gateway to 2.0.6"},
-		"clock":               {nil, func(c *daxpay.Config) { c.Now = func() time.Time { return time.Now().Add(-time.Hour) } }, "clock", "synchronize"},
-		"clock, refused":      {nil, func(c *daxpay.Config) { c.Now = func() time.Time { return time.Now().Add(-time.Hour) } }, "request", "synchronize"},
-		"wrong prefix":        {nil, func(c *daxpay.Config) { c.ServiceURL += "/shop" }, "path prefix", "path prefix"},
-		"a proxy":             {nil, func(c *daxpay.Config) { c.ServiceURL = html.URL }, "gateway", "behind the proxy"},
-		"2.0.5":               {[]daxpaytest.Option{daxpaytest.WithVersion(daxpay.GatewayV205)}, automatic, "secret", "GatewayV205"},
-		"no check":            {[]daxpaytest.Option{daxpaytest.WithoutSignatureCheck()}, nil, "request signatures", "switch the check on"},
-		"no check, version":   {[]daxpaytest.Option{daxpaytest.WithoutSignatureCheck()}, automatic, "version", "pin Gateway"},
-		"no check, algorithm": {[]daxpaytest.Option{daxpaytest.WithoutSignatureCheck()}, func(c *daxpay.Config) { c.SignType = daxpay.MD5 }, "secret", "signs with HMAC_SHA256"},
-		"nobody listens":      {nil, func(c *daxpay.Config) { c.ServiceURL = "http://127.0.0.1:1" }, "reachable", "firewall"},
+		"wrong secret":    {nil, func(c *daxpay.Config) { c.SignSecret = "wrong" }, "secret", "compare SignSecret"},
+		"wrong algorithm": {nil, func(c *daxpay.Config) { c.SignType = daxpay.MD5 }, "secret", "compare SignSecret"},
+		"wrong secret, 2.0.7": {[]daxpaytest.Option{daxpaytest.WithVersion(daxpay.GatewayV207)},
+			func(c *daxpay.Config) { c.SignSecret, c.Gateway = "wrong", "" }, "secret", "compare SignSecret"},
+		"wrong pin": {nil, func(c *daxpay.Config) { c.Gateway = daxpay.GatewayV207 }, "version",
+			"set Gateway to 2.0.8"},
+		"wrong pin, older": {[]daxpaytest.Option{daxpaytest.WithVersion(daxpay.GatewayV206)},
+			func(c *daxpay.Config) { c.Gateway = daxpay.GatewayV208 }, "version", "set Gateway to 2.0.6"},
+		"clock": {nil, func(c *daxpay.Config) {
+			c.Now = func() time.Time {
+				return time.Now().
+					Add(-time.Hour)
+			}
+		}, "clock", "synchronize"},
+		"clock, refused": {nil, func(c *daxpay.Config) {
+			c.Now = func() time.Time {
+				return time.Now().
+					Add(-time.Hour)
+			}
+		}, "request", "synchronize"},
+		"wrong prefix": {nil, func(c *daxpay.Config) { c.ServiceURL += "/shop" }, "path prefix", "path prefix"},
+		"a proxy":      {nil, func(c *daxpay.Config) { c.ServiceURL = html.URL }, "gateway", "behind the proxy"},
+		"2.0.5": {[]daxpaytest.Option{daxpaytest.WithVersion(daxpay.GatewayV205)}, automatic, "secret",
+			"GatewayV205"},
+		"no check": {[]daxpaytest.Option{daxpaytest.WithoutSignatureCheck()}, nil, "request signatures",
+			"switch the check on"},
+		"no check, version": {[]daxpaytest.Option{daxpaytest.WithoutSignatureCheck()}, automatic, "version", "pin Gateway"},
+		"no check, algorithm": {[]daxpaytest.Option{daxpaytest.WithoutSignatureCheck()},
+			func(c *daxpay.Config) { c.SignType = daxpay.MD5 }, "secret", "signs with HMAC_SHA256"},
+		"nobody listens": {nil, func(c *daxpay.Config) { c.ServiceURL = "http://127.0.0.1:1" }, "reachable", "firewall"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			gw := stocked(t, tt.options...)
@@ -117,13 +135,19 @@ func TestDoctorDoesNotGuess(t *testing.T) {
 	broken := func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) }
 	t.Run("whether signatures are checked", func(t *testing.T) {
 		gw := stocked(t, daxpaytest.WithoutSignatureCheck())
-		report := client(t, gw, func(c *daxpay.Config) { c.ServiceURL = front(t, gw, map[int]http.HandlerFunc{2: broken}) }).Doctor(context.Background())
+		report := client(t, gw, func(c *daxpay.Config) {
+			c.ServiceURL = front(t, gw,
+				map[int]http.HandlerFunc{2: broken})
+		}).Doctor(context.Background())
 		require.NotContains(t, report.String(), "are checked\n")
 		require.Equal(t, daxpay.FindingWarning, found(report)["request signatures"].Level)
 	})
 	t.Run("the version", func(t *testing.T) {
 		gw := stocked(t)
-		report := client(t, gw, func(c *daxpay.Config) { c.ServiceURL = front(t, gw, map[int]http.HandlerFunc{3: broken}) }).Doctor(context.Background())
+		report := client(t, gw, func(c *daxpay.Config) {
+			c.ServiceURL = front(t, gw,
+				map[int]http.HandlerFunc{3: broken})
+		}).Doctor(context.Background())
 		require.True(t, report.Healthy(), report)
 		require.Equal(t, daxpay.GatewayV208, report.Gateway)
 		gw = stocked(t)
@@ -134,15 +158,18 @@ func TestDoctorDoesNotGuess(t *testing.T) {
 		require.Contains(t, found(report)["version"].Detail, "502", "the reason is the probe that failed")
 	})
 	t.Run("the secret, when only the clock is wrong", func(t *testing.T) {
-		gw := stocked(t, daxpaytest.WithVersion(daxpay.GatewayV207), daxpaytest.WithClock(func() time.Time { return time.Now().Add(10 * time.Minute) }))
+		gw := stocked(t, daxpaytest.WithVersion(daxpay.GatewayV207),
+			daxpaytest.WithClock(func() time.Time { return time.Now().Add(10 * time.Minute) }))
 		report := client(t, gw, func(c *daxpay.Config) { c.Now = nil }).Doctor(context.Background())
 		require.NotContains(t, found(report), "secret", report)
 		require.Equal(t, daxpay.FindingFault, found(report)["clock"].Level, report)
 		require.Equal(t, 10*time.Minute, report.ClockDifference.Round(time.Minute))
 	})
 	t.Run("clocks that are wrong and work", func(t *testing.T) {
-		for version, offset := range map[daxpay.GatewayVersion]time.Duration{daxpay.GatewayV208: -30 * time.Second, daxpay.GatewayV207: 30 * time.Second} {
-			gw := stocked(t, daxpaytest.WithVersion(version), daxpaytest.WithClock(func() time.Time { return time.Now().Add(offset) }))
+		for version, offset := range map[daxpay.GatewayVersion]time.Duration{daxpay.GatewayV208: -30 * time.Second,
+			daxpay.GatewayV207: 30 * time.Second} {
+			gw := stocked(t, daxpaytest.WithVersion(version),
+				daxpaytest.WithClock(func() time.Time { return time.Now().Add(offset) }))
 			report := client(t, gw, func(c *daxpay.Config) { c.Now = nil }).Doctor(context.Background())
 			require.True(t, report.Healthy(), report)
 			require.Equal(t, daxpay.FindingWarning, found(report)["clock"].Level, report)
@@ -162,7 +189,8 @@ func TestDoctorDoesNotGuess(t *testing.T) {
 		require.NoError(t, err)
 		require.Contains(t, kit.Doctor(context.Background()).String(), "does not sign its answers")
 	})
-	for status, advice := range map[int]string{301: "final address", 403: "let this client through", 503: "behind the proxy", 404: "path prefix"} {
+	for status, advice := range map[int]string{301: "final address", 403: "let this client through",
+		503: "behind the proxy", 404: "path prefix"} {
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) }))
 		kit, err := daxpay.New(daxpay.Config{ServiceURL: server.URL, SignSecret: secret})
 		require.NoError(t, err)

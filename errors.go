@@ -156,7 +156,8 @@ func (e *GatewayError) said() string {
 func (e *GatewayError) hint() string {
 	switch {
 	case e.refusedSign():
-		return "; check SignSecret (no blanks, quotes or line break around it), SignType and Gateway against the gateway's settings"
+		return "; check SignSecret (no blanks, quotes or line break around it), SignType and Gateway against the gateway's " +
+			"settings"
 	case e.refusedTime() && e.ClockDifference != 0:
 		return "; synchronize the clocks (NTP): the gateway's is " + differenceText(e.ClockDifference)
 	case e.refusedTime():
@@ -261,7 +262,8 @@ func (e *HTTPError) Error() string {
 	case e.UnknownPath && e.pinned:
 		s += "; there is no " + e.url + ": check the path prefix in ServiceURL, and whether Gateway is the right version"
 	case e.UnknownPath:
-		s += "; there is no " + e.url + ": check the path prefix in ServiceURL, and pin Gateway if the gateway is 2.0.6 or older"
+		s += "; there is no " + e.url +
+			": check the path prefix in ServiceURL, and pin Gateway if the gateway is 2.0.6 or older"
 	case 300 <= e.StatusCode && e.StatusCode < 400:
 		s += "; redirects are not followed: put the final address into ServiceURL"
 	}

@@ -32,7 +32,8 @@ func (c *core) seal(call *call, version gateway.Version) ([]byte, error) {
 		}
 	}
 	if _, err := s.encoder.Encode(call.plan.Layout(call.path, version), call.request, c.stamp(nonce)); err != nil {
-		return nil, &ParamError{Param: call.request.Type().String(), Field: "a member", Reason: "cannot be written: " + err.Error()}
+		return nil, &ParamError{Param: call.request.Type().String(), Field: "a member",
+			Reason: "cannot be written: " + err.Error()}
 	}
 	// The body is not pooled: the transport may still be reading it when the call has returned.
 	return bytes.Clone(s.encoder.Seal(c.signer.keys.signing())), nil
@@ -102,7 +103,8 @@ func (c *core) attemptEnd(call *call, start time.Time) (end time.Time, mayFollow
 	return call.end, false
 }
 
-var errRepeats = errors.New("the transport of Config.HTTPClient sends requests again by itself, which was stopped: switch that off")
+var errRepeats = errors.New("the transport of Config.HTTPClient sends requests again by itself, which was stopped: " +
+	"switch that off")
 
 // attemptTimeoutError says that an attempt took too long, while the call had time left.
 type attemptTimeoutError struct{ after time.Duration }
@@ -129,11 +131,13 @@ func (t *trail) failed(path string, err error) error {
 // receive reads the whole answer.
 func (r *reply) receive(res *resty.Response, path string, limit int64) error {
 	defer res.RawBody().Close() //nolint:errcheck // the answer was read, or it is refused anyway
-	r.status, r.contentType, r.date = res.StatusCode(), clip(res.Header().Get("Content-Type"), 64), res.Header().Get("Date")
+	r.status, r.contentType, r.date = res.StatusCode(), clip(res.Header().Get("Content-Type"), 64),
+		res.Header().Get("Date")
 	var err error
 	r.body, err = readAll(res.RawBody(), res.RawResponse.ContentLength, limit)
 	if errors.Is(err, ErrTooLarge) {
-		return &AnswerError{Path: path, Reason: fmt.Sprintf("more than %d bytes: see Config.MaxAnswerSize", limit), Err: ErrTooLarge}
+		return &AnswerError{Path: path, Reason: fmt.Sprintf("more than %d bytes: see Config.MaxAnswerSize", limit),
+			Err: ErrTooLarge}
 	}
 	return err
 }

@@ -103,7 +103,8 @@ func (x *explanation) cause() string {
 		if data, ok := x.object.Get("data"); ok && data.Kind == wire.Dict {
 			return "this is a whole answer; the signature is inside its data: verify that object"
 		}
-		return "the message has no signature. A gateway up to 2.0.5 does not sign its answers (Gateway: GatewayV205); any other always does"
+		return "the message has no signature. A gateway up to 2.0.5 does not sign its answers (Gateway: GatewayV205); any " +
+			"other always does"
 	}
 	secret, algorithm := x.keys.secret(), x.algorithm()
 	other, otherName := wire.MD5, MD5
@@ -125,15 +126,20 @@ func (x *explanation) cause() string {
 			return "one of the two sides has blanks or a line break around the secret: remove them"
 		}
 	}
-	for _, upper := range []string{strings.ToUpper(signed + secret), strings.ToUpper(signed) + secret, strings.ToUpper(x.canonical) + wire.KeyLabel + secret} {
+	for _, upper := range []string{strings.ToUpper(signed + secret), strings.ToUpper(signed) + secret,
+		strings.ToUpper(x.canonical) + wire.KeyLabel + secret} {
 		if matches(algorithm, secret, upper) || matches(other, secret, upper) {
-			return "the other side turns the text to upper case before signing it, as DaxPay 3.x does; this package speaks to 2.0.x"
+			return "the other side turns the text to upper case before signing it, as DaxPay 3.x does; this package speaks to " +
+				"2.0.x"
 		}
 	}
 	if matches(algorithm, secret, x.canonical+"&sign="+secret) {
 		return `the other side appends "&sign=" and the secret; it should be "&key="`
 	}
-	if zone := x.zone(func(text string) bool { return matches(algorithm, secret, text+wire.KeyLabel+secret) }); zone != "" {
+	if zone := x.zone(func(text string) bool {
+		return matches(algorithm, secret,
+			text+wire.KeyLabel+secret)
+	}); zone != "" {
 		return "the gateway prints times in another zone (" + zone + "): set Location"
 	}
 	return "none of the usual ones fits. Either the secrets differ, or the message was changed after it was signed"

@@ -32,7 +32,8 @@ func TestATransportThatReportsOnlyItsLastTry(t *testing.T) {
 		}),
 	}})
 	require.NoError(t, err)
-	_, err = kit.Transfer(context.Background(), &param.TransferParam{BizTransferNo: "T1", Channel: model.ChannelAli, Amount: 1})
+	_, err = kit.Transfer(context.Background(),
+		&param.TransferParam{BizTransferNo: "T1", Channel: model.ChannelAli, Amount: 1})
 	require.ErrorIs(t, err, daxpay.ErrOutcomeUnknown)
 	var transport *daxpay.TransportError
 	require.ErrorAs(t, err, &transport)

@@ -13,8 +13,8 @@ import (
 
 	"github.com/daxpay-go/daxpay"
 	"github.com/daxpay-go/daxpay/internal/peer"
-	"github.com/daxpay-go/daxpay/internal/reliability/message"
 	"github.com/daxpay-go/daxpay/param"
+	"github.com/daxpay-go/daxpay/test/reliability/message"
 )
 
 var signTypes = []daxpay.SignType{daxpay.HMACSHA256, daxpay.MD5}
@@ -107,7 +107,8 @@ func receiveAll(t *testing.T, receivers []*message.Receiver, k *message.Kind, md
 		return
 	}
 	object = withoutSign(object)
-	object = append(object, peer.Pair{Name: "sign", Value: peer.Sign(object, string(signTypes[chosen]), message.Secret, message.Zone)})
+	object = append(object, peer.Pair{Name: "sign",
+		Value: peer.Sign(object, string(signTypes[chosen]), message.Secret, message.Zone)})
 	receive([]byte(k.Wrap(string(peer.Encode(object)))))
 }
 
@@ -136,12 +137,17 @@ func FuzzTamper(f *testing.F) {
 	}
 	// One of every exception, or nearly.
 	for _, edit := range []struct{ kind, old, changed string }{
-		{"PayNotice", `caf\u00e9`, `caf\u00E9`}, {"PaySyncParam", `"orderNo":"P1","bizOrderNo":"B1"`, `"bizOrderNo":"B1","orderNo":"P1"`},
-		{"PaySyncParam", message.TraceID, "x"}, {"PayNotice", `会员 \"VIP\"`, `会员 VIP`}, {"PayNotice", `"status":"success"`, `"status":"suc\"cess"`},
-		{"PayParam", `{\"url\":\"`, `{url:`}, {"QueryAllocOrderParam", `张\n三`, `张n三`}, {"QueryAllocOrderParam", `wx_merchant`, `wx_mercha\nt`},
-		{"PayNotice", `A&B&device=ios"`, `A&B","device":"ios"`}, {"PayNotice", `"futureNull"`, `"refundNo"`}, {"PayNotice", `"futureNull":null`, `"x":[]`},
+		{"PayNotice", `caf\u00e9`, `caf\u00E9`},
+		{"PaySyncParam", `"orderNo":"P1","bizOrderNo":"B1"`, `"bizOrderNo":"B1","orderNo":"P1"`},
+		{"PaySyncParam", message.TraceID, "x"}, {"PayNotice", `会员 \"VIP\"`, `会员 VIP`},
+		{"PayNotice", `"status":"success"`, `"status":"suc\"cess"`},
+		{"PayParam", `{\"url\":\"`, `{url:`}, {"QueryAllocOrderParam", `张\n三`, `张n三`},
+		{"QueryAllocOrderParam", `wx_merchant`, `wx_mercha\nt`},
+		{"PayNotice", `A&B&device=ios"`, `A&B","device":"ios"`}, {"PayNotice", `"futureNull"`, `"refundNo"`},
+		{"PayNotice", `"futureNull":null`, `"x":[]`},
 		{"PayNotice", `"amount":9900`, `"amount":"9900"`}, {"QueryTransferOrderParam", `"2024-05-12 15:50:30"`, `1715500230`},
-		{"PayNotice", `{"B":"x","a":[1,2.50,true,null]}`, `"{a:[1,2.5,true],B:x}"`}, {"PayNotice", `"code":0`, `"code":0,"c\u006fde":0`},
+		{"PayNotice", `{"B":"x","a":[1,2.50,true,null]}`, `"{a:[1,2.5,true],B:x}"`},
+		{"PayNotice", `"code":0`, `"code":0,"c\u006fde":0`},
 	} {
 		i := slices.IndexFunc(kinds, func(k message.Kind) bool { return k.Name == edit.kind })
 		at := strings.Index(kinds[i].Sealed(daxpay.HMACSHA256).Body, edit.old)
@@ -182,9 +188,12 @@ func FuzzTamper(f *testing.F) {
 // the URL.
 func FuzzServiceURL(f *testing.F) {
 	for _, s := range []string{
-		"http://127.0.0.1:9000", "https://pay.example.com/", "https://pay.example.com/prefix/", "https://[::1]:8443/a%2Fb/", "HTTPS://Pay.Example.COM",
-		"https://pay.example.com@evil.example", "https://pay.example.com?x", "https://pay.example.com/#", `https://pay.example.com\@evil`, "https://pay.example.com//", "https://支付.example",
-		"https://pay.example.com/{path}", "https://pay.example.com/..", "https://pay.example.com/ ", "ftp://x", "//x", "http:x", "https://pay.example.com/;a=b", "https://pay.example.com:/",
+		"http://127.0.0.1:9000", "https://pay.example.com/", "https://pay.example.com/prefix/", "https://[::1]:8443/a%2Fb/",
+		"HTTPS://Pay.Example.COM",
+		"https://pay.example.com@evil.example", "https://pay.example.com?x", "https://pay.example.com/#",
+		`https://pay.example.com\@evil`, "https://pay.example.com//", "https://支付.example",
+		"https://pay.example.com/{path}", "https://pay.example.com/..", "https://pay.example.com/ ", "ftp://x", "//x",
+		"http:x", "https://pay.example.com/;a=b", "https://pay.example.com:/",
 	} {
 		f.Add(s)
 	}

@@ -50,7 +50,8 @@ func TestConnections(t *testing.T) {
 			}
 			server.Start()
 			defer server.Close()
-			kit, err := daxpay.New(daxpay.Config{ServiceURL: server.URL, SignSecret: secret, Now: at(now), MaxIdleConns: tt.idle, Retry: once})
+			kit, err := daxpay.New(daxpay.Config{ServiceURL: server.URL, SignSecret: secret, Now: at(now), MaxIdleConns: tt.idle,
+				Retry: once})
 			require.NoError(t, err)
 			defer kit.CloseIdleConnections()
 			for wave := range waves {
@@ -88,7 +89,8 @@ func TestMaxHeaderSize(t *testing.T) {
 	}))
 	defer server.Close()
 	for limit, good := range map[int64]bool{0: false, 50 << 10: false, 200 << 10: true} {
-		kit, err := daxpay.New(daxpay.Config{ServiceURL: server.URL, SignSecret: secret, Now: at(now), MaxHeaderSize: limit, Retry: once})
+		kit, err := daxpay.New(daxpay.Config{ServiceURL: server.URL, SignSecret: secret, Now: at(now), MaxHeaderSize: limit,
+			Retry: once})
 		require.NoError(t, err)
 		_, err = calls["SyncPay"](kit)
 		kit.CloseIdleConnections()
@@ -114,7 +116,8 @@ func TestAttemptTimeout(t *testing.T) {
 	}))
 	defer server.Close()
 	defer close(release)
-	kit, err := daxpay.New(daxpay.Config{ServiceURL: server.URL, SignSecret: secret, Now: at(now), AttemptTimeout: 50 * time.Millisecond})
+	kit, err := daxpay.New(daxpay.Config{ServiceURL: server.URL, SignSecret: secret, Now: at(now),
+		AttemptTimeout: 50 * time.Millisecond})
 	require.NoError(t, err)
 	_, err = calls["SyncPay"](kit)
 	require.NoError(t, err, "the second attempt is answered")
@@ -129,7 +132,8 @@ func TestMaxDepth(t *testing.T) {
 		limit, levels int
 		good          bool
 	}{{0, 32, true}, {0, 33, false}, {3, 3, true}, {3, 4, false}, {1000, 1000, true}, {1000, 1001, false}} {
-		kit, _ := mocked(t, daxpay.Config{Now: at(now), MaxDepth: tt.limit}, jsonAnswer(envelope(signedDeep(t, nested(tt.levels)))))
+		kit, _ := mocked(t, daxpay.Config{Now: at(now), MaxDepth: tt.limit},
+			jsonAnswer(envelope(signedDeep(t, nested(tt.levels)))))
 		_, err := calls["SyncPay"](kit)
 		if tt.good {
 			require.NoError(t, err, "%+v", tt)
@@ -162,11 +166,13 @@ func TestLimitMistakes(t *testing.T) {
 		Retry: daxpay.Retry{MaxAttempts: -1, BaseDelay: -1, MaxDelay: -1},
 	})
 	for _, field := range []string{
-		"MaxDepth", "MaxHeaderSize", "MaxIdleConns", "AttemptTimeout", "IdleConnTimeout", "Retry.MaxAttempts", "Retry.BaseDelay", "Retry.MaxDelay",
+		"MaxDepth", "MaxHeaderSize", "MaxIdleConns", "AttemptTimeout", "IdleConnTimeout", "Retry.MaxAttempts",
+		"Retry.BaseDelay", "Retry.MaxDelay",
 	} {
 		require.ErrorContains(t, err, "Config."+field+" must")
 	}
-	_, err = daxpay.New(daxpay.Config{ServiceURL: "http://127.0.0.1:9000", SignSecret: secret, Timeout: 30, AttemptTimeout: 5})
+	_, err = daxpay.New(daxpay.Config{ServiceURL: "http://127.0.0.1:9000", SignSecret: secret, Timeout: 30,
+		AttemptTimeout: 5})
 	require.ErrorContains(t, err, "Config.Timeout is 30ns: give it a unit")
 	require.ErrorContains(t, err, "Config.AttemptTimeout is 5ns")
 	_, err = daxpay.New(daxpay.Config{ServiceURL: "http://127.0.0.1:9000", SignSecret: secret, MaxDepth: -1})

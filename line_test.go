@@ -107,12 +107,14 @@ func TestATransportThatSendsAgainIsStopped(t *testing.T) {
 func TestAStaleConnectionIsNoSecondSend(t *testing.T) {
 	for _, own := range []*http.Client{nil, {Transport: &http.Transport{}}} {
 		var idle atomic.Pointer[net.Conn]
-		server, seen := failing(t, 0, nil, `"bizTransferNo":"T1","transferNo":"G1","status":"success"`, func(c net.Conn, s http.ConnState) {
-			if s == http.StateIdle {
-				idle.Store(&c)
-			}
-		})
-		kit, err := daxpay.New(daxpay.Config{ServiceURL: server.URL, SignSecret: secret, Gateway: daxpay.GatewayV208, HTTPClient: own})
+		server, seen := failing(t, 0, nil, `"bizTransferNo":"T1","transferNo":"G1","status":"success"`,
+			func(c net.Conn, s http.ConnState) {
+				if s == http.StateIdle {
+					idle.Store(&c)
+				}
+			})
+		kit, err := daxpay.New(daxpay.Config{ServiceURL: server.URL, SignSecret: secret, Gateway: daxpay.GatewayV208,
+			HTTPClient: own})
 		require.NoError(t, err)
 		failures := 0
 		for range 50 {
@@ -135,14 +137,16 @@ func TestAStaleConnectionIsNoSecondSend(t *testing.T) {
 // A call that must go out once does not use a connection on which another call has been idle for long.
 func TestCallsThatGoOutOnceHaveConnectionsOfTheirOwn(t *testing.T) {
 	var conns atomic.Int64
-	server, _ := failing(t, 0, nil, `"status":"success","bizTransferNo":"T1","transferNo":"G1"`, func(_ net.Conn, s http.ConnState) {
-		if s == http.StateNew {
-			conns.Add(1)
-		}
-	})
+	server, _ := failing(t, 0, nil, `"status":"success","bizTransferNo":"T1","transferNo":"G1"`,
+		func(_ net.Conn, s http.ConnState) {
+			if s == http.StateNew {
+				conns.Add(1)
+			}
+		})
 	for own, want := range map[*http.Client]int64{nil: 2, {Transport: &http.Transport{}}: 1} {
 		conns.Store(0)
-		kit, err := daxpay.New(daxpay.Config{ServiceURL: server.URL, SignSecret: secret, Gateway: daxpay.GatewayV208, HTTPClient: own})
+		kit, err := daxpay.New(daxpay.Config{ServiceURL: server.URL, SignSecret: secret, Gateway: daxpay.GatewayV208,
+			HTTPClient: own})
 		require.NoError(t, err)
 		for range 2 {
 			_, _ = kit.QueryTransferOrder(context.Background(), &param.QueryTransferOrderParam{BizTransferNo: "T1"})
@@ -158,7 +162,8 @@ func TestCallsThatGoOutOnceHaveConnectionsOfTheirOwn(t *testing.T) {
 // The error of a transport that reports nothing stays what it is.
 func TestATransportThatReportsNothing(t *testing.T) {
 	broken := errors.New("broken")
-	kit, transport := mocked(t, daxpay.Config{Gateway: daxpay.GatewayV208}, func(*http.Request) (*http.Response, error) { return nil, broken })
+	kit, transport := mocked(t, daxpay.Config{Gateway: daxpay.GatewayV208},
+		func(*http.Request) (*http.Response, error) { return nil, broken })
 	_, err := kit.Transfer(context.Background(), someTransfer)
 	require.ErrorIs(t, err, broken)
 	require.ErrorIs(t, err, daxpay.ErrOutcomeUnknown)
@@ -182,7 +187,8 @@ func TestAPanicOfAnObserverLosesNoAnswer(t *testing.T) {
 // What lies below a TransportError does not quote the other side either, and is still found.
 func TestBelowTransportErrors(t *testing.T) {
 	for _, cause := range []error{
-		textproto.ProtocolError("malformed MIME header: 王小明"), fmt.Errorf(`net/http: HTTP/1.x transport connection broken: malformed HTTP status code "王小明"`),
+		textproto.ProtocolError("malformed MIME header: 王小明"),
+		fmt.Errorf(`net/http: HTTP/1.x transport connection broken: malformed HTTP status code "王小明"`),
 	} {
 		kit, _ := mocked(t, daxpay.Config{}, func(*http.Request) (*http.Response, error) { return nil, cause })
 		_, err := calls["SyncPay"](kit)
@@ -225,7 +231,8 @@ func TestRefusalsOfPayoutsNeedATrustedLine(t *testing.T) {
 			`{"code":10005,"msg":"Could not write JSON","data":null}`:            false,
 		} {
 			kit, _ := mocked(t, daxpay.Config{
-				ServiceURL: tt.url, TrustedNetwork: tt.network, Gateway: daxpay.GatewayV208, Now: at(now), HTTPClient: &http.Client{Transport: direct},
+				ServiceURL: tt.url, TrustedNetwork: tt.network, Gateway: daxpay.GatewayV208, Now: at(now),
+				HTTPClient: &http.Client{Transport: direct},
 			}, jsonAnswer(answer))
 			_, err := kit.Transfer(context.Background(), someTransfer)
 			var refusal *daxpay.GatewayError
@@ -235,15 +242,19 @@ func TestRefusalsOfPayoutsNeedATrustedLine(t *testing.T) {
 			require.Equal(t, !tt.trusted || !ofATransfer, errors.Is(err, daxpay.ErrDuplicate), name)
 		}
 	}
-	kit, err := daxpay.New(daxpay.Config{ServiceURL: "http://127.0.0.1:9000", SignSecret: secret, HTTPClient: &http.Client{Transport: proxied}})
+	kit, err := daxpay.New(daxpay.Config{ServiceURL: "http://127.0.0.1:9000", SignSecret: secret,
+		HTTPClient: &http.Client{Transport: proxied}})
 	require.NoError(t, err)
-	require.Contains(t, kit.Doctor(context.Background()).String(), "the refusal of a transfer is ErrOutcomeUnknown", "a proxy is on the line")
+	require.Contains(t, kit.Doctor(context.Background()).String(), "the refusal of a transfer is ErrOutcomeUnknown",
+		"a proxy is on the line")
 }
 
 // The gateway charges a wallet as often as it is asked to, so a wallet payment goes out once, and in one encoding.
 func TestAWalletPaymentGoesOutOnce(t *testing.T) {
-	wallet := &param.PayParam{BizOrderNo: "W1", Title: "t", Channel: model.ChannelWallet, Method: model.MethodNormal, Amount: 100}
-	kit, transport := mocked(t, daxpay.Config{ServiceURL: "http://pay.example.com"}, jsonAnswer(`{"code":20052,"msg":"验签失败"}`))
+	wallet := &param.PayParam{BizOrderNo: "W1", Title: "t", Channel: model.ChannelWallet, Method: model.MethodNormal,
+		Amount: 100}
+	kit, transport := mocked(t, daxpay.Config{ServiceURL: "http://pay.example.com"},
+		jsonAnswer(`{"code":20052,"msg":"验签失败"}`))
 	_, err := kit.Pay(context.Background(), wallet)
 	require.ErrorIs(t, err, daxpay.ErrOutcomeUnknown, "the refusal can be forged, and the wallet charged")
 	_, err = kit.Pay(context.Background(), wallet)
@@ -255,12 +266,14 @@ func TestAWalletPaymentGoesOutOnce(t *testing.T) {
 // A certificate that is not looked at proves nothing about the line.
 func TestUncheckedCertificatesAreNoTrustedLine(t *testing.T) {
 	own := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}} //nolint:gosec // that is what is tested
-	kit, err := daxpay.New(daxpay.Config{ServiceURL: "https://127.0.0.1:1", SignSecret: secret, HTTPClient: &http.Client{Transport: own}})
+	kit, err := daxpay.New(daxpay.Config{ServiceURL: "https://127.0.0.1:1", SignSecret: secret,
+		HTTPClient: &http.Client{Transport: own}})
 	require.NoError(t, err)
 	require.NotContains(t, kit.Doctor(context.Background()).String(), "no one else can be on this line")
 }
 
-// A gateway that does not check signatures passes over the number that the documents name, and finds no order: GatewayAuto goes on.
+// A gateway that does not check signatures passes over the number that the documents name, and finds no order:
+// GatewayAuto goes on.
 func TestAutoAtAGatewayThatChecksNothing(t *testing.T) {
 	gw := stocked(t, daxpaytest.WithoutSignatureCheck())
 	kit := client(t, gw, automatic)

@@ -64,7 +64,8 @@ func (c *core) parseNotice(body []byte, d *digest) (model.Notice, error) {
 	}
 	value := reflect.ValueOf(notice).Elem()
 	// The numbers tell the kind, so a text that could be cut at one could make another kind of notice of this one.
-	if err := plan.Screen(o, wire.Screening{Kin: c.notices, AllowText: c.AllowAmbiguousText, Always: kindNames}); err != nil {
+	if err := plan.Screen(o, wire.Screening{Kin: c.notices, AllowText: c.AllowAmbiguousText,
+		Always: kindNames}); err != nil {
 		return nil, memberFault(err, refusedNotice)
 	}
 	if err := plan.Decode(o, value, c.Location); err != nil {
@@ -96,7 +97,8 @@ func isNotice(o *wire.Object) error {
 	case err != nil:
 		return refusedNotice(ErrNoticeType, "code", err.Error())
 	case n != 0:
-		return refusedNotice(ErrProtocol, "code", "is "+strconv.FormatInt(n, 10)+": that is a failure, not the state of an order")
+		return refusedNotice(ErrProtocol, "code",
+			"is "+strconv.FormatInt(n, 10)+": that is a failure, not the state of an order")
 	}
 	resTime, _ := o.Get("resTime")
 	if _, err := resTime.Int(); err != nil {
@@ -719,7 +721,8 @@ func (e Expect) Check(n model.Notice) error {
 		return refusedNotice(ErrEcho, "amount", "is not the one expected")
 	case e.Paid && n.Standing() != model.Succeeded:
 		return &AnswerError{
-			Path: "notice", Member: "status", Reason: "does not say that the money moved", Status: clip(n.State(), maxStatus), Err: ErrUnproved,
+			Path: "notice", Member: "status", Reason: "does not say that the money moved", Status: clip(n.State(), maxStatus),
+			Err: ErrUnproved,
 		}
 	}
 	return nil

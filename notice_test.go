@@ -29,9 +29,12 @@ import (
 func settled(t *testing.T, options ...daxpaytest.Option) *daxpaytest.Gateway {
 	t.Helper()
 	gw := daxpaytest.Start(t, options...)
-	gw.SetPayment(daxpaytest.Payment{OrderNo: "P1", BizOrderNo: "B1", Amount: 100, Status: model.PaySyncSuccess, Attach: "会员"})
-	gw.SetRefund(daxpaytest.Refund{RefundNo: "R1", BizRefundNo: "BR1", OrderNo: "P1", Amount: 40, Status: model.RefundSyncSuccess})
-	gw.SetAllocation(daxpaytest.Allocation{AllocNo: "A1", BizAllocNo: "BA1", Status: model.AllocEnd, Shares: []daxpaytest.Share{{ReceiverNo: "V1", Amount: 60}}})
+	gw.SetPayment(daxpaytest.Payment{OrderNo: "P1", BizOrderNo: "B1", Amount: 100, Status: model.PaySyncSuccess,
+		Attach: "会员"})
+	gw.SetRefund(daxpaytest.Refund{RefundNo: "R1", BizRefundNo: "BR1", OrderNo: "P1", Amount: 40,
+		Status: model.RefundSyncSuccess})
+	gw.SetAllocation(daxpaytest.Allocation{AllocNo: "A1", BizAllocNo: "BA1", Status: model.AllocEnd,
+		Shares: []daxpaytest.Share{{ReceiverNo: "V1", Amount: 60}}})
 	return gw
 }
 
@@ -45,7 +48,8 @@ func noticeOf(t *testing.T, gw *daxpaytest.Gateway, number string) string {
 // deliver posts a body to a handler.
 func deliver(h http.Handler, body string) (int, string) {
 	w := httptest.NewRecorder()
-	h.ServeHTTP(w, httptest.NewRequestWithContext(context.Background(), http.MethodPost, "/notify", strings.NewReader(body)))
+	h.ServeHTTP(w, httptest.NewRequestWithContext(context.Background(), http.MethodPost, "/notify",
+		strings.NewReader(body)))
 	return w.Code, w.Body.String()
 }
 
@@ -73,7 +77,8 @@ func TestParseNotice(t *testing.T) {
 			require.NoError(t, err)
 			pay, ok := n.(*model.PayNotice)
 			require.True(t, ok)
-			require.Equal(t, []any{"P1", "B1", int64(100), true, "会员", model.NoticePay}, []any{pay.OrderNo, pay.BizOrderNo, pay.Amount, pay.Paid(), pay.Attach, pay.Kind()})
+			require.Equal(t, []any{"P1", "B1", int64(100), true, "会员", model.NoticePay},
+				[]any{pay.OrderNo, pay.BizOrderNo, pay.Amount, pay.Paid(), pay.Attach, pay.Kind()})
 
 			n, err = kit.ParseNotice([]byte(noticeOf(t, gw, "BR1")))
 			require.NoError(t, err)
@@ -83,7 +88,8 @@ func TestParseNotice(t *testing.T) {
 			if version == daxpay.GatewayV206 {
 				payment = "" // which does not name it
 			}
-			require.Equal(t, []any{"R1", "BR1", payment, int64(40), model.RefundSuccess}, []any{refund.Number(), refund.BizNumber(), refund.OrderNo, refund.Total(), refund.Status})
+			require.Equal(t, []any{"R1", "BR1", payment, int64(40), model.RefundSuccess},
+				[]any{refund.Number(), refund.BizNumber(), refund.OrderNo, refund.Total(), refund.Status})
 
 			if version == daxpay.GatewayV206 {
 				continue // which sends none for allocations
@@ -92,7 +98,8 @@ func TestParseNotice(t *testing.T) {
 			require.NoError(t, err)
 			alloc, ok := n.(*model.AllocNotice)
 			require.True(t, ok)
-			require.Equal(t, []any{"A1", "BA1", int64(60), "allocation_end", "V1"}, []any{alloc.Number(), alloc.BizNumber(), alloc.Total(), alloc.State(), alloc.Details[0].ReceiverNo})
+			require.Equal(t, []any{"A1", "BA1", int64(60), "allocation_end", "V1"},
+				[]any{alloc.Number(), alloc.BizNumber(), alloc.Total(), alloc.State(), alloc.Details[0].ReceiverNo})
 		}
 	}
 	_, err := (&daxpay.Client{}).ParseNotice(nil)
@@ -101,7 +108,8 @@ func TestParseNotice(t *testing.T) {
 
 // Every member of the gateway's own notices is in its field, beneath the checks: the vectors hold hostile text.
 func TestTypedNoticesHoldTheVectors(t *testing.T) {
-	types := map[string]any{"PayNoticeResult": model.PayNotice{}, "RefundNoticeResult": model.RefundNotice{}, "AllocNoticeResult": model.AllocNotice{}}
+	types := map[string]any{"PayNoticeResult": model.PayNotice{}, "RefundNoticeResult": model.RefundNotice{},
+		"AllocNoticeResult": model.AllocNotice{}}
 	for i, v := range readVectors(t, "notices.jsonl") {
 		requireHolds(t, types[v.Type], []byte(v.Body), i+1)
 	}
@@ -149,32 +157,39 @@ func TestHostileNotices(t *testing.T) {
 			body string
 			want error
 		}{
-			"empty":                {"", daxpay.ErrProtocol},
-			"list":                 {"[]", daxpay.ErrProtocol},
-			"form":                 {"a=b&c=d", daxpay.ErrProtocol},
-			"trailing bytes":       {genuine + " x", daxpay.ErrProtocol},
-			"duplicate":            {genuine[:len(genuine)-1] + `,"status":"success"}`, daxpay.ErrProtocol},
-			"duplicate in case":    {genuine[:len(genuine)-1] + `,"Status":"success"}`, daxpay.ErrProtocol},
-			"unsigned":             {strings.Replace(genuine, `"sign":"`+digest+`"`, `"sign":null`, 1), daxpay.ErrSignMissing},
-			"forged":               {strings.Replace(genuine, digest, strings.Repeat("0", 64), 1), daxpay.ErrSignMismatch},
-			"upper case":           {strings.Replace(genuine, digest, strings.ToUpper(digest), 1), daxpay.ErrSignMismatch},
-			"altered amount":       {strings.Replace(genuine, `"amount":`, `"amount":1`, 1), daxpay.ErrSignMismatch},
-			"altered status":       {strings.Replace(genuine, `"status":"`, `"status":"x`, 1), daxpay.ErrSignMismatch},
-			"quote in status":      {strings.Replace(genuine, `"status":"`, `"status":"\"`, 1), daxpay.ErrAmbiguous},
-			"backslash in number":  {strings.Replace(genuine, `No":"`, `No":"\\`, 1), daxpay.ErrAmbiguous},
-			"status folded away":   {sign(`"code":0,"resTime":1715500234,"orderNo":"P1","amount":1,"title":"x&status=success"`), daxpay.ErrAmbiguous},
-			"own request":          {sign(`"bizOrderNo":"B1","orderNo":"P1","amount":1,"status":"success","code":0,"resTime":1715500234,"reqTime":1715500234`), daxpay.ErrNoticeType},
-			"without code":         {sign(`"resTime":1715500234,"orderNo":"P1","amount":1,"status":"success"`), daxpay.ErrNoticeType},
-			"without resTime":      {sign(`"code":0,"orderNo":"P1","amount":1,"status":"success"`), daxpay.ErrNoticeType},
-			"a failure":            {sign(`"code":1,"resTime":1715500234,"orderNo":"P1","amount":1,"status":"success"`), daxpay.ErrProtocol},
-			"an answer to a sync":  {sign(`"code":0,"msg":null,"resTime":1715500234,"status":"pay_success"`), daxpay.ErrNoticeType},
-			"an answer to a pay":   {sign(`"code":0,"resTime":1715500234,"orderNo":"P1","bizOrderNo":"B1","status":"progress","payBody":"x"`), daxpay.ErrNoticeType},
-			"two kinds at once":    {sign(`"code":0,"resTime":1715500234,"refundNo":"R1","allocNo":"A1","amount":1,"status":"success"`), daxpay.ErrNoticeType},
-			"refund without no.":   {sign(`"code":0,"resTime":1715500234,"orderNo":"P1","bizRefundNo":"BR1","amount":1,"status":"success"`), daxpay.ErrNoticeType},
-			"payment without sum":  {sign(`"code":0,"resTime":1715500234,"orderNo":"P1","status":"success"`), daxpay.ErrNoticeType},
-			"NUL":                  {sign(`"code":0,"resTime":1715500234,"orderNo":"P1","amount":1,"status":"success","attach":"a\u0000"`), daxpay.ErrProtocol},
-			"amount as a fraction": {sign(`"code":0,"resTime":1715500234,"orderNo":"P1","amount":1.0,"status":"success"`), daxpay.ErrProtocol},
-			"too large":            {genuine + strings.Repeat(" ", 128<<10), daxpay.ErrTooLarge},
+			"empty":               {"", daxpay.ErrProtocol},
+			"list":                {"[]", daxpay.ErrProtocol},
+			"form":                {"a=b&c=d", daxpay.ErrProtocol},
+			"trailing bytes":      {genuine + " x", daxpay.ErrProtocol},
+			"duplicate":           {genuine[:len(genuine)-1] + `,"status":"success"}`, daxpay.ErrProtocol},
+			"duplicate in case":   {genuine[:len(genuine)-1] + `,"Status":"success"}`, daxpay.ErrProtocol},
+			"unsigned":            {strings.Replace(genuine, `"sign":"`+digest+`"`, `"sign":null`, 1), daxpay.ErrSignMissing},
+			"forged":              {strings.Replace(genuine, digest, strings.Repeat("0", 64), 1), daxpay.ErrSignMismatch},
+			"upper case":          {strings.Replace(genuine, digest, strings.ToUpper(digest), 1), daxpay.ErrSignMismatch},
+			"altered amount":      {strings.Replace(genuine, `"amount":`, `"amount":1`, 1), daxpay.ErrSignMismatch},
+			"altered status":      {strings.Replace(genuine, `"status":"`, `"status":"x`, 1), daxpay.ErrSignMismatch},
+			"quote in status":     {strings.Replace(genuine, `"status":"`, `"status":"\"`, 1), daxpay.ErrAmbiguous},
+			"backslash in number": {strings.Replace(genuine, `No":"`, `No":"\\`, 1), daxpay.ErrAmbiguous},
+			"status folded away": {sign(`"code":0,"resTime":1715500234,"orderNo":"P1","amount":1,"title":"x&status=success"`),
+				daxpay.ErrAmbiguous},
+			"own request": {sign(`"bizOrderNo":"B1","orderNo":"P1","amount":1,"status":"success","code":0,"resTime":1715500234,"reqTime":1715500234`), daxpay.ErrNoticeType},
+			"without code": {sign(`"resTime":1715500234,"orderNo":"P1","amount":1,"status":"success"`),
+				daxpay.ErrNoticeType},
+			"without resTime": {sign(`"code":0,"orderNo":"P1","amount":1,"status":"success"`), daxpay.ErrNoticeType},
+			"a failure": {sign(`"code":1,"resTime":1715500234,"orderNo":"P1","amount":1,"status":"success"`),
+				daxpay.ErrProtocol},
+			"an answer to a sync": {sign(`"code":0,"msg":null,"resTime":1715500234,"status":"pay_success"`),
+				daxpay.ErrNoticeType},
+			"an answer to a pay": {sign(`"code":0,"resTime":1715500234,"orderNo":"P1","bizOrderNo":"B1","status":"progress","payBody":"x"`), daxpay.ErrNoticeType},
+			"two kinds at once":  {sign(`"code":0,"resTime":1715500234,"refundNo":"R1","allocNo":"A1","amount":1,"status":"success"`), daxpay.ErrNoticeType},
+			"refund without no.": {sign(`"code":0,"resTime":1715500234,"orderNo":"P1","bizRefundNo":"BR1","amount":1,"status":"success"`), daxpay.ErrNoticeType},
+			"payment without sum": {sign(`"code":0,"resTime":1715500234,"orderNo":"P1","status":"success"`),
+				daxpay.ErrNoticeType},
+			"NUL": {sign(`"code":0,"resTime":1715500234,"orderNo":"P1","amount":1,"status":"success","attach":"a\u0000"`),
+				daxpay.ErrProtocol},
+			"amount as a fraction": {sign(`"code":0,"resTime":1715500234,"orderNo":"P1","amount":1.0,"status":"success"`),
+				daxpay.ErrProtocol},
+			"too large": {genuine + strings.Repeat(" ", 128<<10), daxpay.ErrTooLarge},
 		} {
 			t.Run(name+"/"+number, func(t *testing.T) {
 				var h heard
@@ -473,7 +488,9 @@ func TestAnswersAreNoNotices(t *testing.T) {
 	kit := gw.Client()
 	pay, err := kit.QueryPayOrder(ctx, &param.QueryPayOrderParam{BizOrderNo: "B2"})
 	require.NoError(t, err)
-	start, err := kit.StartAlloc(ctx, &param.AllocStartParam{BizAllocNo: "BA2", OrderNo: "P4", Receivers: []param.AllocReceiver{{ReceiverNo: "V1", Amount: 1}}})
+	start, err := kit.StartAlloc(ctx,
+		&param.AllocStartParam{BizAllocNo: "BA2", OrderNo: "P4",
+			Receivers: []param.AllocReceiver{{ReceiverNo: "V1", Amount: 1}}})
 	require.NoError(t, err)
 	alloc, err := kit.FinishAlloc(ctx, &param.AllocFinishParam{AllocNo: "A1"})
 	require.NoError(t, err)
@@ -514,7 +531,8 @@ func TestEvents(t *testing.T) {
 			`{"receiverNo":"V2","result":%q},{"receiverNo":"V3","result":%q}],"resTime":%d,"result":"part_success","status":"allocation_end"`, second, third, at))
 	}
 	pay := func(at int, status, out string) string {
-		return sign(fmt.Sprintf(`"amount":100,"attach":"x","code":0,"orderNo":"P1","outOrderNo":%s,"resTime":%d,"status":%q`, out, at, status))
+		return sign(fmt.Sprintf(`"amount":100,"attach":"x","code":0,"orderNo":"P1","outOrderNo":%s,"resTime":%d,"status":%q`,
+			out, at, status))
 	}
 	sent := pay(1715500234, "success", `"T1"`)
 	for name, tt := range map[string]struct {
@@ -524,10 +542,11 @@ func TestEvents(t *testing.T) {
 		"a re-send":                          {[]string{sent, sent}, 1},
 		"the two notices of a synced refund": {[]string{refund(1, "x"), refund(2, "x")}, 1},
 		"a refund fails twice":               {[]string{refund(1, "x"), refund(2, "y")}, 2},
-		"shares end one after the other":     {[]string{alloc(1, "pending", "pending"), alloc(2, "success", "pending"), alloc(3, "success", "fail")}, 3},
-		"a sync of what has ended":           {[]string{alloc(1, "success", "fail"), alloc(9, "success", "fail")}, 1},
-		"close, and again with a number":     {[]string{pay(1, "close", "null"), pay(2, "close", `"T1"`)}, 2},
-		"success after close":                {[]string{pay(1, "close", "null"), pay(2, "success", `"T1"`)}, 2},
+		"shares end one after the other": {[]string{alloc(1, "pending", "pending"), alloc(2, "success", "pending"),
+			alloc(3, "success", "fail")}, 3},
+		"a sync of what has ended":       {[]string{alloc(1, "success", "fail"), alloc(9, "success", "fail")}, 1},
+		"close, and again with a number": {[]string{pay(1, "close", "null"), pay(2, "close", `"T1"`)}, 2},
+		"success after close":            {[]string{pay(1, "close", "null"), pay(2, "success", `"T1"`)}, 2},
 		"nulls, blanks, order and escapes": {[]string{
 			sent, strings.Replace(sent, "{", `{ "z":null,`, 1), strings.Replace(sent, `"attach":"x"`, `"attach":"\u0078"`, 1),
 			`{"orderNo":"P1",` + strings.Replace(sent[1:], `"orderNo":"P1",`, "", 1),
@@ -598,12 +617,14 @@ func TestExpectPaid(t *testing.T) {
 	require.NoError(t, paid.Check(&model.PayNotice{BizOrderNo: "B1", Amount: 100, Status: model.PaySuccess}))
 	require.NoError(t, paid.Check(&model.RefundNotice{BizRefundNo: "B1", Amount: 100, Status: model.RefundSuccess}))
 	require.NoError(t, paid.Check(&model.AllocNotice{BizAllocNo: "B1", Amount: 100, Status: model.AllocFinish}))
-	for _, status := range []model.PayStatus{model.PayClose, model.PayCancel, model.PayFail, model.PayProgress, "whatever"} {
+	for _, status := range []model.PayStatus{model.PayClose, model.PayCancel, model.PayFail, model.PayProgress,
+		"whatever"} {
 		n := &model.PayNotice{BizOrderNo: "B1", Amount: 100, Status: status}
 		require.ErrorIs(t, paid.Check(n), daxpay.ErrUnproved)
 		require.NoError(t, daxpay.Expect{BizOrderNo: "B1", Amount: 100}.Check(n))
 	}
-	require.ErrorIs(t, paid.Check(&model.RefundNotice{BizRefundNo: "B1", Amount: 100, Status: model.RefundClose}), daxpay.ErrUnproved)
+	require.ErrorIs(t, paid.Check(&model.RefundNotice{BizRefundNo: "B1", Amount: 100, Status: model.RefundClose}),
+		daxpay.ErrUnproved)
 }
 
 // A claim whose reply is lost must not keep the news from the next delivery.
@@ -612,7 +633,8 @@ func TestLostClaimIsGivenBack(t *testing.T) {
 	body := noticeOf(t, gw, "B1")
 	store := &forgetful{OnceStore: daxpay.NewMemoryStore(0), lose: true}
 	called := 0
-	h := gw.Client().NoticeHandler(daxpay.NoticeHandlers{Store: store, Pay: func(context.Context, *model.PayNotice) error { called++; return nil }})
+	h := gw.Client().NoticeHandler(daxpay.NoticeHandlers{Store: store,
+		Pay: func(context.Context, *model.PayNotice) error { called++; return nil }})
 	_, reply := deliver(h, body)
 	require.Equal(t, "FAIL", reply)
 	store.lose = false

@@ -131,7 +131,8 @@ func (c *core) watch(ctx context.Context, call *call) (context.Context, *watch) 
 }
 
 // attempt tells of an attempt that took until now.
-func (w *watch) attempt(ctx context.Context, start time.Time, url string, version gateway.Version, a *answer, err error, unknown bool) {
+func (w *watch) attempt(ctx context.Context, start time.Time, url string, version gateway.Version, a *answer, err error,
+	unknown bool) {
 	o := &w.seen
 	o.URL, o.Gateway, o.Attempt, o.Duration = url, version.String(), o.Attempt+1, time.Since(start)
 	o.Status, o.Code, o.TraceID, o.Verified, o.SecretIndex = a.status, a.code, a.traceID, a.verified, a.secretIndex

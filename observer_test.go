@@ -180,10 +180,11 @@ func TestObserversThatForgetTheContext(t *testing.T) {
 		_, err := kit.QueryPayOrder(context.Background(), &param.QueryPayOrderParam{OrderNo: "P1"})
 		require.NoError(t, err)
 
-		kit, _ = mocked(t, daxpay.Config{Observer: o, Timeout: 20 * time.Millisecond}, func(r *http.Request) (*http.Response, error) {
-			<-r.Context().Done()
-			return nil, r.Context().Err()
-		})
+		kit, _ = mocked(t, daxpay.Config{Observer: o, Timeout: 20 * time.Millisecond},
+			func(r *http.Request) (*http.Response, error) {
+				<-r.Context().Done()
+				return nil, r.Context().Err()
+			})
 		_, err = kit.QueryPayOrder(context.Background(), &param.QueryPayOrderParam{OrderNo: "P1"})
 		require.ErrorIs(t, err, context.DeadlineExceeded, "Config.Timeout ends it all the same")
 	}

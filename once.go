@@ -24,8 +24,8 @@ type DuplicateError struct {
 }
 
 func (e *DuplicateError) Error() string {
-	return "daxpay: " + e.Path + ": not sent: its number went out before, and would be paid again; query it, and if there is nothing, " +
-		"have a person look at the channel before ForgetTransfer or ForgetOnce"
+	return "daxpay: " + e.Path + ": not sent: its number went out before, and would be paid again; query it, and if " +
+		"there is nothing, have a person look at the channel before ForgetTransfer or ForgetOnce"
 }
 
 // Unwrap makes it ErrDuplicate, ErrOutcomeUnknown and ErrEarlierSend.
@@ -64,7 +64,8 @@ func (c *core) onceKey(path string, request reflect.Value) (string, error) {
 	if number == "" {
 		return "", &ParamError{
 			Param: request.Type().String(), Field: "the number",
-			Reason: "must be set: what must go out once (param.EffectOnce) needs a string with the tag no, by which it is known again",
+			Reason: "must be set: what must go out once (param.EffectOnce) needs a string with the tag no, by which it is " +
+				"known again",
 		}
 	}
 	sum := sha256.Sum256([]byte(path + "\n" + number))

@@ -37,12 +37,13 @@ func TestANumberGoesOutOnce(t *testing.T) {
 		"refused, any text": {answer: sealed(t, `"code":1,"msg":"别的","resTime":1715500234`)},
 	} {
 		t.Run(name, func(t *testing.T) {
-			kit, transport := mocked(t, daxpay.Config{Now: at(now), Gateway: daxpay.GatewayV208}, func(r *http.Request) (*http.Response, error) {
-				if tt.err != nil {
-					return nil, tt.err
-				}
-				return jsonAnswer(tt.answer)(r)
-			})
+			kit, transport := mocked(t, daxpay.Config{Now: at(now), Gateway: daxpay.GatewayV208},
+				func(r *http.Request) (*http.Response, error) {
+					if tt.err != nil {
+						return nil, tt.err
+					}
+					return jsonAnswer(tt.answer)(r)
+				})
 			_, first := kit.Transfer(ctx, someTransfer)
 			require.NotErrorIs(t, first, daxpay.ErrDuplicate)
 			_, second := kit.Transfer(ctx, someTransfer)
@@ -190,9 +191,11 @@ func TestWhatMustGoOutOnceNeedsANumber(t *testing.T) {
 // However the URL is spelled, it is the same gateway.
 func TestTheSpellingOfTheURLFreesNoNumber(t *testing.T) {
 	store := daxpay.NewMemoryStore(0)
-	for i, spelling := range []string{"https://pay.example.com/x", "https://PAY.example.com:443/x/", "HTTPS://pay.example.com/x"} {
+	for i, spelling := range []string{"https://pay.example.com/x", "https://PAY.example.com:443/x/",
+		"HTTPS://pay.example.com/x"} {
 		answer := sealed(t, `"code":0,"resTime":1715500234,"bizTransferNo":"T1","transferNo":"G1","status":"success"`)
-		kit, _ := mocked(t, daxpay.Config{ServiceURL: spelling, OnceStore: store, Now: at(now), Gateway: daxpay.GatewayV208}, jsonAnswer(answer))
+		kit, _ := mocked(t, daxpay.Config{ServiceURL: spelling, OnceStore: store, Now: at(now), Gateway: daxpay.GatewayV208},
+			jsonAnswer(answer))
 		_, err := kit.Transfer(context.Background(), someTransfer)
 		require.Equal(t, i > 0, errors.Is(err, daxpay.ErrDuplicate), spelling)
 	}

@@ -38,43 +38,71 @@ func TestParams(t *testing.T) {
 		call   func(*daxpay.Client) error
 		faults []daxpay.ParamError // none: sent
 	}{
-		"no number":                {pay(&param.PaySyncParam{}), faults("param.PaySyncParam", "OrderNo, BizOrderNo", "must not all be empty")},
-		"no refund number":         {refund(&param.RefundSyncParam{}), faults("param.RefundSyncParam", "RefundNo, BizRefundNo", "must not all be empty")},
-		"no allocation number":     {alloc(&param.AllocSyncParam{}), faults("param.AllocSyncParam", "AllocNo", "must be set")},
-		"no number to finish":      {finish(&param.AllocFinishParam{}), faults("param.AllocFinishParam", "AllocNo, BizAllocNo", "must not all be empty")},
-		"longest order":            {pay(&param.PaySyncParam{OrderNo: n(32), BizOrderNo: n(100)}), nil},
-		"order too long":           {pay(&param.PaySyncParam{OrderNo: n(33)}), faults("param.PaySyncParam", "OrderNo", "must have at most 32 characters, not 33")},
-		"merchant order too long":  {pay(&param.PaySyncParam{BizOrderNo: n(101)}), faults("param.PaySyncParam", "BizOrderNo", "at most 100 characters, not 101")},
-		"longest refund":           {refund(&param.RefundSyncParam{RefundNo: n(100), BizRefundNo: n(100)}), nil},
-		"refund too long":          {refund(&param.RefundSyncParam{RefundNo: n(101)}), faults("param.RefundSyncParam", "RefundNo", "at most 100")},
-		"allocation too long":      {finish(&param.AllocFinishParam{AllocNo: n(33)}), faults("param.AllocFinishParam", "AllocNo", "at most 32")},
-		"sync allocation too long": {alloc(&param.AllocSyncParam{AllocNo: "A1", BizAllocNo: n(101)}), faults("param.AllocSyncParam", "BizAllocNo", "at most 100")},
-		"characters, not bytes":    {pay(&param.PaySyncParam{OrderNo: strings.Repeat("单", 32)}), nil},
-		"an emoji is two":          {pay(&param.PaySyncParam{OrderNo: strings.Repeat("😀", 17)}), faults("param.PaySyncParam", "OrderNo", "at most 32 characters, not 34")},
-		"numbers with signs":       {pay(&param.PaySyncParam{BizOrderNo: "a-b_c.d/e:f#g h=i%,{}[]单"}), nil},
-		"quote":                    {pay(&param.PaySyncParam{OrderNo: `a"b`}), faults("param.PaySyncParam", "OrderNo", "the signature does not protect them")},
-		"backslash":                {pay(&param.PaySyncParam{OrderNo: `a\b`}), faults("param.PaySyncParam", "OrderNo", "the signature does not protect them")},
-		"and":                      {pay(&param.PaySyncParam{OrderNo: `a&b`}), faults("param.PaySyncParam", "OrderNo", "the signature does not protect them")},
-		"line break":               {pay(&param.PaySyncParam{OrderNo: "a\nb"}), faults("param.PaySyncParam", "OrderNo", "control characters")},
-		"control character":        {pay(&param.PaySyncParam{OrderNo: "a\u0085b"}), faults("param.PaySyncParam", "OrderNo", "control characters")},
-		"NUL":                      {pay(&param.PaySyncParam{OrderNo: "a\x00b"}), faults("param.PaySyncParam", "OrderNo", "NUL")},
-		"invalid UTF-8":            {pay(&param.PaySyncParam{OrderNo: "a\xffb"}), faults("param.PaySyncParam", "OrderNo", "valid UTF-8")},
-		"blank number":             {pay(&param.PaySyncParam{OrderNo: " "}), faults("param.PaySyncParam", "OrderNo", "white space")},
-		"number with a blank":      {pay(&param.PaySyncParam{OrderNo: "P1 "}), faults("param.PaySyncParam", "OrderNo", "white space")},
-		"IPv4":                     {common(param.Common{ClientIP: "192.0.2.1"}), nil},
-		"IPv6":                     {common(param.Common{ClientIP: "2001:db8::1"}), nil},
-		"IPv4 in IPv6":             {common(param.Common{ClientIP: "::ffff:192.0.2.1"}), nil},
-		"IP with port":             {common(param.Common{ClientIP: "192.0.2.1:80"}), faults("param.PaySyncParam", "ClientIP", "IPv4 or IPv6")},
-		"IP with zone":             {common(param.Common{ClientIP: "fe80::1%eth0"}), faults("param.PaySyncParam", "ClientIP", "IPv4 or IPv6")},
-		"IP out of range":          {common(param.Common{ClientIP: "256.1.1.1"}), faults("param.PaySyncParam", "ClientIP", "IPv4 or IPv6")},
-		"host name":                {common(param.Common{ClientIP: "localhost"}), faults("param.PaySyncParam", "ClientIP", "IPv4 or IPv6")},
-		"nonce of 32":              {common(param.Common{NonceStr: n(32)}), nil},
-		"nonce of 33":              {common(param.Common{NonceStr: n(33)}), faults("param.PaySyncParam", "NonceStr", "at most 32")},
-		"nonce with a quote":       {common(param.Common{NonceStr: `"`}), faults("param.PaySyncParam", "NonceStr", "quotes")},
-		"time before 2001":         {common(param.Common{ReqTime: time.Unix(999_999_999, 0)}), faults("param.PaySyncParam", "ReqTime", "ten digits")},
-		"time after 2286":          {common(param.Common{ReqTime: time.Unix(10_000_000_000, 0)}), faults("param.PaySyncParam", "ReqTime", "ten digits")},
-		"all at once": {pay(&param.PaySyncParam{Common: param.Common{ClientIP: "x", NonceStr: n(33)}, OrderNo: n(33) + `"`, BizOrderNo: "\xff"}),
-			append(append(append(append(faults("param.PaySyncParam", "ClientIP", "IPv4"), faults("param.PaySyncParam", "NonceStr", "32")...),
+		"no number": {pay(&param.PaySyncParam{}),
+			faults("param.PaySyncParam", "OrderNo, BizOrderNo", "must not all be empty")},
+		"no refund number": {refund(&param.RefundSyncParam{}),
+			faults("param.RefundSyncParam", "RefundNo, BizRefundNo", "must not all be empty")},
+		"no allocation number": {alloc(&param.AllocSyncParam{}),
+			faults("param.AllocSyncParam", "AllocNo", "must be set")},
+		"no number to finish": {finish(&param.AllocFinishParam{}),
+			faults("param.AllocFinishParam", "AllocNo, BizAllocNo", "must not all be empty")},
+		"longest order": {pay(&param.PaySyncParam{OrderNo: n(32), BizOrderNo: n(100)}), nil},
+		"order too long": {pay(&param.PaySyncParam{OrderNo: n(33)}),
+			faults("param.PaySyncParam", "OrderNo", "must have at most 32 characters, not 33")},
+		"merchant order too long": {pay(&param.PaySyncParam{BizOrderNo: n(101)}),
+			faults("param.PaySyncParam", "BizOrderNo", "at most 100 characters, not 101")},
+		"longest refund": {refund(&param.RefundSyncParam{RefundNo: n(100), BizRefundNo: n(100)}), nil},
+		"refund too long": {refund(&param.RefundSyncParam{RefundNo: n(101)}),
+			faults("param.RefundSyncParam", "RefundNo", "at most 100")},
+		"allocation too long": {finish(&param.AllocFinishParam{AllocNo: n(33)}),
+			faults("param.AllocFinishParam", "AllocNo", "at most 32")},
+		"sync allocation too long": {alloc(&param.AllocSyncParam{AllocNo: "A1", BizAllocNo: n(101)}),
+			faults("param.AllocSyncParam", "BizAllocNo", "at most 100")},
+		"characters, not bytes": {pay(&param.PaySyncParam{OrderNo: strings.Repeat("单", 32)}), nil},
+		"an emoji is two": {pay(&param.PaySyncParam{OrderNo: strings.Repeat("😀", 17)}),
+			faults("param.PaySyncParam", "OrderNo", "at most 32 characters, not 34")},
+		"numbers with signs": {pay(&param.PaySyncParam{BizOrderNo: "a-b_c.d/e:f#g h=i%,{}[]单"}), nil},
+		"quote": {pay(&param.PaySyncParam{OrderNo: `a"b`}),
+			faults("param.PaySyncParam", "OrderNo", "the signature does not protect them")},
+		"backslash": {pay(&param.PaySyncParam{OrderNo: `a\b`}),
+			faults("param.PaySyncParam", "OrderNo", "the signature does not protect them")},
+		"and": {pay(&param.PaySyncParam{OrderNo: `a&b`}),
+			faults("param.PaySyncParam", "OrderNo", "the signature does not protect them")},
+		"line break": {pay(&param.PaySyncParam{OrderNo: "a\nb"}),
+			faults("param.PaySyncParam", "OrderNo", "control characters")},
+		"control character": {pay(&param.PaySyncParam{OrderNo: "a\u0085b"}),
+			faults("param.PaySyncParam", "OrderNo", "control characters")},
+		"NUL": {pay(&param.PaySyncParam{OrderNo: "a\x00b"}),
+			faults("param.PaySyncParam", "OrderNo", "NUL")},
+		"invalid UTF-8": {pay(&param.PaySyncParam{OrderNo: "a\xffb"}),
+			faults("param.PaySyncParam", "OrderNo", "valid UTF-8")},
+		"blank number": {pay(&param.PaySyncParam{OrderNo: " "}),
+			faults("param.PaySyncParam", "OrderNo", "white space")},
+		"number with a blank": {pay(&param.PaySyncParam{OrderNo: "P1 "}),
+			faults("param.PaySyncParam", "OrderNo", "white space")},
+		"IPv4":         {common(param.Common{ClientIP: "192.0.2.1"}), nil},
+		"IPv6":         {common(param.Common{ClientIP: "2001:db8::1"}), nil},
+		"IPv4 in IPv6": {common(param.Common{ClientIP: "::ffff:192.0.2.1"}), nil},
+		"IP with port": {common(param.Common{ClientIP: "192.0.2.1:80"}),
+			faults("param.PaySyncParam", "ClientIP", "IPv4 or IPv6")},
+		"IP with zone": {common(param.Common{ClientIP: "fe80::1%eth0"}),
+			faults("param.PaySyncParam", "ClientIP", "IPv4 or IPv6")},
+		"IP out of range": {common(param.Common{ClientIP: "256.1.1.1"}),
+			faults("param.PaySyncParam", "ClientIP", "IPv4 or IPv6")},
+		"host name": {common(param.Common{ClientIP: "localhost"}),
+			faults("param.PaySyncParam", "ClientIP", "IPv4 or IPv6")},
+		"nonce of 32": {common(param.Common{NonceStr: n(32)}), nil},
+		"nonce of 33": {common(param.Common{NonceStr: n(33)}),
+			faults("param.PaySyncParam", "NonceStr", "at most 32")},
+		"nonce with a quote": {common(param.Common{NonceStr: `"`}), faults("param.PaySyncParam", "NonceStr", "quotes")},
+		"time before 2001": {common(param.Common{ReqTime: time.Unix(999_999_999, 0)}),
+			faults("param.PaySyncParam", "ReqTime", "ten digits")},
+		"time after 2286": {common(param.Common{ReqTime: time.Unix(10_000_000_000, 0)}),
+			faults("param.PaySyncParam", "ReqTime", "ten digits")},
+		"all at once": {pay(&param.PaySyncParam{Common: param.Common{ClientIP: "x", NonceStr: n(33)}, OrderNo: n(33) + `"`,
+			BizOrderNo: "\xff"}),
+			append(append(append(append(faults("param.PaySyncParam", "ClientIP", "IPv4"),
+				faults("param.PaySyncParam", "NonceStr", "32")...),
 				faults("param.PaySyncParam", "OrderNo", "at most 32")...), faults("param.PaySyncParam", "OrderNo", "quotes")...),
 				faults("param.PaySyncParam", "BizOrderNo", "UTF-8")...)},
 	} {
@@ -150,8 +178,10 @@ func TestLegacyParams(t *testing.T) {
 // ExtraJSON is screened as the text of other params is, and for what the gateway would not sign as it was sent.
 func TestExtraJSON(t *testing.T) {
 	for text, fault := range map[string]string{
-		`{}`: "", `{"openId":"o","b":{"C":[1,-5,12345678901234567890]},"n":null}`: "", `{"note":"a, b: c; {x}","at":"10:30,11:45"}`: "",
-		`{"url":"https://x/?a=1&b=2"}`: "", `{"a":1.50,"b":[2.0,1e-7,0.0]}`: "", `{"a":1e7}`: "", `{"a":"1e23"}`: "",
+		`{}`: "", `{"openId":"o","b":{"C":[1,-5,12345678901234567890]},"n":null}`: "",
+		`{"note":"a, b: c; {x}","at":"10:30,11:45"}`: "",
+		`{"url":"https://x/?a=1&b=2"}`:               "", `{"a":1.50,"b":[2.0,1e-7,0.0]}`: "", `{"a":1e7}`: "",
+		`{"a":"1e23"}`: "",
 
 		`{"openId":"x}&method=jsapi&notifyUrl=https://evil/n?"}`: "could be cut into another member",
 		`{"openId":"x,authCode:28"}`:                             "could be cut into another member",
@@ -175,7 +205,8 @@ func TestExtraJSON(t *testing.T) {
 		`5`:                                                      "must be one JSON object",
 		`null`:                                                   "must be one JSON object",
 	} {
-		for _, version := range []daxpay.GatewayVersion{daxpay.GatewayV206, daxpay.GatewayV207, daxpay.GatewayV208, daxpay.GatewayAuto} {
+		for _, version := range []daxpay.GatewayVersion{daxpay.GatewayV206, daxpay.GatewayV207, daxpay.GatewayV208,
+			daxpay.GatewayAuto} {
 			extra := pay(func(p *param.PayParam) { p.ExtraParam = param.ExtraJSON(text) })
 			sent, err := sentBy(t, version, extra)
 			if fault == "" {
@@ -193,10 +224,13 @@ func TestExtraJSON(t *testing.T) {
 			require.ErrorIs(t, err, daxpay.ErrParam, text)
 		}
 	}
-	kit, transport := mocked(t, daxpay.Config{Gateway: daxpay.GatewayV208, AllowAmbiguousText: true, Now: at(now)}, jsonAnswer(`{"code":1}`))
-	require.NotErrorIs(t, pay(func(p *param.PayParam) { p.ExtraParam = param.ExtraJSON(`{"a":"x,b:1"}`) })(kit), daxpay.ErrParam)
+	kit, transport := mocked(t, daxpay.Config{Gateway: daxpay.GatewayV208, AllowAmbiguousText: true, Now: at(now)},
+		jsonAnswer(`{"code":1}`))
+	require.NotErrorIs(t, pay(func(p *param.PayParam) { p.ExtraParam = param.ExtraJSON(`{"a":"x,b:1"}`) })(kit),
+		daxpay.ErrParam)
 	require.Equal(t, 1, transport.GetTotalCallCount())
-	require.ErrorIs(t, pay(func(p *param.PayParam) { p.ExtraParam = param.ExtraJSON(`{"a":[null]}`) })(kit), daxpay.ErrParam)
+	require.ErrorIs(t, pay(func(p *param.PayParam) { p.ExtraParam = param.ExtraJSON(`{"a":[null]}`) })(kit),
+		daxpay.ErrParam)
 }
 
 type ownParam struct {
@@ -219,7 +253,8 @@ func TestJSONInOwnParams(t *testing.T) {
 		p     ownParam
 		fault string
 	}{
-		{ownParam{Raw: json.RawMessage(`{"a":[1,2.50]}`), Raws: []json.RawMessage{json.RawMessage(`2.5`)}, List: []*int64{&one}, N: 5}, ""},
+		{ownParam{Raw: json.RawMessage(`{"a":[1,2.50]}`), Raws: []json.RawMessage{json.RawMessage(`2.5`)},
+			List: []*int64{&one}, N: 5}, ""},
 		{ownParam{Raw: json.RawMessage(`-0`)}, ""},
 		{ownParam{Raw: json.RawMessage(`1.5`)}, "Raw holds a number"},
 		{ownParam{Raw: json.RawMessage(`1e2`)}, "Raw holds a number"},
@@ -248,32 +283,43 @@ func TestRefusedBeforeSending(t *testing.T) {
 		call  func(kit *daxpay.Client) error
 		fault string
 	}{
-		"greatest payment":   {pay(func(p *param.PayParam) { p.Amount = most }), ""},
-		"payment too great":  {pay(func(p *param.PayParam) { p.Amount = most + 1 }), "Amount must be at most 2147483647"},
-		"refund too great":   {refund(func(p *param.RefundParam) { p.Amount = most + 1 }), "Amount must be at most 2147483647"},
-		"greatest refund":    {refund(func(p *param.RefundParam) { p.Amount = most }), ""},
-		"transfer too great": {do(&param.TransferParam{BizTransferNo: "T", Channel: model.ChannelAli, Amount: most + 1}), "Amount must be at most 2147483647"},
+		"greatest payment":  {pay(func(p *param.PayParam) { p.Amount = most }), ""},
+		"payment too great": {pay(func(p *param.PayParam) { p.Amount = most + 1 }), "Amount must be at most 2147483647"},
+		"refund too great": {refund(func(p *param.RefundParam) { p.Amount = most + 1 }),
+			"Amount must be at most 2147483647"},
+		"greatest refund": {refund(func(p *param.RefundParam) { p.Amount = most }), ""},
+		"transfer too great": {do(&param.TransferParam{BizTransferNo: "T", Channel: model.ChannelAli, Amount: most + 1}),
+			"Amount must be at most 2147483647"},
 		"share too great": {allocate(func(p *param.AllocStartParam) {
 			p.Receivers = []param.AllocReceiver{{ReceiverNo: "V", Amount: most + 1}}
 		}), "Receivers[0].Amount must be at most 2147483647"},
-		"greatest share":      {allocate(func(p *param.AllocStartParam) { p.Receivers = []param.AllocReceiver{{ReceiverNo: "V", Amount: most}} }), ""},
-		"no amount":           {pay(func(p *param.PayParam) { p.Amount = 0 }), "Amount must be set"},
-		"negative amount":     {pay(func(p *param.PayParam) { p.Amount = -1 }), "Amount must be at least 1"},
-		"blank title":         {pay(func(p *param.PayParam) { p.Title = " \t\n" }), "Title must not be blank"},
-		"wide blank title":    {pay(func(p *param.PayParam) { p.Title = "\u3000" }), ""},
-		"blank description":   {pay(func(p *param.PayParam) { p.Description = " " }), ""},
-		"blank number":        {pay(func(p *param.PayParam) { p.BizOrderNo = " " }), "BizOrderNo must not be blank"},
-		"blank transfer":      {do(&param.TransferParam{BizTransferNo: " ", Channel: model.ChannelAli, Amount: 1}), "BizTransferNo must not be blank"},
-		"blank title of one":  {do(&param.TransferParam{BizTransferNo: "T", Channel: model.ChannelAli, Amount: 1, Title: " "}), ""},
-		"blank URL":           {do(&param.WxAuthURLParam{URL: " "}), "URL must not be blank"},
-		"blank receiver":      {do(&param.AllocReceiverRemoveParam{ReceiverNo: " "}), "ReceiverNo must not be blank"},
-		"code of 65":          {do(&param.WxAccessTokenParam{Code: strings.Repeat("1", 65)}), "Code must have at most 64"},
-		"notifyUrl of 151":    {pay(func(p *param.PayParam) { p.NotifyURL = "https://" + strings.Repeat("x", 143) }), "NotifyURL must have at most 150"},
-		"IPv4 in IPv6":        {pay(func(p *param.PayParam) { p.ClientIP = "::ffff:192.0.2.1" }), ""},
-		"IPv4 behind ::":      {pay(func(p *param.PayParam) { p.ClientIP = "64:ff9b::192.0.2.1" }), ""},
-		"IPv4 behind a group": {pay(func(p *param.PayParam) { p.ClientIP = "::1:192.0.2.1" }), "ClientIP must be an IPv4 or IPv6"},
-		"IPv4 behind six":     {pay(func(p *param.PayParam) { p.ClientIP = "1:2:3:4:5:6:192.0.2.1" }), "ClientIP must be an IPv4 or IPv6"},
-		"digits":              {pay(func(p *param.PayParam) { p.ClientIP = strings.Repeat("1", 64) }), "ClientIP must be an IPv4 or IPv6"},
+		"greatest share": {allocate(func(p *param.AllocStartParam) {
+			p.Receivers = []param.AllocReceiver{{ReceiverNo: "V",
+				Amount: most}}
+		}), ""},
+		"no amount":         {pay(func(p *param.PayParam) { p.Amount = 0 }), "Amount must be set"},
+		"negative amount":   {pay(func(p *param.PayParam) { p.Amount = -1 }), "Amount must be at least 1"},
+		"blank title":       {pay(func(p *param.PayParam) { p.Title = " \t\n" }), "Title must not be blank"},
+		"wide blank title":  {pay(func(p *param.PayParam) { p.Title = "\u3000" }), ""},
+		"blank description": {pay(func(p *param.PayParam) { p.Description = " " }), ""},
+		"blank number":      {pay(func(p *param.PayParam) { p.BizOrderNo = " " }), "BizOrderNo must not be blank"},
+		"blank transfer": {do(&param.TransferParam{BizTransferNo: " ", Channel: model.ChannelAli, Amount: 1}),
+			"BizTransferNo must not be blank"},
+		"blank title of one": {do(&param.TransferParam{BizTransferNo: "T", Channel: model.ChannelAli, Amount: 1,
+			Title: " "}), ""},
+		"blank URL":      {do(&param.WxAuthURLParam{URL: " "}), "URL must not be blank"},
+		"blank receiver": {do(&param.AllocReceiverRemoveParam{ReceiverNo: " "}), "ReceiverNo must not be blank"},
+		"code of 65":     {do(&param.WxAccessTokenParam{Code: strings.Repeat("1", 65)}), "Code must have at most 64"},
+		"notifyUrl of 151": {pay(func(p *param.PayParam) { p.NotifyURL = "https://" + strings.Repeat("x", 143) }),
+			"NotifyURL must have at most 150"},
+		"IPv4 in IPv6":   {pay(func(p *param.PayParam) { p.ClientIP = "::ffff:192.0.2.1" }), ""},
+		"IPv4 behind ::": {pay(func(p *param.PayParam) { p.ClientIP = "64:ff9b::192.0.2.1" }), ""},
+		"IPv4 behind a group": {pay(func(p *param.PayParam) { p.ClientIP = "::1:192.0.2.1" }),
+			"ClientIP must be an IPv4 or IPv6"},
+		"IPv4 behind six": {pay(func(p *param.PayParam) { p.ClientIP = "1:2:3:4:5:6:192.0.2.1" }),
+			"ClientIP must be an IPv4 or IPv6"},
+		"digits": {pay(func(p *param.PayParam) { p.ClientIP = strings.Repeat("1", 64) }),
+			"ClientIP must be an IPv4 or IPv6"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			sent, err := sentBy(t, daxpay.GatewayV208, tt.call)

@@ -40,7 +40,8 @@ func TestMixedCallsAtOnce(t *testing.T) {
 
 func mixedCalls(t *testing.T, gw *daxpaytest.Gateway, kit *daxpay.Client, id string, amount int64) {
 	ctx := context.Background()
-	paid, err := kit.Pay(ctx, &param.PayParam{BizOrderNo: id, Title: "title " + id, Channel: model.ChannelAli, Method: model.MethodQRCode, Amount: amount, Attach: id})
+	paid, err := kit.Pay(ctx, &param.PayParam{BizOrderNo: id, Title: "title " + id, Channel: model.ChannelAli,
+		Method: model.MethodQRCode, Amount: amount, Attach: id})
 	if err != nil {
 		t.Error(err)
 		return
@@ -49,7 +50,8 @@ func mixedCalls(t *testing.T, gw *daxpaytest.Gateway, kit *daxpay.Client, id str
 	assert.True(t, gw.MarkPaid(id))
 	order, err := kit.QueryPayOrder(ctx, &param.QueryPayOrderParam{OrderNo: paid.Data.OrderNo})
 	if assert.NoError(t, err) {
-		assert.Equal(t, [4]any{id, "title " + id, amount, model.PaySuccess}, [4]any{order.Data.BizOrderNo, order.Data.Title, order.Data.Amount, order.Data.Status})
+		assert.Equal(t, [4]any{id, "title " + id, amount, model.PaySuccess},
+			[4]any{order.Data.BizOrderNo, order.Data.Title, order.Data.Amount, order.Data.Status})
 	}
 	synced, err := kit.SyncPay(ctx, &param.PaySyncParam{BizOrderNo: id})
 	if assert.NoError(t, err) {
@@ -66,7 +68,8 @@ func mixedCalls(t *testing.T, gw *daxpaytest.Gateway, kit *daxpay.Client, id str
 		assert.Equal(t, id, notice.(*model.PayNotice).Attach)
 	}
 
-	refund, err := kit.Refund(ctx, &param.RefundParam{BizRefundNo: "R" + id, BizOrderNo: id, Amount: amount, Reason: "reason " + id})
+	refund, err := kit.Refund(ctx, &param.RefundParam{BizRefundNo: "R" + id, BizOrderNo: id, Amount: amount,
+		Reason: "reason " + id})
 	if assert.NoError(t, err) {
 		back, err := kit.QueryRefundOrder(ctx, &param.QueryRefundOrderParam{RefundNo: refund.Data.RefundNo})
 		assert.NoError(t, err)
@@ -74,7 +77,8 @@ func mixedCalls(t *testing.T, gw *daxpaytest.Gateway, kit *daxpay.Client, id str
 	}
 
 	payee := "payee " + id
-	sent, err := kit.Transfer(ctx, &param.TransferParam{BizTransferNo: "T" + id, Channel: model.ChannelAli, Amount: amount, PayeeType: model.PayeeAliUserID, PayeeAccount: "2088", PayeeName: payee})
+	sent, err := kit.Transfer(ctx, &param.TransferParam{BizTransferNo: "T" + id, Channel: model.ChannelAli, Amount: amount,
+		PayeeType: model.PayeeAliUserID, PayeeAccount: "2088", PayeeName: payee})
 	if assert.NoError(t, err) {
 		transfer, err := kit.QueryTransferOrder(ctx, &param.QueryTransferOrderParam{TransferNo: sent.Data.TransferNo})
 		assert.NoError(t, err)

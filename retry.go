@@ -72,7 +72,8 @@ func (r Retry) withDefaults(fault func(field, reason string)) Retry {
 	if r.Budget == 0 {
 		r.Budget = defaultBudget
 	}
-	r.MaxDelay, r.BaseDelay, r.Budget = min(r.MaxDelay, maxMaxDelay), min(r.BaseDelay, maxMaxDelay), min(r.Budget, maxBudget)
+	r.MaxDelay, r.BaseDelay, r.Budget = min(r.MaxDelay, maxMaxDelay), min(r.BaseDelay, maxMaxDelay),
+		min(r.Budget, maxBudget)
 	return r
 }
 

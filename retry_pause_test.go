@@ -13,7 +13,8 @@ import (
 // However large what the Config says: no pause is negative, none panics, and a large budget is one.
 func TestRetryBearsTheLargestValues(t *testing.T) {
 	for _, base := range []time.Duration{1, 1 << 62, 3 << 60, math.MaxInt64} {
-		r := Retry{BaseDelay: base, MaxDelay: math.MaxInt64, Budget: math.MaxInt / 5}.withDefaults(func(field, _ string) { t.Error(field) })
+		r := Retry{BaseDelay: base, MaxDelay: math.MaxInt64,
+			Budget: math.MaxInt / 5}.withDefaults(func(field, _ string) { t.Error(field) })
 		for attempt := 2; attempt < 70; attempt++ {
 			for _, err := range []error{nil, &GatewayError{Code: gateway.CodeRepeated}} {
 				require.GreaterOrEqual(t, r.pause(attempt, err), time.Duration(0))

@@ -102,30 +102,34 @@ func TestRetry(t *testing.T) {
 		others   int // of one that may not
 		want     error
 	}{
-		"good":                        {[]any{syncRun}, daxpay.Retry{}, 1, 1, nil},
-		"reset":                       {[]any{errReset, syncRun}, daxpay.Retry{}, 2, 1, nil},
-		"refused":                     {[]any{errRefused, errRefused, syncRun}, daxpay.Retry{}, 3, 3, nil},
-		"refused for good":            {[]any{errRefused}, daxpay.Retry{}, 3, 3, errRefused},
-		"reset for good":              {[]any{errReset}, daxpay.Retry{}, 3, 1, errReset},
-		"reset, then refused":         {[]any{errReset, errRefused}, daxpay.Retry{}, 3, 1, errRefused},
-		"refused, then reset":         {[]any{errRefused, errReset}, daxpay.Retry{}, 3, 2, errReset},
-		"more attempts":               {[]any{errReset}, daxpay.Retry{MaxAttempts: 7}, 7, 1, errReset},
-		"off":                         {[]any{errRefused}, daxpay.Retry{MaxAttempts: 1}, 1, 1, errRefused},
-		"500":                         {[]any{500, syncRun}, daxpay.Retry{}, 2, 1, nil},
-		"503":                         {[]any{503, 504, syncRun}, daxpay.Retry{}, 3, 1, nil},
-		"502 for good":                {[]any{502}, daxpay.Retry{}, 3, 1, daxpay.ErrProtocol},
-		"unknown path of 2.0.8":       {[]any{unknownPath}, daxpay.Retry{}, 1, 1, daxpay.ErrProtocol},
-		"404":                         {[]any{404}, daxpay.Retry{}, 1, 1, daxpay.ErrProtocol},
-		"429":                         {[]any{429}, daxpay.Retry{}, 1, 1, daxpay.ErrProtocol},
-		"302":                         {[]any{302}, daxpay.Retry{}, 1, 1, daxpay.ErrProtocol},
-		"page with 200":               {[]any{200}, daxpay.Retry{}, 1, 1, daxpay.ErrProtocol},
-		"locked":                      {[]any{locked, syncRun}, daxpay.Retry{}, 2, 1, nil},
-		"other refusal":               {[]any{`{"code":10001}`}, daxpay.Retry{}, 1, 1, &daxpay.GatewayError{}},
-		"refusal by the business":     {[]any{`"code":1,"msg":"no","resTime":`}, daxpay.Retry{}, 1, 1, &daxpay.GatewayError{}},
-		"lock said by the business":   {[]any{`"code":10007,"resTime":`}, daxpay.Retry{}, 1, 1, &daxpay.GatewayError{}},
-		"unsigned success":            {[]any{`{"code":0,"data":{"code":0,"resTime":1}}`}, daxpay.Retry{}, 1, 1, daxpay.ErrSignMissing},
-		"forged success":              {[]any{`{"code":0,"data":{"code":0,"resTime":1,"sign":"x"}}`}, daxpay.Retry{}, 1, 1, daxpay.ErrSignMismatch},
-		"an answer about other order": {[]any{`"code":0,"status":"s","orderNo":"P2","resTime":`}, daxpay.Retry{}, 1, 1, daxpay.ErrEcho},
+		"good":                  {[]any{syncRun}, daxpay.Retry{}, 1, 1, nil},
+		"reset":                 {[]any{errReset, syncRun}, daxpay.Retry{}, 2, 1, nil},
+		"refused":               {[]any{errRefused, errRefused, syncRun}, daxpay.Retry{}, 3, 3, nil},
+		"refused for good":      {[]any{errRefused}, daxpay.Retry{}, 3, 3, errRefused},
+		"reset for good":        {[]any{errReset}, daxpay.Retry{}, 3, 1, errReset},
+		"reset, then refused":   {[]any{errReset, errRefused}, daxpay.Retry{}, 3, 1, errRefused},
+		"refused, then reset":   {[]any{errRefused, errReset}, daxpay.Retry{}, 3, 2, errReset},
+		"more attempts":         {[]any{errReset}, daxpay.Retry{MaxAttempts: 7}, 7, 1, errReset},
+		"off":                   {[]any{errRefused}, daxpay.Retry{MaxAttempts: 1}, 1, 1, errRefused},
+		"500":                   {[]any{500, syncRun}, daxpay.Retry{}, 2, 1, nil},
+		"503":                   {[]any{503, 504, syncRun}, daxpay.Retry{}, 3, 1, nil},
+		"502 for good":          {[]any{502}, daxpay.Retry{}, 3, 1, daxpay.ErrProtocol},
+		"unknown path of 2.0.8": {[]any{unknownPath}, daxpay.Retry{}, 1, 1, daxpay.ErrProtocol},
+		"404":                   {[]any{404}, daxpay.Retry{}, 1, 1, daxpay.ErrProtocol},
+		"429":                   {[]any{429}, daxpay.Retry{}, 1, 1, daxpay.ErrProtocol},
+		"302":                   {[]any{302}, daxpay.Retry{}, 1, 1, daxpay.ErrProtocol},
+		"page with 200":         {[]any{200}, daxpay.Retry{}, 1, 1, daxpay.ErrProtocol},
+		"locked":                {[]any{locked, syncRun}, daxpay.Retry{}, 2, 1, nil},
+		"other refusal":         {[]any{`{"code":10001}`}, daxpay.Retry{}, 1, 1, &daxpay.GatewayError{}},
+		"refusal by the business": {[]any{`"code":1,"msg":"no","resTime":`}, daxpay.Retry{}, 1, 1,
+			&daxpay.GatewayError{}},
+		"lock said by the business": {[]any{`"code":10007,"resTime":`}, daxpay.Retry{}, 1, 1, &daxpay.GatewayError{}},
+		"unsigned success": {[]any{`{"code":0,"data":{"code":0,"resTime":1}}`}, daxpay.Retry{}, 1, 1,
+			daxpay.ErrSignMissing},
+		"forged success": {[]any{`{"code":0,"data":{"code":0,"resTime":1,"sign":"x"}}`}, daxpay.Retry{}, 1, 1,
+			daxpay.ErrSignMismatch},
+		"an answer about other order": {[]any{`"code":0,"status":"s","orderNo":"P2","resTime":`}, daxpay.Retry{}, 1, 1,
+			daxpay.ErrEcho},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -192,11 +196,13 @@ func TestRetryKeepsTheUnknown(t *testing.T) {
 
 func TestRetryErrorTellsAll(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		kit, _ := flaky(t, daxpay.Config{Retry: daxpay.Retry{MaxAttempts: 4}}, 503, 503, errReset, `{"code":10001,"msg":"系统错误","traceId":"T4"}`)
+		kit, _ := flaky(t, daxpay.Config{Retry: daxpay.Retry{MaxAttempts: 4}}, 503, 503, errReset,
+			`{"code":10001,"msg":"系统错误","traceId":"T4"}`)
 		err := syncP1(context.Background(), kit)
-		require.EqualError(t, err, "daxpay: /unipay/sync/pay: 4 attempts; #1 to #2: not an answer of the gateway: HTTP status 503; "+
-			"#3: no answer: connection reset; #4: gateway refused, code 10001: 系统错误 (trace T4); the call may have taken effect: "+
-			"send the same pay sync again, it does no harm, and query the payment")
+		require.EqualError(t, err, "daxpay: /unipay/sync/pay: 4 attempts; #1 to #2: not an answer of the gateway: HTTP "+
+			"status 503; "+
+			"#3: no answer: connection reset; #4: gateway refused, code 10001: 系统错误 (trace T4); the call may have taken "+
+			"effect: send the same pay sync again, it does no harm, and query the payment")
 		var page *daxpay.HTTPError
 		var refusal *daxpay.GatewayError
 		require.ErrorAs(t, err, &page)
@@ -322,24 +328,26 @@ func TestRetryAndGatewayAuto(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		sent := 0
 		script := []any{errReset, `{"code":20052}`, 503, `{"code":20052}`, `{"code":20052}`}
-		kit, _ := mocked(t, daxpay.Config{Retry: daxpay.Retry{MaxAttempts: 5}}, func(r *http.Request) (*http.Response, error) {
-			next := script[sent]
-			sent++
-			switch next := next.(type) {
-			case error:
-				return nil, next
-			case int:
-				return &http.Response{StatusCode: next, Body: http.NoBody, Header: http.Header{}}, nil
-			case string:
-				return jsonAnswer(next)(r)
-			}
-			return nil, nil
-		})
+		kit, _ := mocked(t, daxpay.Config{Retry: daxpay.Retry{MaxAttempts: 5}},
+			func(r *http.Request) (*http.Response, error) {
+				next := script[sent]
+				sent++
+				switch next := next.(type) {
+				case error:
+					return nil, next
+				case int:
+					return &http.Response{StatusCode: next, Body: http.NoBody, Header: http.Header{}}, nil
+				case string:
+					return jsonAnswer(next)(r)
+				}
+				return nil, nil
+			})
 		_, err := kit.SyncAlloc(context.Background(), &param.AllocSyncParam{AllocNo: "A1"})
 		require.Equal(t, len(script), sent)
 		require.ErrorIs(t, err, daxpay.ErrOutcomeUnknown)
 		require.ErrorContains(t, err, "3 attempts; #1: no answer")
-		require.ErrorContains(t, err, "#3: gateway refused every encoding; as documented: code 20052; 2.0.8: code 20052; 2.0.7: code 20052")
+		require.ErrorContains(t, err, "#3: gateway refused every encoding; as documented: code 20052; 2.0.8: code 20052; "+
+			"2.0.7: code 20052")
 		var refusal *daxpay.GatewayError
 		require.ErrorAs(t, err, &refusal)
 	})
@@ -380,13 +388,17 @@ func TestSlowAnswers(t *testing.T) {
 		lasted  time.Duration // 0: it was answered
 		message string
 	}{
-		"a transfer, slow channel":     {"/unipay/transfer", 15060 * time.Millisecond, daxpay.Config{}, 1, 0, ""},
-		"a payment, slow channel":      {"/unipay/pay", 15060 * time.Millisecond, daxpay.Config{}, 1, 0, ""},
-		"a sync, slow channel":         {"/unipay/sync/pay", 15060 * time.Millisecond, daxpay.Config{}, 1, 0, ""},
-		"a transfer, attempts are cut": {"/unipay/transfer", 29 * time.Second, daxpay.Config{AttemptTimeout: time.Second}, 1, 0, ""},
-		"a transfer hangs":             {"/unipay/transfer", time.Hour, daxpay.Config{}, 1, 30 * time.Second, "context deadline exceeded"},
-		"a sync hangs":                 {"/unipay/sync/pay", time.Hour, daxpay.Config{}, 2, 30 * time.Second, "nothing within 20s, see Config.AttemptTimeout"},
-		"a sync hangs, short attempts": {"/unipay/sync/pay", time.Hour, daxpay.Config{AttemptTimeout: time.Second}, 3, 0, "nothing within 1s"},
+		"a transfer, slow channel": {"/unipay/transfer", 15060 * time.Millisecond, daxpay.Config{}, 1, 0, ""},
+		"a payment, slow channel":  {"/unipay/pay", 15060 * time.Millisecond, daxpay.Config{}, 1, 0, ""},
+		"a sync, slow channel":     {"/unipay/sync/pay", 15060 * time.Millisecond, daxpay.Config{}, 1, 0, ""},
+		"a transfer, attempts are cut": {"/unipay/transfer", 29 * time.Second, daxpay.Config{AttemptTimeout: time.Second}, 1,
+			0, ""},
+		"a transfer hangs": {"/unipay/transfer", time.Hour, daxpay.Config{}, 1, 30 * time.Second,
+			"context deadline exceeded"},
+		"a sync hangs": {"/unipay/sync/pay", time.Hour, daxpay.Config{}, 2, 30 * time.Second,
+			"nothing within 20s, see Config.AttemptTimeout"},
+		"a sync hangs, short attempts": {"/unipay/sync/pay", time.Hour, daxpay.Config{AttemptTimeout: time.Second}, 3, 0,
+			"nothing within 1s"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -56,7 +56,8 @@ func TestPreviousSecrets(t *testing.T) {
 }
 
 func TestPreviousSecretsAreNotShown(t *testing.T) {
-	config := daxpay.Config{ServiceURL: "http://127.0.0.1:9000", SignSecret: "canary-1", PreviousSecrets: []string{"canary-2", "canary-3"}, Now: at(now)}
+	config := daxpay.Config{ServiceURL: "http://127.0.0.1:9000", SignSecret: "canary-1",
+		PreviousSecrets: []string{"canary-2", "canary-3"}, Now: at(now)}
 	kit, err := daxpay.New(config)
 	require.NoError(t, err)
 	for _, v := range []any{config, &config, kit, *kit, []any{config}, map[string]any{"a": kit}} {
@@ -71,12 +72,15 @@ func TestPreviousSecretsAreNotShown(t *testing.T) {
 }
 
 func TestPreviousSecretsMistakes(t *testing.T) {
-	_, err := daxpay.New(daxpay.Config{ServiceURL: "http://127.0.0.1:9000", SignSecret: "a", PreviousSecrets: []string{" ", "a", "b", "b", "\xff"}})
-	for _, want := range []string{"[0] must not be empty", "[1] is SignSecret itself", "[3] is given twice", "[4] must be valid UTF-8"} {
+	_, err := daxpay.New(daxpay.Config{ServiceURL: "http://127.0.0.1:9000", SignSecret: "a",
+		PreviousSecrets: []string{" ", "a", "b", "b", "\xff"}})
+	for _, want := range []string{"[0] must not be empty", "[1] is SignSecret itself", "[3] is given twice",
+		"[4] must be valid UTF-8"} {
 		require.ErrorContains(t, err, "Config.PreviousSecrets"+want)
 	}
 	require.NotContains(t, err.Error(), "[2]")
-	_, err = daxpay.New(daxpay.Config{ServiceURL: "http://127.0.0.1:9000", SignSecret: "a", HTTPClient: http.DefaultClient, PreviousSecrets: []string{"b"}})
+	_, err = daxpay.New(daxpay.Config{ServiceURL: "http://127.0.0.1:9000", SignSecret: "a", HTTPClient: http.DefaultClient,
+		PreviousSecrets: []string{"b"}})
 	require.NoError(t, err)
 	_, err = (*daxpay.Client)(nil).SyncPay(context.Background(), nil)
 	require.ErrorIs(t, err, daxpay.ErrConfig)

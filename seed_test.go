@@ -86,11 +86,12 @@ func TestSeedPageRequestsAreSentAsPrinted(t *testing.T) {
 
 			var body []byte
 			var header http.Header
-			kit, _ := mocked(t, daxpay.Config{Gateway: daxpay.GatewayV207, Now: at(int64(reqTime))}, func(r *http.Request) (*http.Response, error) {
-				header = r.Header
-				body, _ = io.ReadAll(r.Body)
-				return nil, io.ErrUnexpectedEOF
-			})
+			kit, _ := mocked(t, daxpay.Config{Gateway: daxpay.GatewayV207, Now: at(int64(reqTime))},
+				func(r *http.Request) (*http.Response, error) {
+					header = r.Header
+					body, _ = io.ReadAll(r.Body)
+					return nil, io.ErrUnexpectedEOF
+				})
 			_, err := seedCalls[v.Page](context.Background(), kit)
 			require.ErrorIs(t, err, io.ErrUnexpectedEOF)
 			require.JSONEq(t, v.Body, string(body))

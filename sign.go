@@ -87,7 +87,8 @@ func NewSigner(signType SignType, secret string) (*Signer, error) {
 		faults = append(faults, &ConfigError{Field: "SignType", Reason: fmt.Sprintf("must be %s or %s", HMACSHA256, MD5)})
 	}
 	if strings.TrimSpace(secret) == "" {
-		faults = append(faults, &ConfigError{Field: "SignSecret", Reason: "must be set: it is the secret (签名密钥) in the gateway's settings"})
+		faults = append(faults, &ConfigError{Field: "SignSecret",
+			Reason: "must be set: it is the secret (签名密钥) in the gateway's settings"})
 	}
 	if err := errors.Join(faults...); err != nil {
 		return nil, err

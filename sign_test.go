@@ -39,7 +39,8 @@ func TestNewSigner(t *testing.T) {
 func TestSignerRefusesWhatIsNotOneObject(t *testing.T) {
 	s, err := daxpay.NewSigner(daxpay.HMACSHA256, secret)
 	require.NoError(t, err)
-	for _, object := range []string{"", "null", "[]", `"a"`, `{"a":1,"a":1,"sign":"x"}`, `{"a":1e41,"sign":"x"}`, `{"a":[1e99999999999],"sign":"x"}`} {
+	for _, object := range []string{"", "null", "[]", `"a"`, `{"a":1,"a":1,"sign":"x"}`, `{"a":1e41,"sign":"x"}`,
+		`{"a":[1e99999999999],"sign":"x"}`} {
 		require.ErrorIs(t, s.Verify([]byte(object)), daxpay.ErrProtocol, object)
 		_, err = s.Sign([]byte(object))
 		require.ErrorIs(t, err, daxpay.ErrProtocol, object)
@@ -52,7 +53,8 @@ func TestSignerZone(t *testing.T) {
 	s, err := daxpay.NewSigner(daxpay.HMACSHA256, secret)
 	require.NoError(t, err)
 	const object = `{"successTime":"1970-01-02 00:00:00","title":"1970-01-02 00:00:00"}`
-	for zone, want := range map[*time.Location]string{nil: "57600", time.UTC: "86400", time.FixedZone("", -3600): "90000"} {
+	for zone, want := range map[*time.Location]string{nil: "57600", time.UTC: "86400",
+		time.FixedZone("", -3600): "90000"} {
 		text, err := s.In(zone).Canonical([]byte(object))
 		require.NoError(t, err)
 		require.Equal(t, "successTime="+want+"&title=1970-01-02 00:00:00", text)
@@ -87,14 +89,16 @@ func TestExplain(t *testing.T) {
 		secret string
 		cause  string
 	}{
-		"other algorithm":      {md5Sign, "Secret", "the other side signs with MD5: set SignType"},
-		"blanks here":          {expected, "Secret ", "blanks or a line break around the secret"},
-		"line break there":     {hmacWith("Secret\n", text+"&key=Secret\n"), "Secret", "blanks or a line break around the secret"},
-		"upper-cased text":     {hmacWith("Secret", strings.ToUpper(text+"&key=Secret")), "Secret", "DaxPay 3.x"},
-		"upper-case digest":    {strings.ToUpper(expected), "Secret", "upper case"},
-		"&sign= for &key=":     {hmacWith("Secret", text+"&sign=Secret"), "Secret", `appends "&sign="`},
-		"another zone":         {tokyo, "Secret", "UTC+9): set Location"},
-		"other secret":         {hmacWith("other", text+"&key=other"), "Secret", "either the secrets differ, or the message was changed"},
+		"other algorithm": {md5Sign, "Secret", "the other side signs with MD5: set SignType"},
+		"blanks here":     {expected, "Secret ", "blanks or a line break around the secret"},
+		"line break there": {hmacWith("Secret\n", text+"&key=Secret\n"), "Secret",
+			"blanks or a line break around the secret"},
+		"upper-cased text":  {hmacWith("Secret", strings.ToUpper(text+"&key=Secret")), "Secret", "DaxPay 3.x"},
+		"upper-case digest": {strings.ToUpper(expected), "Secret", "upper case"},
+		"&sign= for &key=":  {hmacWith("Secret", text+"&sign=Secret"), "Secret", `appends "&sign="`},
+		"another zone":      {tokyo, "Secret", "UTC+9): set Location"},
+		"other secret": {hmacWith("other", text+"&key=other"), "Secret",
+			"either the secrets differ, or the message was changed"},
 		"not even a signature": {"Secret", "Secret", "either the secrets differ"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -151,7 +155,8 @@ func TestSignerNumbers(t *testing.T) {
 	text, err := s.Canonical([]byte(`{"extraParam":{"b":1e7,"a":[null,-0.0,2.0e-3,{"c":null}],"C":12345678.9,"d":-0},"x":[null]}`))
 	require.NoError(t, err)
 	require.Equal(t, "extraParam={a:[-0,0.002,{}],b:1.0E7,C:1.23456789E7,d:0}&x=[]", text)
-	for _, object := range []string{`{"a":{"b":1e23}}`, `{"a":[2e23]}`, `{"a":[1e400]}`, `{"a":{"b":[1e-13]}}`, `{"a":{"b":{"c":20000000.5}}}`} {
+	for _, object := range []string{`{"a":{"b":1e23}}`, `{"a":[2e23]}`, `{"a":[1e400]}`, `{"a":{"b":[1e-13]}}`,
+		`{"a":{"b":{"c":20000000.5}}}`} {
 		_, err := s.Canonical([]byte(object))
 		require.ErrorIs(t, err, daxpay.ErrProtocol, object)
 		require.ErrorContains(t, err, "no certain form")

@@ -37,18 +37,21 @@ func (c *Client) SyncAlloc(ctx context.Context, p *param.AllocSyncParam) (*Resul
 // Those gateways do not sign their answers, so nothing of the result was verified (Result.Verified is false): anyone
 // is between here and the gateway could have written it. Use it over a connection that you trust. For the same reason a
 // refusal (20041: no such trade) is taken for an answer, and is not ErrOutcomeUnknown.
-func (c *Client) SyncPayLegacy(ctx context.Context, p *param.PaySyncLegacyParam) (*Result[model.SyncLegacyModel], error) {
+func (c *Client) SyncPayLegacy(ctx context.Context, p *param.PaySyncLegacyParam) (*Result[model.SyncLegacyModel],
+	error) {
 	return Execute(ctx, c, p)
 }
 
 // SyncRefundLegacy is the refund sync of gateways up to 2.0.5. What is said at SyncPayLegacy holds here too: nothing of
 // the result was verified.
-func (c *Client) SyncRefundLegacy(ctx context.Context, p *param.RefundSyncLegacyParam) (*Result[model.SyncLegacyModel], error) {
+func (c *Client) SyncRefundLegacy(ctx context.Context, p *param.RefundSyncLegacyParam) (*Result[model.SyncLegacyModel],
+	error) {
 	return Execute(ctx, c, p)
 }
 
 // SyncTransfer has the gateway compare a transfer with its channel: transfer sync, 转账同步. Gateway 2.0.8 has it, and
 // always refuses it with 10006, without doing anything: use QueryTransferOrder.
-func (c *Client) SyncTransfer(ctx context.Context, p *param.TransferSyncParam) (*Result[model.TransferSyncModel], error) {
+func (c *Client) SyncTransfer(ctx context.Context, p *param.TransferSyncParam) (*Result[model.TransferSyncModel],
+	error) {
 	return Execute(ctx, c, p)
 }

@@ -51,7 +51,8 @@ func (cfg Config) newTransport(idle time.Duration) *http.Transport {
 }
 
 // watched has every connection count what is written to it.
-func watched(dial func(ctx context.Context, network, addr string) (net.Conn, error)) func(context.Context, string, string) (net.Conn, error) {
+func watched(dial func(ctx context.Context, network, addr string) (net.Conn, error)) func(context.Context, string,
+	string) (net.Conn, error) {
 	return func(ctx context.Context, network, addr string) (net.Conn, error) {
 		conn, err := dial(ctx, network, addr)
 		if err != nil {

@@ -127,14 +127,20 @@ func TestTrailOfARealRequest(t *testing.T) {
 
 func TestWatchedKeepsTheErrorOfTheDialer(t *testing.T) {
 	refused := errors.New("refused")
-	conn, err := watched(func(context.Context, string, string) (net.Conn, error) { return nil, refused })(context.Background(), "tcp", "x")
+	conn, err := watched(func(context.Context, string, string) (net.Conn, error) {
+		return nil,
+			refused
+	})(context.Background(), "tcp", "x")
 	require.Nil(t, conn)
 	require.ErrorIs(t, err, refused)
 }
 
 // HTTP/2 runs over the same connections; one that has carried a request counts as written to.
 func TestTrailOverHTTP2(t *testing.T) {
-	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "{}") }))
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_,
+			_ = io.WriteString(w, "{}")
+	}))
 	server.EnableHTTP2 = true
 	server.StartTLS()
 	defer server.Close()
@@ -145,7 +151,8 @@ func TestTrailOverHTTP2(t *testing.T) {
 	transport.TLSNextProto, transport.ForceAttemptHTTP2 = nil, true // as a transport of the caller's own may have it
 	for range 2 {
 		var trail trail
-		req, err := http.NewRequestWithContext(trail.follow(context.Background()), http.MethodPost, server.URL, strings.NewReader("{}"))
+		req, err := http.NewRequestWithContext(trail.follow(context.Background()), http.MethodPost, server.URL,
+			strings.NewReader("{}"))
 		require.NoError(t, err)
 		res, err := transport.RoundTrip(req)
 		require.NoError(t, err)
@@ -164,7 +171,8 @@ func TestDefaultTransport(t *testing.T) {
 	defer server.Close()
 	kit, err := New(Config{ServiceURL: server.URL, SignSecret: "123456"})
 	require.NoError(t, err)
-	for client, idle := range map[*resty.Client]time.Duration{kit.core.resty: 45 * time.Second, kit.core.fresh: 3 * time.Second} {
+	for client, idle := range map[*resty.Client]time.Duration{kit.core.resty: 45 * time.Second,
+		kit.core.fresh: 3 * time.Second} {
 		transport := client.GetClient().Transport.(*http.Transport)
 		defer transport.CloseIdleConnections()
 		require.Equal(t, idle, transport.IdleConnTimeout)

@@ -22,23 +22,32 @@ var beijing = time.FixedZone("Asia/Shanghai", 8*60*60)
 // typedParams and typedModels are the Go types of what the vectors call by the gateway's names.
 var (
 	typedParams = map[string]any{
-		"PaySyncParam": param.PaySyncParam{}, "RefundSyncParam": param.RefundSyncParam{}, "AllocSyncParam": param.AllocSyncParam{},
-		"TransferSyncParam": param.TransferSyncParam{}, "AllocFinishParam": param.AllocFinishParam{}, "AllocationParam": param.AllocStartParam{},
+		"PaySyncParam": param.PaySyncParam{}, "RefundSyncParam": param.RefundSyncParam{},
+		"AllocSyncParam":    param.AllocSyncParam{},
+		"TransferSyncParam": param.TransferSyncParam{}, "AllocFinishParam": param.AllocFinishParam{},
+		"AllocationParam":       param.AllocStartParam{},
 		"AllocReceiverAddParam": param.AllocReceiverAddParam{}, "AllocReceiverRemoveParam": param.AllocReceiverRemoveParam{},
 		"PayParam": param.PayParam{}, "PayCloseParam": param.PayCloseParam{}, "PayCancelParam": param.PayCancelParam{},
 		"RefundParam": param.RefundParam{}, "TransferParam": param.TransferParam{},
-		"QueryPayParam": param.QueryPayOrderParam{}, "QueryRefundParam": param.QueryRefundOrderParam{}, "QueryTransferParam": param.QueryTransferOrderParam{},
+		"QueryPayParam": param.QueryPayOrderParam{}, "QueryRefundParam": param.QueryRefundOrderParam{},
+		"QueryTransferParam":   param.QueryTransferOrderParam{},
 		"QueryAllocOrderParam": param.QueryAllocOrderParam{}, "QueryAllocReceiverParam": param.QueryAllocReceiversParam{},
 		"WxAuthUrlParam": param.WxAuthURLParam{}, "WxAccessTokenParam": param.WxAccessTokenParam{},
 	}
 	typedModels = map[string]any{
-		"PaySyncResult": model.PaySyncModel{}, "RefundSyncResult": model.RefundSyncModel{}, "AllocSyncResult": model.AllocSyncModel{},
-		"TransferSyncResult": model.TransferSyncModel{}, "AllocationResult": model.AllocModel{}, "AllocReceiversResult": model.AllocReceiversModel{},
-		"AllocReceiverAddResult": model.AllocReceiverAddModel{}, "AllocReceiverRemoveResult": model.AllocReceiverRemoveModel{},
-		"PayResult": model.PayModel{}, "PayCloseResult": model.PayCloseModel{}, "PayCancelResult": model.PayCancelModel{},
-		"RefundResult": model.RefundModel{}, "TransferResult": model.TransferModel{},
-		"PayOrderResult": model.PayOrderModel{}, "RefundOrderResult": model.RefundOrderModel{}, "TransferOrderResult": model.TransferOrderModel{},
-		"AllocOrderResult": model.AllocOrderModel{}, "WxAuthUrlResult": model.WxAuthURLModel{}, "WxAccessTokenResult": model.WxAccessTokenModel{},
+		"PaySyncResult": model.PaySyncModel{}, "RefundSyncResult": model.RefundSyncModel{},
+		"AllocSyncResult":    model.AllocSyncModel{},
+		"TransferSyncResult": model.TransferSyncModel{}, "AllocationResult": model.AllocModel{},
+		"AllocReceiversResult":      model.AllocReceiversModel{},
+		"AllocReceiverAddResult":    model.AllocReceiverAddModel{},
+		"AllocReceiverRemoveResult": model.AllocReceiverRemoveModel{},
+		"PayResult":                 model.PayModel{}, "PayCloseResult": model.PayCloseModel{},
+		"PayCancelResult": model.PayCancelModel{},
+		"RefundResult":    model.RefundModel{}, "TransferResult": model.TransferModel{},
+		"PayOrderResult": model.PayOrderModel{}, "RefundOrderResult": model.RefundOrderModel{},
+		"TransferOrderResult": model.TransferOrderModel{},
+		"AllocOrderResult":    model.AllocOrderModel{}, "WxAuthUrlResult": model.WxAuthURLModel{},
+		"WxAccessTokenResult": model.WxAccessTokenModel{},
 	}
 )
 
@@ -191,7 +200,8 @@ func TestSuccessIsProved(t *testing.T) {
 		{"close", `"msg":null`, callClose, true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			kit, transport := mocked(t, daxpay.Config{Now: at(now)}, jsonAnswer(sealed(t, `"code":0,"resTime":1715500234,`+tt.members)))
+			kit, transport := mocked(t, daxpay.Config{Now: at(now)},
+				jsonAnswer(sealed(t, `"code":0,"resTime":1715500234,`+tt.members)))
 			_, err := tt.call(kit)
 			require.Equal(t, 1, transport.GetTotalCallCount())
 			if tt.proved {
@@ -207,16 +217,19 @@ func TestSuccessIsProved(t *testing.T) {
 
 func callPay(kit *daxpay.Client) (any, error) {
 	return result(kit.Pay(context.Background(), &param.PayParam{
-		BizOrderNo: "B1", Title: "鞋", Channel: model.ChannelAli, Method: model.MethodQRCode, Amount: 1, ExtraParam: param.AliPay{OpenID: "o"},
+		BizOrderNo: "B1", Title: "鞋", Channel: model.ChannelAli, Method: model.MethodQRCode, Amount: 1,
+		ExtraParam: param.AliPay{OpenID: "o"},
 	}))
 }
 
 func callRefund(kit *daxpay.Client) (any, error) {
-	return result(kit.Refund(context.Background(), &param.RefundParam{BizRefundNo: "BR1", OrderNo: "P1", Amount: 1, ExtraParam: `{"a":1}`}))
+	return result(kit.Refund(context.Background(),
+		&param.RefundParam{BizRefundNo: "BR1", OrderNo: "P1", Amount: 1, ExtraParam: `{"a":1}`}))
 }
 
 func callTransfer(kit *daxpay.Client) (any, error) {
-	return result(kit.Transfer(context.Background(), &param.TransferParam{BizTransferNo: "BT1", Channel: model.ChannelAli, Amount: 1}))
+	return result(kit.Transfer(context.Background(),
+		&param.TransferParam{BizTransferNo: "BT1", Channel: model.ChannelAli, Amount: 1}))
 }
 
 func callClose(kit *daxpay.Client) (any, error) {

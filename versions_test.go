@@ -78,45 +78,82 @@ func TestMembersOfVersions(t *testing.T) {
 		sent     string // or
 		fault    string
 	}{
-		{"pay without a notice", pay(func(p *param.PayParam) { p.NotNotify = true }), []daxpay.GatewayVersion{v206, v207}, `{` + pays + `,"notNotify":false,"title":"t"}`, ""},
-		{"pay without a notice", pay(func(p *param.PayParam) { p.NotNotify = true }), []daxpay.GatewayVersion{v208, automatic}, "", "NotNotify does not exist in gateway 2.0.8, only in 2.0.6, 2.0.7"},
-		{"refund without a notice", refund(func(p *param.RefundParam) { p.NotNotify = true }), []daxpay.GatewayVersion{v206, v207}, `{` + refunds + `,"notNotify":false,"orderNo":"P1"}`, ""},
-		{"refund without a notice", refund(func(p *param.RefundParam) { p.NotNotify = true }), []daxpay.GatewayVersion{v208, automatic}, "", "NotNotify does not exist in gateway 2.0.8"},
-		{"allocation without a notice", allocate(func(p *param.AllocStartParam) { p.NotNotify = true }), []daxpay.GatewayVersion{v207}, `{"bizAllocationNo":"A1","notNotify":false,"orderNo":"P1"}`, ""},
-		{"allocation without a notice", allocate(func(p *param.AllocStartParam) { p.NotNotify = true }), []daxpay.GatewayVersion{v206}, "", "NotNotify does not exist in gateway 2.0.6, only in 2.0.7"},
-		{"allocation without a notice", allocate(func(p *param.AllocStartParam) { p.NotNotify = true }), []daxpay.GatewayVersion{v208}, "", "NotNotify does not exist in gateway 2.0.8, only in 2.0.7"},
+		{"pay without a notice", pay(func(p *param.PayParam) { p.NotNotify = true }), []daxpay.GatewayVersion{v206, v207},
+			`{` + pays + `,"notNotify":false,"title":"t"}`, ""},
+		{"pay without a notice", pay(func(p *param.PayParam) { p.NotNotify = true }),
+			[]daxpay.GatewayVersion{v208, automatic}, "", "NotNotify does not exist in gateway 2.0.8, only in 2.0.6, 2.0.7"},
+		{"refund without a notice", refund(func(p *param.RefundParam) { p.NotNotify = true }),
+			[]daxpay.GatewayVersion{v206, v207}, `{` + refunds + `,"notNotify":false,"orderNo":"P1"}`, ""},
+		{"refund without a notice", refund(func(p *param.RefundParam) { p.NotNotify = true }),
+			[]daxpay.GatewayVersion{v208, automatic}, "", "NotNotify does not exist in gateway 2.0.8"},
+		{"allocation without a notice", allocate(func(p *param.AllocStartParam) { p.NotNotify = true }),
+			[]daxpay.GatewayVersion{v207}, `{"bizAllocationNo":"A1","notNotify":false,"orderNo":"P1"}`, ""},
+		{"allocation without a notice", allocate(func(p *param.AllocStartParam) { p.NotNotify = true }),
+			[]daxpay.GatewayVersion{v206}, "", "NotNotify does not exist in gateway 2.0.6, only in 2.0.7"},
+		{"allocation without a notice", allocate(func(p *param.AllocStartParam) { p.NotNotify = true }),
+			[]daxpay.GatewayVersion{v208}, "", "NotNotify does not exist in gateway 2.0.8, only in 2.0.7"},
 
-		{"allocation", allocate(func(p *param.AllocStartParam) { p.Description, p.BizOrderNo = "d", "B1" }), []daxpay.GatewayVersion{v206, v207}, `{"bizAllocationNo":"A1","bizOrderNo":"B1","description":"d","orderNo":"P1"}`, ""},
-		{"allocation", allocate(func(*param.AllocStartParam) {}), []daxpay.GatewayVersion{v208}, `{"bizAllocNo":"A1","orderNo":"P1"}`, ""},
-		{"allocation to a group by ID", allocate(func(p *param.AllocStartParam) { p.GroupID = 7 }), []daxpay.GatewayVersion{v206}, `{"allocationGroupId":7,"bizAllocationNo":"A1","orderNo":"P1"}`, ""},
-		{"allocation to a group by ID", allocate(func(p *param.AllocStartParam) { p.GroupID = 7 }), []daxpay.GatewayVersion{v207, v208, automatic}, "", "GroupID does not exist in gateway"},
-		{"allocation to a group", allocate(func(p *param.AllocStartParam) { p.GroupNo = "G" }), []daxpay.GatewayVersion{v206}, "", "GroupNo does not exist in gateway 2.0.6, only in 2.0.7, 2.0.8"},
-		{"allocation to receivers", allocate(func(p *param.AllocStartParam) { p.Receivers = []param.AllocReceiver{{ReceiverNo: "V", Amount: 1}} }), []daxpay.GatewayVersion{v206}, "", "Receivers does not exist in gateway 2.0.6"},
-		{"allocation with a notice", allocate(func(p *param.AllocStartParam) { p.NotifyURL = "https://shop/n" }), []daxpay.GatewayVersion{v206}, "", "NotifyURL does not exist in gateway 2.0.6"},
-		{"allocation with attach", allocate(func(p *param.AllocStartParam) { p.Attach = "x" }), []daxpay.GatewayVersion{v206}, "", "Attach does not exist in gateway 2.0.6"},
+		{"allocation", allocate(func(p *param.AllocStartParam) { p.Description, p.BizOrderNo = "d", "B1" }),
+			[]daxpay.GatewayVersion{v206, v207}, `{"bizAllocationNo":"A1","bizOrderNo":"B1","description":"d","orderNo":"P1"}`,
+			""},
+		{"allocation", allocate(func(*param.AllocStartParam) {}), []daxpay.GatewayVersion{v208},
+			`{"bizAllocNo":"A1","orderNo":"P1"}`, ""},
+		{"allocation to a group by ID", allocate(func(p *param.AllocStartParam) { p.GroupID = 7 }),
+			[]daxpay.GatewayVersion{v206}, `{"allocationGroupId":7,"bizAllocationNo":"A1","orderNo":"P1"}`, ""},
+		{"allocation to a group by ID", allocate(func(p *param.AllocStartParam) { p.GroupID = 7 }),
+			[]daxpay.GatewayVersion{v207, v208, automatic}, "", "GroupID does not exist in gateway"},
+		{"allocation to a group", allocate(func(p *param.AllocStartParam) { p.GroupNo = "G" }), []daxpay.GatewayVersion{v206},
+			"", "GroupNo does not exist in gateway 2.0.6, only in 2.0.7, 2.0.8"},
+		{"allocation to receivers", allocate(func(p *param.AllocStartParam) {
+			p.Receivers = []param.AllocReceiver{{ReceiverNo: "V", Amount: 1}}
+		}), []daxpay.GatewayVersion{v206}, "", "Receivers does not exist in gateway 2.0.6"},
+		{"allocation with a notice", allocate(func(p *param.AllocStartParam) { p.NotifyURL = "https://shop/n" }),
+			[]daxpay.GatewayVersion{v206}, "", "NotifyURL does not exist in gateway 2.0.6"},
+		{"allocation with attach", allocate(func(p *param.AllocStartParam) { p.Attach = "x" }), []daxpay.GatewayVersion{v206},
+			"", "Attach does not exist in gateway 2.0.6"},
 
 		{"finish by ID", do(&param.AllocFinishParam{OrderID: 5}), []daxpay.GatewayVersion{v206}, `{"orderId":5}`, ""},
-		{"finish by number", do(&param.AllocFinishParam{AllocNo: "A"}), []daxpay.GatewayVersion{v206, v207}, `{"allocationNo":"A"}`, ""},
-		{"finish by the merchant's number", do(&param.AllocFinishParam{BizAllocNo: "A"}), []daxpay.GatewayVersion{v206}, "", "BizAllocNo does not exist in gateway 2.0.6, only in 2.0.7, 2.0.8"},
-		{"finish by the merchant's number", do(&param.AllocFinishParam{BizAllocNo: "A"}), []daxpay.GatewayVersion{v208}, `{"bizAllocNo":"A"}`, ""},
-		{"finish by ID", do(&param.AllocFinishParam{OrderID: 5}), []daxpay.GatewayVersion{v207, v208, automatic}, "", "OrderID does not exist in gateway"},
-		{"finish of nothing", do(&param.AllocFinishParam{}), []daxpay.GatewayVersion{v206}, "", "AllocNo, OrderID must not all be empty"},
+		{"finish by number", do(&param.AllocFinishParam{AllocNo: "A"}), []daxpay.GatewayVersion{v206, v207},
+			`{"allocationNo":"A"}`, ""},
+		{"finish by the merchant's number", do(&param.AllocFinishParam{BizAllocNo: "A"}), []daxpay.GatewayVersion{v206}, "",
+			"BizAllocNo does not exist in gateway 2.0.6, only in 2.0.7, 2.0.8"},
+		{"finish by the merchant's number", do(&param.AllocFinishParam{BizAllocNo: "A"}), []daxpay.GatewayVersion{v208},
+			`{"bizAllocNo":"A"}`, ""},
+		{"finish by ID", do(&param.AllocFinishParam{OrderID: 5}), []daxpay.GatewayVersion{v207, v208, automatic}, "",
+			"OrderID does not exist in gateway"},
+		{"finish of nothing", do(&param.AllocFinishParam{}), []daxpay.GatewayVersion{v206}, "",
+			"AllocNo, OrderID must not all be empty"},
 
 		{"close", do(&param.PayCloseParam{BizOrderNo: "B"}), []daxpay.GatewayVersion{v206, v207}, `{"bizTradeNo":"B"}`, ""},
 
-		{"refund with text", refund(func(p *param.RefundParam) { p.ExtraParam = `{"b":"x", "a":1}` }), []daxpay.GatewayVersion{v208, automatic}, `{` + refunds + `,"extraParam":"{\"b\":\"x\", \"a\":1}","orderNo":"P1"}`, ""},
-		{"refund with an object", refund(func(p *param.RefundParam) { p.ExtraParam = `{"b":"x", "a":1}` }), []daxpay.GatewayVersion{v206, v207}, `{` + refunds + `,"extraParam":{"b":"x","a":1},"orderNo":"P1"}`, ""},
-		{"refund with other text", refund(func(p *param.RefundParam) { p.ExtraParam = "x" }), []daxpay.GatewayVersion{v208, automatic}, `{` + refunds + `,"extraParam":"x","orderNo":"P1"}`, ""},
-		{"refund with other text", refund(func(p *param.RefundParam) { p.ExtraParam = "x" }), []daxpay.GatewayVersion{v206, v207}, "", "ExtraParam must be one JSON object"},
-		{"refund with a list", refund(func(p *param.RefundParam) { p.ExtraParam = "[1]" }), []daxpay.GatewayVersion{v207}, "", "ExtraParam must be one JSON object"},
-		{"refund with a number", refund(func(p *param.RefundParam) { p.ExtraParam = `{"a":1e23}` }), []daxpay.GatewayVersion{v207}, "", "ExtraParam holds a number"},
-		{"refund with a number", refund(func(p *param.RefundParam) { p.ExtraParam = `{"a":1e23}` }), []daxpay.GatewayVersion{v208}, `{` + refunds + `,"extraParam":"{\"a\":1e23}","orderNo":"P1"}`, ""},
+		{"refund with text", refund(func(p *param.RefundParam) { p.ExtraParam = `{"b":"x", "a":1}` }),
+			[]daxpay.GatewayVersion{v208, automatic}, `{` + refunds + `,"extraParam":"{\"b\":\"x\", \"a\":1}","orderNo":"P1"}`,
+			""},
+		{"refund with an object", refund(func(p *param.RefundParam) { p.ExtraParam = `{"b":"x", "a":1}` }),
+			[]daxpay.GatewayVersion{v206, v207}, `{` + refunds + `,"extraParam":{"b":"x","a":1},"orderNo":"P1"}`, ""},
+		{"refund with other text", refund(func(p *param.RefundParam) { p.ExtraParam = "x" }),
+			[]daxpay.GatewayVersion{v208, automatic}, `{` + refunds + `,"extraParam":"x","orderNo":"P1"}`, ""},
+		{"refund with other text", refund(func(p *param.RefundParam) { p.ExtraParam = "x" }),
+			[]daxpay.GatewayVersion{v206, v207}, "", "ExtraParam must be one JSON object"},
+		{"refund with a list", refund(func(p *param.RefundParam) { p.ExtraParam = "[1]" }), []daxpay.GatewayVersion{v207}, "",
+			"ExtraParam must be one JSON object"},
+		{"refund with a number", refund(func(p *param.RefundParam) { p.ExtraParam = `{"a":1e23}` }),
+			[]daxpay.GatewayVersion{v207}, "", "ExtraParam holds a number"},
+		{"refund with a number", refund(func(p *param.RefundParam) { p.ExtraParam = `{"a":1e23}` }),
+			[]daxpay.GatewayVersion{v208}, `{` + refunds + `,"extraParam":"{\"a\":1e23}","orderNo":"P1"}`, ""},
 
-		{"text of 255", pay(func(p *param.PayParam) { p.Title = strings.Repeat("t", 255) }), []daxpay.GatewayVersion{v206, v207}, `{` + pays + `,"title":"` + strings.Repeat("t", 255) + `"}`, ""},
-		{"text of 256", pay(func(p *param.PayParam) { p.Title = strings.Repeat("t", 256) }), []daxpay.GatewayVersion{v206, v207}, "", "Title must have at most 255 characters, not 256: gateway 2.0."},
-		{"text of 101", pay(func(p *param.PayParam) { p.Title = strings.Repeat("t", 101) }), []daxpay.GatewayVersion{v208, automatic}, "", "Title must have at most 100 characters, not 101"},
-		{"attach of 256", pay(func(p *param.PayParam) { p.Attach = strings.Repeat("t", 256) }), []daxpay.GatewayVersion{v206, v207}, "", "Attach must have at most 255"},
-		{"attach of 256", pay(func(p *param.PayParam) { p.Attach = strings.Repeat("t", 256) }), []daxpay.GatewayVersion{v208, automatic}, `{"amount":1,"attach":"` + strings.Repeat("t", 256) + `","bizOrderNo":"B1","channel":"ali_pay","method":"qrcode","title":"t"}`, ""},
+		{"text of 255", pay(func(p *param.PayParam) { p.Title = strings.Repeat("t", 255) }),
+			[]daxpay.GatewayVersion{v206, v207}, `{` + pays + `,"title":"` + strings.Repeat("t", 255) + `"}`, ""},
+		{"text of 256", pay(func(p *param.PayParam) { p.Title = strings.Repeat("t", 256) }),
+			[]daxpay.GatewayVersion{v206, v207}, "", "Title must have at most 255 characters, not 256: gateway 2.0."},
+		{"text of 101", pay(func(p *param.PayParam) { p.Title = strings.Repeat("t", 101) }),
+			[]daxpay.GatewayVersion{v208, automatic}, "", "Title must have at most 100 characters, not 101"},
+		{"attach of 256", pay(func(p *param.PayParam) { p.Attach = strings.Repeat("t", 256) }),
+			[]daxpay.GatewayVersion{v206, v207}, "", "Attach must have at most 255"},
+		{"attach of 256", pay(func(p *param.PayParam) { p.Attach = strings.Repeat("t", 256) }),
+			[]daxpay.GatewayVersion{v208, automatic},
+			`{"amount":1,"attach":"` + strings.Repeat("t", 256) +
+				`","bizOrderNo":"B1","channel":"ali_pay","method":"qrcode","title":"t"}`, ""},
 		{"extra of 256", pay(func(p *param.PayParam) {
 			p.ExtraParam = param.BarCode{AuthCode: strings.Repeat("1", 256-len(`{"authCode":""}`))}
 		}), []daxpay.GatewayVersion{v207}, "", "ExtraParam must have at most 255 characters, not 256"},
@@ -126,18 +163,27 @@ func TestMembersOfVersions(t *testing.T) {
 		{"extra of 2049", pay(func(p *param.PayParam) {
 			p.ExtraParam = param.BarCode{AuthCode: strings.Repeat("1", 2049-len(`{"authCode":""}`))}
 		}), []daxpay.GatewayVersion{v208}, "", "ExtraParam must have at most 2048 characters, not 2049"},
-		{"refund extra of 256", refund(func(p *param.RefundParam) { p.ExtraParam = `{"a":"` + strings.Repeat("x", 248) + `"}` }), []daxpay.GatewayVersion{v207}, "", "ExtraParam must have at most 255 characters, not 256"},
-		{"a URL that is not stored", do(&param.WxAuthURLParam{URL: "https://x/" + strings.Repeat("x", 300)}), []daxpay.GatewayVersion{v207}, `{"url":"https://x/` + strings.Repeat("x", 300) + `"}`, ""},
+		{"refund extra of 256", refund(func(p *param.RefundParam) {
+			p.ExtraParam = `{"a":"` + strings.Repeat("x", 248) +
+				`"}`
+		}), []daxpay.GatewayVersion{v207}, "", "ExtraParam must have at most 255 characters, not 256"},
+		{"a URL that is not stored", do(&param.WxAuthURLParam{URL: "https://x/" + strings.Repeat("x", 300)}),
+			[]daxpay.GatewayVersion{v207}, `{"url":"https://x/` + strings.Repeat("x", 300) + `"}`, ""},
 		{"a receiver of 21", allocate(func(p *param.AllocStartParam) {
 			p.Receivers = []param.AllocReceiver{{ReceiverNo: strings.Repeat("V", 21), Amount: 1}}
 		}), []daxpay.GatewayVersion{v208, automatic}, "", "Receivers[0].ReceiverNo must have at most 20 characters, not 21"},
 		{"a receiver of 21", allocate(func(p *param.AllocStartParam) {
 			p.Receivers = []param.AllocReceiver{{ReceiverNo: strings.Repeat("V", 21), Amount: 1}}
-		}), []daxpay.GatewayVersion{v207}, `{"bizAllocationNo":"A1","orderNo":"P1","receivers":[{"amount":1,"receiverNo":"` + strings.Repeat("V", 21) + `"}]}`, ""},
+		}), []daxpay.GatewayVersion{v207},
+			`{"bizAllocationNo":"A1","orderNo":"P1","receivers":[{"amount":1,"receiverNo":"` + strings.Repeat("V", 21) + `"}]}`,
+			""},
 
-		{"query of an allocation", do(&param.QueryAllocOrderParam{BizAllocNo: "A"}), []daxpay.GatewayVersion{v207, v208, automatic}, "", "AllocNo must be set"},
-		{"sync of an allocation", do(&param.AllocSyncParam{BizAllocNo: "A"}), []daxpay.GatewayVersion{v207, v208, automatic}, "", "AllocNo must be set"},
-		{"nonce", do(&param.PaySyncParam{Common: param.Common{NonceStr: "n"}, OrderNo: "P"}), []daxpay.GatewayVersion{v206, v207}, `{"orderNo":"P"}`, ""},
+		{"query of an allocation", do(&param.QueryAllocOrderParam{BizAllocNo: "A"}),
+			[]daxpay.GatewayVersion{v207, v208, automatic}, "", "AllocNo must be set"},
+		{"sync of an allocation", do(&param.AllocSyncParam{BizAllocNo: "A"}), []daxpay.GatewayVersion{v207, v208, automatic},
+			"", "AllocNo must be set"},
+		{"nonce", do(&param.PaySyncParam{Common: param.Common{NonceStr: "n"}, OrderNo: "P"}),
+			[]daxpay.GatewayVersion{v206, v207}, `{"orderNo":"P"}`, ""},
 	} {
 		for _, version := range tt.versions {
 			t.Run(tt.name+"/"+string(version), func(t *testing.T) {
@@ -159,11 +205,14 @@ func TestMembersOfVersions(t *testing.T) {
 func TestCallsThatVersionsLack(t *testing.T) {
 	for version, calls := range map[daxpay.GatewayVersion][]func(kit *daxpay.Client) error{
 		daxpay.GatewayV206: {
-			do(&param.AllocSyncParam{BizAllocNo: "A"}), do(&param.QueryAllocOrderParam{BizAllocNo: "A"}), do(&param.QueryAllocReceiversParam{}),
-			do(&param.AllocReceiverAddParam{}), do(&param.AllocReceiverRemoveParam{}), do(&param.PayCancelParam{}), do(&param.TransferParam{}),
+			do(&param.AllocSyncParam{BizAllocNo: "A"}), do(&param.QueryAllocOrderParam{BizAllocNo: "A"}),
+			do(&param.QueryAllocReceiversParam{}),
+			do(&param.AllocReceiverAddParam{}), do(&param.AllocReceiverRemoveParam{}), do(&param.PayCancelParam{}),
+			do(&param.TransferParam{}),
 			do(&param.QueryTransferOrderParam{}), do(&param.TransferSyncParam{}), do(&param.PaySyncLegacyParam{}),
 		},
-		daxpay.GatewayV207: {do(&param.PayCancelParam{}), do(&param.TransferParam{}), do(&param.QueryTransferOrderParam{}), do(&param.TransferSyncParam{})},
+		daxpay.GatewayV207: {do(&param.PayCancelParam{}), do(&param.TransferParam{}), do(&param.QueryTransferOrderParam{}),
+			do(&param.TransferSyncParam{})},
 		daxpay.GatewayV208: {do(&param.PaySyncLegacyParam{}), do(&param.RefundSyncLegacyParam{})},
 	} {
 		for _, call := range calls {
@@ -209,12 +258,16 @@ func TestAutoFindsTheForm(t *testing.T) {
 // recordedCalls are the params of the calls, by their path in 2.0.8.
 var recordedCalls = map[string]any{
 	"/unipay/pay": param.PayParam{}, "/unipay/close": param.PayCloseParam{}, "/unipay/refund": param.RefundParam{},
-	"/unipay/sync/pay": param.PaySyncParam{}, "/unipay/sync/refund": param.RefundSyncParam{}, "/unipay/sync/allocation": param.AllocSyncParam{},
-	"/unipay/query/payOrder": param.QueryPayOrderParam{}, "/unipay/query/refundOrder": param.QueryRefundOrderParam{},
-	"/unipay/query/allocationOrder": param.QueryAllocOrderParam{}, "/unipay/query/allocationReceiver": param.QueryAllocReceiversParam{},
-	"/unipay/allocation/start": param.AllocStartParam{}, "/unipay/allocation/finish": param.AllocFinishParam{},
-	"/unipay/allocation/receiver/add": param.AllocReceiverAddParam{}, "/unipay/allocation/receiver/remove": param.AllocReceiverRemoveParam{},
-	"/unipay/cancel": param.PayCancelParam{}, "/unipay/transfer": param.TransferParam{}, "/unipay/query/transferOrder": param.QueryTransferOrderParam{},
+	"/unipay/sync/pay": param.PaySyncParam{}, "/unipay/sync/refund": param.RefundSyncParam{},
+	"/unipay/sync/allocation": param.AllocSyncParam{},
+	"/unipay/query/payOrder":  param.QueryPayOrderParam{}, "/unipay/query/refundOrder": param.QueryRefundOrderParam{},
+	"/unipay/query/allocationOrder":    param.QueryAllocOrderParam{},
+	"/unipay/query/allocationReceiver": param.QueryAllocReceiversParam{},
+	"/unipay/allocation/start":         param.AllocStartParam{}, "/unipay/allocation/finish": param.AllocFinishParam{},
+	"/unipay/allocation/receiver/add":    param.AllocReceiverAddParam{},
+	"/unipay/allocation/receiver/remove": param.AllocReceiverRemoveParam{},
+	"/unipay/cancel":                     param.PayCancelParam{}, "/unipay/transfer": param.TransferParam{},
+	"/unipay/query/transferOrder": param.QueryTransferOrderParam{},
 	"/unipay/assist/getWxAuthUrl": param.WxAuthURLParam{}, "/unipay/assist/getWxAccessToken": param.WxAccessTokenParam{},
 }
 
@@ -222,7 +275,8 @@ var recordedCalls = map[string]any{
 // request holds, makes the same members under the names of that version.
 func TestParamsMakeTheRecordedRequests(t *testing.T) {
 	made := map[gateway.Version]int{}
-	for version, folder := range map[gateway.Version]string{gateway.V206: "206", gateway.V207: "207", gateway.V208: "208"} {
+	for version, folder := range map[gateway.Version]string{gateway.V206: "206", gateway.V207: "207",
+		gateway.V208: "208"} {
 		types := map[string]string{} // the path in that version → in 2.0.8
 		for path := range recordedCalls {
 			if here, ok := version.Path(path); ok {
@@ -251,7 +305,8 @@ func TestParamsMakeTheRecordedRequests(t *testing.T) {
 			}
 			for _, step := range scenario.Steps {
 				path, known := types[step.Call]
-				succeeded := step.Answer.Code != nil && *step.Answer.Code == 0 && step.Answer.Data.Code != nil && *step.Answer.Data.Code == 0
+				succeeded := step.Answer.Code != nil && *step.Answer.Code == 0 && step.Answer.Data.Code != nil &&
+					*step.Answer.Data.Code == 0
 				if !known || !succeeded || len(step.Unsigned) > 0 || !sendable(step.Request) {
 					continue
 				}

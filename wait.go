@@ -46,10 +46,10 @@ const (
 // WaitPay follows a payment (支付) until it was paid or is over, and returns it: look at its Standing.
 //
 //   - model.Succeeded: it was paid.
-//   - model.Ended: it was closed or cancelled, and a sync did not find it paid, or was refused. The customer can still pay at the
-//     channel until ExpiredTime, and only a sync after that time finds it: keep the order, call SyncPay once more a few
-//     minutes after ExpiredTime, and let what handles a payment take success after close. Package reconcile does all of
-//     that.
+//   - model.Ended: it was closed or cancelled, and a sync did not find it paid, or was refused. The customer can still
+//     pay at the channel until ExpiredTime, and only a sync after that time finds it: keep the order, call SyncPay once
+//     more a few minutes after ExpiredTime, and let what handles a payment take success after close. Package reconcile
+//     does all of that.
 //
 // A payment that will never change needs a person: the error is an *UnresolvedError, with ReasonWallet at once for a
 // wallet payment in progress, and with ReasonGivenBack for one that the channel has paid and given back.
@@ -80,7 +80,8 @@ func (c *Client) WaitPay(ctx context.Context, p *param.QueryPayOrderParam, w Wai
 //
 // There is no sync in the first minute after Wait.Made, because it could close a refund that is still on its way to the
 // channel. The rest is as for WaitPay.
-func (c *Client) WaitRefund(ctx context.Context, p *param.QueryRefundOrderParam, w Wait) (*model.RefundOrderModel, error) {
+func (c *Client) WaitRefund(ctx context.Context, p *param.QueryRefundOrderParam, w Wait) (*model.RefundOrderModel,
+	error) {
 	if p == nil {
 		return nil, nilParam(p)
 	}

@@ -632,7 +632,8 @@ func TestNoSuchOrderOfASync(t *testing.T) {
 		require.Equal(t, model.Ended, m.Standing())
 		noRefund := `{"code":10010,"msg":"退款订单不存在","data":null,"traceId":"x"}`
 		s = &talk{T: t, query: []any{refundIs("fail")}, sync: []any{noRefund}}
-		_, err = s.kit(daxpay.GatewayV208).RecoverRefund(ctx, &param.RefundParam{BizRefundNo: "B1", BizOrderNo: "P1", Amount: 100}, daxpay.Wait{})
+		_, err = s.kit(daxpay.GatewayV208).RecoverRefund(ctx,
+			&param.RefundParam{BizRefundNo: "B1", BizOrderNo: "P1", Amount: 100}, daxpay.Wait{})
 		require.ErrorIs(t, err, daxpay.ErrOutcomeUnknown)
 		require.NotErrorIs(t, err, daxpay.ErrNoSuchOrder)
 	})

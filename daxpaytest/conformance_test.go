@@ -82,12 +82,13 @@ type figures struct{ played, same int }
 func playFolder(t *testing.T, folder string) map[string]bool {
 	t.Helper()
 	var files []string
-	require.NoError(t, filepath.WalkDir(folder, func(path string, entry fs.DirEntry, err error) error { //nolint:gosec // the one who runs the test names it
-		if err == nil && !entry.IsDir() && strings.HasSuffix(path, ".json") {
-			files = append(files, path)
-		}
-		return err
-	}))
+	require.NoError(t, filepath.WalkDir(folder, //nolint:gosec // the one who runs the test names it
+		func(path string, entry fs.DirEntry, err error) error {
+			if err == nil && !entry.IsDir() && strings.HasSuffix(path, ".json") {
+				files = append(files, path)
+			}
+			return err
+		}))
 	require.NotEmpty(t, files)
 	sums := make(map[string]*figures)
 	played := make(map[string]bool)

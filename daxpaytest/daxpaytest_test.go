@@ -198,7 +198,8 @@ func TestStart(t *testing.T) {
 // Code that ships must not link the testing package, which adds flags to every program, nor anything else by accident.
 func TestImportsOfShippedCode(t *testing.T) {
 	allowed := map[string][]string{
-		".":                {"github.com/go-resty/resty/v2", "internal/follow", "internal/gateway", "internal/wire", "model", "param"},
+		".": {"github.com/go-resty/resty/v2", "internal/follow", "internal/gateway", "internal/wire", "model",
+			"param"},
 		"internal/follow":  {"internal/gateway", "model"},
 		"param":            {"model"},
 		"model":            {},

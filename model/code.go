@@ -51,7 +51,7 @@ const (
 	PaySyncClosed          PaySyncStatus = "pay_closed"            // 支付关闭
 	PaySyncRefund          PaySyncStatus = "pay_refund"            // 支付退款
 	PaySyncNotFound        PaySyncStatus = "pay_not_found"         // 交易不存在
-	PaySyncNotFoundUnknown PaySyncStatus = "pay_not_found_unknown" // 交易不存在, at a channel that does not know an order before the user acts
+	PaySyncNotFoundUnknown PaySyncStatus = "pay_not_found_unknown" // 交易不存在, usual before the user acts
 	PaySyncTimeout         PaySyncStatus = "pay_timeout"           // 支付超时
 )
 

@@ -40,9 +40,12 @@ func TestTime(t *testing.T) {
 
 func TestNoticesTellWhatTheyAreAbout(t *testing.T) {
 	for want, n := range map[[4]any]model.Notice{
-		{model.NoticePay, "P1", "B1", "success"}:           &model.PayNotice{OrderNo: "P1", BizOrderNo: "B1", Status: model.PaySuccess, Amount: 5},
-		{model.NoticeRefund, "R1", "BR1", "fail"}:          &model.RefundNotice{RefundNo: "R1", BizRefundNo: "BR1", Status: model.RefundFail, Amount: 5},
-		{model.NoticeAlloc, "A1", "BA1", "allocation_end"}: &model.AllocNotice{AllocNo: "A1", BizAllocNo: "BA1", Status: model.AllocEnd, Amount: 5},
+		{model.NoticePay, "P1", "B1", "success"}: &model.PayNotice{OrderNo: "P1", BizOrderNo: "B1",
+			Status: model.PaySuccess, Amount: 5},
+		{model.NoticeRefund, "R1", "BR1", "fail"}: &model.RefundNotice{RefundNo: "R1", BizRefundNo: "BR1",
+			Status: model.RefundFail, Amount: 5},
+		{model.NoticeAlloc, "A1", "BA1", "allocation_end"}: &model.AllocNotice{AllocNo: "A1", BizAllocNo: "BA1",
+			Status: model.AllocEnd, Amount: 5},
 	} {
 		require.Equal(t, want, [4]any{n.Kind(), n.Number(), n.BizNumber(), n.State()})
 		require.Equal(t, int64(5), n.Total())

@@ -41,8 +41,10 @@ func TestStanding(t *testing.T) {
 		{"pay fail", pay(model.PayFail), model.Ended},
 		{"pay, of a later gateway", pay("frozen"), model.Open},
 		{"pay none", pay(""), model.Open},
-		{"wallet progress", (&model.PayOrderModel{Status: model.PayProgress, Channel: model.ChannelWallet}).Standing(), model.Unproved},
-		{"wallet success", (&model.PayOrderModel{Status: model.PaySuccess, Channel: model.ChannelWallet}).Standing(), model.Succeeded},
+		{"wallet progress", (&model.PayOrderModel{Status: model.PayProgress, Channel: model.ChannelWallet}).Standing(),
+			model.Unproved},
+		{"wallet success", (&model.PayOrderModel{Status: model.PaySuccess, Channel: model.ChannelWallet}).Standing(),
+			model.Succeeded},
 		{"refund progress", refund(model.RefundProgress), model.Open},
 		{"refund success", refund(model.RefundSuccess), model.Succeeded},
 		{"refund fail", refund(model.RefundFail), model.Unproved},
@@ -69,7 +71,8 @@ func TestStanding(t *testing.T) {
 	assert.False(t, (&model.RefundNotice{Status: model.RefundFail}).Refunded())
 	assert.True(t, (&model.AllocNotice{Status: model.AllocFinish}).Settled())
 	assert.False(t, (&model.AllocNotice{Status: model.AllocEnd, Details: shares("pending")}).Settled())
-	for s, name := range map[model.Standing]string{model.Open: "open", model.Succeeded: "succeeded", model.Ended: "ended", model.Unproved: "unproved", 9: "unknown"} {
+	for s, name := range map[model.Standing]string{model.Open: "open", model.Succeeded: "succeeded", model.Ended: "ended",
+		model.Unproved: "unproved", 9: "unknown"} {
 		assert.Equal(t, name, s.String())
 	}
 }

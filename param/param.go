@@ -32,10 +32,10 @@
 //   - object: JSON that must be one object
 //   - inverted: a bool that is sent as false when it is set
 //   - ip: an IPv4 or IPv6 address
-//   - no: a string that names an order; if the answer names it too, it must be the same. With no=name the answer has it under
-//     another name
-//   - text: free text. Every other string is a code, in which control characters, &, quotes and backslashes are refused, because
-//     the signature does not protect them; inside lists and objects also commas, braces and brackets
+//   - no: a string that names an order; if the answer names it too, it must be the same. With no=name the answer has it
+//     under another name
+//   - text: free text. Every other string is a code, in which control characters, &, quotes and backslashes are
+//     refused, because the signature does not protect them; inside lists and objects also commas, braces and brackets
 //   - opaque: a string that is not checked at all, such as a URL
 //   - proof: in a model, an answer in which it is missing, empty or 0 does not prove success
 //   - unlike=name: in a model, nor does one in which it is the same as that member of the request

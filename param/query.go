@@ -2,8 +2,8 @@ package param
 
 import "github.com/daxpay-go/daxpay/model"
 
-// QueryPayOrderParam asks for a payment: 支付订单查询. One of the two numbers is needed; if both are set, the gateway looks at
-// OrderNo only.
+// QueryPayOrderParam asks for a payment: 支付订单查询. One of the two numbers is needed; if both are set, the gateway looks
+// at OrderNo only.
 type QueryPayOrderParam struct {
 	Common
 	// OrderNo is the gateway's number of the payment (支付号), at most 32 characters.
@@ -17,8 +17,8 @@ func (*QueryPayOrderParam) Call() Call[model.PayOrderModel] {
 	return Call[model.PayOrderModel]{Path: "/unipay/query/payOrder", Effect: EffectReadOnly}
 }
 
-// QueryRefundOrderParam asks for a refund: 退款订单查询. One of the two numbers is needed; if both are set, the gateway looks at
-// RefundNo only. Needs gateway 2.0.7: 2.0.6 has a call that never answers.
+// QueryRefundOrderParam asks for a refund: 退款订单查询. One of the two numbers is needed; if both are set, the gateway looks
+// at RefundNo only. Needs gateway 2.0.7: 2.0.6 has a call that never answers.
 type QueryRefundOrderParam struct {
 	Common
 	// RefundNo is the gateway's number of the refund (退款号), at most 100 characters.
@@ -32,8 +32,8 @@ func (*QueryRefundOrderParam) Call() Call[model.RefundOrderModel] {
 	return Call[model.RefundOrderModel]{Path: "/unipay/query/refundOrder", Effect: EffectReadOnly}
 }
 
-// QueryTransferOrderParam asks for a transfer: 转账订单查询. One of the two numbers is needed; if both are set, the gateway looks
-// at TransferNo only.
+// QueryTransferOrderParam asks for a transfer: 转账订单查询. One of the two numbers is needed; if both are set, the gateway
+// looks at TransferNo only.
 type QueryTransferOrderParam struct {
 	Common
 	// BizTransferNo is the merchant's number of the transfer (商户转账号), at most 100 characters.

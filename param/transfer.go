@@ -36,6 +36,7 @@ func (*TransferParam) Call() Call[model.TransferModel] {
 		Effect:   EffectOnce,
 		Proof:    transferProof,
 		Refusals: Refusals{HarmlessTexts: transferRefusals},
-		Recover:  "never send it again: query the transfer by its BizTransferNo, and if there is none, have a person look at the channel",
+		Recover: "never send it again: query the transfer by its BizTransferNo, and if there is none, have a person look " +
+			"at the channel",
 	}
 }

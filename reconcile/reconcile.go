@@ -135,9 +135,9 @@ type Sink struct {
 	// order open: it was neither done nor refused, for all that is known. Have a person look, or do what the reason
 	// allows:
 	//
-	//   - daxpay.ReasonNoSuchOrder, of orders older than Options.UnknownAfter: the call never arrived, or was refused.
-	//     Pay can be sent again with the same BizOrderNo, but not from a wallet, Refund with the same BizRefundNo; never a transfer, which the
-	//     gateway would pay a second time.
+	//   - daxpay.ReasonNoSuchOrder, of orders older than Options.UnknownAfter: the call never arrived, or was refused. Pay
+	//     can be sent again with the same BizOrderNo, but not from a wallet, Refund with the same BizRefundNo; never a
+	//     transfer, which the gateway would pay a second time.
 	//   - daxpay.ReasonFailed: a refund, after a sync that did not find it done, or an allocation; both can be sent
 	//     again under the same number. Or a transfer, which must never be sent again.
 	//   - daxpay.ReasonNoNumber: see Order.GatewayNo.

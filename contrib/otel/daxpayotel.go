@@ -18,7 +18,7 @@
 // # Metrics
 //
 //	http.client.request.duration         of each attempt, in seconds
-//	daxpay.client.call.duration          of each call, in seconds, with daxpay.call, daxpay.outcome and daxpay.secret_index
+//	daxpay.client.call.duration          of each call, in seconds, by daxpay.call, daxpay.outcome and daxpay.secret_index
 //	messaging.process.duration           of each callback for a notice, in seconds
 //	messaging.client.consumed.messages   how many notices reached a callback
 //	daxpay.notice.failures               how many were refused or not acknowledged, by error.type
@@ -114,9 +114,11 @@ func New(options Options) (*Observer, error) {
 		options.MeterProvider = otel.GetMeterProvider()
 	}
 	o := &Observer{
-		tracer: options.TracerProvider.Tracer(scope, trace.WithInstrumentationVersion(daxpay.Version), trace.WithSchemaURL(semconv.SchemaURL)),
+		tracer: options.TracerProvider.Tracer(scope, trace.WithInstrumentationVersion(daxpay.Version),
+			trace.WithSchemaURL(semconv.SchemaURL)),
 	}
-	meter := options.MeterProvider.Meter(scope, metric.WithInstrumentationVersion(daxpay.Version), metric.WithSchemaURL(semconv.SchemaURL))
+	meter := options.MeterProvider.Meter(scope, metric.WithInstrumentationVersion(daxpay.Version),
+		metric.WithSchemaURL(semconv.SchemaURL))
 	if err := o.makeInstruments(meter); err != nil {
 		return nil, fmt.Errorf("daxpayotel: %w", err)
 	}
@@ -125,12 +127,14 @@ func New(options Options) (*Observer, error) {
 
 func (o *Observer) makeInstruments(meter metric.Meter) (err error) {
 	// What the conventions advise for all durations.
-	buckets := metric.WithExplicitBucketBoundaries(0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10)
+	buckets := metric.WithExplicitBucketBoundaries(0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5,
+		10)
 	if o.requests, err = httpconv.NewClientRequestDuration(meter, buckets); err != nil {
 		return err
 	}
 	if o.calls, err = meter.Float64Histogram("daxpay.client.call.duration", buckets, metric.WithUnit("s"),
-		metric.WithDescription("Duration of calls to the gateway, with all their attempts and the pauses between them.")); err != nil {
+		metric.WithDescription("Duration of calls to the gateway, with all their attempts and the pauses between "+
+			"them.")); err != nil {
 		return err
 	}
 	if o.processes, err = messagingconv.NewProcessDuration(meter, buckets); err != nil {
@@ -155,7 +159,8 @@ func (o *Observer) withCall(ctx context.Context) context.Context {
 
 // CallStarted implements daxpay.Observer.
 func (o *Observer) CallStarted(ctx context.Context, seen daxpay.Observation) context.Context {
-	ctx, span := o.tracer.Start(ctx, "daxpay "+seen.Call, trace.WithSpanKind(trace.SpanKindInternal), trace.WithAttributes(CallKey.String(seen.Call)))
+	ctx, span := o.tracer.Start(ctx, "daxpay "+seen.Call, trace.WithSpanKind(trace.SpanKindInternal),
+		trace.WithAttributes(CallKey.String(seen.Call)))
 	return context.WithValue(ctx, spanOf{o}, span)
 }
 

@@ -89,7 +89,8 @@ func (h *harness) ended() []sdktrace.ReadOnlySpan {
 		require.Equal(h.t, "https://opentelemetry.io/schemas/1.37.0", s.InstrumentationScope().SchemaURL)
 		require.Empty(h.t, s.Events())
 		require.Empty(h.t, s.Status().Description)
-		require.Equal(h.t, attrsOf(s.Attributes())["error.type"] != nil, s.Status().Code == codes.Error, "error.type and status go together")
+		require.Equal(h.t, attrsOf(s.Attributes())["error.type"] != nil, s.Status().Code == codes.Error,
+			"error.type and status go together")
 		require.NotEqual(h.t, codes.Ok, s.Status().Code, "that is for the merchant to say")
 	}
 	return spans
@@ -143,7 +144,8 @@ func page(status int) front {
 }
 
 func TestCalls(t *testing.T) {
-	pay := &param.PayParam{BizOrderNo: "B-canary-2", Title: "title-canary", Amount: 77, Channel: model.ChannelWeChat, Method: model.MethodQRCode}
+	pay := &param.PayParam{BizOrderNo: "B-canary-2", Title: "title-canary", Amount: 77, Channel: model.ChannelWeChat,
+		Method: model.MethodQRCode}
 	syncPay := func(no string) func(context.Context, *daxpay.Client) error {
 		return func(ctx context.Context, kit *daxpay.Client) error {
 			_, err := kit.SyncPay(ctx, &param.PaySyncParam{BizOrderNo: no})
@@ -163,10 +165,12 @@ func TestCalls(t *testing.T) {
 		metric   attrs   // of daxpay.client.call.duration
 	}{
 		"success": {
-			call:     syncPay("B-canary-1"),
-			path:     "/unipay/sync/pay",
-			attempts: []attrs{{"http.response.status_code": int64(200), "daxpay.code": int64(0), "daxpay.verified": true, "daxpay.secret_index": int64(0), "daxpay.outcome_unknown": false}},
-			done:     attrs{"daxpay.call": "PaySync", "daxpay.attempts": int64(1), "daxpay.outcome": "success", "daxpay.code": int64(0), "daxpay.secret_index": int64(0), "daxpay.outcome_unknown": false},
+			call: syncPay("B-canary-1"),
+			path: "/unipay/sync/pay",
+			attempts: []attrs{{"http.response.status_code": int64(200), "daxpay.code": int64(0), "daxpay.verified": true,
+				"daxpay.secret_index": int64(0), "daxpay.outcome_unknown": false}},
+			done: attrs{"daxpay.call": "PaySync", "daxpay.attempts": int64(1), "daxpay.outcome": "success",
+				"daxpay.code": int64(0), "daxpay.secret_index": int64(0), "daxpay.outcome_unknown": false},
 			requests: []point{{attrs{"http.response.status_code": int64(200)}, 1}},
 			metric:   attrs{"daxpay.call": "PaySync", "daxpay.outcome": "success", "daxpay.secret_index": int64(0)},
 		},
@@ -174,20 +178,26 @@ func TestCalls(t *testing.T) {
 			config: func(c *daxpay.Config) {
 				c.PreviousSecrets, c.SignSecret = []string{daxpaytest.Secret}, "the-next-canary"
 			},
-			call:     syncPay("B-canary-1"),
-			path:     "/unipay/sync/pay",
-			attempts: []attrs{{"http.response.status_code": int64(200), "daxpay.code": int64(0), "daxpay.verified": true, "daxpay.secret_index": int64(1), "daxpay.outcome_unknown": false}},
-			done:     attrs{"daxpay.call": "PaySync", "daxpay.attempts": int64(1), "daxpay.outcome": "success", "daxpay.code": int64(0), "daxpay.secret_index": int64(1), "daxpay.outcome_unknown": false},
+			call: syncPay("B-canary-1"),
+			path: "/unipay/sync/pay",
+			attempts: []attrs{{"http.response.status_code": int64(200), "daxpay.code": int64(0), "daxpay.verified": true,
+				"daxpay.secret_index": int64(1), "daxpay.outcome_unknown": false}},
+			done: attrs{"daxpay.call": "PaySync", "daxpay.attempts": int64(1), "daxpay.outcome": "success",
+				"daxpay.code": int64(0), "daxpay.secret_index": int64(1), "daxpay.outcome_unknown": false},
 			requests: []point{{attrs{"http.response.status_code": int64(200)}, 1}},
 			metric:   attrs{"daxpay.call": "PaySync", "daxpay.outcome": "success", "daxpay.secret_index": int64(1)},
 		},
 		"business refusal": {
-			call:     syncPay("B-canary-9"),
-			path:     "/unipay/sync/pay",
-			attempts: []attrs{{"http.response.status_code": int64(200), "daxpay.code": int64(1), "daxpay.verified": true, "daxpay.secret_index": int64(0), "daxpay.outcome_unknown": false}},
-			done:     attrs{"daxpay.call": "PaySync", "daxpay.attempts": int64(1), "daxpay.outcome": "refused", "daxpay.code": int64(1), "daxpay.secret_index": int64(0), "daxpay.outcome_unknown": false, "error.type": "business"},
+			call: syncPay("B-canary-9"),
+			path: "/unipay/sync/pay",
+			attempts: []attrs{{"http.response.status_code": int64(200), "daxpay.code": int64(1), "daxpay.verified": true,
+				"daxpay.secret_index": int64(0), "daxpay.outcome_unknown": false}},
+			done: attrs{"daxpay.call": "PaySync", "daxpay.attempts": int64(1), "daxpay.outcome": "refused",
+				"daxpay.code": int64(1), "daxpay.secret_index": int64(0), "daxpay.outcome_unknown": false,
+				"error.type": "business"},
 			requests: []point{{attrs{"http.response.status_code": int64(200)}, 1}},
-			metric:   attrs{"daxpay.call": "PaySync", "daxpay.outcome": "refused", "daxpay.secret_index": int64(0), "error.type": "business"},
+			metric: attrs{"daxpay.call": "PaySync", "daxpay.outcome": "refused", "daxpay.secret_index": int64(0),
+				"error.type": "business"},
 		},
 		"lost connection, then success": {
 			front: hangUpOnce,
@@ -195,9 +205,11 @@ func TestCalls(t *testing.T) {
 			path:  "/unipay/sync/pay",
 			attempts: []attrs{
 				{"daxpay.verified": false, "daxpay.outcome_unknown": true, "error.type": "transport"},
-				{"http.request.resend_count": int64(1), "http.response.status_code": int64(200), "daxpay.code": int64(0), "daxpay.verified": true, "daxpay.secret_index": int64(0), "daxpay.outcome_unknown": false},
+				{"http.request.resend_count": int64(1), "http.response.status_code": int64(200), "daxpay.code": int64(0),
+					"daxpay.verified": true, "daxpay.secret_index": int64(0), "daxpay.outcome_unknown": false},
 			},
-			done:     attrs{"daxpay.call": "PaySync", "daxpay.attempts": int64(2), "daxpay.outcome": "success", "daxpay.code": int64(0), "daxpay.secret_index": int64(0), "daxpay.outcome_unknown": false},
+			done: attrs{"daxpay.call": "PaySync", "daxpay.attempts": int64(2), "daxpay.outcome": "success",
+				"daxpay.code": int64(0), "daxpay.secret_index": int64(0), "daxpay.outcome_unknown": false},
 			requests: []point{{attrs{"error.type": "transport"}, 1}, {attrs{"http.response.status_code": int64(200)}, 1}},
 			metric:   attrs{"daxpay.call": "PaySync", "daxpay.outcome": "success", "daxpay.secret_index": int64(0)},
 		},
@@ -209,25 +221,30 @@ func TestCalls(t *testing.T) {
 			},
 			path:     "/unipay/pay",
 			attempts: []attrs{{"daxpay.verified": false, "daxpay.outcome_unknown": true, "error.type": "transport"}},
-			done:     attrs{"daxpay.call": "Pay", "daxpay.attempts": int64(1), "daxpay.outcome": "unknown", "daxpay.outcome_unknown": true, "error.type": "transport"},
+			done: attrs{"daxpay.call": "Pay", "daxpay.attempts": int64(1), "daxpay.outcome": "unknown",
+				"daxpay.outcome_unknown": true, "error.type": "transport"},
 			requests: []point{{attrs{"error.type": "transport"}, 1}},
 			metric:   attrs{"daxpay.call": "Pay", "daxpay.outcome": "unknown", "error.type": "transport"},
 		},
 		"gateway refusal": {
-			config:   func(c *daxpay.Config) { c.SignSecret = "another-canary" },
-			call:     syncPay("B-canary-1"),
-			path:     "/unipay/sync/pay",
-			attempts: []attrs{{"http.response.status_code": int64(200), "daxpay.code": int64(20052), "daxpay.verified": false, "daxpay.outcome_unknown": false, "error.type": "gateway"}},
-			done:     attrs{"daxpay.call": "PaySync", "daxpay.attempts": int64(1), "daxpay.outcome": "refused", "daxpay.code": int64(20052), "daxpay.outcome_unknown": false, "error.type": "gateway"},
+			config: func(c *daxpay.Config) { c.SignSecret = "another-canary" },
+			call:   syncPay("B-canary-1"),
+			path:   "/unipay/sync/pay",
+			attempts: []attrs{{"http.response.status_code": int64(200), "daxpay.code": int64(20052), "daxpay.verified": false,
+				"daxpay.outcome_unknown": false, "error.type": "gateway"}},
+			done: attrs{"daxpay.call": "PaySync", "daxpay.attempts": int64(1), "daxpay.outcome": "refused",
+				"daxpay.code": int64(20052), "daxpay.outcome_unknown": false, "error.type": "gateway"},
 			requests: []point{{attrs{"http.response.status_code": int64(200), "error.type": "gateway"}, 1}},
 			metric:   attrs{"daxpay.call": "PaySync", "daxpay.outcome": "refused", "error.type": "gateway"},
 		},
 		"forged answer": {
-			front:    forge,
-			call:     syncPay("B-canary-1"),
-			path:     "/unipay/sync/pay",
-			attempts: []attrs{{"http.response.status_code": int64(200), "daxpay.verified": false, "daxpay.outcome_unknown": true, "error.type": "signature"}},
-			done:     attrs{"daxpay.call": "PaySync", "daxpay.attempts": int64(1), "daxpay.outcome": "unknown", "daxpay.outcome_unknown": true, "error.type": "signature"},
+			front: forge,
+			call:  syncPay("B-canary-1"),
+			path:  "/unipay/sync/pay",
+			attempts: []attrs{{"http.response.status_code": int64(200), "daxpay.verified": false, "daxpay.outcome_unknown": true,
+				"error.type": "signature"}},
+			done: attrs{"daxpay.call": "PaySync", "daxpay.attempts": int64(1), "daxpay.outcome": "unknown",
+				"daxpay.outcome_unknown": true, "error.type": "signature"},
 			requests: []point{{attrs{"http.response.status_code": int64(200), "error.type": "signature"}, 1}},
 			metric:   attrs{"daxpay.call": "PaySync", "daxpay.outcome": "unknown", "error.type": "signature"},
 		},
@@ -239,20 +256,26 @@ func TestCalls(t *testing.T) {
 			},
 			path: "/unipay/query/payOrder",
 			attempts: []attrs{
-				{"http.response.status_code": int64(502), "daxpay.verified": false, "daxpay.outcome_unknown": false, "error.type": "502"},
-				{"http.request.resend_count": int64(1), "http.response.status_code": int64(502), "daxpay.verified": false, "daxpay.outcome_unknown": false, "error.type": "502"},
-				{"http.request.resend_count": int64(2), "http.response.status_code": int64(502), "daxpay.verified": false, "daxpay.outcome_unknown": false, "error.type": "502"},
+				{"http.response.status_code": int64(502), "daxpay.verified": false, "daxpay.outcome_unknown": false,
+					"error.type": "502"},
+				{"http.request.resend_count": int64(1), "http.response.status_code": int64(502), "daxpay.verified": false,
+					"daxpay.outcome_unknown": false, "error.type": "502"},
+				{"http.request.resend_count": int64(2), "http.response.status_code": int64(502), "daxpay.verified": false,
+					"daxpay.outcome_unknown": false, "error.type": "502"},
 			},
-			done:     attrs{"daxpay.call": "QueryPay", "daxpay.attempts": int64(3), "daxpay.outcome": "failed", "daxpay.outcome_unknown": false, "error.type": "502"},
+			done: attrs{"daxpay.call": "QueryPay", "daxpay.attempts": int64(3), "daxpay.outcome": "failed",
+				"daxpay.outcome_unknown": false, "error.type": "502"},
 			requests: []point{{attrs{"http.response.status_code": int64(502), "error.type": "502"}, 3}},
 			metric:   attrs{"daxpay.call": "QueryPay", "daxpay.outcome": "failed", "error.type": "502"},
 		},
 		"redirect": {
-			front:    page(http.StatusFound),
-			call:     syncPay("B-canary-1"),
-			path:     "/unipay/sync/pay",
-			attempts: []attrs{{"http.response.status_code": int64(302), "daxpay.verified": false, "daxpay.outcome_unknown": true, "error.type": "http"}},
-			done:     attrs{"daxpay.call": "PaySync", "daxpay.attempts": int64(1), "daxpay.outcome": "unknown", "daxpay.outcome_unknown": true, "error.type": "http"},
+			front: page(http.StatusFound),
+			call:  syncPay("B-canary-1"),
+			path:  "/unipay/sync/pay",
+			attempts: []attrs{{"http.response.status_code": int64(302), "daxpay.verified": false, "daxpay.outcome_unknown": true,
+				"error.type": "http"}},
+			done: attrs{"daxpay.call": "PaySync", "daxpay.attempts": int64(1), "daxpay.outcome": "unknown",
+				"daxpay.outcome_unknown": true, "error.type": "http"},
 			requests: []point{{attrs{"http.response.status_code": int64(302), "error.type": "http"}, 1}},
 			metric:   attrs{"daxpay.call": "PaySync", "daxpay.outcome": "unknown", "error.type": "http"},
 		},
@@ -262,9 +285,11 @@ func TestCalls(t *testing.T) {
 				_, err := kit.Pay(ctx, pay)
 				return err
 			},
-			path:     "/unipay/pay",
-			attempts: []attrs{{"daxpay.verified": false, "daxpay.never_sent": true, "daxpay.outcome_unknown": false, "error.type": "transport"}},
-			done:     attrs{"daxpay.call": "Pay", "daxpay.attempts": int64(1), "daxpay.outcome": "failed", "daxpay.outcome_unknown": false, "error.type": "transport"},
+			path: "/unipay/pay",
+			attempts: []attrs{{"daxpay.verified": false, "daxpay.never_sent": true, "daxpay.outcome_unknown": false,
+				"error.type": "transport"}},
+			done: attrs{"daxpay.call": "Pay", "daxpay.attempts": int64(1), "daxpay.outcome": "failed",
+				"daxpay.outcome_unknown": false, "error.type": "transport"},
 			requests: []point{{attrs{"error.type": "transport"}, 1}},
 			metric:   attrs{"daxpay.call": "Pay", "daxpay.outcome": "failed", "error.type": "transport"},
 		},
@@ -272,7 +297,8 @@ func TestCalls(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			h := observe(t)
 			gw := daxpaytest.Start(t)
-			gw.SetPayment(daxpaytest.Payment{OrderNo: "P-canary-1", BizOrderNo: "B-canary-1", Amount: 77, Title: "title-canary", Status: model.PaySyncSuccess})
+			gw.SetPayment(daxpaytest.Payment{OrderNo: "P-canary-1", BizOrderNo: "B-canary-1", Amount: 77, Title: "title-canary",
+				Status: model.PaySyncSuccess})
 			config := gw.Config()
 			if tt.front != nil {
 				n := 0
@@ -328,7 +354,8 @@ func TestCalls(t *testing.T) {
 
 			var requests []point
 			for _, p := range tt.requests {
-				requests = append(requests, point{with(p.attrs, attrs{"http.request.method": "POST", "server.address": address, "server.port": port}), p.count})
+				requests = append(requests, point{with(p.attrs,
+					attrs{"http.request.method": "POST", "server.address": address, "server.port": port}), p.count})
 			}
 			found := h.metrics()
 			require.ElementsMatch(t, requests, found["http.client.request.duration"])
@@ -396,7 +423,8 @@ func TestAttemptTimes(t *testing.T) {
 	h := observe(t)
 	ctx := h.CallStarted(context.Background(), daxpay.Observation{Call: "PaySync"})
 	before := time.Now()
-	h.AttemptDone(ctx, daxpay.Observation{Call: "PaySync", Attempt: 1, URL: "https://[::1]/unipay/sync/pay", Duration: 3 * time.Second})
+	h.AttemptDone(ctx, daxpay.Observation{Call: "PaySync", Attempt: 1, URL: "https://[::1]/unipay/sync/pay",
+		Duration: 3 * time.Second})
 	h.CallDone(ctx, daxpay.Observation{Call: "PaySync", Attempt: 1})
 	attempt := h.ended()[0]
 	require.Equal(t, 3*time.Second, attempt.EndTime().Sub(attempt.StartTime()))
@@ -437,7 +465,8 @@ func TestOtherObserversSpan(t *testing.T) {
 	require.Equal(t, "daxpay QueryAllocReceiver", spans[1].Name())
 	require.Equal(t, spans[1].SpanContext().SpanID(), spans[0].Parent().SpanID())
 
-	require.NotPanics(t, func() { h.CallDone(context.Background(), daxpay.Observation{}) }, "a context that CallStarted did not make")
+	require.NotPanics(t, func() { h.CallDone(context.Background(), daxpay.Observation{}) },
+		"a context that CallStarted did not make")
 }
 
 // What the caller gave up is counted.
@@ -459,7 +488,8 @@ func TestCallerGaveUp(t *testing.T) {
 	require.ErrorIs(t, err, context.Canceled)
 	h.ended()
 	found := h.metrics()
-	require.Equal(t, []point{{attrs{"daxpay.call": "Transfer", "daxpay.outcome": "unknown", "error.type": "transport"}, 1}}, found["daxpay.client.call.duration"])
+	require.Equal(t, []point{{attrs{"daxpay.call": "Transfer", "daxpay.outcome": "unknown", "error.type": "transport"},
+		1}}, found["daxpay.client.call.duration"])
 	require.EqualValues(t, 1, found["http.client.request.duration"][0].count)
 }
 
@@ -524,7 +554,8 @@ type fewInstruments struct {
 
 var errBroken = errors.New("broken")
 
-func (m fewInstruments) Float64Histogram(name string, options ...metric.Float64HistogramOption) (metric.Float64Histogram, error) {
+func (m fewInstruments) Float64Histogram(name string,
+	options ...metric.Float64HistogramOption) (metric.Float64Histogram, error) {
 	if m.left.Add(-1) < 0 {
 		return nil, errBroken
 	}

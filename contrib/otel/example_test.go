@@ -21,7 +21,8 @@ import (
 func Example() {
 	spans := tracetest.NewInMemoryExporter()
 	traces := sdktrace.NewTracerProvider(sdktrace.WithSyncer(spans))
-	telemetry, err := daxpayotel.New(daxpayotel.Options{TracerProvider: traces, MeterProvider: sdkmetric.NewMeterProvider()})
+	telemetry, err := daxpayotel.New(daxpayotel.Options{TracerProvider: traces,
+		MeterProvider: sdkmetric.NewMeterProvider()})
 	if err != nil {
 		panic(err)
 	}

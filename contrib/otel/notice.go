@@ -46,7 +46,8 @@ func (o *Observer) NoticeHandlers(h daxpay.NoticeHandlers) daxpay.NoticeHandlers
 }
 
 // observed puts a span around a callback.
-func observed[N model.Notice](o *Observer, callback func(context.Context, N) error, common func(N) model.Common) func(context.Context, N) error {
+func observed[N model.Notice](o *Observer, callback func(context.Context, N) error,
+	common func(N) model.Common) func(context.Context, N) error {
 	if callback == nil {
 		return nil
 	}

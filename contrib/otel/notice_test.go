@@ -22,9 +22,12 @@ import (
 func noticesOf(t *testing.T) *daxpaytest.Gateway {
 	t.Helper()
 	gw := daxpaytest.Start(t)
-	gw.SetPayment(daxpaytest.Payment{OrderNo: "P-canary", BizOrderNo: "BP-canary", Amount: 77, Status: model.PaySyncSuccess})
-	gw.SetRefund(daxpaytest.Refund{RefundNo: "R-canary", BizRefundNo: "BR-canary", Amount: 77, Status: model.RefundSyncSuccess})
-	gw.SetAllocation(daxpaytest.Allocation{AllocNo: "A-canary", BizAllocNo: "BA-canary", Status: model.AllocEnd, Shares: []daxpaytest.Share{{ReceiverNo: "canary", Amount: 77}}})
+	gw.SetPayment(daxpaytest.Payment{OrderNo: "P-canary", BizOrderNo: "BP-canary", Amount: 77,
+		Status: model.PaySyncSuccess})
+	gw.SetRefund(daxpaytest.Refund{RefundNo: "R-canary", BizRefundNo: "BR-canary", Amount: 77,
+		Status: model.RefundSyncSuccess})
+	gw.SetAllocation(daxpaytest.Allocation{AllocNo: "A-canary", BizAllocNo: "BA-canary", Status: model.AllocEnd,
+		Shares: []daxpaytest.Share{{ReceiverNo: "canary", Amount: 77}}})
 	return gw
 }
 
@@ -105,7 +108,8 @@ func TestNotices(t *testing.T) {
 				Alloc:   func(ctx context.Context, n *model.AllocNotice) error { return handle(ctx, n) },
 				OnError: func(_ context.Context, err error) { told = err },
 			}))
-			ctx, request := h.traces.Tracer(merchant).Start(context.Background(), "POST /notify", trace.WithSpanKind(trace.SpanKindServer))
+			ctx, request := h.traces.Tracer(merchant).Start(context.Background(), "POST /notify",
+				trace.WithSpanKind(trace.SpanKindServer))
 			_, reply := deliver(ctx, handler, http.MethodPost, body(t, gw, tt.number))
 			request.End()
 			require.Equal(t, tt.reply, reply)
@@ -117,13 +121,15 @@ func TestNotices(t *testing.T) {
 			require.Equal(t, trace.SpanKindConsumer, spans[0].SpanKind())
 			require.Equal(t, request.SpanContext().SpanID(), spans[0].Parent().SpanID())
 			require.Equal(t, spans[0].SpanContext(), inside, "it is current while the callback runs")
-			met := attrs{"messaging.system": "daxpay", "messaging.operation.name": "process", "messaging.destination.name": tt.kind, "daxpay.secret_index": int64(0)}
+			met := attrs{"messaging.system": "daxpay", "messaging.operation.name": "process",
+				"messaging.destination.name": tt.kind, "daxpay.secret_index": int64(0)}
 			if tt.errorType != "" {
 				met["error.type"] = tt.errorType
 			}
 			require.Equal(t, with(met, attrs{"messaging.operation.type": "process"}), attrsOf(spans[0].Attributes()))
 
-			want := map[string][]point{"messaging.process.duration": {{met, 1}}, "messaging.client.consumed.messages": {{met, 1}}}
+			want := map[string][]point{"messaging.process.duration": {{met, 1}},
+				"messaging.client.consumed.messages": {{met, 1}}}
 			if tt.failure != "" {
 				require.Error(t, told)
 				want["daxpay.notice.failures"] = []point{{attrs{"error.type": tt.failure}, 1}}
@@ -241,7 +247,10 @@ func TestSecretOfANotice(t *testing.T) {
 	config.PreviousSecrets, config.SignSecret = []string{daxpaytest.Secret}, "the next"
 	kit, err := daxpay.New(config)
 	require.NoError(t, err)
-	handler := kit.NoticeHandler(h.NoticeHandlers(daxpay.NoticeHandlers{Alloc: func(context.Context, *model.AllocNotice) error { return nil }}))
+	handler := kit.NoticeHandler(h.NoticeHandlers(daxpay.NoticeHandlers{Alloc: func(context.Context,
+		*model.AllocNotice) error {
+		return nil
+	}}))
 	_, reply := deliver(context.Background(), handler, http.MethodPost, body(t, gw, "A-canary"))
 	require.Equal(t, "SUCCESS", reply)
 	require.EqualValues(t, 1, attrsOf(h.ended()[0].Attributes())["daxpay.secret_index"])
@@ -255,7 +264,8 @@ func TestCallInACallback(t *testing.T) {
 	config.Observer = h
 	kit, err := daxpay.New(config)
 	require.NoError(t, err)
-	handler := kit.NoticeHandler(h.NoticeHandlers(daxpay.NoticeHandlers{Pay: func(ctx context.Context, n *model.PayNotice) error {
+	handler := kit.NoticeHandler(h.NoticeHandlers(daxpay.NoticeHandlers{Pay: func(ctx context.Context,
+		n *model.PayNotice) error {
 		_, err := kit.QueryPayOrder(ctx, &param.QueryPayOrderParam{OrderNo: n.OrderNo})
 		return err
 	}}))
@@ -281,7 +291,10 @@ func TestKindsOfRefusals(t *testing.T) {
 		h := observe(t)
 		var told error
 		refusal := errors.Join(&daxpay.AnswerError{Path: "notice", Err: err})
-		h.NoticeHandlers(daxpay.NoticeHandlers{OnError: func(_ context.Context, err error) { told = err }}).OnError(context.Background(), refusal)
+		h.NoticeHandlers(daxpay.NoticeHandlers{OnError: func(_ context.Context,
+			err error) {
+			told = err
+		}}).OnError(context.Background(), refusal)
 		require.Same(t, refusal, told)
 		require.Equal(t, map[string][]point{"daxpay.notice.failures": {{attrs{"error.type": kind}, 1}}}, h.metrics())
 	}

@@ -212,8 +212,8 @@ func (o *Order) Seen(age time.Duration, standing model.Standing, status string) 
 	return false, ""
 }
 
-// ToldSince tells whether a sync, made at that age or later, brought the channel's word. One that was refused, locked or
-// lost did not.
+// ToldSince tells whether a sync, made at that age or later, brought the channel's word. One that was refused, locked
+// or lost did not.
 func (o *Order) ToldSince(age time.Duration) bool {
 	return o.syncedAt >= age && (o.latest == Moved || o.latest == Returned || o.latest == Other)
 }

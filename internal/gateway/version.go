@@ -162,7 +162,8 @@ func OldName(name string) string {
 
 // Numbers lists the members, under the names of all versions, that are numbers and say what a message is about.
 func Numbers() []string {
-	return []string{"orderNo", "bizOrderNo", "refundNo", "bizRefundNo", "allocNo", "bizAllocNo", "allocationNo", "bizAllocationNo", "transferNo", "bizTransferNo"}
+	return []string{"orderNo", "bizOrderNo", "refundNo", "bizRefundNo", "allocNo", "bizAllocNo", "allocationNo",
+		"bizAllocationNo", "transferNo", "bizTransferNo"}
 }
 
 // KnowsNonce tells whether v knows the member nonceStr. To a version that does not it would break the signature.

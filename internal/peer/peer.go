@@ -248,7 +248,8 @@ func escapeJava(s string) string {
 			b.WriteString(`\b`)
 		case r == '\f':
 			b.WriteString(`\f`)
-		case r <= 0x1F, r >= 0x80 && r <= 0xA0, r >= 0x2000 && r <= 0x2010, r >= 0x2028 && r <= 0x202F, r >= 0x2066 && r <= 0x206F:
+		case r <= 0x1F, r >= 0x80 && r <= 0xA0, r >= 0x2000 && r <= 0x2010, r >= 0x2028 && r <= 0x202F,
+			r >= 0x2066 && r <= 0x206F:
 			fmt.Fprintf(&b, `\u%04x`, r)
 		default:
 			b.WriteRune(r)

@@ -22,7 +22,8 @@ var beijing = time.FixedZone("Asia/Shanghai", 8*60*60)
 // The gateway's own way to a signature, on what real gateways signed.
 func TestVectors(t *testing.T) {
 	total := 0
-	for _, file := range []string{"seed-pages.jsonl", "captured.jsonl", "requests.jsonl", "responses.jsonl", "notices.jsonl"} {
+	for _, file := range []string{"seed-pages.jsonl", "captured.jsonl", "requests.jsonl", "responses.jsonl",
+		"notices.jsonl"} {
 		f, err := os.Open(filepath.Join("..", "..", "testdata", "vectors", file))
 		require.NoError(t, err)
 		defer f.Close()
@@ -107,9 +108,12 @@ func TestHugeExponents(t *testing.T) {
 // The numbers of a gateway within other values: those that were measured, and what Java prints for others.
 func TestNumbers(t *testing.T) {
 	rows := map[string]string{
-		"1.50": "1.5", "2.0": "2", "1e3": "1000", "9999999.5": "9999999.5", "0.001": "0.001", "2.0e-3": "0.002", "-0.0": "-0", "0.0": "0", "-0": "0",
-		"0.1234567890123456789": "0.12345678901234568", "12345678.9": "1.23456789E7", "1e7": "1.0E7", "10000000.0": "1.0E7", "0.0001": "1.0E-4",
-		"1e-7": "1.0E-7", "123456789.123": "1.23456789123E8", "1e20": "1.0E20", "12345678901234567890123": "12345678901234567890123", "1e400": "1e400",
+		"1.50": "1.5", "2.0": "2", "1e3": "1000", "9999999.5": "9999999.5", "0.001": "0.001", "2.0e-3": "0.002", "-0.0": "-0",
+		"0.0": "0", "-0": "0",
+		"0.1234567890123456789": "0.12345678901234568", "12345678.9": "1.23456789E7", "1e7": "1.0E7", "10000000.0": "1.0E7",
+		"0.0001": "1.0E-4",
+		"1e-7":   "1.0E-7", "123456789.123": "1.23456789123E8", "1e20": "1.0E20",
+		"12345678901234567890123": "12345678901234567890123", "1e400": "1e400",
 	}
 	text, err := os.ReadFile(filepath.Join("..", "..", "testdata", "numbers", "double-tostring.txt"))
 	require.NoError(t, err)

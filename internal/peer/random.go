@@ -41,7 +41,8 @@ func randomValue(random *rand.Rand, depth int) any {
 		return json.Number(fmt.Sprint(random.Int64() - random.Int64()))
 	case 3:
 		return json.Number([]string{
-			"0", "-0", "1.50", "2.0", "-0.0", "100", "1e2", "1.5E+3", "2.50e-1", "-12.340", "1e-7", "0.000", "1.10e06", "1e-08", "1.0e-010", "1e-12", "1.0e7", "-12345678.9", "1e20",
+			"0", "-0", "1.50", "2.0", "-0.0", "100", "1e2", "1.5E+3", "2.50e-1", "-12.340", "1e-7", "0.000", "1.10e06", "1e-08",
+			"1.0e-010", "1e-12", "1.0e7", "-12345678.9", "1e20",
 		}[random.IntN(19)])
 	case 4:
 		return []string{"2024-05-12 15:50:34", "2024-02-30 00:00:00", "2024-5-12 15:50:34", "1715500234"}[random.IntN(4)]
@@ -60,8 +61,10 @@ func randomValue(random *rand.Rand, depth int) any {
 // RandomText makes a text of up to length pieces, each of which some implementation gets wrong.
 func RandomText(random *rand.Rand, length int) string {
 	pieces := []string{
-		"a", "B", "z", "Z", "_", "0", "é", "É", "单", "支", "😀", "\ue000", "\uffff", `"`, `\`, "/", "\n", "\t", "\r", "\b", "\f", "\x00", "\x1f", "\x7f",
-		"\u0080", "\u00a0", "\u00a1", "\u2010", "\u2028", "\u202f", "\u2066", "\u206f", "&", "=", ",", ":", "{", "}", "[", "]", " ", "<", ">", "ı", "ß", "Σ",
+		"a", "B", "z", "Z", "_", "0", "é", "É", "单", "支", "😀", "\ue000", "\uffff", `"`, `\`, "/", "\n", "\t", "\r", "\b",
+		"\f", "\x00", "\x1f", "\x7f",
+		"\u0080", "\u00a0", "\u00a1", "\u2010", "\u2028", "\u202f", "\u2066", "\u206f", "&", "=", ",", ":", "{", "}", "[",
+		"]", " ", "<", ">", "ı", "ß", "Σ",
 	}
 	var b strings.Builder
 	for range random.IntN(length + 1) {

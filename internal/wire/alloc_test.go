@@ -35,7 +35,8 @@ func TestReadingSigningAndVerifyingAllocateNothing(t *testing.T) {
 		"in order":  sixteenMembers,
 		"unordered": `{"status":"pay_success","code":0,"msg":null,"resTime":1715500234}`,
 		"nested":    `{"bizAllocNo":"A29729","receivers":[{"receiverNo":"123","amount":6000},{"receiverNo":"124","amount":7000}],"deep":{"b":[[{"z":1,"y":"支付"}]],"a":null},"reqTime":1717261696}`,
-		"many":      `{"first":1` + strings.Repeat(`,"x":1`, 1) + `,"m1":1,"m2":2,"m3":3,"m4":4,"m5":5,"m6":6,"m7":7,"m8":8,"m9":9,"ma":1,"mb":2,"mc":3,"md":4,"me":5,"mf":6,"mg":7,"mh":8,"mi":9,"mj":1,"mk":2,"ml":3,"mm":4,"mn":5,"mo":6,"mp":7,"mq":8,"mr":9}`,
+		"many": `{"first":1` + strings.Repeat(`,"x":1`, 1) +
+			`,"m1":1,"m2":2,"m3":3,"m4":4,"m5":5,"m6":6,"m7":7,"m8":8,"m9":9,"ma":1,"mb":2,"mc":3,"md":4,"me":5,"mf":6,"mg":7,"mh":8,"mi":9,"mj":1,"mk":2,"ml":3,"mm":4,"mn":5,"mo":6,"mp":7,"mq":8,"mr":9}`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			var o Object
@@ -101,7 +102,8 @@ func TestWritingAParamAllocatesNothing(t *testing.T) {
 	var e Encoder
 	var body []byte
 	require.Zero(t, allocations(t, func() {
-		if _, err := e.Encode(layout, v, Stamp{Nonce: "n", ClientIP: "127.0.0.1", Time: 1715500231, Zone: shanghai}); err != nil {
+		if _, err := e.Encode(layout, v,
+			Stamp{Nonce: "n", ClientIP: "127.0.0.1", Time: 1715500231, Zone: shanghai}); err != nil {
 			t.Fail()
 		}
 		body = append(body[:0], e.Seal(key)...)
@@ -124,7 +126,8 @@ func TestDecodingAllocatesTheTextsAtOnce(t *testing.T) {
 		require.NoError(t, o.Read([]byte(data)))
 		sign, err := keys[0].AppendSign(nil, &o, shanghai)
 		require.NoError(t, err)
-		body := []byte(`{"msg":"success","code":0,"data":` + data[:len(data)-1] + `,"sign":"` + string(sign) + `"},"traceId":"otTneUZX4KEK"}`)
+		body := []byte(`{"msg":"success","code":0,"data":` + data[:len(data)-1] + `,"sign":"` + string(sign) +
+			`"},"traceId":"otTneUZX4KEK"}`)
 		var envelope, inner Object
 		m := new(model)
 		return func() {
@@ -134,7 +137,8 @@ func TestDecodingAllocatesTheTextsAtOnce(t *testing.T) {
 			if verdict, _, _ := Verify(keys, &inner, shanghai); verdict != Genuine {
 				t.Fail()
 			}
-			if plan.Screen(&inner, Screening{}) != nil || plan.Decode(&inner, reflect.ValueOf(m).Elem(), shanghai) != nil || m.Status != "red" {
+			if plan.Screen(&inner, Screening{}) != nil || plan.Decode(&inner, reflect.ValueOf(m).Elem(), shanghai) != nil ||
+				m.Status != "red" {
 				t.Fail()
 			}
 			inner.Release()
@@ -142,5 +146,6 @@ func TestDecodingAllocatesTheTextsAtOnce(t *testing.T) {
 		}
 	}
 	require.InDelta(t, 1, allocations(t, read(`{"code":0,"resTime":1715500234,"status":"red"}`)), 0)
-	require.InDelta(t, 1, allocations(t, read(`{"status":"red","title":"测试接口支付","orderNo":"P1","code":0,"resTime":1715500234}`)), 0)
+	require.InDelta(t, 1, allocations(t,
+		read(`{"status":"red","title":"测试接口支付","orderNo":"P1","code":0,"resTime":1715500234}`)), 0)
 }

@@ -24,14 +24,17 @@ func TestCanonical(t *testing.T) {
 		{`{"a":1.50,"b":-0,"c":1e2,"d":1.50e1,"e":-1.5E-2,"f":0.00,"g":12345678901234567890123,"h":-0.0,"i":100e-2}`,
 			"a=1.50&b=0&c=100&d=15.0&e=-0.015&f=0.00&g=12345678901234567890123&h=0.0&i=1.00"},
 		{`{"a":[1.50,2.0,-0,1e2,1.50e1,0.00,100e-2,-1.230E-3]}`, "a=[1.5,2,0,100,15,0,1,-0.00123]"},
-		{`{"a":[null,1],"b":[null],"c":[[null,{"x":null}],null],"d":{"x":[null],"y":[[null]]}}`, "a=[1]&b=[]&c=[[{}]]&d={x:[],y:[[]]}"},
+		{`{"a":[null,1],"b":[null],"c":[[null,{"x":null}],null],"d":{"x":[null],"y":[[null]]}}`,
+			"a=[1]&b=[]&c=[[{}]]&d={x:[],y:[[]]}"},
 		{`{"e":{"b":1,"A":2,"c":null,"_":3}}`, "e={_:3,A:2,b:1}"},
 		{`{"l":[{"b":1,"A":null},{},{"B":null},"x",null,[{"z":1,"y":2}]]}`, "l=[{b:1},{},{},x,[{z:1,y:2}]]"},
 		{`{"e":{"x":{"b":1,"a":null,"A0":[{"d":1,"c":2}]}}}`, "e={x:{b:1,A0:[{d:1,c:2}]}}"},
 		{`{"e":{"k\"\n\u00a0\u007f":"q\"b\\c\n\r\t\b\f\u0000\u001f\u007f\u0080\u00a0\u00a1\u2000\u2010\u2011\u2027\u2028\u202f\u2030\u2065\u2066\u206f\u2070\/é😀"}}`,
-			"e={kn" + "u00a0" + "\u007f" + ":qbcnrtbf" + "u0000u001f\u007fu0080u00a0\u00a1" + "u2000u2010\u2011\u2027" + "u2028u202f\u2030\u2065" + "u2066u206f\u2070/é😀}"},
+			"e={kn" + "u00a0" + "\u007f" + ":qbcnrtbf" + "u0000u001f\u007fu0080u00a0\u00a1" + "u2000u2010\u2011\u2027" +
+				"u2028u202f\u2030\u2065" + "u2066u206f\u2070/é😀}"},
 		{`{"finishTime":"2024-05-12 15:50:34","details":[{"finishTime":"2024-05-12 15:50:34","when":"2024-05-12 15:50:34"}],"x":{"finishTime":"2024-05-12 15:50:34"}}`,
-			"details=[{finishTime:1715500234,when:2024-05-12 15:50:34}]&finishTime=1715500234&x={finishTime:2024-05-12 15:50:34}"},
+			"details=[{finishTime:1715500234,when:2024-05-12 15:50:34}]&finishTime=1715500234&x={finishTime:2024-05-12 " +
+				"15:50:34}"},
 		{`{"finishTime":"2024-02-30 00:00:00","payTime":"2024-05-12T15:50:34","successTime":1715500234}`,
 			"finishTime=2024-02-30 00:00:00&payTime=2024-05-12T15:50:34&successTime=1715500234"},
 	} {
@@ -39,7 +42,8 @@ func TestCanonical(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, tt.text, string(text), tt.object)
 	}
-	for _, object := range []string{`{"a":1e41}`, `{"a":1E-41}`, `{"a":[1e99999999999999999999]}`, `{"a":{"b":-1e+41}}`, `{"a":[1e-40]}`} {
+	for _, object := range []string{`{"a":1e41}`, `{"a":1E-41}`, `{"a":[1e99999999999999999999]}`, `{"a":{"b":-1e+41}}`,
+		`{"a":[1e-40]}`} {
 		_, err := read(t, object).AppendCanonical(nil, shanghai)
 		require.ErrorIs(t, err, ErrNumber, object)
 	}
@@ -56,8 +60,10 @@ func TestParseTime(t *testing.T) {
 		require.Equal(t, want, when.Unix())
 	}
 	for _, text := range []string{
-		"", "2024-05-12", "2024-05-12T15:50:34", "2024-05-12 15:50:34Z", "2024-5-12 15:50:34", "2024-13-01 00:00:00", "2024-00-10 00:00:00",
-		"2024-02-30 00:00:00", "2023-02-29 00:00:00", "2024-05-00 00:00:00", "2024-05-12 24:00:00", "2024-05-12 15:60:00", "2024-05-12 15:00:60",
+		"", "2024-05-12", "2024-05-12T15:50:34", "2024-05-12 15:50:34Z", "2024-5-12 15:50:34", "2024-13-01 00:00:00",
+		"2024-00-10 00:00:00",
+		"2024-02-30 00:00:00", "2023-02-29 00:00:00", "2024-05-00 00:00:00", "2024-05-12 24:00:00", "2024-05-12 15:60:00",
+		"2024-05-12 15:00:60",
 		"２024-05-12 15:5", "-024-05-12 15:50:34",
 	} {
 		_, ok := ParseTime([]byte(text), shanghai)
@@ -85,7 +91,8 @@ func FuzzParseTime(f *testing.F) {
 // end.
 func TestLongMessagesAreHashedWhole(t *testing.T) {
 	keys := map[Algorithm]*Key{HMACSHA256: NewKey(HMACSHA256, "k"), MD5: NewKey(MD5, "k")}
-	for _, length := range []int{0, 1, block - 8, block - 3, block - 2, block - 1, block, block + 1, 2*block - 2, 2 * block, 10*block + 1} {
+	for _, length := range []int{0, 1, block - 8, block - 3, block - 2, block - 1, block, block + 1, 2*block - 2,
+		2 * block, 10*block + 1} {
 		for _, object := range []string{
 			fmt.Sprintf(`{"a":%q,"b":"x"}`, strings.Repeat("x", length)),
 			fmt.Sprintf(`{"a":"%s","b":"x"}`, strings.Repeat(`\u00e9\"`, length)),
@@ -131,7 +138,8 @@ func TestVerify(t *testing.T) {
 
 func TestParseInt(t *testing.T) {
 	for _, text := range []string{
-		"0", "7", "-7", "10", "1234567", "12345678", "123456789", "1715500234", "-1715500234", "9999999999999999", "123456789012345678",
+		"0", "7", "-7", "10", "1234567", "12345678", "123456789", "1715500234", "-1715500234", "9999999999999999",
+		"123456789012345678",
 		"9223372036854775807", "-9223372036854775808",
 	} {
 		want, err := strconv.ParseInt(text, 10, 64)

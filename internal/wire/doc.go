@@ -36,15 +36,16 @@
 //
 // # What is refused, and where
 //
-//   - by the reader: what RFC 8259 does not allow, invalid UTF-8, half surrogate pairs, two members of the same name in an
-//     object, even under another case or one that only encoding/json takes for the same, and what is beyond Limits: depth,
-//     members, length of names, and for what is received, names that are not ASCII
+//   - by the reader: what RFC 8259 does not allow, invalid UTF-8, half surrogate pairs, two members of the same name in
+//     an object, even under another case or one that only encoding/json takes for the same, and what is beyond Limits:
+//     depth, members, length of names, and for what is received, names that are not ASCII
 //   - while the signed text is written: a number whose form nobody can be certain of (number.go)
 //   - by Verify: a sign that is absent, not a string, or not that of the message under any of the keys
-//   - by Screen: a message that shares its signature with another one. The signed text joins name=value without escapes and
-//     drops quotes and backslashes. So a text that goes on with & and the name of a member could be cut into two members
-//     (within nested values, with a comma or a brace and a colon); a code may have no character that structures the text or
-//     is dropped from it, nor may the name of a member. NUL is refused everywhere: no text of a payment has one
+//   - by Screen: a message that shares its signature with another one. The signed text joins name=value without escapes
+//     and drops quotes and backslashes. So a text that goes on with & and the name of a member could be cut into two
+//     members (within nested values, with a comma or a brace and a colon); a code may have no character that structures
+//     the text or is dropped from it, nor may the name of a member. NUL is refused everywhere: no text of a payment has
+//     one
 //   - by Decode: a value of another type than its field, and a member given under its new and its old name
 //   - by Check, before anything is sent: all that the gateway would refuse, cut or sign in another form
 //

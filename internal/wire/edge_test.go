@@ -31,7 +31,8 @@ func TestEmbeddedStructsInTurns(t *testing.T) {
 		Second
 		G string `json:"g"`
 	}
-	want := message{First: First{A: "1", Innermost: Innermost{C: "3", F: "6"}, D: "4"}, Second: Second{B: "2", E: "5"}, G: "7"}
+	want := message{First: First{A: "1", Innermost: Innermost{C: "3", F: "6"}, D: "4"}, Second: Second{B: "2", E: "5"},
+		G: "7"}
 	body, canonical := encode(t, want, gateway.V208, Stamp{})
 	require.Equal(t, "a=1&b=2&c=3&d=4&e=5&f=6&g=7", canonical)
 	var got message
@@ -50,7 +51,8 @@ func TestEncoderOfLists(t *testing.T) {
 	var e Encoder
 	layout := planOf(t, message{}).Layout("/x", gateway.V208)
 	for n := range 400 {
-		v := message{N: slices.Repeat([]int64{-1 << 63}, n), B: slices.Repeat([]bool{true, false}, n), U: slices.Repeat([]uint64{1<<64 - 1}, n%7), R: json.RawMessage(`1e99`)}
+		v := message{N: slices.Repeat([]int64{-1 << 63}, n), B: slices.Repeat([]bool{true, false}, n),
+			U: slices.Repeat([]uint64{1<<64 - 1}, n%7), R: json.RawMessage(`1e99`)}
 		if n%2 == 0 {
 			e = Encoder{} // one that must grow anywhere in the lists
 		}
@@ -72,7 +74,8 @@ func TestEncoderOfLists(t *testing.T) {
 // Members that come in the order of the gateway's nested objects are still signed in that of the bytes.
 func TestOrderIsThatOfTheBytes(t *testing.T) {
 	for text, want := range map[string]string{
-		`{"a":1,"B":2}`: "B=2&a=1", `{"a":1,"_":2,"B":3}`: "B=3&_=2&a=1", `{"B":1,"a":2}`: "B=1&a=2", `{"abcdefgha":1,"abcdefghB":2}`: "abcdefghB=2&abcdefgha=1",
+		`{"a":1,"B":2}`: "B=2&a=1", `{"a":1,"_":2,"B":3}`: "B=3&_=2&a=1", `{"B":1,"a":2}`: "B=1&a=2",
+		`{"abcdefgha":1,"abcdefghB":2}`: "abcdefghB=2&abcdefgha=1",
 	} {
 		var o Object
 		for range 2 {
@@ -88,7 +91,8 @@ func TestOrderIsThatOfTheBytes(t *testing.T) {
 func TestCanonicalInAnyRoom(t *testing.T) {
 	for _, text := range []string{
 		`{"a":{"\u0062":"x","c":1},"\u0064":2,"é":"x","f":1.50,"g":-0,"hTime":"2024-05-12 15:50:34","i":[{"é":"x","j":1.50,"\u006b":"l"}],"m":true}`,
-		`{"z":"支付","y":"a\"b","x":[],"w":null,"sign":"s","v":{"u":"“","tTime":"2024-05-12 15:50:34","s":"\n"}}`, sixteenMembers,
+		`{"z":"支付","y":"a\"b","x":[],"w":null,"sign":"s","v":{"u":"“","tTime":"2024-05-12 15:50:34","s":"\n"}}`,
+		sixteenMembers,
 	} {
 		o := read(t, text)
 		want, err := o.AppendCanonical(nil, shanghai)
@@ -108,7 +112,8 @@ func TestOneByteIsNotHarmless(t *testing.T) {
 		Text   string `json:"text" daxpay:"text"`
 	}{})
 	{
-		for value, refused := range map[string]bool{"a": false, "a\x7f": true, "a&b": true, "a\u0085": true, "é": false, `\"`: true, `\u0041`: false, `\u0000`: true, `\u007f`: true, "=": false, "\u00a0": false} {
+		for value, refused := range map[string]bool{"a": false, "a\x7f": true, "a&b": true, "a\u0085": true, "é": false,
+			`\"`: true, `\u0041`: false, `\u0000`: true, `\u007f`: true, "=": false, "\u00a0": false} {
 			var o Object
 			{
 				require.NoError(t, o.Read([]byte(`{"status":"`+value+`","code":0}`)))
@@ -129,7 +134,8 @@ func TestForeignIsWhatNeitherHas(t *testing.T) {
 		RefundNo string `json:"refundNo"`
 	}{})
 	for text, want := range map[string]string{
-		`{"orderNo":"1","refundNo":"2"}`: "", `{"transferNo":"1"}`: "transferNo", `{"transferNo":null}`: "", `{"allocationNo":"1"}`: "allocationNo", `{"x":1}`: "",
+		`{"orderNo":"1","refundNo":"2"}`: "", `{"transferNo":"1"}`: "transferNo", `{"transferNo":null}`: "",
+		`{"allocationNo":"1"}`: "allocationNo", `{"x":1}`: "",
 	} {
 		require.Equal(t, want, request.Foreign(answer, read(t, text)), text)
 	}

@@ -63,7 +63,8 @@ func TestNothingOfAMessageShowsInTheNext(t *testing.T) {
 	plan := planOf(t, model{})
 	texts := []string{
 		`{}`, `{"code"`, `{"code":0,"data":{"status":"a","code":0}}`, `{"data":{"code":0,"status":"b"},"code":1}`,
-		`{"data":{"Status":"a&b","x\u0026":{"B":1,"a":[null]}},"é":1}`, `{"é":1,"É":2}`, `{"data":[],"code":null}`, object(40),
+		`{"data":{"Status":"a&b","x\u0026":{"B":1,"a":[null]}},"é":1}`, `{"é":1,"É":2}`, `{"data":[],"code":null}`,
+		object(40),
 		`{"data":` + object(600) + `}`, sixteenMembers, `{"data":{"status":"a","status":"b"}}`,
 	}
 	see := func(outer, inner *Object, text string) string {

@@ -164,8 +164,10 @@ func TestEncode(t *testing.T) {
 	body, text = encode(t, everything{
 		common: common{ClientIP: "::1", NonceStr: "own", ReqTime: time.Unix(1715500000, 999)},
 		Text:   "q\"b\\c\n\x01é😀", Color: "red", N: -5, Small: 127, U: math.MaxUint32, OK: true, No: &no,
-		When:  embeddedTime{time.Unix(1715500001, 0)},
-		Item:  item{Zed: "z\n", Alpha: &seven, Mid: []string{"m", ""}, Deep: &item2{B: "b\"", A: 1}, Raw: json.RawMessage(`{"y": 1.50, "X": null}`), When: embeddedTime{time.Unix(1715500002, 0)}, List: [][]int{{1}, {}}},
+		When: embeddedTime{time.Unix(1715500001, 0)},
+		Item: item{Zed: "z\n", Alpha: &seven, Mid: []string{"m", ""}, Deep: &item2{B: "b\"", A: 1},
+			Raw: json.RawMessage(`{"y": 1.50, "X": null}`), When: embeddedTime{time.Unix(1715500002, 0)},
+			List: [][]int{{1}, {}}},
 		Ptr:   &item2{},
 		Items: []item{{}, {Zed: "z"}}, Raw: json.RawMessage(`[{"y":1.50,"X":"x"}]`), AllocNo: "A1", Plain: "p",
 	}, gateway.V207, stamp)
@@ -174,7 +176,8 @@ func TestEncode(t *testing.T) {
 		`"items":[{},{"zed":"z"}],"n":-5,"no":false,"ok":true,"ptr":{},"raw":[{"y":1.50,"X":"x"}],"reqTime":1715500000,"small":127,"text":"q\"b\\c\n\u0001é😀","u":4294967295,"when":1715500001,"sign":"SIGN"}`, body)
 	require.Equal(t, "Plain=p&allocationNo=A1&clientIp=::1&color=red"+
 		"&item={Alpha:7,deep:{A:1,b:b},list:[[1],[]],mid:[m,],raw:{y:1.5},when:1715500002,zed:zn}"+
-		"&items=[{},{zed:z}]&n=-5&no=false&ok=true&ptr={}&raw=[{X:x,y:1.5}]&reqTime=1715500000&small=127&text=qbc\n\x01é😀&u=4294967295&when=1715500001", text)
+		"&items=[{},{zed:z}]&n=-5&no=false&ok=true&ptr={}&raw=[{X:x,y:1.5}]"+
+		"&reqTime=1715500000&small=127&text=qbc\n\x01é😀&u=4294967295&when=1715500001", text)
 }
 
 // A type in an interface that writes its own JSON does so, also if the method is one of the pointer.
@@ -193,7 +196,8 @@ func TestEncodeInterface(t *testing.T) {
 		{"text", `{"v":"text","sign":"SIGN"}`},
 		{time.Unix(1715500231, 0), `{"v":1715500231,"sign":"SIGN"}`},
 	} {
-		require.Empty(t, planOf(t, holder{}).Check(planOf(t, holder{}).Layout("/x", gateway.V208), reflect.ValueOf(holder{tt.v}), planOf(t, holder{}), nil, false))
+		require.Empty(t, planOf(t, holder{}).Check(planOf(t, holder{}).Layout("/x", gateway.V208),
+			reflect.ValueOf(holder{tt.v}), planOf(t, holder{}), nil, false))
 		body, _ := encode(t, holder{tt.v}, gateway.V208, Stamp{Zone: shanghai})
 		require.Equal(t, tt.body, body, "%T", tt.v)
 	}
@@ -209,14 +213,16 @@ func TestEncodeInterface(t *testing.T) {
 	endless = &endless
 	var inner any = "x"
 	for _, v := range []any{1.5, map[string]int{"a": 1}, []any{nil}, []any{"x", (*item2)(nil)}, endless, &inner} {
-		require.NotEmpty(t, planOf(t, holder{}).Check(planOf(t, holder{}).Layout("/x", gateway.V208), reflect.ValueOf(holder{v}), planOf(t, holder{}), nil, false), "%T", v)
+		require.NotEmpty(t, planOf(t, holder{}).Check(planOf(t, holder{}).Layout("/x", gateway.V208),
+			reflect.ValueOf(holder{v}), planOf(t, holder{}), nil, false), "%T", v)
 	}
 	circle := &holder{}
 	circle.V = circle
 	ring := []any{nil}
 	ring[0] = ring
 	for _, v := range []any{circle, ring} {
-		faults := planOf(t, holder{}).Check(planOf(t, holder{}).Layout("/x", gateway.V208), reflect.ValueOf(holder{v}), planOf(t, holder{}), nil, false)
+		faults := planOf(t, holder{}).Check(planOf(t, holder{}).Layout("/x", gateway.V208), reflect.ValueOf(holder{v}),
+			planOf(t, holder{}), nil, false)
 		require.Len(t, faults, 1)
 		require.Equal(t, "must not be nested deeper than 32 levels", faults[0].Reason)
 	}
@@ -239,7 +245,8 @@ func TestLayouts(t *testing.T) {
 // What the encoder says is signed must be what a reader of its JSON would sign.
 func TestEncoderAndReaderSignTheSameText(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
-	pieces := []string{"a", "单", "😀", `"`, `\`, "\n", "\t", "\r", "\b", "\f", "\x01", "\u00a0", "\u2028", "&", "=", ",", "{", "}", "[", ":", "/", "\u007f", " "}
+	pieces := []string{"a", "单", "😀", `"`, `\`, "\n", "\t", "\r", "\b", "\f", "\x01", "\u00a0", "\u2028", "&", "=", ",",
+		"{", "}", "[", ":", "/", "\u007f", " "}
 	str := func() string {
 		var b strings.Builder
 		for range random.IntN(6) {
@@ -275,7 +282,10 @@ func TestEncoderAndReaderSignTheSameText(t *testing.T) {
 		return it
 	}
 	for range 20_000 {
-		v := everything{Own: brokenJSON{`"own"`}, Raws: []json.RawMessage{json.RawMessage(`[2.0]`), json.RawMessage(`{"b":1,"A":{"d":1,"c":2}}`)}, Text: str(), Color: color(str()), N: random.Int64() - random.Int64(), OK: random.IntN(2) == 0, When: when(), Item: makeItem(), Raw: raw(), Plain: str()}
+		v := everything{Own: brokenJSON{`"own"`},
+			Raws: []json.RawMessage{json.RawMessage(`[2.0]`), json.RawMessage(`{"b":1,"A":{"d":1,"c":2}}`)}, Text: str(),
+			Color: color(str()), N: random.Int64() - random.Int64(), OK: random.IntN(2) == 0, When: when(), Item: makeItem(),
+			Raw: raw(), Plain: str()}
 		for range random.IntN(3) {
 			v.Items = append(v.Items, makeItem())
 		}
@@ -295,26 +305,37 @@ func TestDecode(t *testing.T) {
 	}
 	no, five := false, int64(5)
 	got, err := decode(`{"text":"t\"","color":"red","n":"-5","small":-128,"u":4294967295,"ok":true,"no":false,"when":"2024-05-12 15:50:34","unknown":{"a":1},
-		"item":{"zed":"z","Alpha":"5","mid":["a","","b"],"deep":{"b":"x","A":255},"raw":{"q":1.50},"when":1715500231,"list":[[1,2],[],null]},
+		"item":{"zed":"z","Alpha":"5","mid":["a","","b"],"deep":{"b":"x","A":255},"raw":{"q":1.50},"when":1715500231,
+		"list":[[1,2],[],null]},
 		"ptr":null,"items":[{"zed":"1"},null,{"Alpha":5}],"raw":"x","allocationNo":"A1","Plain":"p","reqTime":"1715500231"}`)
 	require.NoError(t, err)
 	zoned := func(seconds int64) time.Time { return time.Unix(seconds, 0).In(shanghai) }
 	require.Equal(t, everything{
 		common: common{ReqTime: zoned(1715500231)},
-		Text:   `t"`, Color: "red", N: -5, Small: -128, U: math.MaxUint32, OK: true, No: &no, When: embeddedTime{zoned(1715500234)},
-		Item:  item{Zed: "z", Alpha: &five, Mid: []string{"a", "", "b"}, Deep: &item2{B: "x", A: 255}, Raw: json.RawMessage(`{"q":1.50}`), When: embeddedTime{zoned(1715500231)}, List: [][]int{{1, 2}, {}}},
+		Text:   `t"`, Color: "red", N: -5, Small: -128, U: math.MaxUint32, OK: true, No: &no,
+		When: embeddedTime{zoned(1715500234)},
+		Item: item{Zed: "z", Alpha: &five, Mid: []string{"a", "", "b"}, Deep: &item2{B: "x", A: 255},
+			Raw: json.RawMessage(`{"q":1.50}`), When: embeddedTime{zoned(1715500231)}, List: [][]int{{1, 2}, {}}},
 		Items: []item{{Zed: "1"}, {Alpha: &five}}, Raw: json.RawMessage(`"x"`), AllocNo: "A1", Plain: "p",
 	}, got)
 
 	for text, reason := range map[string]string{
 		`{"text":1}`: "member text must be a string", `{"color":null,"text":true}`: "must be a string",
-		`{"n":1.0}`: "must be an integer", `{"n":1e2}`: "must be an integer", `{"n":"1.0"}`: "must be an integer", `{"n":""}`: "must be an integer", `{"n":" 1"}`: "must be an integer",
-		`{"n":"+1"}`: "must be an integer", `{"n":"01"}`: "must be an integer", `{"n":"-"}`: "must be an integer", `{"n":-0}`: "must be an integer", `{"n":true}`: "must be an integer", `{"n":[1]}`: "must be an integer", `{"n":"１"}`: "must be an integer",
-		`{"n":9223372036854775808}`: "out of range", `{"n":"-9223372036854775809"}`: "out of range", `{"small":128}`: "out of range", `{"u":-1}`: "out of range", `{"u":4294967296}`: "out of range", `{"u":"x"}`: "must be an integer",
-		`{"ok":1}`: "must be true or false", `{"ok":"true"}`: "must be true or false",
-		`{"when":"yesterday"}`: "must be a time", `{"when":-1}`: "must be a time", `{"when":10000000000}`: "must be a time", `{"when":true}`: "must be a time", `{"when":1.5}`: "must be a time",
+		`{"n":1.0}`: "must be an integer", `{"n":1e2}`: "must be an integer", `{"n":"1.0"}`: "must be an integer",
+		`{"n":""}`: "must be an integer", `{"n":" 1"}`: "must be an integer",
+		`{"n":"+1"}`: "must be an integer", `{"n":"01"}`: "must be an integer", `{"n":"-"}`: "must be an integer",
+		`{"n":-0}`: "must be an integer", `{"n":true}`: "must be an integer", `{"n":[1]}`: "must be an integer",
+		`{"n":"１"}`:                 "must be an integer",
+		`{"n":9223372036854775808}`: "out of range", `{"n":"-9223372036854775809"}`: "out of range",
+		`{"small":128}`: "out of range", `{"u":-1}`: "out of range", `{"u":4294967296}`: "out of range",
+		`{"u":"x"}`: "must be an integer",
+		`{"ok":1}`:  "must be true or false", `{"ok":"true"}`: "must be true or false",
+		`{"when":"yesterday"}`: "must be a time", `{"when":-1}`: "must be a time", `{"when":10000000000}`: "must be a time",
+		`{"when":true}`: "must be a time", `{"when":1.5}`: "must be a time",
 		`{"item":[]}`: "member item must be an object", `{"item":{"deep":{"A":256}}}`: "member item.deep.A is out of range",
-		`{"items":{}}`: "member items must be a list", `{"items":[{},{"Alpha":"x"}]}`: "member items.1.Alpha must be an integer", `{"items":[1]}`: "member items.0 must be an object",
+		`{"items":{}}`:                         "member items must be a list",
+		`{"items":[{},{"Alpha":"x"}]}`:         "member items.1.Alpha must be an integer",
+		`{"items":[1]}`:                        "member items.0 must be an object",
 		`{"own":1}`:                            "member own cannot be read",
 		`{"allocNo":"A1","allocationNo":"A1"}`: "member allocNo is given under its new and its old name",
 	} {
@@ -335,8 +356,10 @@ func TestEcho(t *testing.T) {
 	p := planOf(t, everything{})
 	asked := reflect.ValueOf(everything{AllocNo: "A1", Text: "t"})
 	for answer, want := range map[string]string{
-		`{}`: "", `{"allocNo":"A1"}`: "", `{"allocationNo":"A1"}`: "", `{"allocNo":null}`: "", `{"text":"other"}`: "", `{"allocNo":"\u00411"}`: "",
-		`{"allocNo":"A2"}`: "allocNo", `{"allocationNo":"A2"}`: "allocNo", `{"allocNo":""}`: "allocNo", `{"allocNo":1}`: "allocNo", `{"allocNo":"a1"}`: "allocNo",
+		`{}`: "", `{"allocNo":"A1"}`: "", `{"allocationNo":"A1"}`: "", `{"allocNo":null}`: "", `{"text":"other"}`: "",
+		`{"allocNo":"\u00411"}`: "",
+		`{"allocNo":"A2"}`:      "allocNo", `{"allocationNo":"A2"}`: "allocNo", `{"allocNo":""}`: "allocNo",
+		`{"allocNo":1}`: "allocNo", `{"allocNo":"a1"}`: "allocNo",
 	} {
 		name, ok := p.Echo(asked, read(t, answer))
 		require.Equal(t, want, name, answer)
@@ -548,14 +571,16 @@ func TestNamesThatAreLongerSignedThanSent(t *testing.T) {
 	var fields []reflect.StructField
 	for i := range 4 {
 		fields = append(fields, reflect.StructField{
-			Name: fmt.Sprintf("F%d", i), Type: reflect.TypeFor[string](), Tag: reflect.StructTag(fmt.Sprintf(`json:"n%d%s"`, i, spaces)),
+			Name: fmt.Sprintf("F%d", i), Type: reflect.TypeFor[string](),
+			Tag: reflect.StructTag(fmt.Sprintf(`json:"n%d%s"`, i, spaces)),
 		})
 	}
 	inner := reflect.New(reflect.StructOf(fields)).Elem()
 	for i := range fields {
 		inner.Field(i).SetString("x")
 	}
-	outer := reflect.New(reflect.StructOf([]reflect.StructField{{Name: "L", Type: reflect.SliceOf(inner.Type()), Tag: `json:"l"`}})).Elem()
+	outer := reflect.New(reflect.StructOf([]reflect.StructField{{Name: "L", Type: reflect.SliceOf(inner.Type()),
+		Tag: `json:"l"`}})).Elem()
 	outer.Field(0).Set(reflect.Append(outer.Field(0), inner))
 	body, canonical := encode(t, outer.Interface(), gateway.V208, Stamp{})
 	o := read(t, body)
@@ -575,7 +600,8 @@ func TestTextsOfEveryLength(t *testing.T) {
 	for n := range 700 {
 		plain := strings.Repeat("x", n)
 		for _, text := range []string{plain, plain + "\n", plain + "支"} {
-			body, canonical := encode(t, message{A: text, B: text, N: math.MinInt64, L: []string{text + "y"}, Z: text}, gateway.V208, Stamp{})
+			body, canonical := encode(t, message{A: text, B: text, N: math.MinInt64, L: []string{text + "y"}, Z: text},
+				gateway.V208, Stamp{})
 			o := read(t, body)
 			want, err := o.AppendCanonical(nil, shanghai)
 			require.NoError(t, err)

@@ -30,7 +30,8 @@ func (o *Object) Members() (list []Member) {
 }
 
 func TestReadAccepts(t *testing.T) {
-	o := read(t, " {\"a\" : 1 ,\n\"b\":\"x\\\"\\u00e9\\ud83d\\ude00\\/\\b\\f\\n\\r\\t\\\\\",\"\\u0063\":[ ],\"d\":{\"e\":[{},null,true,false]},\"\":-0.5E+3,\"日\":\"\u007f\"}\t\r\n")
+	o := read(t, " {\"a\" : 1 ,\n\"b\":\"x\\\"\\u00e9\\ud83d\\ude00\\/\\b\\f\\n\\r\\t\\\\\",\"\\u0063\":[ "+
+		"],\"d\":{\"e\":[{},null,true,false]},\"\":-0.5E+3,\"日\":\"\u007f\"}\t\r\n")
 	names := make([]string, 0, len(o.Members()))
 	for _, m := range o.Members() {
 		names = append(names, string(m.Name))
@@ -63,20 +64,34 @@ func TestReadAccepts(t *testing.T) {
 
 func TestReadRefuses(t *testing.T) {
 	for _, tt := range []struct{ text, reason string }{
-		{"", "an object is expected"}, {"  ", "an object is expected"}, {"[]", "an object is expected"}, {"null", "an object is expected"},
-		{`{`, "a member name"}, {`{"a"`, "a colon"}, {`{"a":`, "a value"}, {`{"a":1`, "does not end"}, {`{"a":1,`, "a member name"}, {`{"a":1,}`, "a member name"},
-		{`{,}`, "a member name"}, {`{a:1}`, "a member name"}, {`{'a':1}`, "a member name"}, {`{1:1}`, "a member name"}, {`{"a" 1}`, "a colon"}, {`{"a"::1}`, "a value"},
-		{`{"a":1 "b":2}`, "a comma"}, {`{"a":1;}`, "a comma"}, {`{"a":1}}`, "something follows"}, {`{"a":1}{}`, "something follows"}, {`{"a":1} x`, "something follows"},
-		{`{"a":[}`, "a value"}, {`{"a":[1`, "the list does not end"}, {`{"a":[1,]}`, "a value"}, {`{"a":[1}`, "a comma"}, {`{"a":[1 2]}`, "a comma"}, {`{"a":[,1]}`, "a value"},
-		{`{"a":tru}`, "a value"}, {`{"a":True}`, "a value"}, {`{"a":nul}`, "a value"}, {`{"a":nullx}`, "a comma"}, {`{"a":undefined}`, "a value"},
-		{`{"a":01}`, "a comma"}, {`{"a":-}`, "a value"}, {`{"a":+1}`, "a value"}, {`{"a":.5}`, "a value"}, {`{"a":5.}`, "a digit"}, {`{"a":1e}`, "a digit"},
-		{`{"a":1e+}`, "a digit"}, {`{"a":0x1}`, "a comma"}, {`{"a":1_000}`, "a comma"}, {`{"a":Infinity}`, "a value"}, {`{"a":-Infinity}`, "a value"}, {`{"a":１}`, "a value"},
-		{`{"a":"`, "does not end"}, {`{"a":"\`, "does not end"}, {`{"a":"\"}`, "does not end"}, {`{"a":"\u12"}`, "four hex"}, {`{"a":"\u12G4"}`, "four hex"}, {`{"a":"\U0041"}`, "escape"},
-		{`{"a":"\v"}`, "escape"}, {`{"a":"\'"}`, "escape"}, {"{\"a\":\"\t\"}", "control"}, {"{\"a\":\"\x00\"}", "control"}, {"{\"a\x1f\":1}", "control"},
-		{`{"a":"\ud800"}`, "surrogate"}, {`{"a":"\ud800x"}`, "surrogate"}, {`{"a":"\ud800\u0041"}`, "surrogate"}, {`{"a":"\ud800\ud800"}`, "surrogate"}, {`{"a":"\udc00\ud800"}`, "surrogate"}, {`{"a":"\ud83d\n"}`, "surrogate"},
-		{"{\"a\":\"\xff\"}", "UTF-8"}, {"{\"a\":\"\xc3\"}", "UTF-8"}, {"{\"a\":\"\xe2\x82\"}", "UTF-8"}, {"{\"a\":\"\xed\xa0\x80\"}", "UTF-8"}, {"{\"a\":\"\xf4\x90\x80\x80\"}", "UTF-8"}, {"{\"\xff\":1}", "UTF-8"},
-		{"\xef\xbb\xbf{}", "an object"}, {"{\"a\":1\u00a0}", "a comma"}, {"{\"a\":1/**/}", "a comma"}, {"{\"a\":1}\x00", "something follows"},
-		{`{"a":1,"a":1}`, "twice"}, {`{"a":1,"\u0061":1}`, "twice"}, {`{"a":1,"A":1}`, "twice"}, {`{"":1,"":2}`, "twice"}, {`{"status":1,"ſtatus":1}`, "twice"}, {`{"key":1,"Key":1}`, "twice"},
+		{"", "an object is expected"}, {"  ", "an object is expected"}, {"[]", "an object is expected"},
+		{"null", "an object is expected"},
+		{`{`, "a member name"}, {`{"a"`, "a colon"}, {`{"a":`, "a value"}, {`{"a":1`, "does not end"},
+		{`{"a":1,`, "a member name"}, {`{"a":1,}`, "a member name"},
+		{`{,}`, "a member name"}, {`{a:1}`, "a member name"}, {`{'a':1}`, "a member name"}, {`{1:1}`, "a member name"},
+		{`{"a" 1}`, "a colon"}, {`{"a"::1}`, "a value"},
+		{`{"a":1 "b":2}`, "a comma"}, {`{"a":1;}`, "a comma"}, {`{"a":1}}`, "something follows"},
+		{`{"a":1}{}`, "something follows"}, {`{"a":1} x`, "something follows"},
+		{`{"a":[}`, "a value"}, {`{"a":[1`, "the list does not end"}, {`{"a":[1,]}`, "a value"}, {`{"a":[1}`, "a comma"},
+		{`{"a":[1 2]}`, "a comma"}, {`{"a":[,1]}`, "a value"},
+		{`{"a":tru}`, "a value"}, {`{"a":True}`, "a value"}, {`{"a":nul}`, "a value"}, {`{"a":nullx}`, "a comma"},
+		{`{"a":undefined}`, "a value"},
+		{`{"a":01}`, "a comma"}, {`{"a":-}`, "a value"}, {`{"a":+1}`, "a value"}, {`{"a":.5}`, "a value"},
+		{`{"a":5.}`, "a digit"}, {`{"a":1e}`, "a digit"},
+		{`{"a":1e+}`, "a digit"}, {`{"a":0x1}`, "a comma"}, {`{"a":1_000}`, "a comma"}, {`{"a":Infinity}`, "a value"},
+		{`{"a":-Infinity}`, "a value"}, {`{"a":１}`, "a value"},
+		{`{"a":"`, "does not end"}, {`{"a":"\`, "does not end"}, {`{"a":"\"}`, "does not end"}, {`{"a":"\u12"}`, "four hex"},
+		{`{"a":"\u12G4"}`, "four hex"}, {`{"a":"\U0041"}`, "escape"},
+		{`{"a":"\v"}`, "escape"}, {`{"a":"\'"}`, "escape"}, {"{\"a\":\"\t\"}", "control"}, {"{\"a\":\"\x00\"}", "control"},
+		{"{\"a\x1f\":1}", "control"},
+		{`{"a":"\ud800"}`, "surrogate"}, {`{"a":"\ud800x"}`, "surrogate"}, {`{"a":"\ud800\u0041"}`, "surrogate"},
+		{`{"a":"\ud800\ud800"}`, "surrogate"}, {`{"a":"\udc00\ud800"}`, "surrogate"}, {`{"a":"\ud83d\n"}`, "surrogate"},
+		{"{\"a\":\"\xff\"}", "UTF-8"}, {"{\"a\":\"\xc3\"}", "UTF-8"}, {"{\"a\":\"\xe2\x82\"}", "UTF-8"},
+		{"{\"a\":\"\xed\xa0\x80\"}", "UTF-8"}, {"{\"a\":\"\xf4\x90\x80\x80\"}", "UTF-8"}, {"{\"\xff\":1}", "UTF-8"},
+		{"\xef\xbb\xbf{}", "an object"}, {"{\"a\":1\u00a0}", "a comma"}, {"{\"a\":1/**/}", "a comma"},
+		{"{\"a\":1}\x00", "something follows"},
+		{`{"a":1,"a":1}`, "twice"}, {`{"a":1,"\u0061":1}`, "twice"}, {`{"a":1,"A":1}`, "twice"}, {`{"":1,"":2}`, "twice"},
+		{`{"status":1,"ſtatus":1}`, "twice"}, {`{"key":1,"Key":1}`, "twice"},
 		{`{"x":{"b":1,"B":1}}`, "twice"}, {`{"x":[[{"É":1,"é":1}]]}`, "twice"}, {`{"Σ":1,"ς":2}`, "twice"},
 		{`{"x":` + strings.Repeat("[", 100_000), "deeply"}, {strings.Repeat(`{"x":`, 100_000), "deeply"},
 	} {
@@ -98,7 +113,8 @@ func TestReadFindsTwinsAmongMany(t *testing.T) {
 		}
 		read(t, "{"+b.String()+`"last":0}`)
 		for _, twin := range []int{0, n / 2, n - 1} {
-			require.ErrorContains(t, new(Object).Read([]byte(fmt.Sprintf(`{%s"N%d":0}`, b.String(), twin))), "twice", "%d of %d", twin, n)
+			require.ErrorContains(t, new(Object).Read([]byte(fmt.Sprintf(`{%s"N%d":0}`, b.String(), twin))), "twice", "%d of %d",
+				twin, n)
 		}
 	}
 }
@@ -158,7 +174,8 @@ func FuzzRead(f *testing.F) {
 		var o Object
 		err := o.Read(text)
 		if err != nil {
-			for _, stricter := range []string{"twice", "deeply", "surrogate", "UTF-8", "object is expected", "too long", "too many"} {
+			for _, stricter := range []string{"twice", "deeply", "surrogate", "UTF-8", "object is expected", "too long",
+				"too many"} {
 				if strings.Contains(err.Error(), stricter) {
 					return
 				}

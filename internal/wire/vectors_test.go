@@ -38,7 +38,8 @@ func readVectors(t testing.TB, name string) []vector {
 
 func TestVectors(t *testing.T) {
 	total := 0
-	for _, name := range []string{"seed-pages.jsonl", "captured.jsonl", "requests.jsonl", "responses.jsonl", "notices.jsonl"} {
+	for _, name := range []string{"seed-pages.jsonl", "captured.jsonl", "requests.jsonl", "responses.jsonl",
+		"notices.jsonl"} {
 		for i, v := range readVectors(t, name) {
 			total++
 			var outer, inner Object

@@ -1,0 +1,46 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+)
+
+// slack is how much worse than the baseline a ratio may be before anyone is told. Busy machines are off by half of
+// that.
+const slack = 1.5
+
+// keepBaseline writes the measured ratios, a line each.
+func keepBaseline(file string, rows []row) {
+	var b strings.Builder
+	for _, r := range rows {
+		fmt.Fprintf(&b, "%s\t%.3f\n", r.work, r.value.median)
+	}
+	if err := os.WriteFile(file, []byte(b.String()), 0o600); err != nil {
+		panic(err)
+	}
+}
+
+// compareBaseline tells which ratios are much worse than they were. It is a report: who is measured on a busy machine
+// did nothing wrong.
+func compareBaseline(w io.Writer, file string, rows []row) {
+	before := make(map[string]float64)
+	for _, line := range strings.Split(strings.TrimSpace(string(must(os.ReadFile(file)))),
+		"\n") { //nolint:gosec // named by the caller
+		work, value, _ := strings.Cut(line, "\t")
+		before[work] = must(strconv.ParseFloat(value, 64))
+	}
+	worse := 0
+	for _, r := range rows {
+		was, known := before[r.work]
+		if !known || r.value.median <= max(was, was*slack)+1e-9 {
+			continue
+		}
+		worse++
+		fmt.Fprintf(w, "\nmore than %.0f %% above the baseline: %s: %s, was %s", 100*(slack-1), r.work,
+			r.show(r.value.median), r.show(was))
+	}
+	fmt.Fprintf(w, "\n%d of %d figures are more than %.0f %% above the baseline\n", worse, len(rows), 100*(slack-1))
+}

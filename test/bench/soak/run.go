@@ -1,0 +1,237 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/daxpay-go/daxpay"
+	"github.com/daxpay-go/daxpay/param"
+)
+
+// run is what the workers share. Nothing in it grows.
+type run struct {
+	gateway *gateway
+	kit     *daxpay.Client
+	shop    *shop
+
+	calls  atomic.Uint64
+	struck []atomic.Uint64 // calls, by fault
+	// rest is held by every call, and wholly while memory is looked at, so that no call is under way then.
+	rest sync.RWMutex
+
+	mu       sync.Mutex
+	problems int
+	first    []error // a few of them
+}
+
+// mostShown is how many problems are shown.
+const mostShown = 20
+
+func (r *run) problem(err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.problems++
+	if len(r.first) < mostShown {
+		r.first = append(r.first, err)
+	}
+}
+
+func (r *run) problemCount() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.problems
+}
+
+// work makes calls until the context ends.
+func (r *run) work(ctx context.Context, worker int, seed uint64) {
+	random := rand.New(rand.NewPCG(seed, uint64(worker))) //nolint:gosec // nothing secret
+	for ctx.Err() == nil {
+		r.call(random)
+	}
+}
+
+// call makes one call. It has no context that ends: every one is seen through.
+func (r *run) call(random *rand.Rand) {
+	r.rest.RLock()
+	defer r.rest.RUnlock()
+	n := r.calls.Add(1)
+	kind, fault := kinds[random.IntN(len(kinds))], choose(random)
+	s := subject{
+		ctx: context.Background(), kit: r.kit, number: fmt.Sprintf("S%d", n),
+		common: param.Common{ClientIP: tag(fault, n)},
+	}
+	r.struck[fault].Add(1)
+	if kind.notices && faults[fault].explains == nil {
+		s.notify = r.shop.url
+		r.shop.expect(s.number, kind.name)
+	}
+	effect, err := kind.call(s)
+	if err := faults[fault].check(effect, err); err != nil {
+		r.problem(fmt.Errorf("%s with fault %q: %w", kind.name, faults[fault].name, err))
+	}
+}
+
+// sample is what the process looks like when no call is under way and no connection is open.
+type sample struct {
+	heap       uint64 // bytes in use after a garbage collection
+	spans      uint64 // bytes of the heap's spans in use, with what is lost between objects
+	system     uint64 // bytes that the process has of the operating system
+	goroutines int
+}
+
+// watch looks at the process until the context ends, and prints a line each time. It returns what it saw after the
+// warm-up.
+func (r *run) watch(ctx context.Context, out io.Writer, start time.Time, o options) []sample {
+	var samples []sample
+	for {
+		select {
+		case <-ctx.Done():
+			return samples
+		case <-time.After(o.every):
+		}
+		s, open := r.look(context.WithoutCancel(ctx))
+		elapsed, note := time.Since(start), ""
+		if elapsed < o.length/10 {
+			note = "  (warm-up)"
+		} else {
+			samples = append(samples, s)
+		}
+		_, handled, _ := r.shop.state()
+		fmt.Fprintf(out, "%6s  %8d calls  %7d notices  %3d connections; at rest: heap %5.0f KiB, spans %5.0f KiB, of the "+
+			"system %5.1f MiB, %2d goroutines; %d problems%s\n",
+			elapsed.Round(time.Second), r.calls.Load(), handled, open, kib(s.heap), kib(s.spans), kib(s.system)/1024,
+			s.goroutines, r.problemCount(), note)
+	}
+}
+
+func kib(bytes uint64) float64 { return float64(bytes) / 1024 }
+
+// look waits until no call and no notice is under way, has idle connections closed, and takes a sample. Connections
+// differ from one moment to the next, and each has its memory and its goroutines; those that cannot be closed were
+// leaked. It returns how many were open to the gateway.
+func (r *run) look(ctx context.Context) (s sample, open int64) {
+	r.rest.Lock()
+	defer r.rest.Unlock()
+	known, err := r.await(ctx, "", "notices do not come to an end", func(f figures) bool { return f.Delivering == 0 })
+	if err != nil {
+		r.problem(err)
+	}
+	open = known.Connections
+	if _, err = r.await(ctx, dropping, "connections stay open though no call is under way", func(f figures) bool {
+		dropIdle(r.shop.server)
+		return f.Connections == 0 && r.shop.connections.Load() == 0
+	}); err != nil {
+		r.problem(err)
+	}
+	s.goroutines = leastGoroutines()
+	// Twice: what is in a sync.Pool goes with the second.
+	runtime.GC()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	s.heap, s.spans, s.system = m.HeapAlloc, m.HeapInuse, m.Sys-m.HeapReleased
+	return s, open
+}
+
+// leastGoroutines waits until those that are about to end have.
+func leastGoroutines() int {
+	least := runtime.NumGoroutine()
+	for calm := 0; calm < 10; calm++ {
+		time.Sleep(10 * time.Millisecond)
+		if n := runtime.NumGoroutine(); n < least {
+			least, calm = n, 0
+		}
+	}
+	return least
+}
+
+// await asks for the gateway's figures until they are as they should be; complaint is the error if they never are.
+func (r *run) await(ctx context.Context, path, complaint string, good func(figures) bool) (figures, error) {
+	for range 1000 {
+		f, err := r.gateway.figures(ctx, path)
+		if err != nil || good(f) {
+			return f, err
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	return figures{}, errors.New(complaint)
+}
+
+// finish waits for the last notices and looks for lost ones. It returns the gateway's last figures.
+func (r *run) finish(ctx context.Context) figures {
+	known, err := r.await(ctx, "", "notices do not come to an end", func(f figures) bool { return f.Delivering == 0 })
+	if err != nil {
+		r.problem(err)
+	}
+	if known.Lost > 0 {
+		r.problem(fmt.Errorf("%d notices were never received", known.Lost))
+	}
+	if open, _, _ := r.shop.state(); open > 0 {
+		r.problem(fmt.Errorf("%d orders whose notice never came", open))
+	}
+	return known
+}
+
+func (r *run) report(out io.Writer, took time.Duration, known figures) {
+	_, handled, failures := r.shop.state()
+	calls := r.calls.Load()
+	fmt.Fprintf(out, "\n%d calls in %s, %.0f a second, %d requests\n", calls, took.Round(time.Second),
+		float64(calls)/took.Seconds(), known.Requests)
+	fmt.Fprintf(out, "%d notices handled, each once; %d deliveries received, %d failed in the callback\n", handled,
+		known.Delivered, failures)
+	for i := range faults {
+		fmt.Fprintf(out, "  fault %-24s %8d calls\n", faults[i].name, r.struck[i].Load())
+	}
+}
+
+// verdict is what was wrong with calls and notices.
+func (r *run) verdict() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.problems == 0 {
+		return nil
+	}
+	return fmt.Errorf("%d problems, the first of them:\n%w", r.problems, errors.Join(r.first...))
+}
+
+// judge compares the last third of the samples with the first.
+func judge(out io.Writer, samples []sample) error {
+	if len(samples) < 6 {
+		return fmt.Errorf("only %d samples: it was too short to tell anything", len(samples))
+	}
+	third := len(samples) / 3
+	first, last := samples[:third], samples[len(samples)-third:]
+	var wrong []error
+	for _, figure := range []struct {
+		name        string
+		of          func(sample) float64
+		least, most float64 // how it may change, in percent
+	}{
+		{"heap in use, KiB", func(s sample) float64 { return kib(s.heap) }, -10, 10},
+		{"heap's spans, KiB", func(s sample) float64 { return kib(s.spans) }, -10, 10},
+		{"goroutines", func(s sample) float64 { return float64(s.goroutines) }, -100, 1},
+	} {
+		before, after := mean(first, figure.of), mean(last, figure.of)
+		change := 100 * (after - before) / before
+		fmt.Fprintf(out, "%-18s at rest: first third %8.1f, last third %8.1f: %+.1f %%\n", figure.name, before, after, change)
+		if change < figure.least || change > figure.most {
+			wrong = append(wrong, fmt.Errorf("%s changed by %+.1f %%", figure.name, change))
+		}
+	}
+	return errors.Join(wrong...)
+}
+
+func mean(samples []sample, of func(sample) float64) float64 {
+	sum := 0.0
+	for _, s := range samples {
+		sum += of(s)
+	}
+	return sum / float64(len(samples))
+}

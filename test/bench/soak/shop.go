@@ -1,0 +1,120 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/daxpay-go/daxpay"
+	"github.com/daxpay-go/daxpay/model"
+)
+
+// remembered is how much news the store remembers: little, so that it is full before anything is measured, but far more
+// than is under way at once.
+const remembered = 500
+
+// shop is the merchant's side of notices.
+type shop struct {
+	server      *http.Server
+	url         string
+	connections atomic.Int64
+	problem     func(error)
+
+	mu       sync.Mutex
+	open     map[string]*order
+	handled  int64
+	failures int64
+}
+
+// order is one whose notice has not come yet.
+type order struct {
+	kind     model.NoticeKind
+	stumbles int // how often the callback has still to fail before it handles the notice
+}
+
+func openShop(ctx context.Context, kit *daxpay.Client, problem func(error)) (*shop, error) {
+	s := &shop{problem: problem, open: make(map[string]*order)}
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	s.url = "http://" + listener.Addr().String()
+	handler := kit.NoticeHandler(daxpay.NoticeHandlers{
+		Pay:    func(_ context.Context, n *model.PayNotice) error { return s.settle(n) },
+		Refund: func(_ context.Context, n *model.RefundNotice) error { return s.settle(n) },
+		Alloc:  func(_ context.Context, n *model.AllocNotice) error { return s.settle(n) },
+		Store:  daxpay.NewMemoryStore(remembered),
+		OnError: func(_ context.Context, err error) {
+			if panicked := (*daxpay.PanicError)(nil); errors.Is(err, daxpay.ErrNoticeBusy) || errors.Is(err, errStumbled) ||
+				errors.As(err, &panicked) {
+				return
+			}
+			problem(fmt.Errorf("a notice was refused: %w", err))
+		},
+	})
+	s.server = &http.Server{Handler: handler, ReadHeaderTimeout: time.Minute, ConnState: count(&s.connections)}
+	go func() {
+		if err := s.server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			problem(err)
+		}
+	}()
+	return s, nil
+}
+
+// dropIdle closes the connections on which nothing happens.
+func dropIdle(server *http.Server) {
+	server.SetKeepAlivesEnabled(false)
+	server.SetKeepAlivesEnabled(true)
+}
+
+func (s *shop) close() { _ = s.server.Close() }
+
+// expect says that there will be a notice. Some of them are not handled at once.
+func (s *shop) expect(number string, call string) {
+	kind := map[string]model.NoticeKind{"Pay": model.NoticePay, "Refund": model.NoticeRefund,
+		"StartAlloc": model.NoticeAlloc}[call]
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.open[number] = &order{kind: kind, stumbles: oneOf(number, 0, 0, 0, 0, 0, 0, 1, 2)}
+}
+
+var errStumbled = errors.New("the database was busy")
+
+func (s *shop) settle(n model.Notice) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	number := n.BizNumber()
+	o := s.open[number]
+	switch {
+	case o == nil:
+		s.problem(fmt.Errorf("a notice about %s, which was handled before, or never ordered", number))
+		return nil
+	case o.kind != n.Kind():
+		s.problem(fmt.Errorf("a %s notice about %s, which is of kind %s", n.Kind(), number, o.kind))
+	case o.stumbles > 0:
+		o.stumbles--
+		s.failures++
+		if o.stumbles == 1 {
+			panic(errStumbled)
+		}
+		return errStumbled
+	}
+	if err := (daxpay.Expect{BizOrderNo: number, Amount: amountOf(number)}).Check(n); err != nil {
+		s.problem(err)
+	}
+	delete(s.open, number)
+	s.handled++
+	return nil
+}
+
+// state is how many notices are expected, were handled, and failed.
+func (s *shop) state() (open int, handled, failures int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.open), s.handled, s.failures
+}

@@ -1,0 +1,388 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/daxpay-go/daxpay"
+	"github.com/daxpay-go/daxpay/param"
+	"github.com/daxpay-go/daxpay/test/reliability/message"
+)
+
+// again says of every call what may happen when its answer is lost. It is written down here a second time on purpose:
+// what the params say of themselves is what is tested.
+var again = map[string]struct{ repeated, readOnly bool }{
+	"PaySyncParam":             {repeated: true},
+	"RefundSyncParam":          {repeated: true},
+	"AllocSyncParam":           {repeated: true},
+	"TransferSyncParam":        {repeated: true, readOnly: true}, // no gateway does anything
+	"PaySyncLegacyParam":       {repeated: true},
+	"RefundSyncLegacyParam":    {repeated: true},
+	"PayParam":                 {},
+	"PayCloseParam":            {},
+	"PayCancelParam":           {},
+	"RefundParam":              {},
+	"TransferParam":            {},
+	"AllocStartParam":          {},
+	"AllocFinishParam":         {},
+	"AllocReceiverAddParam":    {},
+	"AllocReceiverRemoveParam": {},
+	"QueryPayOrderParam":       {repeated: true, readOnly: true},
+	"QueryRefundOrderParam":    {repeated: true, readOnly: true},
+	"QueryTransferOrderParam":  {repeated: true, readOnly: true},
+	"QueryAllocOrderParam":     {repeated: true, readOnly: true},
+	"QueryAllocReceiversParam": {repeated: true, readOnly: true},
+	"WxAuthURLParam":           {repeated: true, readOnly: true},
+	"WxAccessTokenParam":       {},
+}
+
+const attempts = 3 // of Config.Retry, as it is by default
+
+// fault is something that goes wrong on the way.
+type fault struct {
+	name string
+	// neverSent: nothing reaches the server, and every call is tried again. Else repeatable tells whether a call goes
+	// out again whose param says that it does no harm, and known whether the gateway said that it had done nothing.
+	neverSent, repeatable, known bool
+	// sends is how often the transport itself sends what may be repeated, in each attempt; 0 stands for once.
+	sends int
+	// right tells whether the error is the one that belongs to the fault.
+	right func(error) bool
+	// serve is what the server does, configure what else is needed to get the fault.
+	serve     serveFault
+	configure func(*daxpay.Config)
+	listen    func(http.Handler) *httptest.Server
+}
+
+var errLookup = &net.DNSError{Err: "no such host", Name: "gateway.invalid", IsNotFound: true}
+
+func wireFaults() []fault {
+	return slices.Concat(unsentFaults(), cutFaults(), answerFaults())
+}
+
+// noAnswer tells whether an error is that of a call without an answer.
+func noAnswer(neverSent bool) func(error) bool {
+	return func(err error) bool {
+		var t *daxpay.TransportError
+		return errors.As(err, &t) && t.NeverSent == neverSent
+	}
+}
+
+// page tells whether an error is that of an answer that is not the gateway's.
+func page(code int) func(error) bool {
+	return func(err error) bool {
+		var page *daxpay.HTTPError
+		return errors.As(err, &page) && page.StatusCode == code && errors.Is(err, daxpay.ErrProtocol)
+	}
+}
+
+// refusal tells whether an error is that of a refusal which is not signed.
+func refusal(code int) func(error) bool {
+	return func(err error) bool {
+		var g *daxpay.GatewayError
+		return errors.As(err, &g) && g.Code == code && !g.Signed && !g.Business && g.TraceID == message.TraceID
+	}
+}
+
+// serveFault answers a request. It may wait until the calls have ended.
+type serveFault = func(w http.ResponseWriter, r *http.Request, released <-chan struct{})
+
+// write answers with a body.
+func write(status int, contentType, body string) serveFault {
+	return func(w http.ResponseWriter, _ *http.Request, _ <-chan struct{}) {
+		w.Header().Set("Content-Type", contentType)
+		w.WriteHeader(status)
+		_, _ = io.WriteString(w, body)
+	}
+}
+
+// refuse answers with a refusal that is not signed.
+func refuse(code int, msg string) serveFault {
+	return write(http.StatusOK, "application/json",
+		fmt.Sprintf(`{"code":%d,"msg":%q,"data":null,"traceId":%q}`, code, msg, message.TraceID))
+}
+
+// unsentFaults are those before anything was sent.
+func unsentFaults() []fault {
+	return []fault{
+		{name: "refused", neverSent: true, right: noAnswer(true), listen: func(h http.Handler) *httptest.Server {
+			server := httptest.NewServer(h)
+			_ = server.Listener.Close()
+			return server
+		}},
+		{name: "DNS", neverSent: true, right: func(err error) bool {
+			return noAnswer(true)(err) && errors.Is(err, errLookup)
+		}, configure: func(c *daxpay.Config) {
+			c.HTTPClient = &http.Client{Transport: &http.Transport{
+				DialContext: func(context.Context, string, string) (net.Conn, error) { return nil, errLookup },
+			}}
+		}},
+		{name: "certificate", neverSent: true, right: noAnswer(true), listen: func(h http.Handler) *httptest.Server {
+			server := httptest.NewUnstartedServer(h)
+			server.Config.ErrorLog = log.New(io.Discard, "", 0)
+			server.StartTLS()
+			return server
+		}},
+	}
+}
+
+// cutFaults are those after which there is no answer, or only a part of one.
+func cutFaults() []fault {
+	return []fault{
+		{name: "reset before the body", repeatable: true, right: noAnswer(false),
+			serve: func(w http.ResponseWriter, _ *http.Request, _ <-chan struct{}) { reset(w) }},
+		{name: "reset after the body", repeatable: true, right: noAnswer(false),
+			serve: func(w http.ResponseWriter, r *http.Request, _ <-chan struct{}) {
+				_, _ = io.Copy(io.Discard, r.Body)
+				reset(w)
+			}},
+		{name: "attempt timeout before headers", repeatable: true, right: noAnswer(false), configure: shortAttempts,
+			serve: func(_ http.ResponseWriter, _ *http.Request, released <-chan struct{}) { <-released }},
+		{name: "attempt timeout in the body", repeatable: true, right: noAnswer(false), configure: shortAttempts,
+			serve: hangInTheBody},
+		{name: "hang in the body", right: func(err error) bool {
+			return noAnswer(false)(err) && errors.Is(err, context.DeadlineExceeded)
+		}, configure: func(c *daxpay.Config) { c.Timeout = time.Second }, serve: hangInTheBody},
+		{name: "truncated", repeatable: true, right: func(err error) bool {
+			return noAnswer(false)(err) && errors.Is(err, io.ErrUnexpectedEOF)
+		}, serve: func(w http.ResponseWriter, _ *http.Request, _ <-chan struct{}) {
+			w.Header().Set("Content-Length", "1000")
+			_, _ = io.WriteString(w, `{"code":0,`)
+		}},
+		{name: "oversized", right: func(err error) bool { return errors.Is(err, daxpay.ErrTooLarge) },
+			configure: func(c *daxpay.Config) { c.MaxAnswerSize = 64 << 10 },
+			serve: write(http.StatusOK, "application/json",
+				`{"code":0,"msg":"`+strings.Repeat("x", 64<<10)+`"}`)},
+	}
+}
+
+func shortAttempts(c *daxpay.Config) {
+	c.Timeout, c.AttemptTimeout = 2500*time.Millisecond, 250*time.Millisecond
+}
+
+// answerFaults are answers of something else, and refusals.
+func answerFaults() []fault {
+	return []fault{
+		{name: "redirect", right: page(http.StatusTemporaryRedirect),
+			serve: func(w http.ResponseWriter, r *http.Request, _ <-chan struct{}) {
+				http.Redirect(w, r, "/elsewhere", http.StatusTemporaryRedirect)
+			}},
+		{name: "404 JSON", right: page(http.StatusNotFound),
+			serve: write(http.StatusNotFound, "application/json", `{"status":404,"error":"Not Found"}`)},
+		{name: "unknown path", right: func(err error) bool {
+			var answer *daxpay.HTTPError
+			return page(http.StatusInternalServerError)(err) && errors.As(err, &answer) && answer.UnknownPath
+		}, serve: write(http.StatusInternalServerError, "application/json",
+			`{"timestamp":"2024-05-12 17:50:34","status":500,"error":"Internal Server Error","path":"/unipay/x"}`)},
+		{name: "502 page", repeatable: true, right: page(http.StatusBadGateway),
+			serve: write(http.StatusBadGateway, "text/html", "<html>Bad Gateway</html>")},
+		{name: "repeating transport", repeatable: true, sends: 2, right: func(err error) bool {
+			return page(http.StatusBadGateway)(err) ||
+				noAnswer(false)(err) && strings.Contains(err.Error(), "sends requests again by itself")
+		}, configure: func(c *daxpay.Config) {
+			c.HTTPClient = &http.Client{Transport: repeating{&http.Transport{}}}
+		}, serve: write(http.StatusBadGateway, "text/html", "<html>Bad Gateway</html>")},
+		{name: "unsigned error", right: refusal(10001), serve: refuse(10001, "系统错误")},
+		{name: "stale time", known: true, right: refusal(10006), serve: refuse(10006, "请求时间已过期")},
+		{name: "another call is under way", repeatable: true, known: true, right: func(err error) bool {
+			return refusal(10007)(err) && errors.Is(err, daxpay.ErrEarlierSend)
+		}, serve: refuse(10007, "处理中，请勿重复操作")},
+	}
+}
+
+// hangInTheBody begins an answer and does not end it.
+func hangInTheBody(w http.ResponseWriter, _ *http.Request, released <-chan struct{}) {
+	_, _ = io.WriteString(w, `{"code":0,`)
+	_ = http.NewResponseController(w).Flush()
+	<-released
+}
+
+// repeating is a transport that sends a request once more when a proxy has answered it.
+type repeating struct{ *http.Transport }
+
+func (t repeating) RoundTrip(q *http.Request) (*http.Response, error) {
+	body, err := io.ReadAll(q.Body)
+	if err != nil {
+		return nil, err
+	}
+	for n := 0; ; n++ {
+		q.Body = io.NopCloser(bytes.NewReader(body))
+		res, err := t.Transport.RoundTrip(q)
+		if err != nil || res.StatusCode != http.StatusBadGateway || n == 1 {
+			return res, err
+		}
+		_ = res.Body.Close()
+	}
+}
+
+// reset closes a connection in such a way that the other side gets a reset.
+func reset(w http.ResponseWriter) {
+	conn, _, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		return
+	}
+	if tcp, ok := conn.(*net.TCPConn); ok {
+		_ = tcp.SetLinger(0)
+	}
+	_ = conn.Close()
+}
+
+// faultyCall is a call that is made under every fault.
+type faultyCall struct {
+	name, path string
+	gateway    daxpay.GatewayVersion
+	do         func(context.Context, *daxpay.Client) error
+}
+
+func faultyCalls() []faultyCall {
+	var calls []faultyCall
+	type doing = func(context.Context, *daxpay.Client) error
+	add := func(name, path string, gateway daxpay.GatewayVersion, do doing) {
+		calls = append(calls, faultyCall{name, path, gateway, do})
+	}
+	for _, kind := range message.Kinds() {
+		if kind.IsNotice() {
+			continue
+		}
+		add(kind.Name, kind.Path, daxpay.GatewayV208, func(ctx context.Context, kit *daxpay.Client) error {
+			_, err := kind.Call(ctx, kit)
+			return err
+		})
+	}
+	add("PaySyncLegacyParam", "/unipay/syncPay", daxpay.GatewayV205, func(ctx context.Context, kit *daxpay.Client) error {
+		_, err := kit.SyncPayLegacy(ctx, &param.PaySyncLegacyParam{PaymentID: 1})
+		return err
+	})
+	const syncRefund = "/unipay/syncRefund"
+	add("RefundSyncLegacyParam", syncRefund, daxpay.GatewayV205, func(ctx context.Context, kit *daxpay.Client) error {
+		_, err := kit.SyncRefundLegacy(ctx, &param.RefundSyncLegacyParam{RefundID: 1})
+		return err
+	})
+	return calls
+}
+
+// faulty makes every call under every fault, and counts what the server saw.
+func faulty(t *trial) error {
+	var problems faults
+	all, calls := wireFaults(), faultyCalls()
+	if len(calls) != len(again) {
+		problems.add("%d calls, but %d are known here", len(calls), len(again))
+	}
+	posts, payouts := 0, 0
+	for i := range all {
+		seen, errs, err := underFault(&all[i], calls)
+		if err != nil {
+			return err
+		}
+		for n, c := range calls {
+			posts += seen[n]
+			if c.name == "TransferParam" {
+				payouts = max(payouts, seen[n])
+			}
+			if complaint := judgeFault(&all[i], &calls[n], seen[n], errs[n]); complaint != "" {
+				problems.add("%s, %s: %s: %v", all[i].name, c.name, complaint, errs[n])
+			}
+		}
+	}
+	t.say("%d faults x %d calls, %d requests arrived, each as often as it may", len(all), len(calls), posts)
+	t.say("a transfer %d times at most", payouts)
+	return problems.err()
+}
+
+// underFault makes the calls, all at once, and returns how often each arrived, and its error.
+func underFault(f *fault, calls []faultyCall) ([]int, []error, error) {
+	arrived := make(map[string]*atomic.Int64, len(calls))
+	for _, c := range calls {
+		arrived[c.path] = new(atomic.Int64)
+	}
+	released := make(chan struct{})
+	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if n := arrived[r.URL.Path]; n != nil && r.Method == http.MethodPost {
+			n.Add(1)
+		}
+		if f.serve != nil {
+			f.serve(w, r, released)
+		}
+	})
+	listen := f.listen
+	if listen == nil {
+		listen = httptest.NewServer
+	}
+	server := listen(handler)
+	defer server.Close()
+	defer close(released)
+	seen, errs := make([]int, len(calls)), make([]error, len(calls))
+	var running sync.WaitGroup
+	for n, c := range calls {
+		config := daxpay.Config{
+			ServiceURL: server.URL, SignSecret: message.Secret, Gateway: c.gateway,
+			Retry: daxpay.Retry{BaseDelay: 1, MaxDelay: 1},
+		}
+		if f.configure != nil {
+			f.configure(&config)
+		}
+		kit, err := daxpay.New(config)
+		if err != nil {
+			return nil, nil, err
+		}
+		defer kit.CloseIdleConnections()
+		running.Add(1)
+		go func() {
+			defer running.Done()
+			errs[n] = c.do(context.Background(), kit)
+		}()
+	}
+	running.Wait()
+	for n, c := range calls {
+		seen[n] = int(arrived[c.path].Load())
+	}
+	return seen, errs, nil
+}
+
+// judgeFault returns what is wrong with what a call came to.
+func judgeFault(f *fault, c *faultyCall, posts int, err error) string {
+	may, ok := again[c.name]
+	made := 1 // attempts
+	if f.neverSent || f.repeatable && may.repeated {
+		made = attempts
+	}
+	arrived := made
+	switch {
+	case f.neverSent:
+		arrived = 0
+	case f.sends > 0 && may.repeated:
+		arrived *= f.sends
+	}
+	// A gateway that signs nothing is believed when it refuses.
+	known := f.neverSent || f.known || may.readOnly || c.gateway == daxpay.GatewayV205 && f.name == "unsigned error"
+	var tried *daxpay.RetryError
+	switch {
+	case !ok:
+		return "no rule says how this call may end"
+	case posts != arrived:
+		return fmt.Sprintf("arrived %d times, not %d", posts, arrived)
+	case err == nil:
+		return "no error"
+	case !f.right(err):
+		return "the wrong error"
+	case errors.Is(err, daxpay.ErrOutcomeUnknown) == known:
+		return fmt.Sprintf("its outcome is taken for known: %v", !known)
+	case errors.As(err, &tried) != (made > 1) || made > 1 && len(tried.Errs) != made:
+		return fmt.Sprintf("the error does not hold %d attempts", made)
+	case !strings.Contains(err.Error(), c.path):
+		return "the error does not name the path"
+	}
+	return ""
+}
