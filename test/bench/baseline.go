@@ -27,8 +27,8 @@ func keepBaseline(file string, rows []row) {
 // did nothing wrong.
 func compareBaseline(w io.Writer, file string, rows []row) {
 	before := make(map[string]float64)
-	for _, line := range strings.Split(strings.TrimSpace(string(must(os.ReadFile(file)))),
-		"\n") { //nolint:gosec // named by the caller
+	content := must(os.ReadFile(file)) //nolint:gosec // named by the caller
+	for _, line := range strings.Split(strings.TrimSpace(string(content)), "\n") {
 		work, value, _ := strings.Cut(line, "\t")
 		before[work] = must(strconv.ParseFloat(value, 64))
 	}

@@ -304,8 +304,8 @@ func startGateway(ctx context.Context) (*gateway, error) {
 		return nil, err
 	}
 	// Not the context's: the gateway must be there until the last call has ended.
-	g := &gateway{command: exec.CommandContext(context.WithoutCancel(ctx), self,
-		"-gateway")} //nolint:gosec // this program itself
+	command := exec.CommandContext(context.WithoutCancel(ctx), self, "-gateway") //nolint:gosec // this program itself
+	g := &gateway{command: command}
 	g.command.Stderr = os.Stderr
 	if g.input, err = g.command.StdinPipe(); err != nil {
 		return nil, err
