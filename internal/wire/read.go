@@ -416,8 +416,9 @@ func (r *reader) string(i int) (end int, form class) {
 		case c == '"':
 			return i + 1, form
 		case c >= utf8.RuneSelf:
-			form |= wide | mayControl
-			i = r.runes(i)
+			var more class
+			i, more = r.runes(i)
+			form |= more
 		case c == '\\':
 			form |= escaped
 			i = r.escape(i)
@@ -436,7 +437,8 @@ func (r *reader) string(i int) (end int, form class) {
 }
 
 // runes reads characters that are not ASCII.
-func (r *reader) runes(i int) int {
+func (r *reader) runes(i int) (end int, form class) {
+	form = wide
 	for i < len(r.text) && r.text[i] >= utf8.RuneSelf {
 		// Most of Chinese is three bytes of which any continuation is right. To look at them here halves the time.
 		if c := r.text[i]; 0xE3 <= c && c <= 0xEC && i+2 < len(r.text) && r.text[i+1]&r.text[i+2]&0xC0 == 0x80 &&
@@ -446,11 +448,12 @@ func (r *reader) runes(i int) int {
 		}
 		c, size := utf8.DecodeRune(r.text[i:])
 		if c == utf8.RuneError && size == 1 {
-			return r.fail(i, "the text is not valid UTF-8")
+			return r.fail(i, "the text is not valid UTF-8"), 0
 		}
+		form |= classes[r.text[i]]
 		i += size
 	}
-	return i
+	return i, form
 }
 
 func (r *reader) escape(i int) int {
