@@ -27,20 +27,22 @@ type rank struct {
 // sort orders the members: ignoring case from the order in which they came, by the bytes of their names from the order
 // that ignores case. It returns false if two of them have the same name.
 func (o *order) sort(m *members, entries []entry, folded bool) bool {
+	ascending, foreign, last := true, false, uint64(0)
 	if folded {
 		o.ranks = slices.Grow(o.ranks[:0], len(entries))[:len(entries)]
-	}
-	ascending, foreign, last := true, false, uint64(0)
-	for i := range o.ranks {
-		r := &o.ranks[i]
-		if folded {
-			r.index = uint32(i)
+		for i := range entries {
+			e := &entries[i]
+			key := lowerWord(e.key)
+			o.ranks[i] = rank{key, uint32(i)}
+			ascending, foreign, last = ascending && key > last, foreign || e.foreign, key
 		}
-		e := &entries[r.index]
-		if r.key = e.key; folded {
-			r.key = lowerWord(e.key)
+	} else {
+		for i := range o.ranks {
+			r := &o.ranks[i]
+			e := &entries[r.index]
+			r.key = e.key
+			ascending, foreign, last = ascending && r.key > last, foreign || e.foreign, r.key
 		}
-		ascending, foreign, last = ascending && r.key > last, foreign || e.foreign, r.key
 	}
 	if ascending && !foreign {
 		return true
