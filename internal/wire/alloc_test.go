@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"fmt"
 	"reflect"
 	"strings"
 	"testing"
@@ -37,6 +38,7 @@ func TestReadingSigningAndVerifyingAllocateNothing(t *testing.T) {
 		"nested":    `{"bizAllocNo":"A29729","receivers":[{"receiverNo":"123","amount":6000},{"receiverNo":"124","amount":7000}],"deep":{"b":[[{"z":1,"y":"支付"}]],"a":null},"reqTime":1717261696}`,
 		"many": `{"first":1` + strings.Repeat(`,"x":1`, 1) +
 			`,"m1":1,"m2":2,"m3":3,"m4":4,"m5":5,"m6":6,"m7":7,"m8":8,"m9":9,"ma":1,"mb":2,"mc":3,"md":4,"me":5,"mf":6,"mg":7,"mh":8,"mi":9,"mj":1,"mk":2,"ml":3,"mm":4,"mn":5,"mo":6,"mp":7,"mq":8,"mr":9}`,
+		"more": `{"first":1` + numbered(40) + `}`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			var o Object
@@ -67,6 +69,15 @@ func TestReadingSigningAndVerifyingAllocateNothing(t *testing.T) {
 			}))
 		})
 	}
+}
+
+// numbered are so many members.
+func numbered(n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, `,"member%d":%d`, i, i)
+	}
+	return b.String()
 }
 
 // A megabyte takes no more memory than a kilobyte.

@@ -97,19 +97,20 @@ func (m *members) find(name string) *entry {
 
 // findAmongMany is find for an object of many members, which may be asked for many names.
 func (m *members) findAmongMany(name string) *entry {
-	var form, other [maxNameLength]byte
-	wanted := appendSortable(form[:0], []byte(name), false)
-	key := firstWordOf(wanted)
-	at, found := slices.BinarySearchFunc(m.inOrder(), wanted, func(r rank, wanted []byte) int {
+	ranks, o := m.inOrder(), &m.order
+	o.forms = appendSortable(o.forms[:0], []byte(name), false)
+	length, key := len(o.forms), firstWordOf(o.forms)
+	at, found := slices.BinarySearchFunc(ranks, key, func(r rank, key uint64) int {
 		if r.key != key {
 			return cmp.Compare(r.key, key)
 		}
-		return bytes.Compare(appendSortable(other[:0], m.nameOf(&m.entries[r.index]), false), wanted)
+		o.forms = appendSortable(o.forms[:length], m.nameOf(&m.entries[r.index]), false)
+		return bytes.Compare(o.forms[length:], o.forms[:length])
 	})
 	if !found {
 		return nil
 	}
-	return &m.entries[m.order.ranks[at].index]
+	return &m.entries[ranks[at].index]
 }
 
 // isGiven tells whether there is a member of that name that is not null.
