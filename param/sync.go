@@ -48,7 +48,7 @@ type AllocSyncParam struct {
 	// of the start holds it.
 	AllocNo string `json:"allocNo" daxpay:"no,required,max=32"`
 	// BizAllocNo is the merchant's number of the allocation (商户分账单号), at most 100 characters. The gateway
-	// takes it only where AllocNo is missing, and then searches it among the AllocationNos, so that it finds
+	// takes it only where AllocNo is missing, and then searches it among the AllocNos, so that it finds
 	// nothing.
 	BizAllocNo string `json:"bizAllocNo" daxpay:"no,max=100"`
 }
