@@ -14,42 +14,43 @@ import (
 // what to do.
 type UnresolvedError struct {
 	Path   string // of the query
-	Reason Reason
+	Reason UnresolvedReason
 	Status string // what the gateway has; empty if it has no such order, or does not tell
 	Err    error  // the refusal that says so, such as a *GatewayError; nil if there is none
 }
 
-// Reason says why the outcome of an order is unproved. A later version may have more of them.
-type Reason string
+// UnresolvedReason says why the outcome of an order is unproved. A later version may have more of them.
+type UnresolvedReason string
 
 // The reasons.
 const (
-	// ReasonWallet: a wallet payment (钱包) is in progress. Its wallet was charged or not, and nothing ends it: a person
+	// UnresolvedWallet: a wallet payment (钱包) is in progress. Its wallet was charged or not, and nothing ends it: a person
 	// looks at the wallet. Never send it again.
-	ReasonWallet = Reason(follow.Wallet)
-	// ReasonGivenBack: the payment is in progress, but the channel says that it was paid and given back. The gateway
+	UnresolvedWallet = UnresolvedReason(follow.Wallet)
+	// UnresolvedGivenBack: the payment is in progress, but the channel says that it was paid and given back. The gateway
 	// will not change it: a person looks at the channel.
-	ReasonGivenBack = Reason(follow.GivenBack)
-	// ReasonFailed: the gateway calls the order failed, which it also does when the channel answered too late. A refund
-	// and an allocation can be sent again under the same number. A transfer must not be: a person looks at the channel.
-	ReasonFailed = Reason(follow.Failure)
-	// ReasonClosed: the gateway has closed the refund, and will not ask the channel about it again. A person looks at
+	UnresolvedGivenBack = UnresolvedReason(follow.GivenBack)
+	// UnresolvedFailed: the gateway calls the order failed, which it also does when the channel answered too late. A
+	// refund and an allocation can be sent again under the same number. A transfer must not be: a person looks at the
+	// channel.
+	UnresolvedFailed = UnresolvedReason(follow.Failure)
+	// UnresolvedClosed: the gateway has closed the refund, and will not ask the channel about it again. A person looks at
 	// the channel before the money is given back under another number.
-	ReasonClosed = Reason(follow.Closed)
-	// ReasonNoSuchOrder: the gateway has no order of that number, but the request can still arrive, or has left no
+	UnresolvedClosed = UnresolvedReason(follow.Closed)
+	// UnresolvedNoSuchOrder: the gateway has no order of that number, but the request can still arrive, or has left no
 	// trace. A payment, other than from a wallet, a refund and an allocation can be sent again under the same number. A
 	// transfer must not be: a person looks at the channel.
-	ReasonNoSuchOrder = Reason(follow.NoSuchOrder)
-	// ReasonSeveral: the gateway has several transfers of that number, and paid each of them. A person looks at the
+	UnresolvedNoSuchOrder = UnresolvedReason(follow.NoSuchOrder)
+	// UnresolvedSeveral: the gateway has several transfers of that number, and paid each of them. A person looks at the
 	// channel.
-	ReasonSeveral = Reason(follow.Several)
-	// ReasonNoNumber: an allocation can be asked for by the gateway's number only, and that is not known. Start it
+	UnresolvedSeveral = UnresolvedReason(follow.Several)
+	// UnresolvedNoNumber: an allocation can be asked for by the gateway's number only, and that is not known. Start it
 	// again with the same number of the merchant's, after 10 seconds: the answer has the gateway's.
-	ReasonNoNumber = Reason(follow.NoNumber)
-	// ReasonNoQuery: gateway 2.0.6 never answers the query of a refund. What it has of a refund, a notice tells;
+	UnresolvedNoNumber = UnresolvedReason(follow.NoNumber)
+	// UnresolvedNoQuery: gateway 2.0.6 never answers the query of a refund. What it has of a refund, a notice tells;
 	// whether the channel gave the money back, SyncRefund, a minute after the refund; and how much of the payment is
 	// left, QueryPayOrder in RefundableBalance.
-	ReasonNoQuery = Reason(follow.NoQuery)
+	UnresolvedNoQuery = UnresolvedReason(follow.NoQuery)
 )
 
 func (e *UnresolvedError) Error() string {
@@ -116,9 +117,9 @@ func (c *Client) RecoverPay(ctx context.Context, p *param.PayParam, w Wait) (*mo
 // RecoverRefund is RecoverPay for a Refund. It returns the refund if the gateway has taken it: look at its Standing,
 // and follow one that is model.Open with WaitRefund.
 //
-// A refund that the gateway calls failed, and that a sync does not find done, is an *UnresolvedError with ReasonFailed.
-// It can be sent again, as can one that the gateway does not have, but only ever under the same BizRefundNo. The rest
-// is as for WaitRefund.
+// A refund that the gateway calls failed, and that a sync does not find done, is an *UnresolvedError with
+// UnresolvedFailed. It can be sent again, as can one that the gateway does not have, but only ever under the same
+// BizRefundNo. The rest is as for WaitRefund.
 func (c *Client) RecoverRefund(ctx context.Context, p *param.RefundParam, w Wait) (*model.RefundOrderModel, error) {
 	if p == nil {
 		return nil, nilParam(p)

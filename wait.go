@@ -51,8 +51,8 @@ const (
 //     more a few minutes after ExpiredTime, and let what handles a payment take success after close. Package reconcile
 //     does all of that.
 //
-// A payment that will never change needs a person: the error is an *UnresolvedError, with ReasonWallet at once for a
-// wallet payment in progress, and with ReasonGivenBack for one that the channel has paid and given back.
+// A payment that will never change needs a person: the error is an *UnresolvedError, with UnresolvedWallet at once for
+// a wallet payment in progress, and with UnresolvedGivenBack for one that the channel has paid and given back.
 //
 // Faults that can pass, such as a lost connection, are waited out. Any other ends the wait. So does ErrNoSuchOrder,
 // more than 20 seconds after Wait.Made. It comes inside an *UnresolvedError where it proves nothing: before 2.0.8,
@@ -75,8 +75,8 @@ func (c *Client) WaitPay(ctx context.Context, p *param.QueryPayOrderParam, w Wai
 //     Send the same refund again, under the same BizRefundNo, or have a person look. Never use a new number.
 //
 // A refund that the gateway has closed needs a person, who looks at the channel before the money is given back under
-// another number: the error is an *UnresolvedError with ReasonClosed. Gateway 2.0.6 has no working query of refunds:
-// the error is an *UnresolvedError with ReasonNoQuery, at once.
+// another number: the error is an *UnresolvedError with UnresolvedClosed. Gateway 2.0.6 has no working query of
+// refunds: the error is an *UnresolvedError with UnresolvedNoQuery, at once.
 //
 // There is no sync in the first minute after Wait.Made, because it could close a refund that is still on its way to the
 // channel. The rest is as for WaitPay.
@@ -94,9 +94,9 @@ func (c *Client) WaitRefund(ctx context.Context, p *param.QueryRefundOrderParam,
 //
 // Every error is ErrOutcomeUnknown: none proves that the transfer was not paid, or will not be. Never send it again for
 // an error, and do not book it as refused. Where waiting does not help, the error is an *UnresolvedError, and a person
-// has to look at the channel: ReasonFailed for one that the gateway calls failed, ReasonNoSuchOrder more than 20
-// seconds after Wait.Made, ReasonSeveral for a number that was sent twice. Set Wait.Amount to what was to be paid out.
-// The rest is as for WaitPay.
+// has to look at the channel: UnresolvedFailed for one that the gateway calls failed, UnresolvedNoSuchOrder more than
+// 20 seconds after Wait.Made, UnresolvedSeveral for a number that was sent twice. Set Wait.Amount to what was to be
+// paid out. The rest is as for WaitPay.
 func (c *Client) WaitTransfer(
 	ctx context.Context, p *param.QueryTransferOrderParam, w Wait,
 ) (*model.TransferOrderModel, error) {
@@ -146,7 +146,7 @@ func proved[M any](m *M, err error) (*M, error) {
 // unproved.
 func repeatable[M any](m *M, err error) (*M, error) {
 	var unresolved *UnresolvedError
-	if m != nil && errors.As(err, &unresolved) && unresolved.Reason == ReasonFailed {
+	if m != nil && errors.As(err, &unresolved) && unresolved.Reason == UnresolvedFailed {
 		return m, nil
 	}
 	return proved(m, err)
@@ -312,7 +312,7 @@ func followOrder[M any](ctx context.Context, c *Client, w Wait, l lookup[M]) (*M
 		return nil, &ParamError{Param: l.path, Field: "the context", Reason: "must not be nil"}
 	}
 	if l.blind {
-		return nil, &UnresolvedError{Path: l.path, Reason: ReasonNoQuery}
+		return nil, &UnresolvedError{Path: l.path, Reason: UnresolvedNoQuery}
 	}
 	now := time.Now()
 	f := wait[M]{Wait: w, lookup: l, client: c, start: w.Made}
@@ -377,7 +377,7 @@ func (f *wait[M]) look(ctx context.Context, sync bool) (m *M, end bool, err erro
 	}
 	end, why := f.order.Seen(f.age(), standing, status)
 	if end && why != "" {
-		return &res.Data, true, &UnresolvedError{Path: f.path, Reason: Reason(why), Status: status}
+		return &res.Data, true, &UnresolvedError{Path: f.path, Reason: UnresolvedReason(why), Status: status}
 	}
 	if end || f.begun && standing == model.Open {
 		return &res.Data, true, nil
@@ -428,9 +428,9 @@ func (f *wait[M]) refused(asked time.Duration, err error) (end bool, _ error) {
 	case errors.Is(err, ErrNoSuchOrder) && asked <= follow.Arrival:
 		return false, err
 	case errors.Is(err, ErrNoSuchOrder) && (f.kind == follow.Transfer || !f.client.provesAbsence(err)):
-		return true, &UnresolvedError{Path: f.path, Reason: ReasonNoSuchOrder, Err: err}
+		return true, &UnresolvedError{Path: f.path, Reason: UnresolvedNoSuchOrder, Err: err}
 	case f.kind == follow.Transfer && errors.As(err, &refusal) && follow.SeveralTransfers(refusal.Code, refusal.Msg):
-		return true, &UnresolvedError{Path: f.path, Reason: ReasonSeveral, Err: err}
+		return true, &UnresolvedError{Path: f.path, Reason: UnresolvedSeveral, Err: err}
 	}
 	return !passes(err), err
 }

@@ -69,7 +69,7 @@ func (s *stage) paid(ctx context.Context, no string) {
 	s.channel.Tells(no)
 }
 
-func (s *stage) unresolved(err error, want daxpay.Reason) {
+func (s *stage) unresolved(err error, want daxpay.UnresolvedReason) {
 	s.Helper()
 	var unresolved *daxpay.UnresolvedError
 	require.ErrorAs(s, err, &unresolved)
@@ -146,7 +146,7 @@ func TestWaitOnTheFake(t *testing.T) {
 			s.pay(ctx, "A1")
 			s.channel.Returns("A1")
 			_, err := s.kit.WaitPay(ctx, about, daxpay.Wait{})
-			s.unresolved(err, daxpay.ReasonGivenBack)
+			s.unresolved(err, daxpay.UnresolvedGivenBack)
 		},
 		"7: a wallet payment": func(ctx context.Context, s *stage) {
 			p := &param.PayParam{
@@ -156,9 +156,9 @@ func TestWaitOnTheFake(t *testing.T) {
 			_, err := s.kit.Pay(ctx, p)
 			require.NoError(s, err)
 			_, err = s.kit.WaitPay(ctx, about, daxpay.Wait{})
-			s.unresolved(err, daxpay.ReasonWallet)
+			s.unresolved(err, daxpay.UnresolvedWallet)
 			_, err = s.kit.RecoverPay(ctx, p, daxpay.Wait{})
-			s.unresolved(err, daxpay.ReasonWallet)
+			s.unresolved(err, daxpay.UnresolvedWallet)
 			require.Zero(s, time.Since(s.start), "at once")
 		},
 		"1: a payment that never arrived": func(ctx context.Context, s *stage) {
@@ -195,7 +195,7 @@ func TestWaitOnTheFake(t *testing.T) {
 			require.NoError(s, err)
 			require.Equal(s, model.Unproved, back.Standing())
 			_, err = s.kit.RecoverRefund(ctx, p, daxpay.Wait{Made: s.start})
-			s.unresolved(err, daxpay.ReasonFailed)
+			s.unresolved(err, daxpay.UnresolvedFailed)
 			s.channel.Obeys(daxpaytest.OpRefund)
 			_, err = s.kit.Refund(ctx, p)
 			require.NoError(s, err)
@@ -208,7 +208,7 @@ func TestWaitOnTheFake(t *testing.T) {
 			_, err := s.kit.Transfer(ctx, transferTo("T1"))
 			require.ErrorIs(s, err, daxpay.ErrOutcomeUnknown)
 			_, err = s.kit.WaitTransfer(ctx, &param.QueryTransferOrderParam{BizTransferNo: "T1"}, daxpay.Wait{})
-			s.unresolved(err, daxpay.ReasonFailed)
+			s.unresolved(err, daxpay.UnresolvedFailed)
 		},
 		"10: a transfer that was sent twice": func(ctx context.Context, s *stage) {
 			for range 2 {
@@ -217,11 +217,11 @@ func TestWaitOnTheFake(t *testing.T) {
 				require.NoError(s, s.kit.ForgetTransfer(ctx, "T1"), "somebody did not look")
 			}
 			_, err := s.kit.WaitTransfer(ctx, &param.QueryTransferOrderParam{BizTransferNo: "T1"}, daxpay.Wait{})
-			s.unresolved(err, daxpay.ReasonSeveral)
+			s.unresolved(err, daxpay.UnresolvedSeveral)
 		},
 		"10: a transfer that never arrived": func(ctx context.Context, s *stage) {
 			_, err := s.kit.WaitTransfer(ctx, &param.QueryTransferOrderParam{BizTransferNo: "T1"}, daxpay.Wait{})
-			s.unresolved(err, daxpay.ReasonNoSuchOrder)
+			s.unresolved(err, daxpay.UnresolvedNoSuchOrder)
 		},
 	} {
 		t.Run(name, func(t *testing.T) { onStage(t, daxpay.GatewayV208, play) })

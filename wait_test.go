@@ -179,11 +179,11 @@ type rule struct {
 
 	status   string // of what is returned
 	standing model.Standing
-	reason   daxpay.Reason // of an UnresolvedError
-	is, not  error         // what the error is, and is not
-	after    time.Duration // how long the wait takes at least
-	before   time.Duration // and at most; 0: not more than 2 seconds longer
-	syncs    []string      // all of them; nil: not compared
+	reason   daxpay.UnresolvedReason // of an UnresolvedError
+	is, not  error                   // what the error is, and is not
+	after    time.Duration           // how long the wait takes at least
+	before   time.Duration           // and at most; 0: not more than 2 seconds longer
+	syncs    []string                // all of them; nil: not compared
 }
 
 func TestWaitingRules(t *testing.T) {
@@ -213,19 +213,19 @@ func TestWaitingRules(t *testing.T) {
 		},
 		"1: no such order proves nothing of a refund before 2.0.8": {
 			wait: "RecoverRefund", version: daxpay.GatewayV207, query: []any{noOrder}, is: unknown,
-			reason: daxpay.ReasonNoSuchOrder, after: 20 * time.Second,
+			reason: daxpay.UnresolvedNoSuchOrder, after: 20 * time.Second,
 		},
 		"1: and nothing of a payment": {
 			wait: "WaitPay", version: daxpay.GatewayV207, query: []any{noOrder}, is: unknown,
-			reason: daxpay.ReasonNoSuchOrder, after: 20 * time.Second,
+			reason: daxpay.UnresolvedNoSuchOrder, after: 20 * time.Second,
 		},
 		"1: a refusal that is not signed is no proof": {
 			wait: "RecoverRefund", query: []any{`{"code":10010,"msg":"退款订单不存在"}`}, is: unknown,
-			reason: daxpay.ReasonNoSuchOrder, after: 20 * time.Second,
+			reason: daxpay.UnresolvedNoSuchOrder, after: 20 * time.Second,
 		},
 		"1: nor is one that somebody on the line can have put there": {
 			wait: "RecoverRefund", query: []any{noOrder}, url: "http://gateway.example.com", is: unknown,
-			reason: daxpay.ReasonNoSuchOrder, after: 20 * time.Second,
+			reason: daxpay.UnresolvedNoSuchOrder, after: 20 * time.Second,
 		},
 		"2: paid": {
 			wait: "WaitPay", query: []any{payIs("progress"), payIs("progress"), payIs("success")}, status: "success",
@@ -274,7 +274,7 @@ func TestWaitingRules(t *testing.T) {
 		},
 		"4: given back at the channel": {
 			wait: "WaitPay", query: []any{payIs("progress")}, sync: []any{syncSays("pay_refund")}, is: unknown,
-			reason: daxpay.ReasonGivenBack,
+			reason: daxpay.UnresolvedGivenBack,
 			after:  20 * time.Second, before: 23 * time.Second,
 		},
 		"5: what a sync is refused with is not final": {
@@ -298,11 +298,11 @@ func TestWaitingRules(t *testing.T) {
 			status: "success", standing: model.Succeeded, syncs: []string{"sync 0s"},
 		},
 		"7: a wallet payment": {
-			wait: "WaitPay", query: []any{walletInProgress}, is: unknown, reason: daxpay.ReasonWallet,
+			wait: "WaitPay", query: []any{walletInProgress}, is: unknown, reason: daxpay.UnresolvedWallet,
 			syncs: []string{},
 		},
 		"7: a wallet payment, recovered": {
-			wait: "RecoverPay", query: []any{walletInProgress}, is: unknown, reason: daxpay.ReasonWallet,
+			wait: "RecoverPay", query: []any{walletInProgress}, is: unknown, reason: daxpay.UnresolvedWallet,
 			syncs: []string{},
 		},
 		"8: no sync of a refund in the first minute": {
@@ -322,19 +322,19 @@ func TestWaitingRules(t *testing.T) {
 		},
 		"8: a refund that failed, recovered": {
 			wait: "RecoverRefund", query: []any{refundIs("fail")}, sync: []any{no("支付宝网关退款未成功")}, is: unknown,
-			reason: daxpay.ReasonFailed, made: time.Minute,
+			reason: daxpay.UnresolvedFailed, made: time.Minute,
 		},
 		"8: a refund that failed, which the sync closes": {
 			wait: "WaitRefund", query: []any{refundIs("fail"), refundIs("close")},
 			sync: []any{syncSays("pay_not_found")}, made: time.Minute,
-			is: unknown, reason: daxpay.ReasonClosed,
+			is: unknown, reason: daxpay.UnresolvedClosed,
 		},
 		"8: a refund that is closed": {
-			wait: "WaitRefund", query: []any{refundIs("close")}, is: unknown, reason: daxpay.ReasonClosed,
+			wait: "WaitRefund", query: []any{refundIs("close")}, is: unknown, reason: daxpay.UnresolvedClosed,
 			syncs: []string{},
 		},
 		"8: a refund of 2.0.6": {
-			wait: "WaitRefund", version: daxpay.GatewayV206, is: unknown, reason: daxpay.ReasonNoQuery,
+			wait: "WaitRefund", version: daxpay.GatewayV206, is: unknown, reason: daxpay.UnresolvedNoQuery,
 			syncs: []string{},
 		},
 		"9: a share is pending": {
@@ -363,10 +363,10 @@ func TestWaitingRules(t *testing.T) {
 			standing: model.Succeeded, after: time.Second,
 		},
 		"10: a transfer that failed": {
-			wait: "WaitTransfer", query: []any{transferIs("fail")}, is: unknown, reason: daxpay.ReasonFailed,
+			wait: "WaitTransfer", query: []any{transferIs("fail")}, is: unknown, reason: daxpay.UnresolvedFailed,
 		},
 		"10: a transfer sent twice": {
-			wait: "WaitTransfer", query: []any{severalRows}, is: unknown, reason: daxpay.ReasonSeveral,
+			wait: "WaitTransfer", query: []any{severalRows}, is: unknown, reason: daxpay.UnresolvedSeveral,
 		},
 		"10: a system error for good": {
 			wait: "WaitTransfer", query: []any{systemError}, is: unknown, limit: time.Minute, after: time.Minute,
@@ -380,7 +380,7 @@ func TestWaitingRules(t *testing.T) {
 			standing: model.Succeeded, made: time.Minute, after: time.Second, before: 6 * time.Second,
 		},
 		"10: no such transfer": {
-			wait: "WaitTransfer", query: []any{noOrder}, is: unknown, reason: daxpay.ReasonNoSuchOrder,
+			wait: "WaitTransfer", query: []any{noOrder}, is: unknown, reason: daxpay.UnresolvedNoSuchOrder,
 			after: 20 * time.Second,
 		},
 		"10: a transfer before 2.0.8": {wait: "WaitTransfer", version: daxpay.GatewayV207, is: unknown},
@@ -417,7 +417,7 @@ func TestWaitingRules(t *testing.T) {
 			wait: "RecoverPay", query: []any{payIs("success")}, status: "success", standing: model.Succeeded,
 		},
 		"RecoverRefund: on 2.0.6": {
-			wait: "RecoverRefund", version: daxpay.GatewayV206, is: unknown, reason: daxpay.ReasonNoQuery,
+			wait: "RecoverRefund", version: daxpay.GatewayV206, is: unknown, reason: daxpay.UnresolvedNoQuery,
 		},
 		"RecoverRefund: no answer": {
 			wait: "RecoverRefund", query: []any{errReset}, is: unknown, limit: time.Minute, after: time.Minute,

@@ -32,7 +32,7 @@ type lookup struct {
 	sync func(ctx context.Context, o Order) (follow.Answer, error)
 	path string // of the query
 	// blind says why the order cannot be asked for, "" if it can. It may be nil.
-	blind func(o Order) daxpay.Reason
+	blind func(o Order) daxpay.UnresolvedReason
 }
 
 // found is what a verified answer says of an order.
@@ -97,9 +97,9 @@ func refundLookup(c *daxpay.Client, sink Sink) lookup {
 			}
 			return follow.RefundAnswer(res.Data.Status), nil
 		},
-		blind: func(Order) daxpay.Reason {
+		blind: func(Order) daxpay.UnresolvedReason {
 			if c.Gateway() == daxpay.GatewayV206 {
-				return daxpay.ReasonNoQuery
+				return daxpay.UnresolvedNoQuery
 			}
 			return ""
 		},
@@ -131,9 +131,9 @@ func allocLookup(c *daxpay.Client, sink Sink) lookup {
 			_, err := c.SyncAlloc(ctx, &param.AllocSyncParam{AllocNo: o.GatewayNo})
 			return follow.Other, err
 		},
-		blind: func(o Order) daxpay.Reason {
+		blind: func(o Order) daxpay.UnresolvedReason {
 			if o.GatewayNo == "" {
-				return daxpay.ReasonNoNumber
+				return daxpay.UnresolvedNoNumber
 			}
 			return ""
 		},
@@ -185,7 +185,7 @@ func (r *Reconciler) look(ctx context.Context, j *job) outcome {
 	if l.blind != nil {
 		if why := l.blind(j.order); why != "" {
 			from := time.Duration(0)
-			if why == daxpay.ReasonNoNumber {
+			if why == daxpay.UnresolvedNoNumber {
 				from = follow.Arrival // the start may be under way
 			}
 			return r.unresolved(ctx, j, &daxpay.UnresolvedError{Path: l.path, Reason: why}, from)
@@ -229,7 +229,7 @@ func (r *Reconciler) ask(ctx context.Context, l lookup, j *job) outcome {
 	switch {
 	case end && why != "":
 		return r.unresolved(
-			ctx, j, &daxpay.UnresolvedError{Path: l.path, Reason: daxpay.Reason(why), Status: f.status}, 0,
+			ctx, j, &daxpay.UnresolvedError{Path: l.path, Reason: daxpay.UnresolvedReason(why), Status: f.status}, 0,
 		)
 	case end:
 		return r.hand(ctx, j, &f)
@@ -255,11 +255,11 @@ func (r *Reconciler) refused(ctx context.Context, l lookup, j *job, err error) o
 	}
 	switch {
 	case errors.Is(err, daxpay.ErrNoSuchOrder) || refusedByBusiness(err) != nil:
-		why := &daxpay.UnresolvedError{Path: l.path, Reason: daxpay.ReasonNoSuchOrder, Err: refusal}
+		why := &daxpay.UnresolvedError{Path: l.path, Reason: daxpay.UnresolvedNoSuchOrder, Err: refusal}
 		return r.unresolved(ctx, j, why, max(r.options.UnknownAfter, follow.Arrival+1))
 	case j.order.Kind == Transfer && follow.SeveralTransfers(refusal.Code, refusal.Msg):
 		return r.unresolved(
-			ctx, j, &daxpay.UnresolvedError{Path: l.path, Reason: daxpay.ReasonSeveral, Err: refusal}, 0,
+			ctx, j, &daxpay.UnresolvedError{Path: l.path, Reason: daxpay.UnresolvedSeveral, Err: refusal}, 0,
 		)
 	}
 	return r.fault(ctx, j, err)

@@ -43,7 +43,7 @@ type entry struct {
 	place    int       // in its queue, -1 for none
 	listing  uint64    // the latest that had it
 	failures int       // in a row
-	told     daxpay.Reason
+	told     daxpay.UnresolvedReason
 	follow   follow.Order
 	isReady  bool      // its queue is that of the ready ones
 	taken    bool      // the sink took it
@@ -185,7 +185,7 @@ type job struct {
 	entry  *entry
 	order  Order
 	made   time.Time
-	told   daxpay.Reason // what Sink.Unknown knows
+	told   daxpay.UnresolvedReason // what Sink.Unknown knows
 	late   bool
 	follow follow.Order
 	next   time.Duration // age at which to look again

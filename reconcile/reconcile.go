@@ -61,7 +61,7 @@ type Order struct {
 	Amount int64
 	// GatewayNo is the gateway's number of an allocation, AllocNo (分账单号), which StartAlloc returned: no
 	// gateway finds an allocation by another number. One that has none after 20 seconds goes to Sink.Unknown, with
-	// daxpay.ReasonNoNumber. Other kinds do not need it.
+	// daxpay.UnresolvedNoNumber. Other kinds do not need it.
 	GatewayNo string
 	// Ended says of a payment that the shop has stored that it is over without success, such as closed, and lists it
 	// because it may still be paid. It is handed on again only if it was.
@@ -135,13 +135,13 @@ type Sink struct {
 	// order open: it was neither done nor refused, for all that is known. Have a person look, or do what the reason
 	// allows:
 	//
-	//   - daxpay.ReasonNoSuchOrder, of orders older than Options.UnknownAfter: the call never arrived, or was refused. Pay
-	//     can be sent again with the same BizOrderNo, but not from a wallet, Refund with the same BizRefundNo; never a
+	//   - daxpay.UnresolvedNoSuchOrder, of orders older than Options.UnknownAfter: the call never arrived, or was refused.
+	//     Pay can be sent again with the same BizOrderNo, but not from a wallet, Refund with the same BizRefundNo; never a
 	//     transfer, which the gateway would pay a second time.
-	//   - daxpay.ReasonFailed: a refund, after a sync that did not find it done, or an allocation; both can be sent
+	//   - daxpay.UnresolvedFailed: a refund, after a sync that did not find it done, or an allocation; both can be sent
 	//     again under the same number. Or a transfer, which must never be sent again.
-	//   - daxpay.ReasonNoNumber: see Order.GatewayNo.
-	//   - All others, at once: see daxpay.Reason.
+	//   - daxpay.UnresolvedNoNumber: see Order.GatewayNo.
+	//   - All others, at once: see daxpay.UnresolvedReason.
 	//
 	// After nil it is not called again for that order and reason in this process, after an error later. The order is
 	// looked at all the same, as long as the source lists it, and handed on if its outcome is proved after all.

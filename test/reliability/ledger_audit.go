@@ -132,7 +132,7 @@ func (s *shop) transferStatus(no string) (status model.TransferStatus) {
 
 // underWay is the shop's own reason for a person to look: the gateway says for hours that a transfer is under way. It
 // says so for ever of one that it refused, and on a line that is not trusted the refusal was no proof.
-const underWay daxpay.Reason = "still under way"
+const underWay daxpay.UnresolvedReason = "still under way"
 
 // isForPerson tells whether an order that is open is one of those that nothing but a person can settle, and the person
 // was told why.
@@ -142,20 +142,20 @@ func (s *shop) isForPerson(r *row) bool {
 	a, _ := s.gateway.Allocation(r.no)
 	switch r.kind {
 	case reconcile.Pay:
-		return r.why == daxpay.ReasonWallet && p.Channel == model.ChannelWallet ||
-			r.why == daxpay.ReasonNoSuchOrder && r.channel == model.ChannelWallet && !hasPayment ||
-			r.why == daxpay.ReasonGivenBack && p.Order == model.PayProgress && p.Status == model.PaySyncRefund
+		return r.why == daxpay.UnresolvedWallet && p.Channel == model.ChannelWallet ||
+			r.why == daxpay.UnresolvedNoSuchOrder && r.channel == model.ChannelWallet && !hasPayment ||
+			r.why == daxpay.UnresolvedGivenBack && p.Order == model.PayProgress && p.Status == model.PaySyncRefund
 	case reconcile.Refund:
-		return r.why == daxpay.ReasonClosed && f.Order == model.RefundClose ||
-			r.why == daxpay.ReasonFailed && f.Order == model.RefundFail && r.failures >= mostFailures ||
-			r.why == daxpay.ReasonNoSuchOrder && f.Order == "" && r.absences >= mostFailures
+		return r.why == daxpay.UnresolvedClosed && f.Order == model.RefundClose ||
+			r.why == daxpay.UnresolvedFailed && f.Order == model.RefundFail && r.failures >= mostFailures ||
+			r.why == daxpay.UnresolvedNoSuchOrder && f.Order == "" && r.absences >= mostFailures
 	case reconcile.Transfer:
 		status := s.transferStatus(r.no)
-		return r.why == daxpay.ReasonFailed && status == model.TransferFail ||
-			r.why == daxpay.ReasonNoSuchOrder && status == "" ||
+		return r.why == daxpay.UnresolvedFailed && status == model.TransferFail ||
+			r.why == daxpay.UnresolvedNoSuchOrder && status == "" ||
 			r.why == underWay && status == model.TransferTransferring
 	}
-	return (r.why == daxpay.ReasonFailed || r.why == daxpay.ReasonNoNumber) &&
+	return (r.why == daxpay.UnresolvedFailed || r.why == daxpay.UnresolvedNoNumber) &&
 		a.Status == model.AllocFailed && r.failures >= mostFailures
 }
 

@@ -302,26 +302,26 @@ func (p *process) unknown(ctx context.Context, o reconcile.Order, why *daxpay.Un
 const mostFailures = 8
 
 // review does what the reason allows: it sends the order again under the same number, or has a person look.
-func (p *process) review(ctx context.Context, r *row, why daxpay.Reason) error {
+func (p *process) review(ctx context.Context, r *row, why daxpay.UnresolvedReason) error {
 	again := false
 	switch {
 	case r.status != isOpen:
 		return nil
 	case r.kind == reconcile.Transfer: // never
-	case why == daxpay.ReasonNoSuchOrder: // a wallet would be charged again, and a refund can stand behind one that failed
+	case why == daxpay.UnresolvedNoSuchOrder: // a wallet would be charged again, and a refund can stand behind one that failed
 		again = r.channel != model.ChannelWallet && (r.kind != reconcile.Refund || r.absences < mostFailures)
-	case why == daxpay.ReasonFailed, why == daxpay.ReasonNoNumber:
+	case why == daxpay.UnresolvedFailed, why == daxpay.UnresolvedNoNumber:
 		again = r.failures < mostFailures
 	}
 	if !again {
 		return p.commit(func() { r.why = why })
 	}
-	if why == daxpay.ReasonNoSuchOrder {
+	if why == daxpay.UnresolvedNoSuchOrder {
 		if err := p.commit(func() { r.absences++ }); err != nil {
 			return err
 		}
 	}
-	if why == daxpay.ReasonFailed {
+	if why == daxpay.UnresolvedFailed {
 		if err := p.commit(func() { r.failures++ }); err != nil {
 			return err
 		}

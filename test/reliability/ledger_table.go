@@ -37,11 +37,11 @@ type row struct {
 
 	status   string
 	settled  time.Time
-	effects  map[string]int // how often something was done because the order got a status
-	failures int            // how often it was sent again because it had failed
-	absences int            // how often it was sent again because the gateway did not have it
-	why      daxpay.Reason  // what a person was told
-	finish   finishing      // of an allocation
+	effects  map[string]int          // how often something was done because the order got a status
+	failures int                     // how often it was sent again because it had failed
+	absences int                     // how often it was sent again because the gateway did not have it
+	why      daxpay.UnresolvedReason // what a person was told
+	finish   finishing               // of an allocation
 }
 
 // finishing is how far an allocation has got that is to be finished.

@@ -146,11 +146,11 @@ var lateBooks = map[string]wrongBook{
 		setPay(s, "M1", model.PaySyncSuccess, model.PaySuccess)
 	}, unresolved},
 	"a person who was told what is not so": {func(t *testing.T, s *shop) {
-		r := s.put(&row{kind: reconcile.Transfer, no: "M1", amount: 5, why: daxpay.ReasonSeveral})
+		r := s.put(&row{kind: reconcile.Transfer, no: "M1", amount: 5, why: daxpay.UnresolvedSeveral})
 		paysOut(t, s, r, timesOut)
 	}, unresolved},
 	"a person who is told of what the shop can settle": {func(_ *testing.T, s *shop) {
-		s.put(&row{kind: reconcile.Refund, no: "M1", amount: 5, why: daxpay.ReasonFailed, failures: 1})
+		s.put(&row{kind: reconcile.Refund, no: "M1", amount: 5, why: daxpay.UnresolvedFailed, failures: 1})
 		setRefund(s, "M1", "", model.RefundSyncFail, model.RefundFail)
 	}, unresolved},
 	"an answer to a query that was taken for a notice": {func(_ *testing.T, s *shop) {
@@ -183,9 +183,9 @@ func TestAuditFinds(t *testing.T) {
 func TestAuditLeavesToAPerson(t *testing.T) {
 	s := newShop(1)
 	defer s.close()
-	paysOut(t, s, s.put(&row{kind: reconcile.Transfer, no: "M1", amount: 5, why: daxpay.ReasonFailed}), timesOut)
-	s.put(&row{kind: reconcile.Transfer, no: "M2", amount: 5, why: daxpay.ReasonNoSuchOrder})
-	s.put(&row{kind: reconcile.Refund, no: "M3", amount: 5, why: daxpay.ReasonClosed})
+	paysOut(t, s, s.put(&row{kind: reconcile.Transfer, no: "M1", amount: 5, why: daxpay.UnresolvedFailed}), timesOut)
+	s.put(&row{kind: reconcile.Transfer, no: "M2", amount: 5, why: daxpay.UnresolvedNoSuchOrder})
+	s.put(&row{kind: reconcile.Refund, no: "M3", amount: 5, why: daxpay.UnresolvedClosed})
 	s.gateway.SetRefund(daxpaytest.Refund{
 		BizRefundNo: "M3", Status: model.RefundSyncSuccess, Order: model.RefundClose, Amount: 5,
 	})
