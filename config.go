@@ -19,71 +19,77 @@ import (
 )
 
 // Config is what New needs to know. ServiceURL and SignSecret are required; the zero value of every other field stands
-// for its default. However a Config is printed, encoded or logged, the secret does not show. The exception is a
-// Config in an unexported field of another struct: fmt does not call its methods there.
+// for its default. However a Config is printed, logged, or encoded as JSON or YAML, the secrets do not show. The
+// exception is a Config in an unexported field of another struct: fmt does not call its methods there.
+//
+// A Config can be read from JSON and from YAML, by encoding/json and any YAML package that has methods UnmarshalYAML
+// with a func(any) error, as yaml.v2, yaml.v3 and goccy/go-yaml have. The members are the tags of the fields, durations
+// are written as "5s" and Location as "Asia/Shanghai". What the file does not have stays as it was; a member that is not
+// known is an error. ConfigFromEnv reads the environment.
 type Config struct {
 	// ServiceURL is where the gateway is, such as "https://pay.example.com". A path prefix and a trailing slash are
 	// allowed; user, query and fragment are not.
-	ServiceURL string
+	ServiceURL string `json:"serviceUrl" yaml:"serviceUrl" env:"DAXPAY_URL"`
 	// SignSecret is the secret of the gateway's settings (签名密钥).
-	SignSecret string
+	SignSecret string `json:"signSecret" yaml:"signSecret" env:"DAXPAY_SECRET"`
 	// PreviousSecrets are secrets that answers and notices may be signed with as well, after the secret was changed: a
 	// notice that was signed before can still be sent again, at the latest by the console's button. Set the new secret as
 	// SignSecret when the gateway gets it, move the old one here, and take it out when SecretIndex of notices has been 0
 	// for a day. No request is signed with them; one that reaches the gateway with the wrong secret is refused without
 	// effect (20052). Default: none.
-	PreviousSecrets []string
-	// SignType is the algorithm of the gateway's settings (签名方式). Default: HMACSHA256.
-	SignType SignType
-	// Gateway pins the gateway's version. Default: GatewayAuto.
-	Gateway GatewayVersion
+	PreviousSecrets []string `json:"previousSecrets" yaml:"previousSecrets" env:"DAXPAY_PREVIOUS_SECRETS"`
+	// SignType is the algorithm of the gateway's settings (签名方式); "hmac-sha256", "HMACSHA256" and "md5" are understood
+	// as well. Default: HMACSHA256.
+	SignType SignType `json:"signType" yaml:"signType" env:"DAXPAY_SIGN_TYPE"`
+	// Gateway pins the gateway's version; "auto", "v2.0.8" and "208" are understood as well. Default: GatewayAuto.
+	Gateway GatewayVersion `json:"gateway" yaml:"gateway" env:"DAXPAY_GATEWAY"`
 	// ClientIP is the ClientIP of every request that has none (客户端IP). Default: none.
-	ClientIP string
+	ClientIP string `json:"clientIp" yaml:"clientIp" env:"DAXPAY_CLIENT_IP"`
 	// Timeout limits a call with all its attempts, in addition to the context. Default: 30 seconds.
-	Timeout time.Duration
+	Timeout time.Duration `json:"timeout" yaml:"timeout" env:"DAXPAY_TIMEOUT"`
 	// Location is the zone in which the gateway prints the few times that it sends as text. Default: Chinese time, UTC+8.
-	Location *time.Location
+	Location *time.Location `json:"location" yaml:"location" env:"DAXPAY_LOCATION"`
 	// MaxAge is how far the time of an answer (resTime) may be from now, in either direction. Default: 5 minutes.
 	// Negative: not checked, so that a recorded answer can be sent again.
-	MaxAge time.Duration
+	MaxAge time.Duration `json:"maxAge" yaml:"maxAge" env:"DAXPAY_MAX_AGE"`
 	// CorrectClock stamps requests with the gateway's time, learned from verified answers, where this machine's clock is
 	// off: gateway 2.0.8 refuses requests that are more than 10 seconds old, or 60 ahead. It cannot learn from refusals,
 	// which are not signed, so a clock that is too far behind from the start stays refused: GatewayError.ClockDifference
 	// says how far. MaxAge is measured with this machine's clock all the same. Default: false; a machine with NTP does not
 	// need it.
-	CorrectClock bool
+	CorrectClock bool `json:"correctClock" yaml:"correctClock" env:"DAXPAY_CORRECT_CLOCK"`
 	// Retry says how often and when a call is sent again. Its zero value is good: what may be repeated is sent up to 3
 	// times.
-	Retry Retry
+	Retry Retry `json:"retry" yaml:"retry"`
 	// MaxAnswerSize limits an answer in bytes, after decompression. Default: 1 MiB.
-	MaxAnswerSize int64
+	MaxAnswerSize int64 `json:"maxAnswerSize" yaml:"maxAnswerSize" env:"DAXPAY_MAX_ANSWER_SIZE"`
 	// MaxDepth limits how many objects and lists stand inside one another in an answer or a notice. Default: 32.
-	MaxDepth int
+	MaxDepth int `json:"maxDepth" yaml:"maxDepth" env:"DAXPAY_MAX_DEPTH"`
 	// AttemptTimeout limits one attempt of a call that may be sent again, so that there is time for another. A call that
 	// may not waits for the whole of Timeout: the gateway gives its channel 15 seconds and answers then, so a shorter wait
 	// would leave the outcome unknown. Default: 20 seconds. What is left of Timeout limits it.
-	AttemptTimeout time.Duration
+	AttemptTimeout time.Duration `json:"attemptTimeout" yaml:"attemptTimeout" env:"DAXPAY_ATTEMPT_TIMEOUT"`
 	// MaxHeaderSize limits the header of an answer in bytes; a larger one is a *TransportError. Default: 64 KiB. It is a
 	// matter of the transport, and so are the next two: they have no effect on one of your own.
-	MaxHeaderSize int64
+	MaxHeaderSize int64 `json:"maxHeaderSize" yaml:"maxHeaderSize" env:"DAXPAY_MAX_HEADER_SIZE"`
 	// MaxIdleConns is how many connections are kept for the next calls. Default: as many as there were calls at once.
-	MaxIdleConns int
+	MaxIdleConns int `json:"maxIdleConns" yaml:"maxIdleConns" env:"DAXPAY_MAX_IDLE_CONNS"`
 	// IdleConnTimeout is how long an idle connection is kept. It must be less than what the server or a proxy before it
 	// allows, which is 60 seconds or more as a rule: a connection that they close at the moment of a send leaves the
 	// outcome of the call unknown. A call that must go out once (param.EffectOnce) uses no connection that was idle for
 	// more than 3 seconds. Default: 45 seconds.
-	IdleConnTimeout time.Duration
+	IdleConnTimeout time.Duration `json:"idleConnTimeout" yaml:"idleConnTimeout" env:"DAXPAY_IDLE_CONN_TIMEOUT"`
 	// TrustedNetwork says that nobody is on the line to a gateway that ServiceURL names with http. A refusal names no
 	// order, so that somebody on the line could put a recorded one in the place of the answer to a transfer, which was
 	// paid. Without HTTPS, a loopback address or TrustedNetwork, a refused transfer is therefore ErrOutcomeUnknown.
 	// Default: false.
-	TrustedNetwork bool
+	TrustedNetwork bool `json:"trustedNetwork" yaml:"trustedNetwork" env:"DAXPAY_TRUSTED_NETWORK"`
 	// AllowAmbiguousText accepts texts in which "&", the name of a member and "=" follow one another. Someone could cut
 	// such a text so that it becomes a member without breaking the signature; set it only to read orders that have such
 	// texts already. Default: they are refused, with ErrAmbiguous or ErrParam.
-	AllowAmbiguousText bool
+	AllowAmbiguousText bool `json:"allowAmbiguousText" yaml:"allowAmbiguousText" env:"DAXPAY_ALLOW_AMBIGUOUS_TEXT"`
 	// Now is the clock, for tests. Default: time.Now.
-	Now func() time.Time
+	Now func() time.Time `json:"-" yaml:"-"`
 	// HTTPClient is copied, and the copy follows no redirects. Its Transport is used as it is: set it for a proxy, for own
 	// certificates, or to httpmock's in a test. It must not send a request again by itself, as retryablehttp does: a call
 	// that may not be sent again is stopped at the second send, and its outcome is unknown. A Transport that does not
@@ -91,7 +97,7 @@ type Config struct {
 	// noticed. HTTP/2, if it has that, leaves more outcomes unknown: net/http cannot tell what the server has seen when it
 	// goes away, and one dead connection fails many calls. Default, also for a nil Transport: one of HTTP/1.1 that keeps
 	// enough connections for concurrent calls.
-	HTTPClient *http.Client
+	HTTPClient *http.Client `json:"-" yaml:"-"`
 	// OnceStore remembers the numbers of calls that must go out once (param.EffectOnce), transfers and wallet payments
 	// among them: the gateway would pay a number again. A number is recorded before the first byte is sent, and never
 	// expires; it is free again only when it is proved that nothing happened, or by ForgetTransfer. A second send is
@@ -99,17 +105,17 @@ type Config struct {
 	// NeverSent. Share a store between processes, and over restarts, by contrib/sqlstore or contrib/redisstore; the Redis
 	// must not evict (maxmemory-policy noeviction) and must persist. Default: NewMemoryStore(0) of this client's own,
 	// which refuses after 100,000 transfers.
-	OnceStore OnceStore
+	OnceStore OnceStore `json:"-" yaml:"-"`
 	// StoreName stands for the gateway in the keys of a store, so that one store can serve several gateways. All processes
 	// that share a store must agree on it, and what a store holds is not found under another name. So set it if they
 	// reach the gateway by different URLs, or before you change ServiceURL. Default: ServiceURL.
-	StoreName string
+	StoreName string `json:"storeName" yaml:"storeName" env:"DAXPAY_STORE_NAME"`
 	// Logger gets a line for every attempt: path, codes, duration and trace id; never a member of a message. Good ones are
 	// at slog.LevelDebug, others at slog.LevelWarn, as are notices that are not received. Default: silent, but for notices
 	// that are not received, of handlers without OnError: see NoticeHandlers.OnError.
-	Logger *slog.Logger
+	Logger *slog.Logger `json:"-" yaml:"-"`
 	// Observer is told of every call and attempt, for traces and metrics: see contrib/otel. Default: none.
-	Observer Observer
+	Observer Observer `json:"-" yaml:"-"`
 }
 
 // The defaults of Config.
@@ -158,6 +164,35 @@ func (v GatewayVersion) pinned() (gateway.Version, bool) {
 	return gateway.Printed, false
 }
 
+// spelled finds the version that is meant, such as by "v2.0.8"; false if it is none.
+func (v GatewayVersion) spelled() (GatewayVersion, bool) {
+	text := strings.ReplaceAll(strings.ToLower(string(v)), ".", "")
+	text = strings.TrimPrefix(strings.TrimPrefix(text, "gateway"), "v")
+	if text == "" || text == "auto" {
+		return GatewayAuto, v == GatewayAuto || text == "auto"
+	}
+	for known := gateway.V205; known <= gateway.V208; known++ {
+		if strings.ReplaceAll(known.String(), ".", "") == text {
+			return GatewayVersion(known.String()), true
+		}
+	}
+	return v, false
+}
+
+// given quotes a setting that is wrong, to end the text that says so. It does not quote what may be a secret in the
+// wrong place: what is longer than any mistyped setting, and anything while the secret is missing, or is the name of an
+// algorithm.
+func given(value string, secrets []string) string {
+	const longest = 16
+	if len(value) > longest || slices.Contains(secrets, value) || strings.TrimSpace(secrets[0]) == "" {
+		return ""
+	}
+	if _, swapped := SignType(secrets[0]).spelled(); swapped {
+		return ""
+	}
+	return fmt.Sprintf(", not %q", value)
+}
+
 // withDefaults returns the Config with every default filled in, or all mistakes in it.
 func (cfg Config) withDefaults() (Config, error) {
 	var faults []error
@@ -171,9 +206,9 @@ func (cfg Config) withDefaults() (Config, error) {
 	if cfg.SignType == "" {
 		cfg.SignType = HMACSHA256
 	}
-	if _, err := NewSigner(cfg.SignType, cfg.SignSecret); err != nil {
-		faults = append(faults, err)
-	}
+	secrets := append([]string{cfg.SignSecret}, cfg.PreviousSecrets...)
+	signType, _, signFaults := checkSigning(cfg.SignType, secrets)
+	cfg.SignType, faults = signType, append(faults, signFaults...)
 	switch trimmed := strings.TrimSpace(cfg.SignSecret); {
 	case !utf8.ValidString(cfg.SignSecret):
 		fault("SignSecret", "must be valid UTF-8")
@@ -195,8 +230,10 @@ func (cfg Config) withDefaults() (Config, error) {
 			fault(field, "is given twice")
 		}
 	}
-	if _, ok := cfg.Gateway.pinned(); !ok && cfg.Gateway != GatewayAuto {
-		fault("Gateway", "must be GatewayAuto or one of 2.0.5, 2.0.6, 2.0.7, 2.0.8")
+	if version, ok := cfg.Gateway.spelled(); ok {
+		cfg.Gateway = version
+	} else {
+		fault("Gateway", "must be auto, 2.0.5, 2.0.6, 2.0.7 or 2.0.8"+given(string(cfg.Gateway), secrets))
 	}
 	if cfg.ClientIP != "" {
 		if a, err := netip.ParseAddr(cfg.ClientIP); err != nil || a.Zone() != "" {
@@ -348,18 +385,23 @@ func checkURL(s string) string {
 // masked is printed for a secret.
 const masked = "***"
 
+// address is ServiceURL without what may be secret in it.
+func (cfg Config) address() string {
+	u, err := url.Parse(cfg.ServiceURL)
+	if err != nil {
+		return "(not a URL)"
+	}
+	u.User, u.RawQuery, u.Fragment = nil, "", ""
+	return u.String()
+}
+
 func (cfg Config) attrs() []slog.Attr {
 	secret := ""
 	if cfg.SignSecret != "" {
 		secret = masked
 	}
-	address := "(not a URL)"
-	if u, err := url.Parse(cfg.ServiceURL); err == nil {
-		u.User, u.RawQuery, u.Fragment = nil, "", ""
-		address = u.String()
-	}
 	return []slog.Attr{
-		slog.String("ServiceURL", address),
+		slog.String("ServiceURL", cfg.address()),
 		slog.String("SignSecret", secret),
 		slog.String("SignType", string(cfg.SignType)),
 		slog.String("Gateway", cfg.Gateway.String()),
@@ -376,9 +418,6 @@ func (cfg Config) LogValue() slog.Value { return slog.GroupValue(cfg.attrs()...)
 
 // Format implements fmt.Formatter for every verb, without the secret.
 func (cfg Config) Format(f fmt.State, _ rune) { formatAttrs(f, "daxpay.Config", cfg.attrs()) }
-
-// MarshalJSON implements json.Marshaler, without the secret.
-func (cfg Config) MarshalJSON() ([]byte, error) { return marshalAttrs(cfg.attrs()) }
 
 func formatAttrs(f fmt.State, name string, attrs []slog.Attr) {
 	fmt.Fprint(f, name, "{")

@@ -66,11 +66,19 @@ var (
 
 // ConfigError is one mistake in a Config. It is ErrConfig.
 type ConfigError struct {
-	Field  string // of Config
+	Field  string // of Config, such as "Retry.MaxDelay"; empty for a member of a file that is none
 	Reason string
+	// Setting is where the field was given, if that is not Go: the variable of the environment, such as "DAXPAY_URL", or
+	// the member of a file, such as "retry.maxDelay".
+	Setting string
 }
 
-func (e *ConfigError) Error() string { return "daxpay: Config." + e.Field + " " + e.Reason }
+func (e *ConfigError) Error() string {
+	if e.Setting != "" {
+		return "daxpay: " + e.Setting + " " + e.Reason
+	}
+	return "daxpay: Config." + e.Field + " " + e.Reason
+}
 
 // Unwrap makes it ErrConfig.
 func (e *ConfigError) Unwrap() error { return ErrConfig }

@@ -94,8 +94,7 @@ type explanation struct {
 }
 
 func (x *explanation) algorithm() wire.Algorithm {
-	a, _ := x.keys.signType.algorithm()
-	return a
+	return x.keys.signType.algorithm()
 }
 
 func (x *explanation) cause() string {

@@ -25,16 +25,16 @@ import (
 type Retry struct {
 	// MaxAttempts is how often a call is sent at most, the first time included. Default: 3. With 1 nothing is sent again.
 	// The encodings that GatewayAuto tries do not count: the gateway took none of them for a call.
-	MaxAttempts int
+	MaxAttempts int `json:"maxAttempts" yaml:"maxAttempts" env:"DAXPAY_RETRY_MAX_ATTEMPTS"`
 	// BaseDelay is the longest pause before the second attempt. Each further one may be twice as long; how long it is, is
 	// chosen at random (full jitter). Default: 200 milliseconds. Before a locked order is asked for again, it is a second
 	// at least.
-	BaseDelay time.Duration
+	BaseDelay time.Duration `json:"baseDelay" yaml:"baseDelay" env:"DAXPAY_RETRY_BASE_DELAY"`
 	// MaxDelay is the longest pause, at most 24 hours. Default: 2 seconds.
-	MaxDelay time.Duration
+	MaxDelay time.Duration `json:"maxDelay" yaml:"maxDelay" env:"DAXPAY_RETRY_MAX_DELAY"`
 	// Budget is how many repetitions the client has for all its calls together, so that a gateway that is down is not
 	// hammered: each takes one, and each call that succeeds gives back a tenth. Default: 100. Negative: no limit.
-	Budget int
+	Budget int `json:"budget" yaml:"budget" env:"DAXPAY_RETRY_BUDGET"`
 }
 
 const (

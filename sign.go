@@ -20,14 +20,31 @@ const (
 	MD5        SignType = "MD5"
 )
 
-func (t SignType) algorithm() (wire.Algorithm, bool) {
-	switch t {
-	case HMACSHA256:
-		return wire.HMACSHA256, true
-	case MD5:
-		return wire.MD5, true
+// algorithm is that of one of the constants.
+func (t SignType) algorithm() wire.Algorithm {
+	if t == MD5 {
+		return wire.MD5
 	}
-	return 0, false
+	return wire.HMACSHA256
+}
+
+// spelled finds the algorithm that is meant, such as by "hmac-sha256"; false if it is none.
+func (t SignType) spelled() (SignType, bool) {
+	switch strings.NewReplacer("-", "", "_", "", " ", "").Replace(strings.ToUpper(string(t))) {
+	case "HMACSHA256":
+		return HMACSHA256, true
+	case "MD5":
+		return MD5, true
+	}
+	return t, false
+}
+
+func wrongSignType(t SignType, secrets []string) string {
+	reason := fmt.Sprintf("must be %s or %s", HMACSHA256, MD5)
+	if _, swapped := SignType(secrets[0]).spelled(); swapped {
+		return reason + ": it seems to have changed places with SignSecret"
+	}
+	return reason + given(string(t), secrets)
 }
 
 // Signer signs and verifies raw JSON, for messages outside a call: from a queue, a log line, another
@@ -81,19 +98,27 @@ var beijing = time.FixedZone("Asia/Shanghai", 8*60*60)
 // NewSigner returns a signer for an algorithm and the gateway's secret (签名密钥). Times that a message prints as text are
 // read in Chinese time; see In. Its errors are *ConfigErrors.
 func NewSigner(signType SignType, secret string) (*Signer, error) {
-	algorithm, ok := signType.algorithm()
-	var faults []error
-	if !ok {
-		faults = append(faults, &ConfigError{Field: "SignType", Reason: fmt.Sprintf("must be %s or %s", HMACSHA256, MD5)})
-	}
-	if strings.TrimSpace(secret) == "" {
-		faults = append(faults, &ConfigError{Field: "SignSecret",
-			Reason: "must be set: it is the secret (签名密钥) in the gateway's settings"})
-	}
+	signType, algorithm, faults := checkSigning(signType, []string{secret})
 	if err := errors.Join(faults...); err != nil {
 		return nil, err
 	}
 	return newSigner(signType, algorithm, wire.MaxDepth, secret), nil
+}
+
+// checkSigning finds the algorithm that is meant, and the mistakes in what signs. The first secret is the one that
+// signs.
+func checkSigning(given SignType, secrets []string) (SignType, wire.Algorithm, []error) {
+	var faults []error
+	signType, ok := given.spelled()
+	if !ok {
+		faults = append(faults, &ConfigError{Field: "SignType", Reason: wrongSignType(given, secrets)})
+	}
+	if strings.TrimSpace(secrets[0]) == "" {
+		faults = append(faults, &ConfigError{
+			Field: "SignSecret", Reason: "must be set: it is the secret (签名密钥) in the gateway's settings",
+		})
+	}
+	return signType, signType.algorithm(), faults
 }
 
 // newSigner makes a signer of secrets of which the first one signs.
@@ -107,9 +132,8 @@ func newSigner(signType SignType, algorithm wire.Algorithm, depth int, secrets .
 
 // signer makes the client's signer of a Config that was checked.
 func (cfg Config) signer() *Signer {
-	algorithm, _ := cfg.SignType.algorithm()
 	secrets := append([]string{cfg.SignSecret}, cfg.PreviousSecrets...)
-	return newSigner(cfg.SignType, algorithm, cfg.MaxDepth, secrets...).In(cfg.Location)
+	return newSigner(cfg.SignType, cfg.SignType.algorithm(), cfg.MaxDepth, secrets...).In(cfg.Location)
 }
 
 // Format implements fmt.Formatter for every verb, without the secret.
