@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"fmt"
 	"net"
 	"net/http"
 	"net/http/httptrace"
@@ -37,9 +38,9 @@ const freshIdle = 3 * time.Second
 // not speak: see Config.HTTPClient.
 func (cfg Config) newTransport(idle time.Duration) *http.Transport {
 	dialer := &net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}
-	return &http.Transport{
+	t := &http.Transport{
 		Proxy:                  http.ProxyFromEnvironment,
-		DialContext:            watched(dialer.DialContext),
+		DialContext:            watched(dialer.DialContext, true),
 		TLSNextProto:           map[string]func(string, *tls.Conn) http.RoundTripper{}, // HTTP/1.1 alone
 		MaxIdleConns:           cfg.MaxIdleConns,
 		MaxIdleConnsPerHost:    cfg.MaxIdleConns,
@@ -48,28 +49,93 @@ func (cfg Config) newTransport(idle time.Duration) *http.Transport {
 		ExpectContinueTimeout:  time.Second,
 		MaxResponseHeaderBytes: cfg.MaxHeaderSize,
 	}
+	encrypted := watched(dialer.DialContext, false)
+	t.DialTLSContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
+		conn, err := encrypted(ctx, network, addr)
+		if err != nil {
+			return nil, err
+		}
+		secure, err := handshake(ctx, conn, addr, t)
+		if err != nil {
+			_ = conn.Close()
+			return nil, err
+		}
+		return &secureConn{Conn: secure}, nil
+	}
+	return t
 }
 
-// watched has every connection count what is written to it.
-func watched(dial func(ctx context.Context, network, addr string) (net.Conn, error)) func(context.Context, string,
-	string) (net.Conn, error) {
+type dial = func(ctx context.Context, network, addr string) (net.Conn, error)
+
+// watched has every connection count what is written to it. If it is plain, it brings HTTP answers.
+func watched(dial dial, plain bool) dial {
 	return func(ctx context.Context, network, addr string) (net.Conn, error) {
 		conn, err := dial(ctx, network, addr)
 		if err != nil {
 			return nil, err
 		}
-		return &watchedConn{Conn: conn}, nil
+		c := &watchedConn{Conn: conn}
+		c.answers.raw.Store(!plain)
+		return c, nil
 	}
 }
 
-// watchedConn counts the writes of which at least a byte was taken, or that are still under way. The net package
-// promises nothing about an error of a connection; this tells whether a request can have left at all.
-type watchedConn struct {
-	net.Conn
-	writes atomic.Int64
+// handshake does what net/http does for connections that it encrypts itself.
+func handshake(ctx context.Context, conn net.Conn, addr string, t *http.Transport) (*tls.Conn, error) {
+	config := t.TLSClientConfig.Clone()
+	if config == nil {
+		config = &tls.Config{MinVersion: tls.VersionTLS12}
+	}
+	if config.ServerName == "" {
+		host, _, err := net.SplitHostPort(addr)
+		if err != nil {
+			return nil, err
+		}
+		config.ServerName = host
+	}
+	secure := tls.Client(conn, config)
+	ctx, cancel := context.WithTimeout(ctx, t.TLSHandshakeTimeout)
+	defer cancel()
+	trace := httptrace.ContextClientTrace(ctx)
+	if trace != nil && trace.TLSHandshakeStart != nil {
+		trace.TLSHandshakeStart()
+	}
+	err := secure.HandshakeContext(ctx)
+	if trace != nil && trace.TLSHandshakeDone != nil {
+		trace.TLSHandshakeDone(secure.ConnectionState(), err)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("TLS handshake: %w", err)
+	}
+	return secure, nil
 }
 
+// secureConn lets through nothing but answers.
+type secureConn struct {
+	*tls.Conn
+	answers answerLine
+}
+
+func (c *secureConn) Write(b []byte) (int, error) {
+	c.answers.sends(b)
+	return c.Conn.Write(b)
+}
+
+func (c *secureConn) Read(b []byte) (int, error) { return c.answers.read(c.Conn, b) }
+
+// watchedConn counts the writes of which at least a byte was taken, or that are still under way. The net package
+// promises nothing about an error of a connection; this tells whether a request can have left at all. It lets through
+// nothing but answers, unless it is encrypted.
+type watchedConn struct {
+	net.Conn
+	writes  atomic.Int64
+	answers answerLine
+}
+
+func (c *watchedConn) Read(b []byte) (int, error) { return c.answers.read(c.Conn, b) }
+
 func (c *watchedConn) Write(b []byte) (int, error) {
+	c.answers.sends(b)
 	c.writes.Add(1)
 	n, err := c.Conn.Write(b)
 	if n == 0 && err != nil {

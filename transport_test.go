@@ -127,10 +127,8 @@ func TestTrailOfARealRequest(t *testing.T) {
 
 func TestWatchedKeepsTheErrorOfTheDialer(t *testing.T) {
 	refused := errors.New("refused")
-	conn, err := watched(func(context.Context, string, string) (net.Conn, error) {
-		return nil,
-			refused
-	})(context.Background(), "tcp", "x")
+	dial := func(context.Context, string, string) (net.Conn, error) { return nil, refused }
+	conn, err := watched(dial, true)(context.Background(), "tcp", "x")
 	require.Nil(t, conn)
 	require.ErrorIs(t, err, refused)
 }
@@ -148,7 +146,8 @@ func TestTrailOverHTTP2(t *testing.T) {
 	defer transport.CloseIdleConnections()
 	transport.TLSClientConfig = server.Client().Transport.(*http.Transport).TLSClientConfig.Clone()
 	transport.TLSClientConfig.NextProtos = nil
-	transport.TLSNextProto, transport.ForceAttemptHTTP2 = nil, true // as a transport of the caller's own may have it
+	// As a transport of the caller's own may have it.
+	transport.TLSNextProto, transport.ForceAttemptHTTP2, transport.DialTLSContext = nil, true, nil
 	for range 2 {
 		var trail trail
 		req, err := http.NewRequestWithContext(trail.follow(context.Background()), http.MethodPost, server.URL,
