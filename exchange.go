@@ -144,33 +144,41 @@ func (r *reply) receive(res *resty.Response, path string, limit int64) error {
 
 // readAll reads at most limit bytes; announced is the Content-Length, negative if there was none. It is taken at its
 // word up to what messages have: a sender who announces much and sends nothing, to the URL of notices for one, gets no
-// memory for it.
+// memory for it. What is longer is read in pieces, so that it takes little more memory than twice its size.
 func readAll(r io.Reader, announced, limit int64) ([]byte, error) {
 	if announced > limit {
 		return nil, ErrTooLarge
 	}
-	const unannounced, trusted = 512, 16 << 10
-	size := min(announced, trusted) + 1 // one more, to see that nothing follows
+	const unannounced, usual = 512, 16 << 10
+	size := min(announced, usual) + 1 // one more, to see that nothing follows
 	if announced < 0 {
 		size = unannounced
 	}
-	buf := make([]byte, 0, size)
+	piece := make([]byte, 0, size)
+	var pieces [][]byte // that are full
+	before := int64(0)  // their length
 	for {
-		n, err := r.Read(buf[len(buf):cap(buf)])
-		buf = buf[:len(buf)+n]
+		n, err := r.Read(piece[len(piece):cap(piece)])
+		piece = piece[:len(piece)+n]
+		length := before + int64(len(piece))
 		switch {
-		case int64(len(buf)) > limit:
+		case length > limit:
 			return nil, ErrTooLarge
 		case errors.Is(err, io.EOF):
-			return buf, nil
-		case err != nil:
-			return buf, err
-		}
-		if more := int64(len(buf)); len(buf) == cap(buf) {
-			if announced > more {
-				more = min(more, announced+1-more) // no more than is still to come
+			if len(pieces) == 0 {
+				return piece, nil
 			}
-			buf = slices.Grow(buf, int(more))
+			return slices.Concat(append(pieces, piece)...), nil
+		case err != nil:
+			return nil, err
+		}
+		switch {
+		case len(piece) < cap(piece):
+		case length < usual:
+			piece = slices.Grow(piece, len(piece))
+		default:
+			pieces, before = append(pieces, piece), length
+			piece = make([]byte, 0, usual)
 		}
 	}
 }

@@ -22,7 +22,9 @@ type text struct {
 	buf   []byte
 	sum   hash.Hash
 	zone  *time.Location
-	parts members // of the nested object whose members are being sorted; such objects do not stand in one another
+	// digits has room for most numbers.
+	digits [64]byte
+	parts  members // of the nested object whose members are being sorted; such objects do not stand in one another
 	err   error
 }
 
@@ -288,7 +290,7 @@ func (t *text) number(raw []byte, form class, nested bool) {
 	if nested {
 		spell = javaNumber
 	}
-	number, ok := spell(raw)
+	number, ok := spell(t.digits[:0], raw)
 	if !ok {
 		t.err = ErrNumber
 	}
@@ -335,9 +337,23 @@ func ParseTime(s []byte, zone *time.Location) (time.Time, bool) {
 	if len(s) != len(time.DateTime) {
 		return time.Time{}, false
 	}
-	when, err := time.ParseInLocation(time.DateTime, string(s), zone)
-	// Package time also reads other forms, and times that a change of clocks leaves out; it prints neither so.
-	return when, err == nil && when.Format(time.DateTime) == string(s)
+	var parts [6]int // year to second
+	part := 0
+	for i, form := range []byte("0000-00-00 00:00:00") {
+		switch digit := s[i] - '0'; {
+		case form == '0' && digit <= 9:
+			parts[part] = 10*parts[part] + int(digit)
+		case form == '0' || s[i] != form:
+			return time.Time{}, false
+		default:
+			part++
+		}
+	}
+	when := time.Date(parts[0], time.Month(parts[1]), parts[2], parts[3], parts[4], parts[5], 0, zone)
+	// Package time takes a 30th of February for a day in March, and moves what a change of clocks leaves out.
+	year, month, day := when.Date()
+	hour, minute, second := when.Clock()
+	return when, parts == [6]int{year, int(month), day, hour, minute, second}
 }
 
 // isTimeName tells whether a member of that name is a time, which the gateway signs as Unix seconds.

@@ -35,10 +35,12 @@ func (m *members) reset(text []byte) {
 	m.text, m.spelled, m.entries, m.sorted, m.bound, m.textSize = text, m.spelled[:0], m.entries[:0], false, nil, 0
 }
 
-// isLarge tells whether the memory is more than one message usually needs.
+// isLarge tells whether the memory is more than one object can need. What is less is kept, else a sender of hostile
+// messages could have it made anew for each.
 func (m *members) isLarge() bool {
-	const usual = 512
-	return max(cap(m.entries), cap(m.spelled), cap(m.order.ranks), cap(m.order.forms)) > usual
+	const mostEntries, mostBytes = 2 * maxObjectMembers, 2 * maxObjectMembers * maxNameLength
+	return max(cap(m.entries), cap(m.order.ranks)) > mostEntries ||
+		max(cap(m.spelled), cap(m.order.forms)) > mostBytes
 }
 
 func (m *members) nameOf(e *entry) []byte {

@@ -16,8 +16,9 @@ const (
 // measured are the doubles from mostPlain on whose signed form was seen at a gateway.
 var measured = []float64{1e7, 12345678.9, 123456789.123, 1e20}
 
-// javaNumber is what is signed for a number that stands within another value. False: that is not certain.
-func javaNumber(raw []byte) ([]byte, bool) {
+// javaNumber is what is signed for a number that stands within another value, in buf if it is not raw itself. False:
+// that is not certain.
+func javaNumber(buf, raw []byte) ([]byte, bool) {
 	switch {
 	case string(raw) == "-0":
 		return raw[1:], true
@@ -30,15 +31,18 @@ func javaNumber(raw []byte) ([]byte, bool) {
 	}
 	switch size := math.Abs(f); {
 	case size == 0:
-		mantissa, _, _ := bytes.Cut(bytes.ToLower(raw), []byte("e"))
+		mantissa := raw
+		if i := bytes.IndexAny(raw, "eE"); i >= 0 {
+			mantissa = raw[:i]
+		}
 		if bytes.ContainsAny(mantissa, "123456789") {
 			return nil, false // too small for a double
 		}
-		return strconv.AppendFloat(nil, f, 'f', 0, 64), true
+		return strconv.AppendFloat(buf, f, 'f', 0, 64), true
 	case size >= plainFrom && size < mostPlain:
-		return strconv.AppendFloat(nil, f, 'f', -1, 64), true
+		return strconv.AppendFloat(buf, f, 'f', -1, 64), true
 	case size >= least && size < mostPlain, slices.Contains(measured, size):
-		return scientific(f), true
+		return scientific(buf, f), true
 	}
 	return nil, false
 }
@@ -48,8 +52,8 @@ func isDecimal(raw []byte) bool { return bytes.ContainsAny(raw, ".eE") }
 
 // scientific prints a double as Java does: with at least one digit behind the point, and an exponent without plus and
 // zeros.
-func scientific(f float64) []byte {
-	text := strconv.AppendFloat(nil, f, 'e', -1, 64)
+func scientific(buf []byte, f float64) []byte {
+	text := strconv.AppendFloat(buf, f, 'e', -1, 64)
 	at := bytes.IndexByte(text, 'e')
 	exponent, _ := strconv.Atoi(string(text[at+1:])) // which is always a number
 	text = text[:at]
@@ -63,8 +67,8 @@ func scientific(f float64) []byte {
 // very many.
 const maxExponent = 40
 
-// plainDecimal spells a number with a fraction or an exponent out.
-func plainDecimal(raw []byte) ([]byte, bool) {
+// plainDecimal spells a number with a fraction or an exponent out, in buf.
+func plainDecimal(buf, raw []byte) ([]byte, bool) {
 	mantissa, exponent := raw, 0
 	if i := bytes.IndexAny(raw, "eE"); i >= 0 {
 		e, err := strconv.Atoi(string(raw[i+1:]))
@@ -77,7 +81,7 @@ func plainDecimal(raw []byte) ([]byte, bool) {
 	zeros := bytes.Repeat([]byte("0"), maxExponent)
 	digits := slices.Concat(zeros, whole, fraction, zeros)
 	point := len(zeros) + len(whole) + exponent
-	var plain []byte
+	plain := buf
 	if mantissa[0] == '-' && bytes.ContainsAny(mantissa, "123456789") {
 		plain = append(plain, '-')
 	}

@@ -33,7 +33,7 @@ func TestNumbersAreSignedAsJavaPrintsThem(t *testing.T) {
 			want = strings.TrimSuffix(want, ".0")
 		}
 		for _, sign := range []string{"", "-"} {
-			got, ok := javaNumber([]byte(sign + row[0]))
+			got, ok := javaNumber(nil, []byte(sign + row[0]))
 			require.True(t, ok, row[0])
 			require.Equal(t, sign+want, string(got))
 		}
@@ -53,7 +53,7 @@ func TestNumbers(t *testing.T) {
 		"-10000000": "-10000000",
 		"1e-12":     "1.0E-12", "9999999.999999999": "9999999.999999998", "9999999.9999999999": "1.0E7", "1.0E+3": "1000",
 	} {
-		got, ok := javaNumber([]byte(sent))
+		got, ok := javaNumber(nil, []byte(sent))
 		require.True(t, ok, sent)
 		require.Equal(t, want, string(got), sent)
 		text, err := read(t, `{"a":{"x":`+sent+`},"b":[`+sent+`],"c":{"y":{"z":[[`+sent+`]]}}}`).AppendCanonical(nil,
@@ -66,7 +66,7 @@ func TestNumbers(t *testing.T) {
 		"-1E-400", "1e99999999999999999999",
 		"0.00000000000099",
 	} {
-		_, ok := javaNumber([]byte(sent))
+		_, ok := javaNumber(nil, []byte(sent))
 		require.False(t, ok, sent)
 		for _, object := range []string{`{"a":{"x":` + sent + `}}`, `{"b":[` + sent + `]}`} {
 			_, err := read(t, object).AppendCanonical(nil, shanghai)

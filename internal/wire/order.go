@@ -100,7 +100,12 @@ func (m *members) compare(a, b *entry, folded bool) int {
 
 // sortForms orders any names: by sortable forms that are made once for each.
 func (o *order) sortForms(m *members, entries []entry, folded bool) bool {
-	o.forms, o.ends = o.forms[:0], append(o.ends[:0], 0)
+	length := 0
+	for i := range entries {
+		length += int(entries[i].nameLength)
+	}
+	o.forms = slices.Grow(o.forms[:0], length)
+	o.ends = append(slices.Grow(o.ends[:0], len(entries)+1), 0)
 	for i := range entries {
 		start := len(o.forms)
 		o.forms = appendSortable(o.forms, m.nameOf(&entries[i]), folded)

@@ -123,7 +123,7 @@ func (s *screener) nested(f *Field, b []byte, i int) (int, string) {
 	case kind == String:
 		return end, s.string(f, b[i:end], form, true)
 	case s.sending && kind == Number && form&decimal != 0:
-		if _, ok := javaNumber(b[i:end]); !ok {
+		if _, ok := javaNumber(nil, b[i:end]); !ok {
 			return end, reasonNumber
 		}
 	}
