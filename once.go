@@ -7,9 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
-	"strings"
 	"time"
 
+	"github.com/daxpay-go/daxpay/internal/wire"
 	"github.com/daxpay-go/daxpay/param"
 )
 
@@ -51,7 +51,12 @@ func ForgetOnce[T any](ctx context.Context, c *Client, p param.Request[T]) error
 	if ctx == nil {
 		return &ParamError{Param: fmt.Sprintf("%T", p), Field: "the context", Reason: "must not be nil"}
 	}
-	key, err := c.core.onceKey(p.Call().Path, reflect.Indirect(reflect.ValueOf(p)))
+	request := reflect.Indirect(reflect.ValueOf(p))
+	plan, err := wire.PlanOf(request.Type())
+	if err != nil {
+		return typeFault(err)
+	}
+	key, err := c.core.onceKey(p.Call().Path, plan, request)
 	if err != nil {
 		return err
 	}
@@ -59,8 +64,8 @@ func ForgetOnce[T any](ctx context.Context, c *Client, p param.Request[T]) error
 }
 
 // onceKey is the key of a call that must go out once, by its path and its number.
-func (c *core) onceKey(path string, request reflect.Value) (string, error) {
-	number := numberOf(request)
+func (c *core) onceKey(path string, plan *wire.Plan, request reflect.Value) (string, error) {
+	number := plan.Number(request)
 	if number == "" {
 		return "", &ParamError{
 			Param: request.Type().String(), Field: "the number",
@@ -72,28 +77,10 @@ func (c *core) onceKey(path string, request reflect.Value) (string, error) {
 	return c.storeKey("once:" + hex.EncodeToString(sum[:16])), nil
 }
 
-// numberOf is the first number of a param, "" if it has none that is set.
-func numberOf(request reflect.Value) string {
-	for _, f := range reflect.VisibleFields(request.Type()) {
-		if f.Type.Kind() != reflect.String || !f.IsExported() {
-			continue
-		}
-		for _, rule := range strings.Split(f.Tag.Get("daxpay"), ",") {
-			if rule == "no" || strings.HasPrefix(rule, "no=") {
-				number, err := request.FieldByIndexErr(f.Index) // an error if it is embedded by a nil pointer
-				if err == nil && number.String() != "" {
-					return number.String()
-				}
-			}
-		}
-	}
-	return ""
-}
-
 // claimed makes a call that must go out once, unless its number went out before. The claim of the number stays for
 // good, but for a call of which it is proved that it did nothing.
 func (c *core) claimed(ctx context.Context, call *call, send func() (answer, error)) (answer, error) {
-	key, err := c.onceKey(call.path, call.request)
+	key, err := c.onceKey(call.path, call.plan, call.request)
 	if err != nil {
 		return answer{}, err
 	}

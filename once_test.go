@@ -211,9 +211,34 @@ type numberBehindPointer struct {
 	*EmbeddedNumber
 }
 
-func TestNumberBehindANilPointer(t *testing.T) {
-	kit, _ := mocked(t, daxpay.Config{}, nil)
-	require.ErrorIs(t, daxpay.ForgetOnce(context.Background(), kit, &numberBehindPointer{}), daxpay.ErrParam)
-	_, err := daxpay.Execute(context.Background(), kit, &numberBehindPointer{})
-	require.ErrorIs(t, err, daxpay.ErrParam)
+type modelBehindPointer struct{ *EmbeddedNumber }
+
+type payoutOfAnotherModel struct {
+	param.Common
+	No string `json:"no" daxpay:"no"`
+}
+
+func (*payoutOfAnotherModel) Call() param.Call[modelBehindPointer] {
+	return param.Call[modelBehindPointer]{Path: "/unipay/ext/payout", Effect: param.EffectOnce}
+}
+
+// A member that could be there or not is no member: an embedded pointer is refused, in what is sent, in what comes
+// back, and where a number is to be forgotten.
+func TestEmbeddedPointersAreRefused(t *testing.T) {
+	ctx := context.Background()
+	kit, transport := mocked(t, daxpay.Config{}, jsonAnswer("{}"))
+	set := &numberBehindPointer{EmbeddedNumber: &EmbeddedNumber{Number: "N1"}}
+	set.BizTransferNo = "T1"
+	_, ofAnswer := daxpay.Execute(ctx, kit, &payoutOfAnotherModel{No: "N1"})
+	_, ofNil := daxpay.Execute(ctx, kit, &numberBehindPointer{})
+	_, ofSet := daxpay.Execute(ctx, kit, set)
+	for _, err := range []error{
+		ofAnswer, ofNil, ofSet, daxpay.ForgetOnce(ctx, kit, &numberBehindPointer{}), daxpay.ForgetOnce(ctx, kit, set),
+	} {
+		var fault *daxpay.ParamError
+		require.ErrorAs(t, err, &fault)
+		require.Equal(t, "EmbeddedNumber", fault.Field)
+		require.Contains(t, fault.Reason, "embedded pointer")
+	}
+	require.Zero(t, transport.GetTotalCallCount())
 }

@@ -19,13 +19,13 @@ const SignName = "sign"
 // text collects the canonical text of one message. With a hash set, what was collected goes there whenever a block is
 // full, so that a long message needs no second copy of itself.
 type text struct {
-	buf   []byte
-	sum   hash.Hash
-	zone  *time.Location
+	buf  []byte
+	sum  hash.Hash
+	zone *time.Location
 	// digits has room for most numbers.
 	digits [64]byte
 	parts  members // of the nested object whose members are being sorted; such objects do not stand in one another
-	err   error
+	err    error
 }
 
 const (

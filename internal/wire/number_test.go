@@ -33,7 +33,7 @@ func TestNumbersAreSignedAsJavaPrintsThem(t *testing.T) {
 			want = strings.TrimSuffix(want, ".0")
 		}
 		for _, sign := range []string{"", "-"} {
-			got, ok := javaNumber(nil, []byte(sign + row[0]))
+			got, ok := javaNumber(nil, []byte(sign+row[0]))
 			require.True(t, ok, row[0])
 			require.Equal(t, sign+want, string(got))
 		}

@@ -132,6 +132,10 @@ func (p *Plan) add(t reflect.Type, path []int, outer []reflect.Type) error {
 			}
 			continue
 		}
+		if sf.Anonymous && name == "" && sf.Type.Kind() == reflect.Pointer && sf.Type.Elem().Kind() == reflect.Struct {
+			return &TypeError{Type: t, Field: sf.Name,
+				Reason: "is an embedded pointer: embed the struct itself, or give the field a name"}
+		}
 		if !sf.IsExported() {
 			continue
 		}
@@ -266,6 +270,16 @@ func (p *Plan) fieldOf(e *entry) *Field {
 		return nil
 	}
 	return &p.Fields[e.field-1]
+}
+
+// Number is the first number, as of Rule.Number, that is set in v, of the plan's type.
+func (p *Plan) Number(v reflect.Value) string {
+	for i := range p.Fields {
+		if f := &p.Fields[i]; f.Rule.Number && !f.isUnset(f.of(v)) {
+			return f.of(v).String()
+		}
+	}
+	return ""
 }
 
 // of is the field's value in a struct of the plan's type.

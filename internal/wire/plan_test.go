@@ -18,6 +18,11 @@ import (
 
 type embeddedTime struct{ time.Time }
 
+// EmbeddedByPointer is exported: reflection sees its fields through a nil pointer.
+type EmbeddedByPointer struct {
+	Number string `json:"number" daxpay:"no"`
+}
+
 type color string
 
 type common struct {
@@ -109,6 +114,13 @@ func TestPlanRefusesWhatItCannotCarry(t *testing.T) {
 			Inner struct{ F float64 }
 		}{}, "F is floating point"},
 		{loop{}, "contains itself"},
+		{struct {
+			*EmbeddedByPointer
+		}{}, "EmbeddedByPointer is an embedded pointer"},
+		{struct {
+			*embeddedTime
+			A int
+		}{}, "embeddedTime is an embedded pointer"},
 		{struct{ P **int }{}, "is a pointer to a pointer"},
 		{struct {
 			A string `json:"allocNo"`
