@@ -306,20 +306,41 @@ func (cfg Config) withDefaults() (Config, error) {
 	return cfg, errors.Join(faults...)
 }
 
-// lineIsTrusted tells whether nobody can be on the line: it is encrypted, within this machine, or the user says so.
-func (cfg Config) lineIsTrusted() bool {
+// line is what is known of the line to the gateway.
+type line int
+
+const (
+	lineOpen       line = iota // anyone can be on it
+	lineEncrypted              // https
+	lineUnverified             // https, but of any certificate
+	lineDeclared               // Config.TrustedNetwork
+	lineLocal                  // within this machine
+	lineProxied                // that would be, but for a proxy
+)
+
+// isTrusted tells whether nobody can be on the line.
+func (l line) isTrusted() bool { return l == lineEncrypted || l == lineDeclared || l == lineLocal }
+
+func (cfg Config) line() line {
 	u, err := url.Parse(cfg.ServiceURL)
 	if err != nil {
-		return false
-	}
-	if cfg.TrustedNetwork {
-		return true
-	}
-	if u.Scheme == "https" {
-		return !cfg.skipsVerification()
+		return lineOpen // which checkURL refuses
 	}
 	ip, err := netip.ParseAddr(u.Hostname())
-	return (u.Hostname() == "localhost" || err == nil && ip.IsLoopback()) && !cfg.usesProxy(u)
+	local := u.Hostname() == "localhost" || err == nil && ip.IsLoopback()
+	switch {
+	case u.Scheme == "https" && !cfg.skipsVerification():
+		return lineEncrypted
+	case cfg.TrustedNetwork:
+		return lineDeclared
+	case u.Scheme == "https":
+		return lineUnverified
+	case !local:
+		return lineOpen
+	case cfg.usesProxy(u):
+		return lineProxied
+	}
+	return lineLocal
 }
 
 // skipsVerification tells whether the caller's transport takes any certificate.

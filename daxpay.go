@@ -100,7 +100,7 @@ func New(config Config) (*Client, error) {
 	}
 	c.returns = append(c.returns, c.notices...)
 	c.resty, c.fresh = newResty(config, config.IdleConnTimeout), newResty(config, min(config.IdleConnTimeout, freshIdle))
-	c.trusted = config.lineIsTrusted()
+	c.trusted = config.line().isTrusted()
 	return &Client{core: c}, nil
 }
 

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
 	"reflect"
 	"strings"
 	"time"
@@ -84,7 +83,7 @@ func (r *Report) add(level FindingLevel, name, detail, advice string) {
 // Doctor finds out whether this client and its gateway understand each other, and if not, why: is the gateway
 // reachable, and how fast; is the path prefix right; do the clocks agree; are secret and algorithm right; which version
 // is it; does it check the signatures of requests. It asks for a payment that cannot exist, at most six times, which
-// changes nothing.
+// changes nothing. It also says who can be on the line, and whether Config.OnceStore keeps the numbers of payouts.
 func (c *Client) Doctor(ctx context.Context) *Report {
 	r := &Report{}
 	if c == nil || c.core == nil {
@@ -99,6 +98,8 @@ func (c *Client) Doctor(ctx context.Context) *Report {
 	defer cancel()
 	d := &doctor{core: c.core, report: r}
 	d.transport()
+	d.signing()
+	d.once(ctx)
 	if !d.reach(ctx) {
 		return r
 	}
@@ -149,20 +150,62 @@ func (p *probe) refusedSign() bool {
 	return refusal != nil && refusal.refusedSign()
 }
 
+// transport says who can be on the line, and what the client makes of that.
 func (d *doctor) transport() {
-	u, err := url.Parse(d.core.ServiceURL)
-	if err == nil && u.Scheme == "https" {
-		d.report.add(FindingOK, "transport", "https", "")
+	const swapped = "http: anyone on the line can read everything, and swap answers of the same kind"
+	level, detail, advice := FindingWarning, swapped, "use https, unless the line is your own"
+	switch d.core.line() {
+	case lineEncrypted:
+		level, detail, advice = FindingOK, "https", ""
+	case lineUnverified:
+		detail = "https whose certificates are not verified (InsecureSkipVerify): anyone on the line can pass for the gateway"
+		advice = "have certificates verified; put your own authority into RootCAs"
+	case lineDeclared:
+		detail += "; Config.TrustedNetwork says that no one is"
+	case lineLocal:
+		detail += "; no one else can be on this line, which is within this machine (loopback)"
+	case lineProxied:
+		detail += "; the address is of this machine, but a proxy is asked"
+		advice = "use https, or no proxy for this address"
+	default:
+		advice = "use https, or set Config.TrustedNetwork if the line is your own"
+	}
+	if !d.core.trusted {
+		detail += "; so the refusal of a transfer is ErrOutcomeUnknown"
+	}
+	d.report.add(level, "transport", detail, advice)
+}
+
+// signing warns of the weaker algorithm.
+func (d *doctor) signing() {
+	if d.core.SignType == MD5 {
+		d.report.add(FindingWarning, "algorithm",
+			"MD5: who gets one of two texts that collide signed has the signature of the other",
+			"set the algorithm (签名方式) of the gateway's settings and SignType to HMAC_SHA256")
+	}
+}
+
+// once looks at the store of payouts.
+func (d *doctor) once(ctx context.Context) {
+	const name = "OnceStore"
+	if _, ok := d.core.once.(*memoryStore); ok {
+		d.report.add(FindingWarning, name, "is in memory: after a restart, and in another process, a transfer that went out "+
+			"goes out again under the same number, and is paid again",
+			"if the program makes transfers or wallet payments, set Config.OnceStore to one that stays: contrib/sqlstore, "+
+				"contrib/redisstore")
 		return
 	}
-	const detail = "http: anyone on the line can read everything, and swap answers of the same kind"
-	if d.core.trusted {
-		d.report.add(FindingWarning, "transport", detail+"; no one else can be on this line (loopback or TrustedNetwork)",
-			"use https, unless the line is your own")
+	checker, ok := d.core.once.(StoreChecker)
+	if !ok {
+		d.report.add(FindingOK, name, "is one of your own, which cannot be checked", "")
 		return
 	}
-	d.report.add(FindingWarning, "transport", detail+"; so the refusal of a transfer is ErrOutcomeUnknown",
-		"use https, or set Config.TrustedNetwork if the line is your own")
+	if err := within(ctx, checker.CheckStore); err != nil {
+		d.report.add(FindingWarning, name, strings.TrimPrefix(err.Error(), "daxpay: Config.OnceStore: "),
+			"mend that before money is paid out: a number that is forgotten can be paid again")
+		return
+	}
+	d.report.add(FindingOK, name, "keeps what it is given", "")
 }
 
 // ask sends one query as a version has it; spoil makes its signature wrong.

@@ -2,10 +2,14 @@ package daxpay_test
 
 import (
 	"context"
+	"crypto/tls"
+	"errors"
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -42,8 +46,8 @@ func TestDoctorRecognizesVersions(t *testing.T) {
 			require.Positive(t, report.Latency)
 			require.LessOrEqual(t, report.ClockDifference.Abs(), 2*time.Second)
 			require.LessOrEqual(t, len(gw.Requests()), 9)
-			require.ElementsMatch(t, []string{"transport", "notices"}, slices.Collect(maps.Keys(found(report))),
-				"that it is http, and what to expect of notices")
+			require.ElementsMatch(t, []string{"transport", "OnceStore", "notices"}, slices.Collect(maps.Keys(found(report))),
+				"that it is http, that the store forgets, and what to expect of notices")
 			require.Contains(t, found(report)["notices"].Detail, map[daxpay.GatewayVersion]string{
 				daxpay.GatewayV206: "demo server", daxpay.GatewayV207: "demo server",
 				daxpay.GatewayV208: "sends none when a customer pays",
@@ -113,6 +117,82 @@ func TestDoctorFindsFaults(t *testing.T) {
 	require.False(t, report.Healthy())
 	require.Contains(t, report.String(), "FAULT    client")
 	require.False(t, stocked(t).Client().Doctor(nil).Healthy()) //nolint:staticcheck // that is what is tested
+}
+
+// Who can be on the line decides what a refused transfer is, so Doctor says which it is.
+func TestDoctorSaysWhoIsOnTheLine(t *testing.T) {
+	const untrusted = "so the refusal of a transfer is ErrOutcomeUnknown"
+	unverified := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}} //nolint:gosec // that is tested
+	proxied := &http.Transport{Proxy: http.ProxyURL(&url.URL{Scheme: "http", Host: "127.0.0.1:1"})}
+	by := func(transport *http.Transport) func(*daxpay.Config) {
+		return func(c *daxpay.Config) { c.HTTPClient.Transport = transport }
+	}
+	for name, tt := range map[string]struct {
+		url     string
+		change  func(*daxpay.Config)
+		detail  string
+		trusted bool
+	}{
+		"https":      {"https://127.0.0.1:1", func(*daxpay.Config) {}, "https", true},
+		"unverified": {"https://127.0.0.1:1", by(unverified), "not verified", false},
+		"unverified, trusted": {"https://127.0.0.1:1", func(c *daxpay.Config) {
+			c.HTTPClient.Transport, c.TrustedNetwork = unverified, true
+		}, "TrustedNetwork says", true},
+		"http":     {"http://gateway.invalid", func(*daxpay.Config) {}, "http: anyone on the line", false},
+		"declared": {"http://pay.invalid", func(c *daxpay.Config) { c.TrustedNetwork = true }, "TrustedNetwork says", true},
+		"loopback": {"http://127.0.0.1:1", func(*daxpay.Config) {}, "loopback", true},
+		"a proxy":  {"http://127.0.0.1:1", by(proxied), "a proxy is asked", false},
+	} {
+		config := daxpay.Config{ServiceURL: tt.url, SignSecret: secret, Retry: once, HTTPClient: &http.Client{}}
+		tt.change(&config)
+		kit, err := daxpay.New(config)
+		require.NoError(t, err)
+		ctx, cancel := context.WithCancel(context.Background())
+		cancel() // nothing needs to be asked for it
+		report := kit.Doctor(ctx)
+		require.Equal(t, "transport", report.Findings[0].Name)
+		require.Contains(t, report.Findings[0].Detail, tt.detail, name)
+		require.Equal(t, !tt.trusted, strings.Contains(report.Findings[0].Detail, untrusted), name)
+	}
+}
+
+// checkedStore is a store that was made to be checked.
+type checkedStore struct {
+	daxpay.OnceStore
+	err error
+}
+
+func (s checkedStore) CheckStore(context.Context) error { return s.err }
+
+// The numbers of payouts must stay; what is in memory does not.
+func TestDoctorLooksAtTheStore(t *testing.T) {
+	memory := daxpay.NewMemoryStore(0)
+	for name, tt := range map[string]struct {
+		store  daxpay.OnceStore
+		level  daxpay.FindingLevel
+		detail string
+	}{
+		"default":   {nil, daxpay.FindingWarning, "after a restart"},
+		"in memory": {memory, daxpay.FindingWarning, "after a restart"},
+		"own":       {struct{ daxpay.OnceStore }{memory}, daxpay.FindingOK, "cannot be checked"},
+		"good":      {checkedStore{memory, nil}, daxpay.FindingOK, "keeps"},
+		"bad":       {checkedStore{memory, errors.New("it evicts")}, daxpay.FindingWarning, "it evicts"},
+	} {
+		kit := client(t, stocked(t), func(c *daxpay.Config) { c.OnceStore = tt.store })
+		report := kit.Doctor(context.Background())
+		require.True(t, report.Healthy(), report)
+		at := slices.IndexFunc(report.Findings, func(f daxpay.Finding) bool { return f.Name == "OnceStore" })
+		require.GreaterOrEqual(t, at, 0, name)
+		require.Equal(t, tt.level, report.Findings[at].Level, name)
+		require.Contains(t, report.Findings[at].Detail, tt.detail, name)
+	}
+}
+
+func TestDoctorWarnsOfMD5(t *testing.T) {
+	report := client(t, stocked(t, daxpaytest.WithSignType(daxpay.MD5)), nil).Doctor(context.Background())
+	require.True(t, report.Healthy(), report)
+	require.Equal(t, daxpay.FindingWarning, found(report)["algorithm"].Level)
+	require.NotContains(t, found(client(t, stocked(t), nil).Doctor(context.Background())), "algorithm")
 }
 
 // front answers some of the requests, by their number, in the gateway's place.

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -56,7 +57,7 @@ func TestHostileTextsTakeLittleMemory(t *testing.T) {
 	})
 	for _, size := range []int{16 << 10, 127 << 10, 1 << 20} {
 		for _, h := range peer.Hostile(size - 200) {
-			object := append(h.Text[:len(h.Text)-1:len(h.Text)-1], `,"sign":"`+strings.Repeat("0", 64)+`"}`...)
+			object := slices.Concat(h.Text[:len(h.Text)-1], []byte(`,"sign":"`+strings.Repeat("0", 64)+`"}`))
 			answer = append(append([]byte(`{"code":0,"data":`), object...), '}')
 			for name, run := range map[string]func(){
 				"signer": func() { _ = signer.Verify(object) },

@@ -52,6 +52,14 @@ type OnceStore interface {
 	Forget(ctx context.Context, key string) error
 }
 
+// StoreChecker is an OnceStore that can tell whether it keeps what it is given. Client.Doctor asks the one of
+// Config.OnceStore.
+type StoreChecker interface {
+	// CheckStore returns an error that says how the store could lose a claim, such as an eviction policy, or why it does
+	// not work. It changes nothing.
+	CheckStore(ctx context.Context) error
+}
+
 var (
 	// ErrClaimLost is the error of OnceStore.Done if the lease ended and another owner took the key: both may have
 	// handled it.

@@ -10,7 +10,7 @@
 //
 // Redis must keep what the store writes: maxmemory-policy noeviction, and append-only files if it must survive a
 // restart. After an eviction, FLUSHALL or a failover that lost writes, what was claimed or finished is free again.
-// Claims and marks without an end have no TTL.
+// Claims and marks without an end have no TTL. CheckStore, which Client.Doctor calls, says if Redis is set otherwise.
 //
 // The store's methods return when their context ends, whatever options the Redis client has. A command that waits
 // then goes on until the client's own timeouts end it, so a claim may be made after its caller was told of an error:

@@ -65,9 +65,11 @@ func TestDatabases(t *testing.T) {
 			dsn := d.start(t)
 			db := d.open(t, dsn())
 			s := store(t, db, d.dialect)
+			require.ErrorContains(t, s.CheckStore(context.Background()), "the store does not work", "there is no table")
 			for range 2 { // it may exist
 				require.NoError(t, s.CreateTable(context.Background()))
 			}
+			require.NoError(t, s.CheckStore(context.Background()))
 			t.Run("conformance", func(t *testing.T) {
 				require.NoError(t, storetest.TestStore(context.Background(), s))
 			})
