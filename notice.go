@@ -224,7 +224,8 @@ type NoticeHandlers struct {
 	MaxAge time.Duration
 	// OnError is told why a notice was refused or not acknowledged; ErrNoticeBusy is nothing to worry about. It is called
 	// before the reply, but for a callback or a store that goes on after the reply: then it is called once more when that
-	// ends with an error. Default: nothing but a line in Config.Logger, or in slog.Default() if there is none.
+	// ends with an error. If it panics, the reply stays the same. Default: nothing but a line in Config.Logger, or in
+	// slog.Default() if there is none.
 	OnError func(context.Context, error)
 }
 
@@ -292,7 +293,7 @@ func (h *noticeHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		reply = notReceived
 	}
 	if err != nil {
-		h.report(r.Context(), status, err)
+		shielded(func() { h.report(r.Context(), status, err) })
 	}
 	header := w.Header()
 	header.Set("Content-Type", "text/plain; charset=utf-8")
@@ -481,11 +482,7 @@ func (h *noticeHandler) reportLate(ctx context.Context, d *delivery) {
 	if end.err == nil {
 		return
 	}
-	// A panic would end the program here.
-	_ = protected(ctx, func(ctx context.Context) error {
-		h.report(ctx, end.status, end.err)
-		return nil
-	})
+	shielded(func() { h.report(ctx, end.status, end.err) }) // a panic would end the program here
 }
 
 // delivery is one delivery of an event. It ends by itself; the handler does not wait for it longer than replyTimeout.

@@ -35,6 +35,25 @@ func TestHandlersOfAClientShareTheStore(t *testing.T) {
 	require.EqualValues(t, 1, h.pay.Load())
 }
 
+// The gateway is told what became of a notice whatever OnError does.
+func TestAPanicOfOnErrorLosesNoReply(t *testing.T) {
+	gw := settled(t)
+	var h heard
+	handlers := h.handlers()
+	handlers.OnError = func(context.Context, error) { panic("metrics") }
+	status, reply := deliver(gw.Client().NoticeHandler(handlers), "{}")
+	require.Equal(t, "FAIL", reply)
+	require.Equal(t, http.StatusBadRequest, status)
+	handlers.Store = undone{daxpay.NewMemoryStore(0)}
+	_, reply = deliver(gw.Client().NoticeHandler(handlers), noticeOf(t, gw, "B1"))
+	require.Equal(t, "SUCCESS", reply, "the callback has stored it")
+}
+
+// undone is a store that cannot mark a key as done.
+type undone struct{ daxpay.OnceStore }
+
+func (undone) Done(context.Context, string, string, time.Duration) error { return errors.New("broken") }
+
 // Two gateways give the same numbers. A store that serves both keeps them apart.
 func TestOneStoreForTwoGateways(t *testing.T) {
 	store := daxpay.NewMemoryStore(0)
