@@ -1,0 +1,136 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/daxpay-go/daxpay"
+	"github.com/daxpay-go/daxpay/daxpaytest"
+	"github.com/daxpay-go/daxpay/internal/leak"
+)
+
+func TestMain(m *testing.M) {
+	if os.Getenv(workerEnv) != "" {
+		os.Exit(work())
+	}
+	if err := trustTestCertificate(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	os.Exit(leak.Main(m))
+}
+
+// needs skips a test for which a program is missing.
+func needs(t *testing.T, err error) {
+	t.Helper()
+	if errors.Is(err, errAbsent) {
+		t.Skipf("%v: apt-get install nginx redis-server postgresql", err)
+	}
+	require.NoError(t, err)
+}
+
+// An nginx that closes connections, or says goodbye on them, leaves no outcome unknown.
+func TestNothingIsUnknownBehindNginx(t *testing.T) {
+	needs(t, nginxTable(context.Background(), &report{"nginx"}, 160, []int{1, 2, 8}))
+}
+
+// A call that may be repeated gets its answer although its connection died without a word.
+func TestADeadConnectionFailsNoCall(t *testing.T) {
+	failed, _, err := afterFreeze(context.Background(), nil, 200*time.Millisecond, 1)
+	require.NoError(t, err)
+	require.Zero(t, failed)
+}
+
+// connKey is that of a connection in the context of its requests.
+type connKey struct{}
+
+// A transfer does not go out on a connection that was idle for long: the server may be closing it.
+func TestATransferTakesNoOldConnection(t *testing.T) {
+	for name, tt := range map[string]struct {
+		transport *http.Client
+		unknown   bool
+	}{"the client's own": {nil, false}, "net/http's": {&http.Client{Transport: &http.Transport{}}, true}} {
+		t.Run(name, func(t *testing.T) {
+			gw := daxpaytest.Start(t)
+			closed := make(chan struct{}, 8)
+			// This server closes a connection at the moment at which a second request comes.
+			server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				seen, _ := r.Context().Value(connKey{}).(*int)
+				if *seen++; *seen > 1 {
+					panic(http.ErrAbortHandler)
+				}
+				gw.ServeHTTP(w, r)
+			}))
+			server.Config.ConnContext = func(ctx context.Context, _ net.Conn) context.Context {
+				return context.WithValue(ctx, connKey{}, new(int))
+			}
+			server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+				if state == http.StateClosed {
+					closed <- struct{}{}
+				}
+			}
+			server.Start()
+			defer server.Close()
+			config := gw.Config()
+			config.ServiceURL, config.HTTPClient, config.IdleConnTimeout = server.URL, tt.transport, time.Millisecond
+			kit, err := daxpay.New(config)
+			require.NoError(t, err)
+			defer kit.CloseIdleConnections()
+			_, err = kit.Transfer(context.Background(), aTransfer("T1"))
+			require.NoError(t, err)
+			if tt.transport == nil {
+				<-closed // by the client, for which the connection is old
+			}
+			_, err = kit.Transfer(context.Background(), aTransfer("T2"))
+			require.Equal(t, tt.unknown, errors.Is(err, daxpay.ErrOutcomeUnknown), err)
+		})
+	}
+}
+
+// A transfer waits for the gateway, which waits for its channel, and learns what the gateway says in the end.
+func TestATransferWaitsForASlowChannel(t *testing.T) {
+	config := daxpay.Config{AttemptTimeout: 10 * time.Millisecond}
+	answered, _, err := slowTransfers(context.Background(), config, 100*time.Millisecond, 2)
+	require.NoError(t, err)
+	require.Equal(t, 2, answered)
+}
+
+// A transport that sends again by itself is stopped before it does.
+func TestTransportsThatRepeat(t *testing.T) {
+	for name, transport := range repeaters() {
+		n, err := sends(context.Background(), transport)
+		require.NoError(t, err, name)
+		require.EqualValues(t, 1, n, name)
+	}
+}
+
+// Processes that share a store, and kill themselves, pay no transfer twice.
+func TestProcessesThatCrashPayNothingTwice(t *testing.T) {
+	for name, start := range stores {
+		t.Run(name, func(t *testing.T) {
+			s, a, err := start(context.Background())
+			needs(t, err)
+			defer s.stop()
+			j, err := runCrashes(context.Background(), a, 4, 200)
+			require.NoError(t, err)
+			require.NoError(t, j.check())
+			require.Positive(t, j.crashes)
+		})
+	}
+}
+
+// The count notices transfers that are paid twice: without a shared store, some are.
+func TestTheCountNoticesWhatIsPaidTwice(t *testing.T) {
+	j, _ := runCrashes(context.Background(), assignment{}, 4, 200)
+	require.Positive(t, j.twice)
+	require.Error(t, j.check())
+}
