@@ -16,7 +16,8 @@
 //
 // The gateway speaks as one of the releases 2.0.6 to 2.0.8 does; of 2.0.5 it has the two syncs. It computes signatures
 // independently of package daxpay. It sends notices by itself, to this machine only unless it is told otherwise. A
-// Gateway is also an http.Handler: a test that needs faults of the line puts a handler of its own in front of it.
+// Gateway is also an http.Handler, and an http.RoundTripper that needs no network. Fail and Slow bring about the faults
+// of the line: a lost answer, a 502, a hang.
 //
 // It does not have: the channels WeChat and UnionPay in any detail, reconciliation, the timed jobs but for the one that
 // sends notices again, the console, and the callbacks of channels as HTTP.
@@ -61,6 +62,8 @@ type Gateway struct {
 	resends        atomic.Bool
 	closing        sync.Once
 	closed         chan struct{}
+	line           line
+	tb             TB // of Start, else nil
 
 	mu        sync.Mutex
 	settings  Settings
@@ -117,6 +120,7 @@ func New(options ...Option) *Gateway {
 func Start(tb TB, options ...Option) *Gateway {
 	tb.Helper()
 	g := New(options...)
+	g.tb = tb
 	tb.Cleanup(g.Close)
 	if _, err := daxpay.New(g.Config()); err != nil {
 		tb.Fatalf("daxpaytest: %v", err)

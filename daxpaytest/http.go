@@ -4,7 +4,6 @@ import (
 	"crypto/subtle"
 	"errors"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"mime"
 	"net/http"
@@ -22,17 +21,18 @@ type Request struct {
 	Path   string
 	Body   []byte
 	// Code is the gateway's answer: 0 if it did what was asked, else the outer code or the one of the business. It is
-	// 500, or 404, for a path that the gateway does not have.
+	// 500, or 404, for a path that the gateway does not have, and NotRun if a fault came before the call.
 	Code int
+	// Fault is what went wrong on the line, or empty. The client did not get the answer as it was then.
+	Fault Fault
 }
 
-// ServeHTTP answers as the gateway does, so that it can also stand behind a handler or a server of the test's own.
-func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	body, err := io.ReadAll(r.Body)
-	if err != nil {
-		return // the client went away
-	}
-	seen := Request{Method: r.Method, Path: r.URL.Path, Body: body}
+// NotRun is the code of a request whose call did not run.
+const NotRun = -1
+
+// serve answers a request. Of a fault it does what concerns the gateway.
+func (g *Gateway) serve(w http.ResponseWriter, r *http.Request, body []byte, met Fault) {
+	seen := Request{Method: r.Method, Path: r.URL.Path, Body: body, Fault: met}
 	w.Header()["Date"] = []string{g.now().UTC().Format(http.TimeFormat)}
 	w.Header()["Vary"] = []string{"Origin", "Access-Control-Request-Method", "Access-Control-Request-Headers"}
 	accepts := accepted(r.Header.Values("Accept"))
@@ -61,6 +61,9 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header()["Content-Type"] = jsonType
 	if r.Method == http.MethodHead {
 		return
+	}
+	if met == Unsigned {
+		reply = unsigned(reply)
 	}
 	write(w, http.StatusOK, encode(reply, true))
 }

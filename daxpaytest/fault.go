@@ -1,0 +1,306 @@
+package daxpaytest
+
+import (
+	"context"
+	"errors"
+	"io"
+	"maps"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"slices"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// Fault is a fault of the line between the merchant and the gateway: see Gateway.Fail. What goes wrong between the
+// gateway and the payment channel is in Channel.
+type Fault string
+
+// The faults. After those named Before the call has not run; after all others it has. A client cannot tell the two
+// apart.
+const (
+	// ResetBefore resets the connection (连接重置) when the request has arrived. The call does not run.
+	ResetBefore Fault = "reset before"
+	// ResetAfter resets the connection when the call has run, so that its answer is lost.
+	ResetAfter Fault = "reset after"
+	// BadGatewayBefore answers 502 with a page of HTML, as a proxy in front of the gateway does that does not reach it.
+	// The call does not run.
+	BadGatewayBefore Fault = "502 before"
+	// BadGatewayAfter answers 502 when the call has run, as a proxy does that loses the gateway's answer.
+	BadGatewayAfter Fault = "502 after"
+	// HangBefore answers nothing until the client gives up or the gateway closes. The call does not run. Set
+	// Config.Timeout, or a deadline of the context, to less than the default.
+	HangBefore Fault = "hang before"
+	// HangAfter runs the call, and then answers nothing until the client gives up or the gateway closes.
+	HangAfter Fault = "hang after"
+	// Truncated runs the call, and breaks off in the middle of its answer.
+	Truncated Fault = "truncated"
+	// Unsigned runs the call, and takes the signature from its answer.
+	Unsigned Fault = "unsigned"
+	// Late is the fault that Slow sets: the call runs, and its answer comes late.
+	Late Fault = "late"
+)
+
+// Faults lists every fault that Fail takes.
+func Faults() []Fault {
+	return []Fault{
+		ResetBefore, ResetAfter, BadGatewayBefore, BadGatewayAfter, HangBefore, HangAfter, Truncated, Unsigned,
+	}
+}
+
+// Runs tells whether the call has run when the fault happens.
+func (f Fault) Runs() bool { return f != ResetBefore && f != BadGatewayBefore && f != HangBefore }
+
+// Failure is a fault that was set and has not happened as often as it shall.
+type Failure struct {
+	Path  string // of the call; empty for every call
+	Fault Fault
+	Delay time.Duration // of Slow, else 0
+	Times int           // that it was set for; 0 is until Heal
+	Left  int           // how often it still happens; 0 if Times is 0
+}
+
+// line holds the faults in the order in which they were set.
+type line struct {
+	mu     sync.Mutex
+	faults []*Failure
+}
+
+// Fail makes the next calls of a path, such as "/unipay/refund", go wrong on the line; an empty path is every call.
+// times is how many calls; below 1 it is all until Heal. Faults that are set for one path happen one after the other:
+//
+//	gw.Fail("/unipay/refund", 1, daxpaytest.ResetAfter)
+//	gw.Fail("/unipay/refund", 2, daxpaytest.BadGatewayBefore)
+//
+// A client may send a call several times, each of which counts. Fail tells whether the gateway has such a call and
+// there is such a fault; if not, it does nothing, and ends the test of a gateway that was started with Start.
+func (g *Gateway) Fail(path string, times int, fault Fault) bool {
+	if g.tb != nil {
+		g.tb.Helper()
+	}
+	known := slices.Contains(Faults(), fault)
+	return g.addFault(Failure{Path: path, Fault: fault, Times: times}, known)
+}
+
+// Slow delays the answers of the next calls of a path by d; the calls run at once. path and times are those of Fail.
+func (g *Gateway) Slow(path string, times int, d time.Duration) bool {
+	if g.tb != nil {
+		g.tb.Helper()
+	}
+	return g.addFault(Failure{Path: path, Fault: Late, Delay: d, Times: times}, true)
+}
+
+func (g *Gateway) addFault(f Failure, known bool) bool {
+	f.Times = max(f.Times, 0)
+	f.Left = f.Times
+	switch {
+	case !known:
+		g.complain("there is no fault %q", string(f.Fault))
+		return false
+	case f.Path != "" && g.calls[f.Path] == nil && g.legacy[f.Path] == nil:
+		g.complain("gateway %s has no call %q", string(g.version), f.Path)
+		return false
+	}
+	g.line.mu.Lock()
+	defer g.line.mu.Unlock()
+	g.line.faults = append(g.line.faults, &f)
+	return true
+}
+
+// complain ends the test that the gateway was started for, if it was.
+func (g *Gateway) complain(format string, args ...any) {
+	if g.tb != nil {
+		g.tb.Helper()
+		g.tb.Fatalf("daxpaytest: "+format, args...)
+	}
+}
+
+// Heal ends the faults that were set for a path, and all faults if the path is empty. A call that hangs goes on
+// hanging.
+func (g *Gateway) Heal(path string) {
+	g.line.mu.Lock()
+	defer g.line.mu.Unlock()
+	g.line.faults = slices.DeleteFunc(g.line.faults, func(f *Failure) bool { return path == "" || f.Path == path })
+}
+
+// Failures lists the faults that are still to happen, in the order in which they were set.
+func (g *Gateway) Failures() []Failure {
+	g.line.mu.Lock()
+	defer g.line.mu.Unlock()
+	list := make([]Failure, 0, len(g.line.faults))
+	for _, f := range g.line.faults {
+		list = append(list, *f)
+	}
+	return list
+}
+
+// next takes the fault of a call, whose Fault is empty if there is none.
+func (l *line) next(path string) Failure {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for i, f := range l.faults {
+		if f.Path != "" && f.Path != path {
+			continue
+		}
+		if f.Times > 0 {
+			if f.Left--; f.Left == 0 {
+				l.faults = slices.Delete(l.faults, i, i+1)
+			}
+		}
+		return *f
+	}
+	return Failure{}
+}
+
+// ServeHTTP answers as the gateway does, so that it can also stand behind a handler or a server of the test's own. A
+// connection that cannot be reset, as one of HTTP/2, is ended as http.ErrAbortHandler says.
+func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return // the client went away
+	}
+	f := g.line.next(cleanPath(r.URL.Path))
+	if f.Fault == "" {
+		g.serve(w, r, body, "")
+		return
+	}
+	answer := g.suffer(r, body, f)
+	if answer == nil {
+		reset(w)
+		return
+	}
+	maps.Copy(w.Header(), answer.Header())
+	w.WriteHeader(answer.Code)
+	text := answer.Body.Bytes()
+	if f.Fault == Truncated {
+		text = text[:len(text)/2]
+	}
+	_, _ = w.Write(text)
+	_ = http.NewResponseController(w).Flush()
+	if f.Fault == Truncated {
+		panic(http.ErrAbortHandler) // net/http closes the connection and says nothing
+	}
+}
+
+// RoundTrip answers without a network, so that a Gateway is an http.RoundTripper and gw.RoundTrip is a responder of
+// package httpmock. Faults are errors of it. A client sees no connection then, so that a failure always counts as sent.
+func (g *Gateway) RoundTrip(r *http.Request) (*http.Response, error) {
+	ctx := r.Context()
+	var body []byte
+	if r.Body != nil {
+		var err error
+		body, err = io.ReadAll(r.Body)
+		if err = errors.Join(err, r.Body.Close()); err != nil {
+			return nil, err
+		}
+	}
+	switch {
+	case ctx.Err() != nil:
+		return nil, context.Cause(ctx)
+	case g.isClosed():
+		return nil, &net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}
+	}
+	f := g.line.next(cleanPath(r.URL.Path))
+	answer := httptest.NewRecorder()
+	if f.Fault == "" {
+		g.serve(answer, r, body, "")
+	} else if answer = g.suffer(r, body, f); answer == nil {
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+		return nil, &net.OpError{Op: "read", Net: "tcp", Err: os.NewSyscallError("read", syscall.ECONNRESET)}
+	}
+	res := answer.Result()
+	res.Request = r
+	if f.Fault == Truncated {
+		text := answer.Body.Bytes()
+		res.Body = io.NopCloser(io.MultiReader(io.LimitReader(answer.Body, int64(len(text)/2)), brokenOff{}))
+		res.ContentLength = -1
+	}
+	return res, nil
+}
+
+// brokenOff is the end of an answer that breaks off.
+type brokenOff struct{}
+
+func (brokenOff) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
+
+// suffer does what a fault does and returns the answer, or nil if there is none.
+func (g *Gateway) suffer(r *http.Request, body []byte, f Failure) *httptest.ResponseRecorder {
+	answer := httptest.NewRecorder()
+	if f.Fault.Runs() {
+		g.serve(answer, r, body, f.Fault)
+	} else {
+		g.remember(Request{Method: r.Method, Path: r.URL.Path, Body: body, Code: NotRun, Fault: f.Fault})
+	}
+	switch f.Fault {
+	case ResetBefore, ResetAfter:
+		return nil
+	case HangBefore, HangAfter:
+		g.wait(r.Context(), nil)
+		return nil
+	case BadGatewayBefore, BadGatewayAfter:
+		return badGateway(g.now())
+	case Late:
+		timer := time.NewTimer(f.Delay)
+		defer timer.Stop()
+		if !g.wait(r.Context(), timer.C) {
+			return nil
+		}
+	}
+	return answer
+}
+
+// wait waits for done, and tells whether the client and the gateway were there so long.
+func (g *Gateway) wait(ctx context.Context, done <-chan time.Time) bool {
+	select {
+	case <-done:
+		return true
+	case <-ctx.Done():
+	case <-g.closed:
+	}
+	return false
+}
+
+// badGateway is the page of a proxy.
+func badGateway(now time.Time) *httptest.ResponseRecorder {
+	answer := httptest.NewRecorder()
+	h := answer.Header()
+	h.Set("Server", "nginx")
+	h.Set("Date", now.UTC().Format(http.TimeFormat))
+	h.Set("Content-Type", "text/html")
+	answer.WriteHeader(http.StatusBadGateway)
+	_, _ = answer.WriteString("<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>\r\n" +
+		"<center><h1>502 Bad Gateway</h1></center>\r\n<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n")
+	return answer
+}
+
+// reset ends a connection without an answer.
+func reset(w http.ResponseWriter) {
+	conn, _, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		panic(http.ErrAbortHandler) // net/http closes the connection and says nothing
+	}
+	under := conn
+	if secure, ok := conn.(interface{ NetConn() net.Conn }); ok { // *tls.Conn
+		under = secure.NetConn()
+	}
+	if tcp, ok := under.(*net.TCPConn); ok {
+		_ = tcp.SetLinger(0) // so that it is reset, and not closed
+	}
+	_ = under.Close()
+}
+
+// unsigned is an answer without the signature of its data.
+func unsigned(reply object) object {
+	reply = slices.Clone(reply)
+	for i, p := range reply {
+		if data, ok := p.Value.(object); ok && p.Name == "data" {
+			reply[i].Value = slices.DeleteFunc(slices.Clone(data), func(p pair) bool { return p.Name == "sign" })
+		}
+	}
+	return reply
+}
