@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"log"
-	"net/http"
 	"time"
 
 	"github.com/daxpay-go/daxpay"
@@ -25,11 +24,11 @@ func main() {
 func run() error {
 	gw := daxpaytest.New() // stands for your gateway
 	defer gw.Close()
+	gw.Fail("/unipay/pay", 1, daxpaytest.ResetAfter) // the call runs, and its answer is lost
 
 	kit, err := daxpay.New(daxpay.Config{
-		ServiceURL: gw.URL(),                                 // such as "https://pay.example.com"
-		SignSecret: daxpaytest.Secret,                        // 签名秘钥 in the gateway's console
-		HTTPClient: &http.Client{Transport: &lossy{lose: 1}}, // loses the first answer; leave this out
+		ServiceURL: gw.URL(),          // such as "https://pay.example.com"
+		SignSecret: daxpaytest.Secret, // 签名秘钥 in the gateway's console
 	})
 	if err != nil {
 		return err
@@ -91,16 +90,4 @@ func codeOf(res *daxpay.Result[model.PayModel], err error) (string, error) {
 		return "", err
 	}
 	return res.Data.PayBody, nil
-}
-
-// lossy loses answers after the gateway has done its work.
-type lossy struct{ lose int }
-
-func (l *lossy) RoundTrip(r *http.Request) (*http.Response, error) {
-	res, err := http.DefaultTransport.RoundTrip(r)
-	if err == nil && l.lose > 0 {
-		l.lose--
-		return nil, errors.Join(errors.New("connection lost"), res.Body.Close())
-	}
-	return res, err
 }

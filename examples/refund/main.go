@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log"
-	"net/http"
 	"time"
 
 	"github.com/daxpay-go/daxpay"
@@ -24,12 +23,12 @@ func main() {
 func run() error {
 	gw := daxpaytest.New() // stands for your gateway
 	defer gw.Close()
+	gw.Fail("/unipay/refund", 1, daxpaytest.ResetAfter) // the call runs, and its answer is lost
 	gw.SetPayment(daxpaytest.Payment{BizOrderNo: "ORDER-1", Amount: 29900, Status: model.PaySyncSuccess})
 
 	kit, err := daxpay.New(daxpay.Config{
-		ServiceURL: gw.URL(),                                 // such as "https://pay.example.com"
-		SignSecret: daxpaytest.Secret,                        // 签名秘钥 in the gateway's console
-		HTTPClient: &http.Client{Transport: &lossy{lose: 1}}, // loses the first answer; leave this out
+		ServiceURL: gw.URL(),          // such as "https://pay.example.com"
+		SignSecret: daxpaytest.Secret, // 签名秘钥 in the gateway's console
 	})
 	if err != nil {
 		return err
@@ -77,16 +76,4 @@ func start(ctx context.Context, kit *daxpay.Client, refund *param.RefundParam) e
 	}
 	fmt.Println("it had been taken as", found.RefundNo)
 	return nil
-}
-
-// lossy loses answers after the gateway has done its work.
-type lossy struct{ lose int }
-
-func (l *lossy) RoundTrip(r *http.Request) (*http.Response, error) {
-	res, err := http.DefaultTransport.RoundTrip(r)
-	if err == nil && l.lose > 0 {
-		l.lose--
-		return nil, errors.Join(errors.New("connection lost"), res.Body.Close())
-	}
-	return res, err
 }
