@@ -143,13 +143,13 @@ func ExampleClient_NoticeHandler() {
 		BizOrderNo: "ORDER-1", Amount: 1200, Status: model.PaySyncSuccess, NotifyURL: shop.URL,
 	})
 	for range 2 { // the gateway can send a notice more than once
-		received, err := gw.SendNotice(context.Background(), "ORDER-1")
-		fmt.Println(received, err)
+		sent, err := gw.SendNotice(context.Background(), "ORDER-1")
+		fmt.Println(sent.Status, string(sent.Reply), err)
 	}
 	// Output:
 	// ORDER-1 is paid
-	// true <nil>
-	// true <nil>
+	// 200 SUCCESS <nil>
+	// 200 SUCCESS <nil>
 }
 
 // StateParam is a call that this module does not have: a merchant's own, or one of a later gateway.

@@ -247,10 +247,61 @@ func TestWithoutNotices(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, gw.WaitNotices(ctx))
 	require.Empty(t, notices)
-	ok, err := gw.SendNotice(ctx, "A1")
+	sent, err := gw.SendNotice(ctx, "A1")
 	require.NoError(t, err)
-	require.True(t, ok)
-	require.Len(t, notices, 1)
+	require.True(t, sent.Received)
+	require.Equal(t, http.StatusOK, sent.Status)
+	require.Equal(t, "SUCCESS", string(sent.Reply))
+	require.Equal(t, url, sent.URL)
+	require.Empty(t, sent.Err)
+	require.Equal(t, <-notices, string(sent.Body))
+	require.Empty(t, notices)
+}
+
+// A reply that does not count is told as it is.
+func TestSendNoticeTellsTheReply(t *testing.T) {
+	ctx := context.Background()
+	for name, tt := range map[string]struct {
+		reply  http.HandlerFunc
+		status int
+		text   string
+		err    string
+	}{
+		"a failure": {func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(http.StatusInternalServerError)
+			_, _ = io.WriteString(w, "FAIL")
+		}, http.StatusInternalServerError, "FAIL", ""},
+		"a blank too many": {func(w http.ResponseWriter, _ *http.Request) {
+			_, _ = io.WriteString(w, "SUCCESS ")
+		}, http.StatusOK, "SUCCESS ", ""},
+		"no reply": {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, 0, "", "EOF"},
+		"half a reply": {func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Length", "8")
+			_, _ = io.WriteString(w, "SUCCESS")
+		}, http.StatusOK, "SUCCESS", "unexpected EOF"},
+		"no gzip": {func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Encoding", "gzip")
+			_, _ = io.WriteString(w, "SUCCESS")
+		}, http.StatusOK, "", "unexpected EOF"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := httptest.NewServer(tt.reply)
+			t.Cleanup(server.Close)
+			gw := daxpaytest.Start(t)
+			gw.SetPayment(daxpaytest.Payment{BizOrderNo: "A1", Status: model.PaySyncSuccess, NotifyURL: server.URL})
+			sent, err := gw.SendNotice(ctx, "A1")
+			require.NoError(t, err)
+			require.False(t, sent.Received)
+			require.Equal(t, tt.status, sent.Status)
+			require.Equal(t, tt.text, string(sent.Reply))
+			require.Equal(t, tt.err, sent.Err)
+		})
+	}
+	gw := daxpaytest.Start(t)
+	gw.SetPayment(daxpaytest.Payment{BizOrderNo: "A1", Status: model.PaySyncSuccess, NotifyURL: "http://%zz"})
+	sent, err := gw.SendNotice(ctx, "A1")
+	require.NoError(t, err)
+	require.Equal(t, "the address is no URL", sent.Err)
 }
 
 func TestSettingsChangeWhileItRuns(t *testing.T) {

@@ -75,7 +75,8 @@ type Gateway struct {
 	codes     map[string]bool // WeChat's, that were used
 	bodies    map[string][]byte
 	legacyIDs map[string]int64
-	made      int64 // numbers
+	prefix    string // of numbers
+	made      int64  // numbers
 	requests  []Request
 }
 
@@ -95,8 +96,10 @@ func New(options ...Option) *Gateway {
 		codes:          make(map[string]bool),
 		bodies:         make(map[string][]byte),
 		legacyIDs:      make(map[string]int64),
+		prefix:         randomPrefix(),
 		made:           rand.Int64N(1_000_000), //nolint:gosec // it protects nothing
 	}
+	g.channel.Numbers = rand.Int64N(100_000_000_000) //nolint:gosec // it protects nothing
 	g.ChangeSecret(Secret)
 	for _, option := range options {
 		option(g)

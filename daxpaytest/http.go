@@ -308,6 +308,11 @@ func (g *Gateway) canSign() bool {
 func (g *Gateway) sealed(code int, result outcome, made time.Time, trace string) object {
 	data := append(object{{"code", number(code)}, {"msg", nullable(result.msg)}, {"resTime", number(made.Unix())},
 		{"sign", nil}}, result.members...)
+	return g.enveloped(data, trace)
+}
+
+// enveloped signs data, whose fourth member is the signature.
+func (g *Gateway) enveloped(data object, trace string) object {
 	data[3].Value = peer.Sign(data, string(g.settings.SignType), g.currentSecret(), g.zone)
 	return object{{"msg", "success"}, {"code", number(codeOK)}, {"data", data}, {"traceId", trace}}
 }

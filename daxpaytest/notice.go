@@ -141,7 +141,7 @@ func (s *sender) run(g *Gateway) {
 		}
 		to, body := n.URL, n.Body
 		s.mu.Unlock()
-		ok := s.post(ctx, to, body) && g.now().Sub(began) <= noticeTimeout
+		ok := s.post(ctx, to, body).Received && g.now().Sub(began) <= noticeTimeout
 		cancel()
 		s.mu.Lock()
 		s.cancel = nil
@@ -254,7 +254,7 @@ func (g *Gateway) Resend(ctx context.Context, no string) (bool, error) {
 	}
 	to, body := newest.URL, newest.Body
 	s.mu.Unlock()
-	ok := s.post(ctx, to, body)
+	ok := s.post(ctx, to, body).Received
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	newest.Received = newest.Received || ok
@@ -267,27 +267,50 @@ var noticeClient = &http.Client{
 	CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 }
 
-// post sends a notice once, and tells whether it was received.
-func (s *sender) post(ctx context.Context, to string, body []byte) bool {
-	if !strings.Contains(to, "://") {
-		to = "http://" + to
+// Delivery is one attempt to send a notice.
+type Delivery struct {
+	URL      string
+	Body     []byte // of the notice
+	Status   int    // of the reply; 0 if there is none
+	Reply    []byte // at most 4096 bytes
+	Received bool   // the reply is exactly SUCCESS, whatever its status, within 5 seconds
+	Err      string // why there is no reply, or not all of it
+}
+
+// post sends a notice once.
+func (s *sender) post(ctx context.Context, to string, body []byte) Delivery {
+	d := Delivery{URL: to, Body: body}
+	target, err := url.Parse(withScheme(to))
+	switch {
+	case err != nil:
+		d.Err = "the address is no URL"
+	case !s.anywhere && !isLoopback(target.Hostname()):
+		d.Err = "notices go to this machine only: see WithNoticesAnywhere"
+	default:
+		d.send(ctx)
 	}
-	if target, err := url.Parse(to); err != nil || !s.anywhere && !isLoopback(target.Hostname()) {
-		return false
+	return d
+}
+
+// withScheme is an address as the gateway takes it.
+func withScheme(to string) string {
+	if strings.Contains(to, "://") {
+		return to
 	}
-	return deliver(ctx, to, body)
+	return "http://" + to
 }
 
 func isLoopback(host string) bool {
 	return host == "localhost" || net.ParseIP(host).IsLoopback()
 }
 
-func deliver(ctx context.Context, to string, body []byte) bool {
+func (d *Delivery) send(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, noticeTimeout)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, to, bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, withScheme(d.URL), bytes.NewReader(d.Body))
 	if err != nil {
-		return false
+		d.Err = "the address is no URL"
+		return
 	}
 	for name, value := range map[string]string{
 		"Accept":          "text/html,application/json,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
@@ -303,14 +326,31 @@ func deliver(ctx context.Context, to string, body []byte) bool {
 	}
 	res, err := noticeClient.Do(req)
 	if err != nil {
-		return false
+		d.Err = whyNoReply(err)
+		return
 	}
 	defer res.Body.Close() //nolint:errcheck // it was read
-	reply, err := readReply(res)
-	return err == nil && reply == received
+	d.Status = res.StatusCode
+	if d.Reply, err = readReply(res); err != nil {
+		d.Err = whyNoReply(err)
+		return
+	}
+	d.Received = string(d.Reply) == received
 }
 
-func readReply(res *http.Response) (string, error) {
+// whyNoReply says what went wrong, without the method and the URL.
+func whyNoReply(err error) string {
+	var about *url.Error
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		return "no whole reply within 5 seconds"
+	case errors.As(err, &about):
+		err = about.Err
+	}
+	return err.Error()
+}
+
+func readReply(res *http.Response) ([]byte, error) {
 	var body io.Reader = res.Body
 	var err error
 	switch strings.ToLower(res.Header.Get("Content-Encoding")) {
@@ -320,10 +360,9 @@ func readReply(res *http.Response) (string, error) {
 		body, err = zlib.NewReader(res.Body)
 	}
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	reply, err := io.ReadAll(io.LimitReader(body, 4096))
-	return string(reply), err
+	return io.ReadAll(io.LimitReader(body, 4096))
 }
 
 // Notice is the body of the notice about the payment, refund or allocation with that number, the gateway's or the
@@ -374,20 +413,22 @@ func (g *Gateway) remembered(key string, members func() object) []byte {
 	return bytes.Clone(body)
 }
 
-// SendNotice posts the notice about a number once to the order's NotifyURL, wherever that is, and tells whether it
-// counts as received: the reply is exactly SUCCESS, within 5 seconds. The error is ErrNoNotice, also for an order
-// without NotifyURL.
-func (g *Gateway) SendNotice(ctx context.Context, number string) (bool, error) {
+// SendNotice posts the notice about a number once to the order's NotifyURL, wherever that is, and returns what the
+// merchant's endpoint replied. That there is no reply is no error, but Delivery.Err. The error is ErrNoNotice, also for
+// an order without NotifyURL.
+func (g *Gateway) SendNotice(ctx context.Context, number string) (Delivery, error) {
 	g.mu.Lock()
 	body, target, err := g.notice(number)
 	g.mu.Unlock()
 	if err != nil {
-		return false, err
+		return Delivery{}, err
 	}
 	if target == "" {
-		return false, fmt.Errorf("%w: it has no NotifyURL", ErrNoNotice)
+		return Delivery{}, fmt.Errorf("%w: it has no NotifyURL", ErrNoNotice)
 	}
-	return deliver(ctx, target, body), nil
+	d := Delivery{URL: target, Body: body}
+	d.send(ctx)
+	return d, nil
 }
 
 // DeliverNotice sends a notice as the gateway does where the job that sends again is switched on: until it is received,
@@ -408,10 +449,11 @@ func (g *Gateway) DeliverNotice(
 	}
 	const most = 2
 	for {
-		received, err = g.SendNotice(ctx, number)
+		d, err := g.SendNotice(ctx, number)
 		if err != nil {
 			return sent, false, err
 		}
+		received = d.Received
 		sent++
 		switch {
 		case received || sent == most:

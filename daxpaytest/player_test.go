@@ -128,7 +128,7 @@ func newPlayer(s *scenario, n int) *player {
 		moved: make(chan struct{}), holding: make(chan struct{}, 100),
 	}
 	p.gw = daxpaytest.New(daxpaytest.WithVersion(playedVersions[s.version]), daxpaytest.WithSecret(scenarioSecret),
-		daxpaytest.WithTestClock(clock))
+		daxpaytest.WithTestClock(clock), daxpaytest.WithFirstNumber(1)) // recorded numbers begin with DEV
 	p.shop = httptest.NewServer(http.HandlerFunc(p.receive))
 	return p
 }

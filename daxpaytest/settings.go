@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"math"
+	"math/rand/v2"
 	"slices"
 	"time"
 
@@ -243,10 +244,12 @@ func WithNoticesAnywhere() Option {
 	return func(g *Gateway) { g.sender.anywhere = true }
 }
 
-// WithFirstNumber sets the running number in the first order number that the gateway gives. Default: a random one, so
-// that two gateways give different numbers.
+// WithFirstNumber makes the numbers that the gateway gives repeatable: those of orders begin with DEV, as those of a
+// gateway as installed do, and this is the running number in the first of them; the channel counts from 1. Default:
+// three random letters and random running numbers, so that two gateways do not give the same number, and no test can
+// rely on one.
 func WithFirstNumber(n int) Option {
-	return func(g *Gateway) { g.made = int64(n) - 1 }
+	return func(g *Gateway) { g.prefix, g.made, g.channel.Numbers = installedPrefix, int64(n)-1, 0 }
 }
 
 // WithRequestLog limits how many requests Requests remembers; older ones are forgotten. Default, also for a number
@@ -255,11 +258,25 @@ func WithRequestLog(most int) Option {
 	return func(g *Gateway) { g.mostRequests = most }
 }
 
-// number gives the next number of the gateway: a letter for the kind, the time in Shanghai, the machine, and a running
-// number.
+// number gives the next number of the gateway: the prefix, a letter for the kind, the time in Shanghai, the machine,
+// and a running number.
 func (g *Gateway) number(kind string) string {
 	g.made++
-	return fmt.Sprintf("DEV%s%s%s%06d", kind, g.now().In(g.zone).Format("060102150405"), machine, g.made%1_000_000)
+	return fmt.Sprintf("%s%s%s%s%06d", g.prefix, kind, g.now().In(g.zone).Format("060102150405"), machine,
+		g.made%1_000_000)
 }
 
-const machine = "63"
+const (
+	installedPrefix = "DEV"
+	machine         = "63"
+)
+
+// randomPrefix is three letters. There are no vowels among them, so that they make no word.
+func randomPrefix() string {
+	const letters = "BCDFGHJKLMNPQRSTVWXZ"
+	var b [3]byte
+	for i := range b {
+		b[i] = letters[rand.IntN(len(letters))] //nolint:gosec // it protects nothing
+	}
+	return string(b[:])
+}

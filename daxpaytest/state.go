@@ -18,6 +18,7 @@ type snapshot struct {
 	Codes     map[string]bool
 	Bodies    map[string][]byte
 	LegacyIDs map[string]int64
+	Prefix    string
 	Made      int64
 	Notices   []notice
 	Queued    int // of the notices, how many at the end are still to be sent
@@ -36,7 +37,7 @@ func (g *Gateway) Snapshot() ([]byte, error) {
 	s := snapshot{
 		Version: string(g.version), Time: g.now(), Settings: g.settings, Tables: g.db, Channel: g.channel,
 		Locked: g.locked, Codes: g.codes,
-		Bodies: g.bodies, LegacyIDs: g.legacyIDs, Made: g.made, Locks: make(map[string]lockState),
+		Bodies: g.bodies, LegacyIDs: g.legacyIDs, Prefix: g.prefix, Made: g.made, Locks: make(map[string]lockState),
 	}
 	for key, l := range g.locks {
 		s.Locks[key] = lockState{l.token, l.until}
@@ -77,6 +78,9 @@ func (g *Gateway) Restore(state []byte) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.db, g.channel, g.made = s.Tables, s.Channel, s.Made
+	if s.Prefix != "" {
+		g.prefix = s.Prefix
+	}
 	g.locked, g.codes, g.bodies, g.legacyIDs = filled(s.Locked), filled(s.Codes), filled(s.Bodies), filled(s.LegacyIDs)
 	g.locks = make(map[string]lock)
 	for key, l := range s.Locks {

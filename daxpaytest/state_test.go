@@ -92,12 +92,15 @@ func TestNumbers(t *testing.T) {
 	seen := make(map[string]bool)
 	for range 3 {
 		gw := daxpaytest.New(daxpaytest.WithTestClock(clock))
-		gw.SetPayment(daxpaytest.Payment{BizOrderNo: "A1"})
+		gw.SetPayment(daxpaytest.Payment{BizOrderNo: "A1", Status: model.PaySyncSuccess})
 		p, _ := gw.Payment("A1")
-		seen[p.OrderNo] = true
+		require.Regexp(t, `^[B-DF-HJ-NP-TV-XZ]{3}P261128120506\d{8}$`, p.OrderNo)
+		found, err := gw.Client().QueryPayOrder(ctx, &param.QueryPayOrderParam{BizOrderNo: "A1"})
+		require.NoError(t, err)
+		seen[p.OrderNo[:4]], seen[found.Data.OutOrderNo] = true, true
 		gw.Close()
 	}
-	require.Len(t, seen, 3, "the numbers of two gateways differ")
+	require.Len(t, seen, 6, "the numbers of two gateways differ, and those of their channels")
 }
 
 func TestRequestLog(t *testing.T) {

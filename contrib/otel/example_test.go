@@ -47,7 +47,7 @@ func Example() {
 	if _, err := kit.SyncPay(ctx, &param.PaySyncParam{BizOrderNo: "A1"}); err != nil {
 		panic(err)
 	}
-	if received, err := gw.SendNotice(ctx, "A1"); !received || err != nil {
+	if sent, err := gw.SendNotice(ctx, "A1"); !sent.Received || err != nil {
 		panic("not received")
 	}
 	for _, s := range spans.GetSpans() {

@@ -82,11 +82,11 @@ func run() error {
 		})
 	}
 	for _, number := range []string{"ORDER-1", "ORDER-1", "ORDER-2"} { // notices can come twice
-		received, err := gw.SendNotice(ctx, number)
+		sent, err := gw.SendNotice(ctx, number)
 		if err != nil {
 			return err
 		}
-		fmt.Println(number, "received:", received)
+		fmt.Println(number, "received:", sent.Received)
 	}
 	if !db.paid["ORDER-1"] || db.paid["ORDER-2"] {
 		return errors.New("the wrong orders are paid")

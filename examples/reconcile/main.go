@@ -295,12 +295,12 @@ func trade(ctx context.Context, s *shop, kit *daxpay.Client, gw *daxpaytest.Gate
 	}
 	// The notices about ORDER-3 and ORDER-4 are lost.
 	for _, no := range []string{"ORDER-1", "ORDER-2", "ORDER-2"} {
-		received, err := gw.SendNotice(ctx, no)
+		sent, err := gw.SendNotice(ctx, no)
 		if err != nil {
 			return err
 		}
-		if !received {
-			return fmt.Errorf("the notice about %s was not received", no)
+		if !sent.Received {
+			return fmt.Errorf("the notice about %s was not received: %d %s", no, sent.Status, sent.Reply)
 		}
 	}
 	return giveBackAndPayOut(ctx, s, kit, gw, notifyURL)

@@ -278,8 +278,8 @@ func (b *box) end(ctx context.Context, g *generation, path string, q question) {
 
 func (b *box) deliver(ctx context.Context, g *generation, no string) {
 	for range mostDeliveries {
-		received, err := g.SendNotice(ctx, no)
-		if received {
+		sent, err := g.SendNotice(ctx, no)
+		if sent.Received {
 			b.delivered.Add(1)
 			return
 		}
