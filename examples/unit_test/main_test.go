@@ -57,8 +57,8 @@ func TestCloseTimesOut(t *testing.T) {
 	require.ErrorIs(t, err, daxpay.ErrOutcomeUnknown)
 }
 
-// mocked is a shop whose calls go to an httpmock transport. gw.Config pins Gateway, so that the first attempt is the only
-// one, and uses the gateway's clock. Switch retries off, so that each responder is called once.
+// mocked is a shop whose calls go to an httpmock transport. gw.Config pins Gateway, so that the first attempt is the
+// only one, and uses the gateway's clock. Switch retries off, so that each responder is called once.
 func mocked(t *testing.T, gw *daxpaytest.Gateway) (*Shop, *httpmock.MockTransport) {
 	t.Helper()
 	transport := httpmock.NewMockTransport()
@@ -77,9 +77,9 @@ const queryPath = "/unipay/query/payOrder"
 func TestMayShipMadeUp(t *testing.T) {
 	gw := daxpaytest.Start(t)
 	shop, transport := mocked(t, gw)
-	transport.RegisterResponder(http.MethodPost, gw.URL()+queryPath, gw.Responder(model.PayOrderModel{
-		OrderNo: "P1", BizOrderNo: "ORDER-1", Amount: 100, Status: model.PaySuccess,
-	})) //nolint:bodyclose // the client closes it
+	paid := model.PayOrderModel{OrderNo: "P1", BizOrderNo: "ORDER-1", Amount: 100, Status: model.PaySuccess}
+	transport.RegisterResponder(http.MethodPost, gw.URL()+queryPath,
+		gw.Responder(paid)) //nolint:bodyclose // the client closes it
 
 	ok, err := shop.MayShip(context.Background(), "ORDER-1", 100)
 	require.NoError(t, err)
@@ -115,4 +115,46 @@ func TestMayShipNoAnswer(t *testing.T) {
 	gw.Fail(queryPath, 0, daxpaytest.BadGatewayBefore) // from now on
 	_, err = shop.MayShip(ctx, "ORDER-1", 100)
 	require.ErrorIs(t, err, ErrAskLater)
+}
+
+// Two ways to activate httpmock do not reach the client, so that a test calls the gateway that is configured. Here that
+// is gw, on this machine; let it never be the real one.
+func TestTrapsOfHTTPMock(t *testing.T) {
+	ctx, order := context.Background(), &param.QueryPayOrderParam{BizOrderNo: "ORDER-1"}
+	for name, client := range map[string]func(cfg daxpay.Config) (*daxpay.Client, error){
+		"Activate, and the default client": func(cfg daxpay.Config) (*daxpay.Client, error) {
+			httpmock.Activate()
+			cfg.HTTPClient = http.DefaultClient
+			return daxpay.New(cfg)
+		},
+		"ActivateNonDefault after New": func(cfg daxpay.Config) (*daxpay.Client, error) {
+			cfg.HTTPClient = &http.Client{}
+			kit, err := daxpay.New(cfg)
+			httpmock.ActivateNonDefault(cfg.HTTPClient)
+			return kit, err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Cleanup(httpmock.DeactivateAndReset)
+			gw := daxpaytest.Start(t)
+			gw.SetPayment(daxpaytest.Payment{BizOrderNo: "ORDER-1", Amount: 100, Status: model.PaySyncSuccess})
+			kit, err := client(gw.Config())
+			require.NoError(t, err)
+			_, err = kit.QueryPayOrder(ctx, order)
+			require.NoError(t, err)
+			require.Len(t, gw.Requests(), 1, "the call went past the mock")
+		})
+	}
+
+	// This reaches it.
+	t.Cleanup(httpmock.DeactivateAndReset)
+	gw := daxpaytest.Start(t)
+	cfg := gw.Config()
+	cfg.HTTPClient = &http.Client{}
+	httpmock.ActivateNonDefault(cfg.HTTPClient)
+	kit, err := daxpay.New(cfg)
+	require.NoError(t, err)
+	_, err = kit.QueryPayOrder(ctx, order)
+	require.ErrorContains(t, err, "no responder found")
+	require.Empty(t, gw.Requests())
 }
