@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -12,189 +13,85 @@ import (
 
 	"github.com/daxpay-go/daxpay"
 	"github.com/daxpay-go/daxpay/daxpaytest"
+	"github.com/daxpay-go/daxpay/internal/calltable"
 	"github.com/daxpay-go/daxpay/model"
 	"github.com/daxpay-go/daxpay/param"
 )
 
-// business is a gateway in which there is something to do for every call.
-func business(t *testing.T, version daxpay.GatewayVersion) *daxpaytest.Gateway {
+// business is a gateway with a payment under way, one that can be allocated, an allocation and two receivers.
+func business(t *testing.T) *daxpaytest.Gateway {
 	t.Helper()
-	gw := daxpaytest.Start(t, daxpaytest.WithVersion(version))
-	gw.SetPayment(daxpaytest.Payment{OrderNo: "P1", BizOrderNo: "B1", Title: "鞋", Channel: model.ChannelAli,
-		Method: model.MethodQRCode, Amount: 100, Status: model.PaySyncSuccess})
+	gw := daxpaytest.Start(t)
 	gw.SetPayment(daxpaytest.Payment{OrderNo: "P2", BizOrderNo: "B2", Amount: 100, Status: model.PaySyncProgress})
 	gw.SetPayment(daxpaytest.Payment{OrderNo: "P4", BizOrderNo: "B4", Amount: 100, Status: model.PaySyncSuccess,
 		Allocation: true})
-	gw.SetChannel(model.ChannelWeChat, func(s *daxpaytest.ChannelSettings) {
-		app := "wx1"
-		s.Enabled, s.AppID = true, &app
-	})
-	gw.SetRefund(daxpaytest.Refund{RefundNo: "R1", BizRefundNo: "BR1", OrderNo: "P1", Amount: 40,
-		Status: model.RefundSyncSuccess})
 	gw.SetAllocation(daxpaytest.Allocation{
-		AllocNo: "A1", BizAllocNo: "BA1", OrderNo: "P1", Status: model.AllocEnd,
+		AllocNo: "A1", BizAllocNo: "BA1", Status: model.AllocEnd,
 		Shares: []daxpaytest.Share{{ReceiverNo: "V1", Amount: 60}, {ReceiverNo: "V2", Amount: 40}},
 	})
-	if version == daxpay.GatewayV207 || version == daxpay.GatewayV208 {
-		for _, no := range []string{"V1", "V2"} {
-			_, err := gw.Client().AddAllocReceiver(context.Background(), &param.AllocReceiverAddParam{
-				ReceiverNo: no, Channel: model.ChannelAli, ReceiverType: model.ReceiverAliUserID, ReceiverAccount: "2088" + no,
-				RelationType: model.RelationStaff,
-			})
-			require.NoError(t, err)
-		}
+	for _, no := range []string{"V1", "V2"} {
+		_, err := gw.Client().AddAllocReceiver(context.Background(), &param.AllocReceiverAddParam{
+			ReceiverNo: no, Channel: model.ChannelAli, ReceiverType: model.ReceiverAliUserID, ReceiverAccount: "2088" + no,
+			RelationType: model.RelationStaff,
+		})
+		require.NoError(t, err)
 	}
 	return gw
 }
 
 // TestEveryCallOfEveryVersion: where a call goes, which members it has, that the gateway takes its signature, and what
-// comes back.
+// comes back, for every row of the table.
 func TestEveryCallOfEveryVersion(t *testing.T) {
-	ctx := context.Background()
-	const v206, v207, v208 = daxpay.GatewayV206, daxpay.GatewayV207, daxpay.GatewayV208
-	everywhere := func(path string) map[daxpay.GatewayVersion]string {
-		return map[daxpay.GatewayVersion]string{v206: path, v207: path, v208: path}
-	}
-	for _, tt := range []struct {
-		name    string
-		do      func(kit *daxpay.Client) (any, error)
-		want    any
-		paths   map[daxpay.GatewayVersion]string
-		members map[daxpay.GatewayVersion]string // beside the common ones
-	}{
-		{"Pay", func(kit *daxpay.Client) (any, error) {
-			res, err := kit.Pay(ctx, &param.PayParam{
-				BizOrderNo: "B3", Title: "鞋", Channel: model.ChannelAli, Method: model.MethodQRCode, Amount: 100,
-				ExtraParam: param.AliPay{AuthCode: "a"}, NotifyURL: "https://shop/notify?a=1&b=2",
-			})
-			return status(res, err, func(m model.PayModel) any {
-				return []any{m.BizOrderNo, m.OrderNo != "", m.Status,
-					m.PayBody != ""}
-			})
-		}, []any{"B3", true, model.PayProgress, true}, everywhere("/unipay/pay"), map[daxpay.GatewayVersion]string{
-			"": "amount bizOrderNo channel extraParam method notifyUrl title",
-		}},
-		{"ClosePay", func(kit *daxpay.Client) (any, error) {
-			res, err := kit.ClosePay(ctx, &param.PayCloseParam{BizOrderNo: "B2"})
-			return status(res, err, func(m model.PayCloseModel) any { return m.Code })
-		}, 0, everywhere("/unipay/close"),
-			map[daxpay.GatewayVersion]string{v206: "bizTradeNo", v207: "bizTradeNo", v208: "bizOrderNo"}},
-		{"CancelPay", func(kit *daxpay.Client) (any, error) {
-			res, err := kit.CancelPay(ctx, &param.PayCancelParam{BizOrderNo: "B2"})
-			return status(res, err, func(m model.PayCancelModel) any { return m.Code })
-		}, 0, map[daxpay.GatewayVersion]string{v208: "/unipay/cancel"}, map[daxpay.GatewayVersion]string{"": "bizOrderNo"}},
-		{"Refund", func(kit *daxpay.Client) (any, error) {
-			res, err := kit.Refund(ctx, &param.RefundParam{BizRefundNo: "BR2", OrderNo: "P1", Amount: 30, Reason: "太小",
-				ExtraParam: `{"a":"b"}`})
-			return status(res, err, func(m model.RefundModel) any { return []any{m.BizRefundNo, m.RefundNo != "", m.Status} })
-		}, []any{"BR2", true, model.RefundStatus("")}, everywhere("/unipay/refund"),
-			map[daxpay.GatewayVersion]string{"": "amount bizRefundNo extraParam orderNo reason"}},
-		{"Transfer", func(kit *daxpay.Client) (any, error) {
-			res, err := kit.Transfer(ctx, &param.TransferParam{
-				BizTransferNo: "BT1", Channel: model.ChannelAli, Amount: 5, Title: "工资", TransferType: model.TransferToEmployee,
-				PayeeType: model.PayeeAliLoginName, PayeeAccount: "a@example.com", PayeeName: "王小明",
-			})
-			return status(res, err, func(m model.TransferModel) any {
-				return []any{m.BizTransferNo, m.TransferNo != "",
-					m.Status}
-			})
-		}, []any{"BT1", true, model.TransferSuccess}, map[daxpay.GatewayVersion]string{v208: "/unipay/transfer"},
-			map[daxpay.GatewayVersion]string{
-				"": "amount bizTransferNo channel payeeAccount payeeName payeeType title transferType",
-			}},
-		{"StartAlloc", func(kit *daxpay.Client) (any, error) {
-			res, err := kit.StartAlloc(ctx, &param.AllocStartParam{
-				BizAllocNo: "BA2", BizOrderNo: "B4",
-				Receivers: []param.AllocReceiver{{ReceiverNo: "V1", Amount: 60}, {ReceiverNo: "V2", Amount: 40}},
-			})
-			return status(res, err, func(m model.AllocModel) any { return []any{m.BizAllocNo, m.AllocNo != "", m.Status} })
-		}, []any{"BA2", true, model.AllocProcessing}, map[daxpay.GatewayVersion]string{
-			v207: "/unipay/allocation/start", v208: "/unipay/allocation/start",
-			// 2.0.6 takes no receivers: TestMembersOfVersions
-		}, map[daxpay.GatewayVersion]string{
-			v207: "bizAllocationNo bizOrderNo receivers", v208: "bizAllocNo bizOrderNo receivers",
-		}},
-		{"AddAllocReceiver", func(kit *daxpay.Client) (any, error) {
-			res, err := kit.AddAllocReceiver(ctx, &param.AllocReceiverAddParam{
-				ReceiverNo: "V3", Channel: model.ChannelAli, ReceiverType: model.ReceiverAliUserID, ReceiverAccount: "2088",
-				RelationType: model.RelationCustom, RelationName: "同学",
-			})
-			return status(res, err, func(m model.AllocReceiverAddModel) any { return m.Code })
-		}, 0, map[daxpay.GatewayVersion]string{v207: "/unipay/allocation/receiver/add",
-			v208: "/unipay/allocation/receiver/add"}, map[daxpay.GatewayVersion]string{
-			"": "channel receiverAccount receiverNo receiverType relationName relationType",
-		}},
-		{"QueryPayOrder", func(kit *daxpay.Client) (any, error) {
-			res, err := kit.QueryPayOrder(ctx, &param.QueryPayOrderParam{BizOrderNo: "B1"})
-			return status(res, err, func(m model.PayOrderModel) any {
-				return []any{m.OrderNo, m.BizOrderNo, m.Title, m.Channel, m.Method, m.Amount, m.RefundableBalance, m.Standing()}
-			})
-		}, []any{"P1", "B1", "鞋", model.ChannelAli, model.MethodQRCode, int64(100), int64(60), model.Succeeded},
-			map[daxpay.GatewayVersion]string{
-				v206: "/uni/query/payOrder", v207: "/unipay/query/payOrder", v208: "/unipay/query/payOrder",
-			}, map[daxpay.GatewayVersion]string{"": "bizOrderNoeNo"}},
-		{"QueryRefundOrder", func(kit *daxpay.Client) (any, error) {
-			res, err := kit.QueryRefundOrder(ctx, &param.QueryRefundOrderParam{RefundNo: "R1"})
-			return status(res, err, func(m model.RefundOrderModel) any {
-				return []any{m.RefundNo, m.BizRefundNo, m.Amount, m.OrderAmount, m.Title, m.Status}
-			})
-		}, []any{"R1", "BR1", int64(40), int64(100), "鞋", model.RefundSuccess}, map[daxpay.GatewayVersion]string{
-			v207: "/unipay/query/refundOrder", v208: "/unipay/query/refundOrder",
-		}, map[daxpay.GatewayVersion]string{"": "refundNo"}},
-		{"QueryAllocOrder", func(kit *daxpay.Client) (any, error) {
-			res, err := kit.QueryAllocOrder(ctx, &param.QueryAllocOrderParam{AllocNo: "A1", BizAllocNo: "BA1"})
-			return status(res, err, func(m model.AllocOrderModel) any {
-				return []any{m.AllocNo, m.BizAllocNo, m.Amount, m.Status, m.Result, len(m.Details), m.Details[1].Amount,
-					m.Details[1].Result}
-			})
-		}, []any{"A1", "BA1", int64(100), model.AllocEnd, model.AllocAllSuccess, 2, int64(40), model.AllocDetailSuccess},
-			map[daxpay.GatewayVersion]string{
-				v207: "/unipay/query/allocationOrder", v208: "/unipay/query/allocationOrder",
-			}, map[daxpay.GatewayVersion]string{v207: "allocationNo bizAllocationNo", v208: "allocNo bizAllocNo"}},
-		{"QueryAllocReceivers", func(kit *daxpay.Client) (any, error) {
-			res, err := kit.QueryAllocReceivers(ctx, &param.QueryAllocReceiversParam{Channel: model.ChannelAli})
-			return status(res, err, func(m model.AllocReceiversModel) any { return len(m.Receivers) })
-		}, 2, map[daxpay.GatewayVersion]string{
-			v207: "/unipay/query/allocationReceiver", v208: "/unipay/query/allocationReceiver",
-		}, map[daxpay.GatewayVersion]string{"": "channel"}},
-		{"WxAuthURL", func(kit *daxpay.Client) (any, error) {
-			res, err := kit.WxAuthURL(ctx, &param.WxAuthURLParam{URL: "https://shop/back?a=1&url=2", State: "s"})
-			return status(res, err, func(m model.WxAuthURLModel) any {
-				return strings.Contains(m.URL,
-					"redirect_uri=https%3A%2F%2Fshop")
-			})
-		}, true, everywhere("/unipay/assist/getWxAuthUrl"), map[daxpay.GatewayVersion]string{"": "state url"}},
-		{"WxAccessToken", func(kit *daxpay.Client) (any, error) {
-			res, err := kit.WxAccessToken(ctx, &param.WxAccessTokenParam{Code: "c"})
-			return status(res, err, func(m model.WxAccessTokenModel) any { return m.OpenID })
-		}, "openid-c", everywhere("/unipay/assist/getWxAccessToken"), map[daxpay.GatewayVersion]string{"": "code"}},
-	} {
-		for _, version := range []daxpay.GatewayVersion{daxpay.GatewayV205, v206, v207, v208} {
-			t.Run(tt.name+"/"+string(version), func(t *testing.T) {
-				gw := business(t, version)
-				before := len(gw.Requests())
-				got, err := tt.do(gw.Client())
-				path, supported := tt.paths[version]
-				if !supported && version == v206 && tt.name == "StartAlloc" {
-					require.ErrorIs(t, err, daxpay.ErrParam)
-					return
-				}
-				if !supported {
-					require.ErrorIs(t, err, daxpay.ErrUnsupported)
-					require.Len(t, gw.Requests(), before)
-					return
-				}
-				require.NoError(t, err)
-				require.Equal(t, tt.want, got)
-				require.Equal(t, []string{path + " 0"}, paths(gw)[before:])
-				want := tt.members[version]
-				if want == "" {
-					want = tt.members[""]
-				}
-				require.Equal(t, want, sentMembers(t, gw))
-			})
+	for _, c := range calltable.All() {
+		for _, version := range calltable.Versions() {
+			for _, signType := range []daxpay.SignType{daxpay.HMACSHA256, daxpay.MD5} {
+				t.Run(fmt.Sprintf("%s/%s/%s", c.Name, version, signType), func(t *testing.T) {
+					gw := daxpaytest.Start(t, daxpaytest.WithVersion(version), daxpaytest.WithSignType(signType))
+					for _, n := range []string{"1", "22"} {
+						c.Stock(gw, n)
+						requireCall(t, gw, &c, version, n)
+					}
+				})
+			}
 		}
 	}
+}
+
+// requireCall makes the call for n and compares what went out and what came back with the row.
+func requireCall(t *testing.T, gw *daxpaytest.Gateway, c *calltable.Call, version daxpay.GatewayVersion, n string) {
+	t.Helper()
+	before := len(gw.Requests())
+	res, err := c.Do(context.Background(), gw.Client(), c.Param(n))
+	path := c.PathIn(version)
+	if path == "" {
+		require.NotErrorIs(t, err, daxpay.ErrOutcomeUnknown)
+		require.Len(t, gw.Requests(), before)
+		if slices.Contains(c.Unfit, version) {
+			require.ErrorIs(t, err, daxpay.ErrParam)
+			return
+		}
+		require.ErrorIs(t, err, daxpay.ErrUnsupported, "see internal/gateway/version.go")
+		for v := range c.Sent {
+			require.ErrorContains(t, err, string(v), "the error says where the call is")
+		}
+		return
+	}
+	var page *daxpay.HTTPError
+	require.False(t, errors.As(err, &page), "gateway %s of daxpaytest has no %s: add it to daxpaytest/calls.go", version, path)
+	require.Len(t, gw.Requests(), before+1, "%v", err)
+	require.Equal(t, path, gw.Requests()[before].Path)
+	require.Equal(t, c.MembersIn(version), sentMembers(t, gw))
+	if slices.Contains(c.Refused, version) {
+		require.Error(t, err)
+		require.NotErrorIs(t, err, daxpay.ErrUnsupported)
+		return
+	}
+	require.NoError(t, err)
+	require.Equal(t, version != daxpay.GatewayV205, res.Verified)
+	require.NotEmpty(t, res.TraceID)
+	require.NotEmpty(t, res.Raw)
+	require.Zero(t, gw.Requests()[before].Code)
+	require.True(t, c.Right(res.Data, n), "not what is asked for: %+v", res.Data)
 }
 
 // sentMembers lists the members of the latest request, without the common ones.
@@ -273,7 +170,7 @@ func TestLifeOfAPayment(t *testing.T) {
 
 func TestLifeOfAnAllocation(t *testing.T) {
 	ctx := context.Background()
-	gw := business(t, daxpay.GatewayV208)
+	gw := business(t)
 	kit := gw.Client()
 	start := &param.AllocStartParam{BizAllocNo: "BA9", OrderNo: "P4",
 		Receivers: []param.AllocReceiver{{ReceiverNo: "V1", Amount: 10}}}

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"slices"
 	"strconv"
@@ -18,8 +19,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/daxpay-go/daxpay"
+	"github.com/daxpay-go/daxpay/internal/calltable"
 	"github.com/daxpay-go/daxpay/internal/gateway"
-	"github.com/daxpay-go/daxpay/model"
 	"github.com/daxpay-go/daxpay/param"
 )
 
@@ -206,99 +207,40 @@ func row(s said) (conclusion, bool) {
 	return "", false
 }
 
-// asked makes each call, by its path in 2.0.8, with merchant's numbers B1 and gateway's numbers G1.
-var asked = map[string]func(ctx context.Context, kit *daxpay.Client) error{
-	"/unipay/pay": func(ctx context.Context, kit *daxpay.Client) error {
-		_, err := kit.Pay(ctx, &param.PayParam{BizOrderNo: "B1", Title: "t", Channel: model.ChannelAli,
-			Method: model.MethodQRCode, Amount: 1})
-		return err
-	},
-	"/unipay/close": func(ctx context.Context, kit *daxpay.Client) error {
-		_, err := kit.ClosePay(ctx, &param.PayCloseParam{BizOrderNo: "B1"})
-		return err
-	},
-	"/unipay/cancel": func(ctx context.Context, kit *daxpay.Client) error {
-		_, err := kit.CancelPay(ctx, &param.PayCancelParam{BizOrderNo: "B1"})
-		return err
-	},
-	"/unipay/refund": func(ctx context.Context, kit *daxpay.Client) error {
-		_, err := kit.Refund(ctx, &param.RefundParam{BizRefundNo: "B1", BizOrderNo: "B1", Amount: 1})
-		return err
-	},
-	"/unipay/transfer": func(ctx context.Context, kit *daxpay.Client) error {
-		_, err := kit.Transfer(ctx, &param.TransferParam{
-			BizTransferNo: "B1", Channel: model.ChannelAli, Amount: 1, PayeeType: model.PayeeAliUserID, PayeeAccount: "2088",
-		})
-		return err
-	},
-	"/unipay/allocation/start": func(ctx context.Context, kit *daxpay.Client) error {
-		_, err := kit.StartAlloc(ctx, &param.AllocStartParam{BizAllocNo: "B1", BizOrderNo: "B1"})
-		return err
-	},
-	"/unipay/allocation/finish": func(ctx context.Context, kit *daxpay.Client) error {
-		_, err := kit.FinishAlloc(ctx, &param.AllocFinishParam{AllocNo: "G1"})
-		return err
-	},
-	"/unipay/allocation/receiver/add": func(ctx context.Context, kit *daxpay.Client) error {
-		_, err := kit.AddAllocReceiver(ctx, &param.AllocReceiverAddParam{
-			ReceiverNo: "B1", Channel: model.ChannelAli, ReceiverType: model.ReceiverAliUserID, ReceiverAccount: "2088",
-			RelationType: model.RelationUser,
-		})
-		return err
-	},
-	"/unipay/allocation/receiver/remove": func(ctx context.Context, kit *daxpay.Client) error {
-		_, err := kit.RemoveAllocReceiver(ctx, &param.AllocReceiverRemoveParam{ReceiverNo: "B1"})
-		return err
-	},
-	"/unipay/sync/pay": func(ctx context.Context, kit *daxpay.Client) error {
-		_, err := kit.SyncPay(ctx, &param.PaySyncParam{BizOrderNo: "B1"})
-		return err
-	},
-	"/unipay/sync/refund": func(ctx context.Context, kit *daxpay.Client) error {
-		_, err := kit.SyncRefund(ctx, &param.RefundSyncParam{BizRefundNo: "B1"})
-		return err
-	},
-	"/unipay/sync/allocation": func(ctx context.Context, kit *daxpay.Client) error {
-		_, err := kit.SyncAlloc(ctx, &param.AllocSyncParam{AllocNo: "G1"})
-		return err
-	},
-	"/unipay/sync/transfer": func(ctx context.Context, kit *daxpay.Client) error {
-		_, err := kit.SyncTransfer(ctx, &param.TransferSyncParam{BizTransferNo: "B1"})
-		return err
-	},
-	"/unipay/query/payOrder": func(ctx context.Context, kit *daxpay.Client) error {
-		_, err := kit.QueryPayOrder(ctx, &param.QueryPayOrderParam{BizOrderNo: "B1"})
-		return err
-	},
-	"/unipay/query/refundOrder": func(ctx context.Context, kit *daxpay.Client) error {
-		_, err := kit.QueryRefundOrder(ctx, &param.QueryRefundOrderParam{BizRefundNo: "B1"})
-		return err
-	},
-	"/unipay/query/transferOrder": func(ctx context.Context, kit *daxpay.Client) error {
-		_, err := kit.QueryTransferOrder(ctx, &param.QueryTransferOrderParam{BizTransferNo: "B1"})
-		return err
-	},
-	"/unipay/query/allocationOrder": func(ctx context.Context, kit *daxpay.Client) error {
-		_, err := kit.QueryAllocOrder(ctx, &param.QueryAllocOrderParam{AllocNo: "G1"})
-		return err
-	},
-	"/unipay/query/allocationReceiver": func(ctx context.Context, kit *daxpay.Client) error {
-		_, err := kit.QueryAllocReceivers(ctx, &param.QueryAllocReceiversParam{ReceiverNo: "B1"})
-		return err
-	},
-	"/unipay/assist/getWxAuthUrl": func(ctx context.Context, kit *daxpay.Client) error {
-		_, err := kit.WxAuthURL(ctx, &param.WxAuthURLParam{URL: "https://shop.example.com"})
-		return err
-	},
-	"/unipay/assist/getWxAccessToken": func(ctx context.Context, kit *daxpay.Client) error {
-		_, err := kit.WxAccessToken(ctx, &param.WxAccessTokenParam{Code: "c"})
-		return err
-	},
+// asked are the calls of 2.0.8 by their paths there.
+var asked = func() map[string]calltable.Call {
+	byPath := make(map[string]calltable.Call)
+	for _, c := range calltable.Current() {
+		byPath[c.Path()] = c
+	}
+	return byPath
+}()
+
+// ask makes the call of a path, with B1 for every number of the merchant's and G1 for every one of the gateway's, and
+// without the members that the version does not know.
+func ask(kit *daxpay.Client, path string, version gateway.Version) error {
+	c := asked[path]
+	p := c.Param("1")
+	v := reflect.ValueOf(p).Elem()
+	for i := range v.NumField() {
+		f := v.Type().Field(i)
+		name := f.Tag.Get("json")
+		_, known := version.Member(path, name)
+		switch number := strings.HasPrefix(f.Tag.Get("daxpay"), "no") && !v.Field(i).IsZero(); {
+		case !known:
+			v.Field(i).SetZero()
+		case number && strings.HasPrefix(name, "biz"):
+			v.Field(i).SetString("B1")
+		case number:
+			v.Field(i).SetString("G1")
+		}
+	}
+	_, err := c.Do(context.Background(), kit, p)
+	return err
 }
 
-var readOnly = []string{
-	"/unipay/sync/transfer", "/unipay/query/payOrder", "/unipay/query/refundOrder", "/unipay/query/transferOrder",
-	"/unipay/query/allocationOrder", "/unipay/query/allocationReceiver", "/unipay/assist/getWxAuthUrl",
+var released = map[daxpay.GatewayVersion]gateway.Version{
+	daxpay.GatewayV206: gateway.V206, daxpay.GatewayV207: gateway.V207, daxpay.GatewayV208: gateway.V208,
 }
 
 // recorded is an answer that a real gateway gave to a call.
@@ -346,8 +288,7 @@ func recordings(t *testing.T) []recorded {
 			}
 		}
 		require.NoError(t, json.Unmarshal(text, &scenario), file)
-		version := map[string]gateway.Version{"2.0.6": gateway.V206, "2.0.7": gateway.V207,
-			"2.0.8": gateway.V208}[scenario.Version]
+		version := released[daxpay.GatewayVersion(scenario.Version)]
 		begun := make(map[string]string)
 		for _, step := range scenario.Steps {
 			if step.Begin != "" {
@@ -455,7 +396,7 @@ func TestConclusionsThatNoRecordingShows(t *testing.T) {
 
 // of is the conclusion for a call: what changes nothing has no unknown outcome.
 func (c conclusion) of(call string) conclusion {
-	if slices.Contains(readOnly, call) && (c == unknown || c == told) {
+	if asked[call].Effect == param.EffectReadOnly && (c == unknown || c == told) {
 		return didNothing
 	}
 	return c
@@ -476,5 +417,5 @@ func (r *recorded) concluded(t *testing.T) conclusion {
 	require.NoError(t, err)
 	kit, _ := mocked(t, daxpay.Config{Gateway: r.version, Now: at(now), AllowAmbiguousText: true},
 		jsonAnswer(string(body)))
-	return conclusionOf(asked[r.said.call](context.Background(), kit))
+	return conclusionOf(ask(kit, r.said.call, released[r.version]))
 }

@@ -484,7 +484,7 @@ func TestDeliverNotice(t *testing.T) {
 // Answers to calls are signed with the same key, but are no notices.
 func TestAnswersAreNoNotices(t *testing.T) {
 	ctx := context.Background()
-	gw := business(t, daxpay.GatewayV208)
+	gw := business(t)
 	kit := gw.Client()
 	pay, err := kit.QueryPayOrder(ctx, &param.QueryPayOrderParam{BizOrderNo: "B2"})
 	require.NoError(t, err)

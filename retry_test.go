@@ -19,6 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/daxpay-go/daxpay"
+	"github.com/daxpay-go/daxpay/internal/gateway"
 	"github.com/daxpay-go/daxpay/model"
 	"github.com/daxpay-go/daxpay/param"
 )
@@ -422,7 +423,7 @@ func TestSlowAnswers(t *testing.T) {
 				kit, err := daxpay.New(config)
 				require.NoError(t, err)
 				start := time.Now()
-				err = asked[tt.call](context.Background(), kit)
+				err = ask(kit, tt.call, gateway.V208)
 				require.Equal(t, tt.sends, sends)
 				if tt.message == "" {
 					require.NoError(t, err)

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -14,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/daxpay-go/daxpay"
+	"github.com/daxpay-go/daxpay/internal/calltable"
 	"github.com/daxpay-go/daxpay/internal/gateway"
 	"github.com/daxpay-go/daxpay/internal/wire"
 	"github.com/daxpay-go/daxpay/model"
@@ -203,20 +205,15 @@ func TestMembersOfVersions(t *testing.T) {
 
 // Calls that a gateway does not have are refused, whatever their param.
 func TestCallsThatVersionsLack(t *testing.T) {
-	for version, calls := range map[daxpay.GatewayVersion][]func(kit *daxpay.Client) error{
-		daxpay.GatewayV206: {
-			do(&param.AllocSyncParam{BizAllocNo: "A"}), do(&param.QueryAllocOrderParam{BizAllocNo: "A"}),
-			do(&param.QueryAllocReceiversParam{}),
-			do(&param.AllocReceiverAddParam{}), do(&param.AllocReceiverRemoveParam{}), do(&param.PayCancelParam{}),
-			do(&param.TransferParam{}),
-			do(&param.QueryTransferOrderParam{}), do(&param.TransferSyncParam{}), do(&param.PaySyncLegacyParam{}),
-		},
-		daxpay.GatewayV207: {do(&param.PayCancelParam{}), do(&param.TransferParam{}), do(&param.QueryTransferOrderParam{}),
-			do(&param.TransferSyncParam{})},
-		daxpay.GatewayV208: {do(&param.PaySyncLegacyParam{}), do(&param.RefundSyncLegacyParam{})},
-	} {
-		for _, call := range calls {
-			sent, err := sentBy(t, version, call)
+	for _, c := range calltable.All() {
+		for _, version := range calltable.Versions() {
+			if c.Sent[version] != "" || slices.Contains(c.Unfit, version) {
+				continue
+			}
+			sent, err := sentBy(t, version, func(kit *daxpay.Client) error {
+				_, err := c.Do(context.Background(), kit, reflect.New(c.ParamType).Interface())
+				return err
+			})
 			require.ErrorIs(t, err, daxpay.ErrUnsupported)
 			require.ErrorContains(t, err, "not in gateway "+string(version))
 			require.Empty(t, sent)
@@ -255,22 +252,6 @@ func TestAutoFindsTheForm(t *testing.T) {
 	require.Error(t, err)
 }
 
-// recordedCalls are the params of the calls, by their path in 2.0.8.
-var recordedCalls = map[string]any{
-	"/unipay/pay": param.PayParam{}, "/unipay/close": param.PayCloseParam{}, "/unipay/refund": param.RefundParam{},
-	"/unipay/sync/pay": param.PaySyncParam{}, "/unipay/sync/refund": param.RefundSyncParam{},
-	"/unipay/sync/allocation": param.AllocSyncParam{},
-	"/unipay/query/payOrder":  param.QueryPayOrderParam{}, "/unipay/query/refundOrder": param.QueryRefundOrderParam{},
-	"/unipay/query/allocationOrder":    param.QueryAllocOrderParam{},
-	"/unipay/query/allocationReceiver": param.QueryAllocReceiversParam{},
-	"/unipay/allocation/start":         param.AllocStartParam{}, "/unipay/allocation/finish": param.AllocFinishParam{},
-	"/unipay/allocation/receiver/add":    param.AllocReceiverAddParam{},
-	"/unipay/allocation/receiver/remove": param.AllocReceiverRemoveParam{},
-	"/unipay/cancel":                     param.PayCancelParam{}, "/unipay/transfer": param.TransferParam{},
-	"/unipay/query/transferOrder": param.QueryTransferOrderParam{},
-	"/unipay/assist/getWxAuthUrl": param.WxAuthURLParam{}, "/unipay/assist/getWxAccessToken": param.WxAccessTokenParam{},
-}
-
 // Every request that a real gateway understood can be made with a param: the param of the call, filled with what the
 // request holds, makes the same members under the names of that version.
 func TestParamsMakeTheRecordedRequests(t *testing.T) {
@@ -278,7 +259,7 @@ func TestParamsMakeTheRecordedRequests(t *testing.T) {
 	for version, folder := range map[gateway.Version]string{gateway.V206: "206", gateway.V207: "207",
 		gateway.V208: "208"} {
 		types := map[string]string{} // the path in that version → in 2.0.8
-		for path := range recordedCalls {
+		for path := range asked {
 			if here, ok := version.Path(path); ok {
 				types[here] = path
 			}
@@ -348,7 +329,7 @@ func names(request map[string]any) map[string]bool {
 // version.
 func namesMade(t *testing.T, version gateway.Version, path string, request map[string]any) map[string]bool {
 	t.Helper()
-	p := reflect.New(reflect.TypeOf(recordedCalls[path])).Elem()
+	p := reflect.New(asked[path].ParamType).Elem()
 	plan, err := wire.PlanOf(p.Type())
 	require.NoError(t, err)
 	renamed := map[string]any{}

@@ -1,0 +1,186 @@
+// Package calltable is the one table of the gateway's calls for tests. Each call has one row: a param, an answer, what a
+// lost answer may have done, and where each version of the gateway has the call. The tests of the client and of
+// daxpaytest, and the programs in test, run every row. No code that ships imports this package, and it does not import
+// testing.
+package calltable
+
+import (
+	"context"
+	"hash/fnv"
+	"net/http"
+	"net/http/httptest"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/daxpay-go/daxpay"
+	"github.com/daxpay-go/daxpay/daxpaytest"
+	"github.com/daxpay-go/daxpay/param"
+)
+
+// Call is a row of the table. What it holds of an order follows from a short text n, the same on both sides, so that an
+// answer about another order shows: the gateway's numbers are P, R, A and T with n behind it, the merchant's B, BR, BA
+// and BT, a receiver's is V; see Amount and Title.
+type Call struct {
+	// Name is the name of the method of daxpay.Client.
+	Name string
+	// Effect is what a call whose answer is lost may have done. The table states it a second time on purpose: it tests
+	// what the param says of itself.
+	Effect param.Effect
+	// Sent has, for each version with the call, its path there and the sorted names of the members that Param sends
+	// besides those that every request has.
+	Sent map[daxpay.GatewayVersion]string
+	// Unfit lists versions that have the call but not every member of Param, so that the client refuses Param there.
+	Unfit []daxpay.GatewayVersion
+	// Refused lists versions whose gateway has the call and never does it.
+	Refused []daxpay.GatewayVersion
+	// Unnamed tells that the answer of 2.0.8 names no order. Any success can then stand in the place of it.
+	Unnamed bool
+	// Answer has the members of a signed answer of 2.0.8 to the param for n = "1", without those that every answer has.
+	// It fills every field of the model, and spells values as gateways do. Empty for a call that no signed answer has.
+	Answer string
+	// ParamType and Model are the structs.
+	ParamType, Model reflect.Type
+	// Param returns a new param for n, a pointer to a ParamType.
+	Param func(n string) any
+	// Stock gives a gateway what the call for n is about. It may be called again for the same n.
+	Stock func(gw *daxpaytest.Gateway, n string)
+	// Do makes the call with a pointer to a ParamType.
+	Do func(ctx context.Context, kit *daxpay.Client, p any) (*Result, error)
+	// Right tells whether the model, given by a pointer, is what a stocked gateway answers for n.
+	Right func(m any, n string) bool
+}
+
+// Result is the result of any call. Data is a pointer to the model.
+type Result = daxpay.Result[any]
+
+// The versions.
+const (
+	v205 = daxpay.GatewayV205
+	v206 = daxpay.GatewayV206
+	v207 = daxpay.GatewayV207
+	v208 = daxpay.GatewayV208
+)
+
+// Versions are the versions of the gateway.
+func Versions() []daxpay.GatewayVersion { return []daxpay.GatewayVersion{v205, v206, v207, v208} }
+
+// All returns the table.
+func All() []Call {
+	return slices.Concat(payCalls(), refundCalls(), transferCalls(), allocCalls(), receiverCalls(), wechatCalls(),
+		legacyCalls())
+}
+
+// Current returns the calls of gateway 2.0.8.
+func Current() []Call {
+	return slices.DeleteFunc(All(), func(c Call) bool { return c.Sent[v208] == "" })
+}
+
+// Path is the call's path in gateway 2.0.8, or in 2.0.5 for the calls that only 2.0.5 has.
+func (c *Call) Path() string {
+	if at := c.PathIn(v208); at != "" {
+		return at
+	}
+	return c.PathIn(v205)
+}
+
+// PathIn is the call's path in a version, empty if the version does not have the call, or not for Param.
+func (c *Call) PathIn(v daxpay.GatewayVersion) string {
+	path, _, _ := strings.Cut(c.Sent[v], " ")
+	return path
+}
+
+// MembersIn are the names of the members that Param sends to a version.
+func (c *Call) MembersIn(v daxpay.GatewayVersion) string {
+	_, members, _ := strings.Cut(c.Sent[v], " ")
+	return members
+}
+
+// row is a row with its types.
+type row[P, M any] struct {
+	name           string
+	effect         param.Effect
+	sent           map[daxpay.GatewayVersion]string
+	unfit, refused []daxpay.GatewayVersion
+	unnamed        bool
+	do             func(*daxpay.Client, context.Context, *P) (*daxpay.Result[M], error)
+	param          func(n string) *P
+	answer         string
+	stock          func(gw *daxpaytest.Gateway, n string) // nil: the call needs nothing
+	right          func(m *M, n string) bool              // nil: the answer says nothing but that the call succeeded
+}
+
+func (r row[P, M]) call() Call {
+	return Call{
+		Name: r.name, Effect: r.effect, Sent: r.sent, Unfit: r.unfit, Refused: r.refused, Unnamed: r.unnamed,
+		Answer: r.answer, ParamType: reflect.TypeFor[P](), Model: reflect.TypeFor[M](),
+		Param: func(n string) any { return r.param(n) },
+		Stock: func(gw *daxpaytest.Gateway, n string) {
+			if r.stock != nil {
+				r.stock(gw, n)
+			}
+		},
+		Do: func(ctx context.Context, kit *daxpay.Client, p any) (*Result, error) {
+			res, err := r.do(kit, ctx, p.(*P))
+			if err != nil {
+				return nil, err
+			}
+			return &Result{
+				Data: &res.Data, Code: res.Code, Msg: res.Msg, TraceID: res.TraceID, Raw: res.Raw, Verified: res.Verified,
+				SecretIndex: res.SecretIndex,
+			}, nil
+		},
+		Right: func(m any, n string) bool { return r.right == nil || r.right(m.(*M), n) },
+	}
+}
+
+// since207 and the like write Sent for members that have the same names everywhere.
+func since206(sent string) map[daxpay.GatewayVersion]string {
+	return map[daxpay.GatewayVersion]string{v206: sent, v207: sent, v208: sent}
+}
+
+func since207(sent string) map[daxpay.GatewayVersion]string {
+	return map[daxpay.GatewayVersion]string{v207: sent, v208: sent}
+}
+
+func since208(sent string) map[daxpay.GatewayVersion]string {
+	return map[daxpay.GatewayVersion]string{v208: sent}
+}
+
+// Amount is the amount of the order n in fen.
+func Amount(n string) int64 { return int64(hash(n)%1_000_000) + 100 }
+
+// Title is the title of the order n, and every other text of it.
+func Title(n string) string { return "关于" + n }
+
+// oneOf picks what tells orders apart whose answers name no number.
+func oneOf[S any](n string, values ...S) S { return values[int(hash(n)>>8)%len(values)] }
+
+func hash(n string) uint32 {
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(n))
+	return h.Sum32()
+}
+
+// client is a client of a gateway, without connections. A call of it that fails leaves the gateway without what the row
+// needs, and then the row's own call fails.
+func client(gw *daxpaytest.Gateway) *daxpay.Client {
+	config := gw.Config()
+	config.HTTPClient = &http.Client{Transport: direct{gw}}
+	kit, err := daxpay.New(config)
+	if err != nil {
+		return &daxpay.Client{}
+	}
+	return kit
+}
+
+// direct has the gateway answer without a connection.
+type direct struct{ gateway *daxpaytest.Gateway }
+
+func (d direct) RoundTrip(q *http.Request) (*http.Response, error) {
+	w := httptest.NewRecorder()
+	d.gateway.ServeHTTP(w, q)
+	res := w.Result()
+	res.Request = q
+	return res, nil
+}
