@@ -17,36 +17,10 @@ import (
 	"time"
 
 	"github.com/daxpay-go/daxpay"
+	"github.com/daxpay-go/daxpay/internal/calltable"
 	"github.com/daxpay-go/daxpay/param"
 	"github.com/daxpay-go/daxpay/test/reliability/message"
 )
-
-// again says of every call what may happen when its answer is lost. It is written down here a second time on purpose:
-// what the params say of themselves is what is tested.
-var again = map[string]struct{ repeated, readOnly bool }{
-	"PaySyncParam":             {repeated: true},
-	"RefundSyncParam":          {repeated: true},
-	"AllocSyncParam":           {repeated: true},
-	"TransferSyncParam":        {repeated: true, readOnly: true}, // no gateway does anything
-	"PaySyncLegacyParam":       {repeated: true},
-	"RefundSyncLegacyParam":    {repeated: true},
-	"PayParam":                 {},
-	"PayCloseParam":            {},
-	"PayCancelParam":           {},
-	"RefundParam":              {},
-	"TransferParam":            {},
-	"AllocStartParam":          {},
-	"AllocFinishParam":         {},
-	"AllocReceiverAddParam":    {},
-	"AllocReceiverRemoveParam": {},
-	"QueryPayOrderParam":       {repeated: true, readOnly: true},
-	"QueryRefundOrderParam":    {repeated: true, readOnly: true},
-	"QueryTransferOrderParam":  {repeated: true, readOnly: true},
-	"QueryAllocOrderParam":     {repeated: true, readOnly: true},
-	"QueryAllocReceiversParam": {repeated: true, readOnly: true},
-	"WxAuthURLParam":           {repeated: true, readOnly: true},
-	"WxAccessTokenParam":       {},
-}
 
 const attempts = 3 // of Config.Retry, as it is by default
 
@@ -239,47 +213,10 @@ func reset(w http.ResponseWriter) {
 	_ = conn.Close()
 }
 
-// faultyCall is a call that is made under every fault.
-type faultyCall struct {
-	name, path string
-	gateway    daxpay.GatewayVersion
-	do         func(context.Context, *daxpay.Client) error
-}
-
-func faultyCalls() []faultyCall {
-	var calls []faultyCall
-	type doing = func(context.Context, *daxpay.Client) error
-	add := func(name, path string, gateway daxpay.GatewayVersion, do doing) {
-		calls = append(calls, faultyCall{name, path, gateway, do})
-	}
-	for _, kind := range message.Kinds() {
-		if kind.IsNotice() {
-			continue
-		}
-		add(kind.Name, kind.Path, daxpay.GatewayV208, func(ctx context.Context, kit *daxpay.Client) error {
-			_, err := kind.Call(ctx, kit)
-			return err
-		})
-	}
-	add("PaySyncLegacyParam", "/unipay/syncPay", daxpay.GatewayV205, func(ctx context.Context, kit *daxpay.Client) error {
-		_, err := kit.SyncPayLegacy(ctx, &param.PaySyncLegacyParam{PaymentID: 1})
-		return err
-	})
-	const syncRefund = "/unipay/syncRefund"
-	add("RefundSyncLegacyParam", syncRefund, daxpay.GatewayV205, func(ctx context.Context, kit *daxpay.Client) error {
-		_, err := kit.SyncRefundLegacy(ctx, &param.RefundSyncLegacyParam{RefundID: 1})
-		return err
-	})
-	return calls
-}
-
 // faulty makes every call under every fault, and counts what the server saw.
 func faulty(t *trial) error {
 	var problems faults
-	all, calls := wireFaults(), faultyCalls()
-	if len(calls) != len(again) {
-		problems.add("%d calls, but %d are known here", len(calls), len(again))
-	}
+	all, calls := wireFaults(), calltable.All()
 	posts, payouts := 0, 0
 	for i := range all {
 		seen, errs, err := underFault(&all[i], calls)
@@ -288,11 +225,11 @@ func faulty(t *trial) error {
 		}
 		for n, c := range calls {
 			posts += seen[n]
-			if c.name == "TransferParam" {
+			if c.Effect == param.EffectOnce {
 				payouts = max(payouts, seen[n])
 			}
 			if complaint := judgeFault(&all[i], &calls[n], seen[n], errs[n]); complaint != "" {
-				problems.add("%s, %s: %s: %v", all[i].name, c.name, complaint, errs[n])
+				problems.add("%s, %s: %s: %v", all[i].name, c.Name, complaint, errs[n])
 			}
 		}
 	}
@@ -302,10 +239,10 @@ func faulty(t *trial) error {
 }
 
 // underFault makes the calls, all at once, and returns how often each arrived, and its error.
-func underFault(f *fault, calls []faultyCall) ([]int, []error, error) {
+func underFault(f *fault, calls []calltable.Call) ([]int, []error, error) {
 	arrived := make(map[string]*atomic.Int64, len(calls))
 	for _, c := range calls {
-		arrived[c.path] = new(atomic.Int64)
+		arrived[c.Path()] = new(atomic.Int64)
 	}
 	released := make(chan struct{})
 	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -327,7 +264,7 @@ func underFault(f *fault, calls []faultyCall) ([]int, []error, error) {
 	var running sync.WaitGroup
 	for n, c := range calls {
 		config := daxpay.Config{
-			ServiceURL: server.URL, SignSecret: message.Secret, Gateway: c.gateway,
+			ServiceURL: server.URL, SignSecret: message.Secret, Gateway: versionOf(&c),
 			Retry: daxpay.Retry{BaseDelay: 1, MaxDelay: 1},
 		}
 		if f.configure != nil {
@@ -341,36 +278,43 @@ func underFault(f *fault, calls []faultyCall) ([]int, []error, error) {
 		running.Add(1)
 		go func() {
 			defer running.Done()
-			errs[n] = c.do(context.Background(), kit)
+			_, errs[n] = c.Do(context.Background(), kit, c.Param("1"))
 		}()
 	}
 	running.Wait()
 	for n, c := range calls {
-		seen[n] = int(arrived[c.path].Load())
+		seen[n] = int(arrived[c.Path()].Load())
 	}
 	return seen, errs, nil
 }
 
+// versionOf is the gateway at which a call is made: 2.0.8, if it has the call.
+func versionOf(c *calltable.Call) daxpay.GatewayVersion {
+	if c.Sent[daxpay.GatewayV208] != "" {
+		return daxpay.GatewayV208
+	}
+	return daxpay.GatewayV205
+}
+
 // judgeFault returns what is wrong with what a call came to.
-func judgeFault(f *fault, c *faultyCall, posts int, err error) string {
-	may, ok := again[c.name]
+func judgeFault(f *fault, c *calltable.Call, posts int, err error) string {
+	repeated := c.Effect == param.EffectReadOnly || c.Effect == param.EffectRepeatable
 	made := 1 // attempts
-	if f.neverSent || f.repeatable && may.repeated {
+	if f.neverSent || f.repeatable && repeated {
 		made = attempts
 	}
 	arrived := made
 	switch {
 	case f.neverSent:
 		arrived = 0
-	case f.sends > 0 && may.repeated:
+	case f.sends > 0 && repeated:
 		arrived *= f.sends
 	}
 	// A gateway that signs nothing is believed when it refuses.
-	known := f.neverSent || f.known || may.readOnly || c.gateway == daxpay.GatewayV205 && f.name == "unsigned error"
+	signsNothing := versionOf(c) == daxpay.GatewayV205
+	known := f.neverSent || f.known || c.Effect == param.EffectReadOnly || signsNothing && f.name == "unsigned error"
 	var tried *daxpay.RetryError
 	switch {
-	case !ok:
-		return "no rule says how this call may end"
 	case posts != arrived:
 		return fmt.Sprintf("arrived %d times, not %d", posts, arrived)
 	case err == nil:
@@ -381,7 +325,7 @@ func judgeFault(f *fault, c *faultyCall, posts int, err error) string {
 		return fmt.Sprintf("its outcome is taken for known: %v", !known)
 	case errors.As(err, &tried) != (made > 1) || made > 1 && len(tried.Errs) != made:
 		return fmt.Sprintf("the error does not hold %d attempts", made)
-	case !strings.Contains(err.Error(), c.path):
+	case !strings.Contains(err.Error(), c.Path()):
 		return "the error does not name the path"
 	}
 	return ""

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"errors"
+	"reflect"
 	"regexp"
 	"strconv"
 	"strings"
@@ -11,6 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/daxpay-go/daxpay/internal/peer"
+	"github.com/daxpay-go/daxpay/model"
+	"github.com/daxpay-go/daxpay/param"
 	"github.com/daxpay-go/daxpay/test/reliability/message"
 )
 
@@ -59,29 +62,46 @@ func TestClassesOfMalformedBodies(t *testing.T) {
 	require.Len(t, names, len(classes), "each class has a name of its own")
 }
 
-func TestOrdealsHaveNamesOfTheirOwn(t *testing.T) {
+func TestFailuresHaveNamesOfTheirOwn(t *testing.T) {
 	names := make(map[string]bool)
-	for _, o := range ordeals() {
+	for _, o := range failures() {
 		require.False(t, names[o.name], o.name)
 		names[o.name] = true
 	}
-	require.Len(t, acts(), len(message.Kinds())-3, "every call, without the notices")
 }
 
-// What looks for canaries finds them, however they are printed.
+// What looks for marks finds them, however they are printed.
 func TestHuntFinds(t *testing.T) {
 	for _, value := range []any{
-		nameCanary, &struct{ A any }{[]string{accountCanary}}, errors.New("x " + secretCanary), []byte(tokenCanary),
-		map[string]int{previousCanary: 1}, "the signature abc1",
+		nameMark, &struct{ A any }{[]string{accountMark}}, errors.New("x " + secretMark), []byte(tokenMark),
+		map[string]int{previousMark: 1}, "the signature abc1",
 	} {
 		h := newHunt()
-		h.print("path", value, append(canaries, "abc1"))
+		h.print("path", value, append(marks, "abc1"))
 		require.Positive(t, h.faults.count, "%v", value)
 	}
 	h := newHunt()
-	h.print("path", errors.New("harmless"), canaries)
+	h.print("path", errors.New("harmless"), marks)
 	require.Zero(t, h.faults.count)
 	require.Greater(t, h.texts, 10)
+}
+
+// Marks are in every text of a param, and in no number of an order.
+func TestMarkParam(t *testing.T) {
+	p := &param.PayParam{BizOrderNo: "B1", Channel: model.ChannelAli, ExtraParam: param.WeChatPay{}}
+	markParam(reflect.ValueOf(p).Elem())
+	require.Equal(t, "B1", p.BizOrderNo)
+	require.Equal(t, model.ChannelAli, p.Channel)
+	require.Equal(t, param.WeChatPay{OpenID: accountMark, AuthCode: accountMark}, p.ExtraParam)
+	require.Contains(t, p.Title, nameMark)
+	require.Contains(t, p.Attach, tokenMark)
+	require.Contains(t, p.NotifyURL, tokenMark)
+	r := &param.RefundParam{ExtraParam: "{}"}
+	markParam(reflect.ValueOf(r).Elem())
+	require.JSONEq(t, `{"a":"`+accountMark+`"}`, r.ExtraParam)
+	alloc := &param.AllocStartParam{Receivers: make([]param.AllocReceiver, 1)}
+	markParam(reflect.ValueOf(alloc).Elem())
+	require.Equal(t, accountMark, alloc.Receivers[0].ReceiverNo)
 }
 
 // The edits are those that they say they are.

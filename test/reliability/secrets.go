@@ -20,23 +20,23 @@ import (
 	"github.com/daxpay-go/daxpay/test/reliability/message"
 )
 
-// The canaries: none of them may be found in anything that is printed.
+// The marks. None of them may be found in anything that is printed.
 const (
-	secretCanary   = "canary-Secret/7f3a+"
-	previousCanary = "canary-Previous/91bd+"
-	nameCanary     = "金丝雀小姐"
-	accountCanary  = "canary-account-6222"
-	tokenCanary    = "canary-token-80_x" //nolint:gosec // it opens nothing
+	secretMark   = "mark-Secret/7f3a+"
+	previousMark = "mark-Previous/91bd+"
+	nameMark     = "标记小姐"
+	accountMark  = "mark-account-6222"
+	tokenMark    = "mark-token-80_x" //nolint:gosec // it opens nothing
 )
 
 var (
-	canaries        = []string{secretCanary, previousCanary, nameCanary, accountCanary, tokenCanary}
-	secretsOnly     = []string{secretCanary, previousCanary}
+	marks           = []string{secretMark, previousMark, nameMark, accountMark, tokenMark}
+	secretsOnly     = []string{secretMark, previousMark}
 	leastPaths      = 200
 	errCallbackDown = errors.New("database down")
 )
 
-// secrets lets the client fail in every way with canaries in its configuration, its params and what comes back, and
+// secrets lets the client fail in every way with marks in its configuration, its params and what comes back, and
 // looks for them in everything that can be printed: every error and every error in it, reports, observations, log lines
 // of debug level in text and JSON, and every other exported value.
 //
@@ -44,22 +44,22 @@ var (
 // SignError.Explain, which shows the message (the secrets must not be in it all the same); PanicError.Value and Stack,
 // when they are read as fields. Not the client's words, and so not looked at: errors of the standard library that are
 // reached by unwrapping a TransportError; errors of the merchant's callback and NoticeStore, which only OnError gets.
-// GatewayError.Msg is the gateway's text, clipped: where the gateway itself says a canary, the error may, and the log
+// GatewayError.Msg is the gateway's text, clipped: where the gateway itself says a mark, the error may, and the log
 // and the observer must not.
 func secrets(t *trial) error {
 	h := newHunt()
-	for i, o := range ordeals() {
+	for i, o := range failures() {
 		forms := []string{"text", "json"}
 		if t.thin > 1 {
 			forms = forms[i%2:][:1]
 		}
 		for _, form := range forms {
-			if err := o.endure(h, form); err != nil {
+			if err := o.try(h, form); err != nil {
 				return fmt.Errorf("%s: %w", o.name, err)
 			}
 		}
 	}
-	t.say("%d canaries and every signature, %d paths, %d printed texts: %d found", len(canaries), len(h.paths), h.texts,
+	t.say("%d marks and every signature, %d paths, %d printed texts: %d found", len(marks), len(h.paths), h.texts,
 		h.faults.count)
 	if len(h.paths) < leastPaths {
 		h.faults.add("only %d different paths", len(h.paths))
@@ -67,50 +67,52 @@ func secrets(t *trial) error {
 	return h.faults.err()
 }
 
-// ordeal is a way to fail.
-type ordeal struct {
+// failure is a way to fail.
+type failure struct {
 	name string
 	// configure changes the client; nil if it is as usual.
 	configure func(*daxpay.Config)
 	// run fails and returns what can be printed of it.
-	run func(s *scene) []any
-	// said are the canaries that the gateway itself said, which may be in errors.
+	run func(s *scenario) []any
+	// said are the marks that the gateway itself said, which may be in errors.
 	said []string
 }
 
-// scene is where an ordeal takes place.
-type scene struct {
+// scenario is where an failure takes place.
+type scenario struct {
 	*message.Receiver
 	signatures []string // that were sent or received
 	observed   []any
 }
 
 // CallStarted implements daxpay.Observer.
-func (s *scene) CallStarted(ctx context.Context, o daxpay.Observation) context.Context {
+func (s *scenario) CallStarted(ctx context.Context, o daxpay.Observation) context.Context {
 	s.observed = append(s.observed, o)
 	return ctx
 }
 
 // AttemptDone implements daxpay.Observer.
-func (s *scene) AttemptDone(_ context.Context, o daxpay.Observation) {
+func (s *scenario) AttemptDone(_ context.Context, o daxpay.Observation) {
 	s.observed = append(s.observed, o)
 }
 
 // CallDone implements daxpay.Observer.
-func (s *scene) CallDone(_ context.Context, o daxpay.Observation) { s.observed = append(s.observed, o) }
+func (s *scenario) CallDone(_ context.Context, o daxpay.Observation) {
+	s.observed = append(s.observed, o)
+}
 
-// endure runs the ordeal with logs in text or json.
-func (o *ordeal) endure(h *hunt, form string) error {
+// try runs the failure with logs in text or json.
+func (o *failure) try(h *hunt, form string) error {
 	var logged bytes.Buffer
 	options := &slog.HandlerOptions{Level: slog.LevelDebug, AddSource: true}
 	logger := slog.New(slog.NewTextHandler(&logged, options))
 	if form == "json" {
 		logger = slog.New(slog.NewJSONHandler(&logged, options))
 	}
-	s := new(scene)
+	s := new(scenario)
 	var err error
 	s.Receiver, err = message.NewReceiver(daxpay.HMACSHA256, func(c *daxpay.Config) {
-		c.SignSecret, c.PreviousSecrets, c.Logger, c.Observer = secretCanary, []string{previousCanary}, logger, s
+		c.SignSecret, c.PreviousSecrets, c.Logger, c.Observer = secretMark, []string{previousMark}, logger, s
 		if o.configure != nil {
 			o.configure(c)
 		}
@@ -141,8 +143,8 @@ func (o *ordeal) endure(h *hunt, form string) error {
 }
 
 // needles are what must not be found.
-func (s *scene) needles(said []string) []string {
-	found := slices.DeleteFunc(slices.Clone(canaries), func(c string) bool { return slices.Contains(said, c) })
+func (s *scenario) needles(said []string) []string {
+	found := slices.DeleteFunc(slices.Clone(marks), func(c string) bool { return slices.Contains(said, c) })
 	return append(found, s.signatures...)
 }
 

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/daxpay-go/daxpay"
@@ -88,9 +87,8 @@ func swapped(k *message.Kind, object string, body []byte, outcome *message.Outco
 			return fmt.Sprintf("it is about another order: %s is %v", name, value)
 		}
 	}
-	if slices.Contains([]string{"PayParam", "RefundParam", "TransferParam", "AllocStartParam", "AllocFinishParam"},
-		k.Name) {
-		return "it names no order, and the call moves money"
+	if !k.IsNotice() && !k.Unnamed {
+		return "it names no order, and the answer to this call must"
 	}
 	return ""
 }

@@ -1,0 +1,117 @@
+package calltable_test
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/daxpay-go/daxpay"
+	"github.com/daxpay-go/daxpay/internal/calltable"
+	"github.com/daxpay-go/daxpay/internal/gateway"
+	"github.com/daxpay-go/daxpay/param"
+)
+
+// Every param of package param, and every method of the client that takes one, has a row.
+func TestEveryCallHasARow(t *testing.T) {
+	byParam := make(map[string]calltable.Call)
+	for _, c := range calltable.All() {
+		require.NotContains(t, byParam, c.ParamType.Name(), "two rows")
+		byParam[c.ParamType.Name()] = c
+	}
+	for _, name := range paramsWithCall(t) {
+		require.Contains(t, byParam, name,
+			"param.%s has no row: add one to internal/calltable/table.go, where the field comments of Call say what it holds", name)
+	}
+	client := reflect.TypeFor[*daxpay.Client]()
+	for i := range client.NumMethod() {
+		m := client.Method(i)
+		if m.Type.NumIn() != 3 || m.Type.In(2).Kind() != reflect.Pointer || strings.HasPrefix(m.Name, "Recover") ||
+			m.Type.In(2).Elem().PkgPath() != "github.com/daxpay-go/daxpay/param" {
+			continue
+		}
+		name := m.Type.In(2).Elem().Name()
+		require.Equal(t, m.Name, byParam[name].Name, "the row of param.%s names the wrong method", name)
+		delete(byParam, name)
+	}
+	require.Empty(t, byParam, "no method of daxpay.Client takes the param of these rows")
+}
+
+// paramsWithCall finds the types of package param that have a method Call.
+func paramsWithCall(t *testing.T) (names []string) {
+	t.Helper()
+	files, err := filepath.Glob("../../param/*.go")
+	require.NoError(t, err)
+	require.NotEmpty(t, files)
+	for _, file := range files {
+		source, err := parser.ParseFile(token.NewFileSet(), file, nil, 0)
+		require.NoError(t, err)
+		for _, decl := range source.Decls {
+			f, ok := decl.(*ast.FuncDecl)
+			if !ok || f.Name.Name != "Call" || f.Recv == nil {
+				continue
+			}
+			star, ok := f.Recv.List[0].Type.(*ast.StarExpr)
+			require.True(t, ok, "%s: Call needs a pointer as receiver", file)
+			name, ok := star.X.(*ast.Ident)
+			require.True(t, ok)
+			names = append(names, name.Name)
+		}
+	}
+	require.NotEmpty(t, names)
+	return names
+}
+
+// A row is whole, and agrees with what the param and the table of versions say.
+func TestRows(t *testing.T) {
+	versions := map[daxpay.GatewayVersion]gateway.Version{
+		daxpay.GatewayV205: gateway.V205, daxpay.GatewayV206: gateway.V206, daxpay.GatewayV207: gateway.V207,
+		daxpay.GatewayV208: gateway.V208,
+	}
+	for _, c := range calltable.All() {
+		t.Run(c.Name, func(t *testing.T) {
+			p := c.Param("1")
+			require.NotSame(t, p, c.Param("1"), "Param returns a new param each time")
+			call := reflect.ValueOf(p).MethodByName("Call").Call(nil)[0]
+			effect, ok := call.FieldByName("Effect").Interface().(param.Effect)
+			require.True(t, ok)
+			require.Equal(t, c.Effect, effect, "the row and the Call method of param.%s differ in Effect", c.ParamType.Name())
+			for version, release := range versions {
+				path, ok := release.Path(call.FieldByName("Path").String())
+				switch {
+				case c.Sent[version] != "":
+					require.Equal(t, path, c.PathIn(version), "gateway %s: the row and internal/gateway/version.go differ", version)
+				case ok:
+					require.Contains(t, c.Unfit, version, "Sent lacks gateway %s, which has the call by internal/gateway/version.go; "+
+						"add what it sends, or say in version.go that it is absent", version)
+				}
+			}
+			if c.Sent[daxpay.GatewayV208] != "" && hasFields(c.Model) {
+				require.NotEmpty(t, c.Answer, "answer lacks the members of %s", c.Model.Name())
+			}
+		})
+	}
+}
+
+// hasFields tells whether a model has members of its own.
+func hasFields(m reflect.Type) bool { return m.NumField() > 1 }
+
+// The tables of the documents have every call.
+func TestDocumentsHaveEveryCall(t *testing.T) {
+	for _, page := range []string{"README.md", "README.zh-CN.md", "docs/outcomes.md", "docs/outcomes.zh-CN.md"} {
+		text, err := os.ReadFile(filepath.Join("../..", page))
+		require.NoError(t, err)
+		for _, c := range calltable.All() {
+			ofAll := strings.HasPrefix(page, "README")
+			if ofAll || c.Effect != param.EffectReadOnly && c.Sent[daxpay.GatewayV208] != "" {
+				require.Contains(t, string(text), "`"+c.Name+"`", "%s: the table of calls lacks it", page)
+			}
+		}
+	}
+}
