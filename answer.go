@@ -101,7 +101,7 @@ func (o *opening) notRefused() error {
 	}
 	o.answer.code = code
 	refusal := &GatewayError{Path: o.path, Code: code, Msg: msg(o.envelope), TraceID: o.answer.traceID}
-	refusal.proof = gateway.ProofOfCode(code, refusal.Msg)
+	refusal.proof, refusal.Reason = gateway.ProofOfCode(code, refusal.Msg), Reason(gateway.ReasonOf(code, refusal.Msg))
 	if refusal.refusedParam() {
 		difference, dated := o.reply.measureDate()
 		refusal.ClockDifference = difference.difference
@@ -179,8 +179,8 @@ func (o *opening) notRefusedByBusiness() error {
 	}
 	return &GatewayError{
 		Path: o.path, Code: o.answer.code, Msg: o.answer.msg, TraceID: o.answer.traceID, Business: true,
-		Signed: o.answer.verified,
-		proof:  o.call.proofOf(o.answer.msg), ahead: o.answer.ahead,
+		Signed: o.answer.verified, Reason: Reason(gateway.ReasonOf(o.answer.code, o.answer.msg)),
+		proof: o.call.proofOf(o.answer.msg), ahead: o.answer.ahead,
 	}
 }
 
@@ -213,7 +213,8 @@ func (o *opening) proved() error {
 			reason += ": " + msg
 		}
 		return &AnswerError{
-			Path: o.path, TraceID: o.answer.traceID, Member: member, Reason: reason, Status: status, Msg: msg, Err: ErrUnproved,
+			Path: o.path, TraceID: o.answer.traceID, Member: member, Reason: reason, Status: status, Msg: msg,
+			Refusal: Reason(gateway.ReasonOf(0, msg)), Err: ErrUnproved,
 		}
 	}
 	if missing := call.answerPlan.Missing(call.model); len(missing) > 0 {

@@ -134,7 +134,7 @@ func TestAuto(t *testing.T) {
 			var refusal *daxpay.GatewayError
 			require.ErrorAs(t, err, &refusal)
 			require.Contains(t, err.Error(),
-				"check SignSecret (no blanks, quotes or line break around it), SignType and Gateway")
+				"compare SignSecret (no blanks, quotes or line break around it) and SignType")
 			require.NotErrorIs(t, err, daxpay.ErrOutcomeUnknown)
 			require.Len(t, gw.Requests(), 2)
 		}
@@ -161,10 +161,11 @@ func TestAuto(t *testing.T) {
 		require.Equal(t, 10006, refusal.Code)
 		require.Equal(t, "T0", refusal.TraceID)
 		sent = 0
-		require.EqualError(t, finish(kit), "daxpay: /unipay/allocation/finish: gateway refused every encoding; "+
-			"as documented: code 10006: no (trace T0); 2.0.8: code 20052: no (trace T1); 2.0.7: code 20051: no (trace T2); "+
-			"if it misses a member that was set, check Gateway; "+
-			"check SignSecret (no blanks, quotes or line break around it), SignType and Gateway against the gateway's settings")
+		require.EqualError(t, finish(kit), "daxpay: /unipay/allocation/finish: "+
+			"correct the param; if a member is said to be missing that was set, check Gateway; "+
+			"check SignSecret (no blanks, quotes or line break around it), SignType and Gateway against the gateway's "+
+			"settings; gateway refused it as in the documents (trace T0): code 10006: no; as 2.0.8 (trace T1): code 20052: no; "+
+			"as 2.0.7 (trace T2): code 20051: no")
 	})
 	t.Run("other refusals are not tried again", func(t *testing.T) {
 		for _, body := range []string{

@@ -61,7 +61,7 @@ func TestTimeRefusalsTellTheDifference(t *testing.T) {
 		var refusal *daxpay.GatewayError
 		require.ErrorAs(t, err, &refusal, name)
 		require.Zero(t, refusal.ClockDifference)
-		require.ErrorContains(t, err, "synchronize the clocks (NTP); if they agree")
+		require.ErrorContains(t, err, "synchronize the clocks (NTP), or find why the request was more than 10 seconds")
 	}
 }
 

@@ -53,6 +53,14 @@ var (
 	// ErrNoSuchOrder: the gateway refused because it does not have the order that was named. For a query right after a
 	// call whose outcome is unknown that is no proof: the call's request may still be on its way.
 	ErrNoSuchOrder = errors.New("daxpay: no such order")
+	// ErrAlreadyPaid: the gateway says, signed, that the payment was paid by an earlier call. A Pay that is refused so is
+	// ErrOutcomeUnknown until a query has shown the order, as PayOrderModel: a refusal names none.
+	ErrAlreadyPaid = errors.New("daxpay: paid before")
+	// ErrOrderEnded: the gateway says, signed, that the payment was closed or cancelled, has failed, or has expired. A
+	// sync can still find it paid.
+	ErrOrderEnded = errors.New("daxpay: payment has ended")
+	// ErrLocked: the gateway says that another call for the same order is under way: wait, then look the order up.
+	ErrLocked = errors.New("daxpay: another call for the order is under way")
 	// ErrEarlierSend: the gateway refused this send, which did nothing, but an earlier send of the same order may have
 	// taken effect. Look the order up, and never take a new number for it.
 	ErrEarlierSend = errors.New("daxpay: refused, perhaps because of an earlier send")
@@ -100,20 +108,11 @@ func (e *ParamError) Unwrap() error { return ErrParam }
 // GatewayError is the gateway's refusal.
 type GatewayError struct {
 	Path string
-	// Code is the gateway's code. What the business refuses usually has 1, whatever the reason: only Msg tells. The
-	// others:
-	//
-	//	10001         the gateway's own error; see its log, by TraceID
-	//	10005         unreadable request
-	//	10006, 20051  a member is missing or invalid, the time is not now, or a reason of the business
-	//	10007         another call for the same order is running: look the order up
-	//	10008         another call changed the order meanwhile
-	//	10010         no such order, or the channel has no settings
-	//	20000         with 未通过签名验证: wrong signature, up to 2.0.7
-	//	20023, 20024  the call is switched off in the gateway's console
-	//	20041         no such trade, up to 2.0.5
-	//	20052         wrong signature, 2.0.8
+	// Code is the gateway's code, such as CodeSignature. What the business refuses usually has CodeRefused, whatever the
+	// reason.
 	Code int
+	// Reason is why, told from Code and Msg; ReasonUnknown if that is not known. It is a hint unless Signed is set.
+	Reason Reason
 	// Msg is the gateway's reason, mostly in Chinese and at most 256 characters. Do not show it to end users: it can be
 	// the text of an exception.
 	Msg string
@@ -133,7 +132,7 @@ type GatewayError struct {
 	ahead time.Duration // how far this machine's clock was ahead of the gateway's when it came, if it is signed
 }
 
-// Is tells that the refusal is ErrNoSuchOrder or ErrEarlierSend.
+// Is tells that the refusal is ErrNoSuchOrder, ErrEarlierSend, ErrAlreadyPaid, ErrOrderEnded or ErrLocked.
 func (e *GatewayError) Is(target error) bool {
 	switch target {
 	case ErrNoSuchOrder:
@@ -141,39 +140,44 @@ func (e *GatewayError) Is(target error) bool {
 	case ErrEarlierSend:
 		return e.proof == gateway.ProvesEarlierSend
 	}
-	return false
+	return target == e.Reason.sentinel(e.Signed)
 }
 
+// Error says what to do first, then what the gateway said.
 func (e *GatewayError) Error() string {
-	refused := "gateway refused"
-	if e.Business {
-		refused = "business refused"
+	s := "daxpay: " + e.Path + ": "
+	if advice := e.advice(); advice != "" {
+		s += advice + "; "
 	}
-	return "daxpay: " + e.Path + ": " + refused + ", " + e.said() + e.hint()
+	if e.Business {
+		return s + "business refused, " + e.said()
+	}
+	return s + "gateway refused, " + e.said()
 }
 
-func (e *GatewayError) said() string {
+func (e *GatewayError) said() string { return e.codeAndMsg() + trace(e.TraceID) }
+
+func (e *GatewayError) codeAndMsg() string {
 	s := "code " + strconv.Itoa(e.Code)
 	if e.Msg != "" {
 		s += ": " + e.Msg
 	}
-	return s + trace(e.TraceID)
+	return s
 }
 
-// hint says what to do about the refusals that mean a wrong configuration.
-func (e *GatewayError) hint() string {
+func (e *GatewayError) saysTheSame(other *GatewayError) bool {
+	return e.Code == other.Code && e.Msg == other.Msg
+}
+
+// advice says what to do.
+func (e *GatewayError) advice() string {
 	switch {
-	case e.refusedSign():
-		return "; check SignSecret (no blanks, quotes or line break around it), SignType and Gateway against the gateway's " +
-			"settings"
-	case e.refusedTime() && e.ClockDifference != 0:
-		return "; synchronize the clocks (NTP): the gateway's is " + differenceText(e.ClockDifference)
-	case e.refusedTime():
-		return "; synchronize the clocks (NTP); if they agree, the request was more than 10 seconds on its way"
-	case e.refusedParam():
-		return "; if it misses a member that was set, check Gateway"
+	case !e.refusedTime():
+		return e.Reason.advice()
+	case e.ClockDifference != 0:
+		return e.Reason.advice() + ": the gateway's is " + differenceText(e.ClockDifference)
 	}
-	return ""
+	return e.Reason.advice() + ", or find why the request was more than 10 seconds on its way"
 }
 
 // tolerable is a difference of clocks that will not soon be too much.
@@ -201,8 +205,7 @@ func (e *GatewayError) refusedParam() bool {
 // refusedBody tells a refusal of a body in which a member has another form than the gateway expects.
 func (e *GatewayError) refusedBody() bool { return !e.Business && e.Code == gateway.CodeUnreadable }
 
-// refusals are what the gateway said to every encoding of GatewayAuto. For errors.As the first one counts; all are
-// told.
+// refusals are what the gateway said to every encoding of GatewayAuto. For errors.As the first one counts.
 type refusals struct {
 	path     string
 	versions []gateway.Version
@@ -221,16 +224,37 @@ func (r *refusals) err() error {
 	return r
 }
 
+// Error says what to do first. What the gateway said to several encodings alike, it tells once.
 func (r *refusals) Error() string {
-	s := "daxpay: " + r.path + ": gateway refused every encoding"
-	var hints []string
-	for i, e := range r.errs {
-		s += "; " + r.versions[i].String() + ": " + e.said()
-		if hint := e.hint(); !slices.Contains(hints, hint) {
-			hints = append(hints, hint)
-		}
+	var advices, told []string
+	wrongSign := !slices.ContainsFunc(r.errs, func(e *GatewayError) bool { return !e.refusedSign() })
+	if wrongSign {
+		advices = []string{"compare SignSecret (no blanks, quotes or line break around it) and SignType with the gateway's " +
+			"settings, and set Gateway if it is 2.0.6 or older"}
 	}
-	return s + strings.Join(hints, "")
+	for i, e := range r.errs {
+		if advice := e.advice(); !wrongSign && advice != "" && !slices.Contains(advices, advice) {
+			advices = append(advices, advice)
+		}
+		if slices.IndexFunc(r.errs, e.saysTheSame) < i {
+			continue
+		}
+		var as []string
+		for j, other := range r.errs {
+			if other.saysTheSame(e) {
+				as = append(as, encoding(r.versions[j])+trace(other.TraceID))
+			}
+		}
+		told = append(told, strings.Join(as, ", ")+": "+e.codeAndMsg())
+	}
+	return "daxpay: " + r.path + ": " + strings.Join(append(advices, "gateway refused it "+strings.Join(told, "; ")), "; ")
+}
+
+func encoding(v gateway.Version) string {
+	if v == gateway.Printed {
+		return "as in the documents"
+	}
+	return "as " + v.String()
 }
 
 func (r *refusals) Unwrap() []error {
@@ -297,11 +321,20 @@ type AnswerError struct {
 	// "fail", and data.msg, at most 256 characters. Each is empty if there is none.
 	Status string
 	Msg    string
-	Err    error // which of the above
+	// Refusal is what Msg means: Pay, for one, answers so for a payment that was paid before. ReasonUnknown if there is no
+	// Msg, or none that is known.
+	Refusal Reason
+	Err     error // which of the above
 }
+
+// Is tells that the gateway says so in Msg: ErrAlreadyPaid, ErrOrderEnded or ErrLocked.
+func (e *AnswerError) Is(target error) bool { return target == e.Refusal.sentinel(true) }
 
 func (e *AnswerError) Error() string {
 	s := e.Err.Error() + ": " + e.Path + ": "
+	if advice := e.Refusal.advice(); advice != "" {
+		s = "daxpay: " + e.Path + ": " + advice + "; " + strings.TrimPrefix(e.Err.Error(), "daxpay: ") + ": "
+	}
 	if e.Member != "" {
 		s += "member " + e.Member + " "
 	}

@@ -202,7 +202,8 @@ func TestRetryErrorTellsAll(t *testing.T) {
 		err := syncP1(context.Background(), kit)
 		require.EqualError(t, err, "daxpay: /unipay/sync/pay: 4 attempts; #1 to #2: not an answer of the gateway: HTTP "+
 			"status 503; "+
-			"#3: no answer: connection reset; #4: gateway refused, code 10001: 系统错误 (trace T4); the call may have taken "+
+			"#3: no answer: connection reset; #4: look into the gateway's log: the gateway or its channel failed; "+
+			"gateway refused, code 10001: 系统错误 (trace T4); the call may have taken "+
 			"effect: send the same pay sync again, it does no harm, and query the payment")
 		var page *daxpay.HTTPError
 		var refusal *daxpay.GatewayError
@@ -347,8 +348,8 @@ func TestRetryAndGatewayAuto(t *testing.T) {
 		require.Equal(t, len(script), sent)
 		require.ErrorIs(t, err, daxpay.ErrOutcomeUnknown)
 		require.ErrorContains(t, err, "3 attempts; #1: no answer")
-		require.ErrorContains(t, err, "#3: gateway refused every encoding; as documented: code 20052; 2.0.8: code 20052; "+
-			"2.0.7: code 20052")
+		require.ErrorContains(t, err, "#3: compare SignSecret (no blanks, quotes or line break around it) and SignType")
+		require.ErrorContains(t, err, "gateway refused it as in the documents, as 2.0.8, as 2.0.7: code 20052; the call")
 		var refusal *daxpay.GatewayError
 		require.ErrorAs(t, err, &refusal)
 	})

@@ -95,16 +95,12 @@ func RefundAnswer(status model.RefundSyncStatus) Answer {
 	return Other
 }
 
-// expiredData is the gateway's code when another call, such as the channel's callback, changed the order during the
-// sync.
-const expiredData = 10008
-
 // RefusedSync reads the refusal of a sync, 0 if waiting does not help.
 func RefusedSync(code int, business bool) Answer {
 	switch {
 	case business || code == gateway.CodeSystemError:
 		return Refused
-	case code == gateway.CodeRepeated || code == expiredData:
+	case code == gateway.CodeRepeated || code == gateway.CodeChanged:
 		return Failed
 	}
 	return 0

@@ -2,13 +2,14 @@ package gateway
 
 import "strings"
 
-// The gateway's outer codes, as far as a decision hangs on them.
+// The gateway's codes, as far as a decision hangs on them. Package daxpay names all of them.
 const (
 	CodeOtherMethod    = 1     // another HTTP method than POST
 	CodeSystemError    = 10001 // anything that went wrong
 	CodeUnreadable     = 10005 // the body cannot be read
 	CodeValidation     = 10006 // a member, the time, or a reason of the business
 	CodeRepeated       = 10007 // a lock is held
+	CodeChanged        = 10008 // another call changed the row meanwhile
 	CodeNoSuchData     = 10010 // no such order, or no settings of the channel
 	CodeUnclassified   = 20000 // before 2.0.8: the signature, or that an answer could not be signed
 	CodeCallOff        = 20023 // the call is switched off
@@ -36,38 +37,26 @@ const (
 	ProvesNoSuchOrder
 )
 
-// noSuchOrder are the texts for an order that the gateway does not have, of all calls and versions. They come before
-// anything is done.
-var noSuchOrder = map[string]bool{
-	"支付订单不存在":   true,
-	"支付单不存在":    true,
-	"未查询到支付订单":  true,
-	"退款订单不存在":   true,
-	"未查询到退款订单":  true,
-	"转账订单不存在":   true,
-	"分账单不存在":    true,
-	"未查询到分账单信息": true,
-}
-
-// IsNoSuchOrder tells whether a refusal with that text is for an order that the gateway does not have.
-func IsNoSuchOrder(text string) bool { return noSuchOrder[text] }
+// IsNoSuchOrder tells whether a refusal with that text is for an order that the gateway does not have. Such a refusal
+// comes before anything is done, in all calls and versions.
+func IsNoSuchOrder(text string) bool { return reasons[text] == NoSuchOrder }
 
 // RefusesSignature tells whether the gateway refuses the signature of the request.
 func RefusesSignature(code int, text string) bool {
-	return code == CodeSignature || code == CodeUnclassified && strings.Contains(text, "未通过签名验证")
+	return code == CodeSignature || code == CodeUnclassified && strings.Contains(text, textOldSignature)
 }
 
 // RefusesTime tells whether the gateway refuses the request for its time. It looks at that only once the signature was
 // right.
 func RefusesTime(code int, text string) bool {
-	return code == CodeValidation && (strings.Contains(text, "请求已过期") || strings.Contains(text, "请求时间晚于服务器接收到的时间"))
+	return code == CodeValidation && ReasonOf(code, text) == Time
 }
+
+// unwritable is part of the text of CodeUnreadable when it is not the request but an answer, after the call has run.
+const unwritable = "Could not write"
 
 // unsignable are texts of refusals that come after the call has run, when its answer cannot be signed.
 var unsignable = []string{"未获取到签名方式", "支付方法返回类型"}
-
-// unclassifiedBefore are the texts with which CodeUnclassified comes before the call runs.
-var unclassifiedBefore = []string{"未通过签名验证", "签名方式错误", "该接口权限未开放"}
 
 // ProofOfCode tells what a refusal in the envelope proves, which is not signed: it is what an honest gateway means. A
 // code that is not known proves nothing.
@@ -78,7 +67,7 @@ func ProofOfCode(code int, text string) Proof {
 	case CodeRepeated:
 		return ProvesEarlierSend
 	case CodeUnreadable:
-		if !strings.Contains(text, "Could not write") { // an answer, after the call has run
+		if !strings.Contains(text, unwritable) {
 			return ProvesHarmless
 		}
 	case CodeNoSuchData:
@@ -91,7 +80,8 @@ func ProofOfCode(code int, text string) Proof {
 			return ProvesHarmless
 		}
 	case CodeUnclassified:
-		if containsAny(text, unclassifiedBefore) {
+		switch text { // those that come before the call runs
+		case textOldSignature, textNoAlgorithm, textCallOff:
 			return ProvesHarmless
 		}
 	}
