@@ -1,6 +1,7 @@
 package daxpay
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -203,12 +204,46 @@ func (cfg Config) withDefaults() (Config, error) {
 		fault("ServiceURL", reason)
 	}
 	cfg.ServiceURL = strings.TrimRight(cfg.ServiceURL, "/")
-	if cfg.SignType == "" {
-		cfg.SignType = HMACSHA256
-	}
 	secrets := append([]string{cfg.SignSecret}, cfg.PreviousSecrets...)
-	signType, _, signFaults := checkSigning(cfg.SignType, secrets)
+	signType, _, signFaults := checkSigning(cmp.Or(cfg.SignType, HMACSHA256), secrets)
 	cfg.SignType, faults = signType, append(faults, signFaults...)
+	cfg.checkSecrets(fault)
+	if version, ok := cfg.Gateway.spelled(); ok {
+		cfg.Gateway = version
+	} else {
+		fault("Gateway", "must be auto, 2.0.5, 2.0.6, 2.0.7 or 2.0.8"+given(string(cfg.Gateway), secrets))
+	}
+	if cfg.ClientIP != "" {
+		if a, err := netip.ParseAddr(cfg.ClientIP); err != nil || a.Zone() != "" {
+			fault("ClientIP", "must be an IPv4 or IPv6 address")
+		}
+	}
+	if cfg.CorrectClock && cfg.MaxAge < 0 {
+		fault("CorrectClock", "needs MaxAge: without it, an old answer that somebody sends again could set the clock")
+	}
+	cfg.checkLimits(fault)
+	cfg.Retry = cfg.Retry.withDefaults(fault)
+	cfg.Timeout = cmp.Or(cfg.Timeout, defaultTimeout)
+	cfg.AttemptTimeout = cmp.Or(cfg.AttemptTimeout, defaultAttemptTimeout)
+	cfg.IdleConnTimeout = cmp.Or(cfg.IdleConnTimeout, defaultIdleConnTimeout)
+	cfg.MaxAge = cmp.Or(cfg.MaxAge, defaultMaxAge)
+	cfg.MaxAnswerSize = cmp.Or(cfg.MaxAnswerSize, defaultMaxAnswerSize)
+	cfg.MaxDepth = cmp.Or(cfg.MaxDepth, wire.MaxDepth)
+	cfg.MaxHeaderSize = cmp.Or(cfg.MaxHeaderSize, defaultMaxHeaderSize)
+	cfg.MaxIdleConns = cmp.Or(cfg.MaxIdleConns, math.MaxInt32)
+	cfg.StoreName = cmp.Or(cfg.StoreName, storeName(cfg.ServiceURL))
+	cfg.Location = cmp.Or(cfg.Location, beijing)
+	if isNil(cfg.OnceStore) {
+		cfg.OnceStore = NewMemoryStore(0)
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	return cfg, errors.Join(faults...)
+}
+
+// checkSecrets finds what is wrong with the secrets besides what NewSigner refuses too.
+func (cfg *Config) checkSecrets(fault func(field, reason string)) {
 	switch trimmed := strings.TrimSpace(cfg.SignSecret); {
 	case !utf8.ValidString(cfg.SignSecret):
 		fault("SignSecret", "must be valid UTF-8")
@@ -230,16 +265,10 @@ func (cfg Config) withDefaults() (Config, error) {
 			fault(field, "is given twice")
 		}
 	}
-	if version, ok := cfg.Gateway.spelled(); ok {
-		cfg.Gateway = version
-	} else {
-		fault("Gateway", "must be auto, 2.0.5, 2.0.6, 2.0.7 or 2.0.8"+given(string(cfg.Gateway), secrets))
-	}
-	if cfg.ClientIP != "" {
-		if a, err := netip.ParseAddr(cfg.ClientIP); err != nil || a.Zone() != "" {
-			fault("ClientIP", "must be an IPv4 or IPv6 address")
-		}
-	}
+}
+
+// checkLimits finds durations and sizes that make no sense.
+func (cfg *Config) checkLimits(fault func(field, reason string)) {
 	for _, t := range []struct {
 		field string
 		value time.Duration
@@ -251,59 +280,19 @@ func (cfg Config) withDefaults() (Config, error) {
 			fault(t.field, fmt.Sprintf("is %v: give it a unit, such as 30*time.Second", t.value))
 		}
 	}
-	if cfg.MaxAnswerSize < 0 {
-		fault("MaxAnswerSize", "must not be negative")
+	for _, n := range []struct {
+		field string
+		value int64
+	}{
+		{"MaxAnswerSize", cfg.MaxAnswerSize}, {"MaxHeaderSize", cfg.MaxHeaderSize}, {"MaxIdleConns", int64(cfg.MaxIdleConns)},
+	} {
+		if n.value < 0 {
+			fault(n.field, "must not be negative")
+		}
 	}
 	if cfg.MaxDepth < 0 || cfg.MaxDepth > maxMaxDepth {
 		fault("MaxDepth", fmt.Sprintf("must be between 1 and %d", maxMaxDepth))
 	}
-	if cfg.MaxHeaderSize < 0 {
-		fault("MaxHeaderSize", "must not be negative")
-	}
-	if cfg.MaxIdleConns < 0 {
-		fault("MaxIdleConns", "must not be negative")
-	}
-	if cfg.CorrectClock && cfg.MaxAge < 0 {
-		fault("CorrectClock", "needs MaxAge: without it, an old answer that somebody sends again could set the clock")
-	}
-	cfg.Retry = cfg.Retry.withDefaults(fault)
-	if cfg.Timeout == 0 {
-		cfg.Timeout = defaultTimeout
-	}
-	if cfg.MaxAge == 0 {
-		cfg.MaxAge = defaultMaxAge
-	}
-	if cfg.MaxAnswerSize == 0 {
-		cfg.MaxAnswerSize = defaultMaxAnswerSize
-	}
-	if cfg.MaxDepth == 0 {
-		cfg.MaxDepth = wire.MaxDepth
-	}
-	if cfg.MaxHeaderSize == 0 {
-		cfg.MaxHeaderSize = defaultMaxHeaderSize
-	}
-	if cfg.MaxIdleConns == 0 {
-		cfg.MaxIdleConns = math.MaxInt32
-	}
-	if cfg.AttemptTimeout == 0 {
-		cfg.AttemptTimeout = defaultAttemptTimeout
-	}
-	if cfg.IdleConnTimeout == 0 {
-		cfg.IdleConnTimeout = defaultIdleConnTimeout
-	}
-	if isNil(cfg.OnceStore) {
-		cfg.OnceStore = NewMemoryStore(0)
-	}
-	if cfg.StoreName == "" {
-		cfg.StoreName = storeName(cfg.ServiceURL)
-	}
-	if cfg.Location == nil {
-		cfg.Location = beijing
-	}
-	if cfg.Now == nil {
-		cfg.Now = time.Now
-	}
-	return cfg, errors.Join(faults...)
 }
 
 // line is what is known of the line to the gateway.

@@ -142,8 +142,7 @@ func (c *Client) RecoverRefund(ctx context.Context, p *param.RefundParam, w Wait
 
 // stillUnknown is unknownOutcome but for the one error that proves that nothing happened.
 func stillUnknown(path, advice string, err error) error {
-	cutOff := errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
-	if errors.Is(err, ErrNoSuchOrder) && !cutOff && !errors.Is(err, ErrOutcomeUnknown) {
+	if errors.Is(err, ErrNoSuchOrder) && !errors.Is(err, ErrOutcomeUnknown) {
 		return err // followOrder ends with it only when it counts
 	}
 	return unknownOutcome(path, advice, err)

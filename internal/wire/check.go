@@ -116,12 +116,7 @@ func (c *checker) value(field string, s *shape, r Rule, v reflect.Value) {
 	case kindString:
 		c.string(field, r, v.String())
 	case kindInt:
-		if r.Min != 0 && v.Int() < r.Min {
-			c.add(field, "must be at least %d", r.Min)
-		}
-		if r.Max != 0 && v.Int() > r.Max {
-			c.add(field, "must be at most %d", r.Max)
-		}
+		c.integer(field, r, v.Int())
 	case kindTime:
 		if t := s.timeOf(v).Unix(); t < minSeconds || t > maxSeconds {
 			c.add(field, "must be between the years 2001 and 2286: the gateway takes ten digits of Unix seconds")
@@ -164,6 +159,15 @@ func (c *checker) value(field string, s *shape, r Rule, v reflect.Value) {
 		} else {
 			c.json(field, r, raw)
 		}
+	}
+}
+
+func (c *checker) integer(field string, r Rule, n int64) {
+	if r.Min != 0 && n < r.Min {
+		c.add(field, "must be at least %d", r.Min)
+	}
+	if r.Max != 0 && n > r.Max {
+		c.add(field, "must be at most %d", r.Max)
 	}
 }
 
