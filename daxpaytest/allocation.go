@@ -193,6 +193,7 @@ func (g *Gateway) createAllocation(p params, order *payment, details []detail) (
 		BizOrderNo: order.BizOrderNo, OutOrderNo: order.OutOrderNo, Title: &order.Title, Channel: &order.Channel,
 		Description: p.text("description"), Status: allocProcessing,
 		NotifyURL: g.notifyURL(p, "/unipay/allocation/start"), Attach: p.text("attach"), Details: details,
+		Created: g.now().Unix(),
 	}
 	if g.current() {
 		a.Result = ptr(resultPending)
@@ -277,11 +278,12 @@ func (g *Gateway) allocationEnabled(a *allocation) error {
 
 // settle asks the channel to allocate, or to finish.
 func (g *Gateway) settle(op Operation, a *allocation, details []detail) error {
-	answer, err := g.ask(op, func(bool) answer {
+	answer, err := g.ask(op, a.AllocNo, func(bool) answer {
 		if op == OpAllocation && g.channel.Allocations[a.AllocNo] == nil {
 			some := *a
 			some.Details = details
 			g.channel.Allocations[a.AllocNo] = g.parts(&some)
+			g.changes.named("parts", a.AllocNo)
 		}
 		return acted
 	})
@@ -360,7 +362,7 @@ func (g *Gateway) syncAllocation(p params) (outcome, error) {
 
 // askForShares asks the channel what became of the shares.
 func (g *Gateway) askForShares(a *allocation) error {
-	reply, err := g.ask(OpAllocationSync, func(bool) answer {
+	reply, err := g.ask(OpAllocationSync, a.AllocNo, func(bool) answer {
 		for _, part := range g.channel.Allocations[a.AllocNo] {
 			i := slices.IndexFunc(a.Details,
 				func(d detail) bool { return d.Account != nil && *d.Account == part.Account })

@@ -38,5 +38,6 @@ func (g *Gateway) wxAccessToken(p params) (outcome, error) {
 		return outcome{}, silent()
 	}
 	g.codes[code] = true
+	g.changes.named("rest", "")
 	return outcome{members: object{{"accessToken", nil}, {"openId", "openid-" + code}}}, nil
 }

@@ -2,9 +2,12 @@ package daxpaytest
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/daxpay-go/daxpay/model"
 )
 
 // Operation is what the gateway asks the channel for.
@@ -77,20 +80,20 @@ type book struct {
 	Paybacks    map[string]*payback // by the gateway's number
 	Allocations map[string][]part   // by the gateway's number
 	Numbers     int64
-	Modes       map[Operation]mode
+	Modes       map[Operation]Manner
 }
 
 func newBook() *book {
 	return &book{
 		Trades: make(map[string]*trade), Paybacks: make(map[string]*payback), Allocations: make(map[string][]part),
-		Modes: make(map[Operation]mode),
+		Modes: make(map[Operation]Manner),
 	}
 }
 
-// mode is how the channel answers.
-type mode struct {
+// Manner is how the channel does an operation until Obeys. The zero value is as it is asked to.
+type Manner struct {
 	Kind      string // refuses, breaks, times out, takes
-	Code, Msg string
+	Code, Msg string // of refuses
 }
 
 const (
@@ -99,6 +102,13 @@ const (
 	modeTimesOut = "times out"
 	modeTakes    = "takes"
 )
+
+// Manners lists how the channel does what it does not do as it is asked to.
+func (c *Channel) Manners() map[Operation]Manner {
+	c.g.mu.Lock()
+	defer c.g.mu.Unlock()
+	return maps.Clone(c.g.channel.Modes)
+}
 
 // answer is one of the channel's.
 type answer struct {
@@ -117,10 +127,11 @@ var acted = answer{ok: true}
 
 func refusal(code, msg string) answer { return answer{subCode: code, subMsg: msg} }
 
-// ask asks the channel. act is what it does unless it refuses or breaks; later says that it will do so later. The
-// gateway's mutex is free while the channel takes its time.
-func (g *Gateway) ask(op Operation, act func(later bool) answer) (answer, error) {
+// ask asks the channel about an order or a receiver. act is what it does unless it refuses or breaks; later says that
+// it will do so later. The gateway's mutex is free while the channel takes its time.
+func (g *Gateway) ask(op Operation, about string, act func(later bool) answer) (answer, error) {
 	m := g.channel.Modes[op]
+	trace, began, start := g.asking, g.now(), time.Now()
 	var a answer
 	var err error
 	switch m.Kind {
@@ -146,12 +157,21 @@ func (g *Gateway) ask(op Operation, act func(later bool) answer) (answer, error)
 		}
 		g.mu.Lock()
 	}
+	g.asking = trace
+	if g.journal != nil {
+		q := Question{Began: began, Took: time.Since(start), Operation: op, Number: about, TraceID: trace,
+			OK: err == nil && a.ok, Later: a.later, Code: a.subCode, Msg: a.subMsg}
+		if err != nil {
+			q.Msg, q.NoAnswer = err.Error(), true
+		}
+		g.pending.Questions = append(g.pending.Questions, q)
+	}
 	return a, err
 }
 
-// waitForChannel waits until the gateway gives up. Only a gateway with the system's clock waits.
+// waitForChannel waits until the gateway gives up. Only a gateway whose clock runs waits.
 func (g *Gateway) waitForChannel() {
-	if g.manual {
+	if !g.timeRuns() {
 		return
 	}
 	g.mu.Unlock()
@@ -165,23 +185,24 @@ func (g *Gateway) waitForChannel() {
 }
 
 // Refuses makes the channel refuse an operation with its code and text, until Obeys.
-func (c *Channel) Refuses(op Operation, code, msg string) { c.set(op, mode{modeRefuses, code, msg}) }
+func (c *Channel) Refuses(op Operation, code, msg string) { c.set(op, Manner{modeRefuses, code, msg}) }
 
 // Breaks makes the channel answer an operation with HTTP status 500, until Obeys.
-func (c *Channel) Breaks(op Operation) { c.set(op, mode{Kind: modeBreaks}) }
+func (c *Channel) Breaks(op Operation) { c.set(op, Manner{Kind: modeBreaks}) }
 
 // TimesOut makes the channel do an operation, but answer after the gateway has given up, until Obeys.
-func (c *Channel) TimesOut(op Operation) { c.set(op, mode{Kind: modeTimesOut}) }
+func (c *Channel) TimesOut(op Operation) { c.set(op, Manner{Kind: modeTimesOut}) }
 
 // Takes makes the channel accept a refund, a transfer, or a barcode payment that it does later, until Obeys.
-func (c *Channel) Takes(op Operation) { c.set(op, mode{Kind: modeTakes}) }
+func (c *Channel) Takes(op Operation) { c.set(op, Manner{Kind: modeTakes}) }
 
 // Obeys makes the channel do an operation as it is asked to.
-func (c *Channel) Obeys(op Operation) { c.set(op, mode{}) }
+func (c *Channel) Obeys(op Operation) { c.set(op, Manner{}) }
 
-func (c *Channel) set(op Operation, m mode) {
+func (c *Channel) set(op Operation, m Manner) {
 	c.g.mu.Lock()
-	defer c.g.mu.Unlock()
+	defer c.g.done()
+	c.g.changes.named("rest", "")
 	if c.g.channel.Modes[op] = m; m.Kind == "" {
 		delete(c.g.channel.Modes, op)
 	}
@@ -197,7 +218,7 @@ type Held struct {
 func (c *Channel) Holds(op Operation) *Held {
 	h := &Held{reached: make(chan struct{}), released: make(chan struct{})}
 	c.g.mu.Lock()
-	defer c.g.mu.Unlock()
+	defer c.g.done()
 	c.g.holds[op] = append(c.g.holds[op], h)
 	return h
 }
@@ -217,12 +238,18 @@ func (h *Held) Release() { h.release.Do(func() { close(h.released) }) }
 
 // trade is what the channel knows of a payment; it begins to know it if it is to be in a state.
 func (g *Gateway) trade(p *payment) *trade {
+	g.changes.named("trade", p.OrderNo)
 	t := g.channel.Trades[p.OrderNo]
 	if t == nil {
 		t = &trade{}
 		g.channel.Trades[p.OrderNo] = t
 	}
 	return t
+}
+
+func (g *Gateway) forgetTrade(p *payment) {
+	g.changes.named("trade", p.OrderNo)
+	delete(g.channel.Trades, p.OrderNo)
 }
 
 // meet gives a payment a state at the channel, where it gets a number.
@@ -248,7 +275,7 @@ func (g *Gateway) channelNumber(prefix string) string {
 // about runs an action on a payment that is found by either of its numbers.
 func (c *Channel) about(number string, action func(*payment)) bool {
 	c.g.mu.Lock()
-	defer c.g.mu.Unlock()
+	defer c.g.done()
 	p := c.g.findPayment(number)
 	if p == nil {
 		return false
@@ -281,7 +308,7 @@ func (c *Channel) Returns(number string) bool { return c.becomes(number, tradeRe
 
 // Forgets says that the channel does not know the payment.
 func (c *Channel) Forgets(number string) bool {
-	return c.about(number, func(p *payment) { delete(c.g.channel.Trades, p.OrderNo) })
+	return c.about(number, func(p *payment) { c.g.forgetTrade(p) })
 }
 
 // Tells is the channel's own message to the gateway about the payment as it is, the callback. When it makes a payment a
@@ -291,12 +318,27 @@ func (c *Channel) Tells(number string) bool { return c.about(number, c.g.payCall
 // Refunds says that a refund that the channel has taken is now done.
 func (c *Channel) Refunds(number string) bool {
 	c.g.mu.Lock()
-	defer c.g.mu.Unlock()
+	defer c.g.done()
 	f := c.g.findRefund(number)
 	if f == nil {
 		return false
 	}
 	c.g.channel.Paybacks[f.RefundNo] = &payback{Done: true, At: c.g.now().Unix()}
+	c.g.changes.named("payback", f.RefundNo)
+	return true
+}
+
+// RefundFails says that the channel does not give the money back for a refund that it has taken. A sync is refused
+// then, and the gateway's refund stays as it is.
+func (c *Channel) RefundFails(number string) bool {
+	c.g.mu.Lock()
+	defer c.g.done()
+	f := c.g.findRefund(number)
+	if f == nil {
+		return false
+	}
+	c.g.channel.Paybacks[f.RefundNo] = &payback{At: c.g.now().Unix(), Says: string(model.RefundSyncFail)}
+	c.g.changes.named("payback", f.RefundNo)
 	return true
 }
 
@@ -321,7 +363,7 @@ func Failed(code, msg string) Result { return Result{"fail", code, msg} }
 // channel: the receiver that was added last comes first.
 func (c *Channel) Allocates(number string, results ...Result) bool {
 	c.g.mu.Lock()
-	defer c.g.mu.Unlock()
+	defer c.g.done()
 	a := c.g.findAllocation(number)
 	if a == nil {
 		return false
@@ -339,6 +381,7 @@ func (g *Gateway) allocate(a *allocation, results []Result) {
 		parts[i].State, parts[i].Code, parts[i].Msg, parts[i].At = r.State, r.Code, r.Msg, g.now().Unix()
 	}
 	g.channel.Allocations[a.AllocNo] = parts
+	g.changes.named("parts", a.AllocNo)
 }
 
 // parts are the shares of an allocation as the channel knows them.

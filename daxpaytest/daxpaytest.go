@@ -17,7 +17,7 @@
 // The gateway speaks as one of the releases 2.0.6 to 2.0.8 does; of 2.0.5 it has the two syncs. It computes signatures
 // independently of package daxpay. It sends notices by itself, to this machine only unless it is told otherwise. A
 // Gateway is also an http.Handler, and an http.RoundTripper that needs no network. Fail and Slow bring about the faults
-// of the line: a lost answer, a 502, a hang.
+// of the line: a lost answer, a 502, a hang. WithJournal reports everything that happens.
 //
 // It does not have: the channels WeChat and UnionPay in any detail, reconciliation, the timed jobs but for the one that
 // sends notices again, the console, and the callbacks of channels as HTTP.
@@ -56,7 +56,7 @@ type Gateway struct {
 	mostRequests   int
 	calls          map[string]*call
 	legacy         map[string]legacyCall
-	changes        []func(*Settings)
+	starting       []func(*Settings)
 	server         *httptest.Server
 	sender         sender
 	resends        atomic.Bool
@@ -64,6 +64,12 @@ type Gateway struct {
 	closed         chan struct{}
 	line           line
 	tb             TB // of Start, else nil
+	cashier        func(base, orderNo string) string
+	write          func(Entry) error // the journal that was asked for
+	journal        func(Entry) error // once the gateway has started
+	mostOrders     int
+	serverless     bool
+	committing     sync.Mutex // held while an entry of the journal is written
 
 	mu        sync.Mutex
 	settings  Settings
@@ -78,6 +84,10 @@ type Gateway struct {
 	prefix    string // of numbers
 	made      int64  // numbers
 	requests  []Request
+	asking    string // the trace of the request that is at work
+	pending   Entry  // for the journal, but for its rows
+	changes   changes
+	counted   counters // as last written to the journal
 }
 
 // New starts a gateway. Close it when it is no longer needed.
@@ -106,7 +116,7 @@ func New(options ...Option) *Gateway {
 	}
 	g.settings = defaultSettings(g.version)
 	g.Change(func(s *Settings) {
-		for _, change := range g.changes {
+		for _, change := range g.starting {
 			change(s)
 		}
 	})
@@ -114,7 +124,13 @@ func New(options ...Option) *Gateway {
 	if g.clock != nil {
 		g.clock.watch(g)
 	}
-	g.server = httptest.NewServer(g)
+	if g.write != nil {
+		g.journal, g.changes, g.sender.changed = g.write, make(changes), make(map[int64]*notice)
+		g.db.changes = g.changes
+	}
+	if !g.serverless {
+		g.server = httptest.NewServer(g)
+	}
 	return g
 }
 
@@ -146,8 +162,13 @@ func (g *Gateway) Close() {
 		}
 		g.sender.stop()
 	})
-	g.server.Close()
+	if g.server != nil {
+		g.server.Close()
+	}
 }
+
+// timeRuns tells whether the gateway's time passes by itself.
+func (g *Gateway) timeRuns() bool { return !g.manual || g.clock != nil && g.clock.Running() }
 
 func (g *Gateway) isClosed() bool {
 	select {
@@ -158,8 +179,13 @@ func (g *Gateway) isClosed() bool {
 	}
 }
 
-// URL is where the gateway is.
-func (g *Gateway) URL() string { return g.server.URL }
+// URL is where the gateway is; empty with WithoutServer.
+func (g *Gateway) URL() string {
+	if g.server == nil {
+		return ""
+	}
+	return g.server.URL
+}
 
 // Config is the configuration of a client for this gateway, pinned to its version and with its clock.
 func (g *Gateway) Config() daxpay.Config {

@@ -160,11 +160,14 @@ func (l *line) next(path string) Failure {
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
-		return // the client went away
+		reset(w) // the client went away, or sends more than a handler in front of this one allows
+		return
 	}
 	f := g.line.next(cleanPath(r.URL.Path))
 	if f.Fault == "" {
-		g.serve(w, r, body, "")
+		if !g.serve(w, r, body, "") {
+			reset(w)
+		}
 		return
 	}
 	answer := g.suffer(r, body, f)
@@ -206,8 +209,13 @@ func (g *Gateway) RoundTrip(r *http.Request) (*http.Response, error) {
 	f := g.line.next(cleanPath(r.URL.Path))
 	answer := httptest.NewRecorder()
 	if f.Fault == "" {
-		g.serve(answer, r, body, "")
-	} else if answer = g.suffer(r, body, f); answer == nil {
+		if !g.serve(answer, r, body, "") {
+			answer = nil
+		}
+	} else {
+		answer = g.suffer(r, body, f)
+	}
+	if answer == nil {
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
@@ -231,10 +239,13 @@ func (brokenOff) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
 // suffer does what a fault does and returns the answer, or nil if there is none.
 func (g *Gateway) suffer(r *http.Request, body []byte, f Failure) *httptest.ResponseRecorder {
 	answer := httptest.NewRecorder()
-	if f.Fault.Runs() {
-		g.serve(answer, r, body, f.Fault)
-	} else {
-		g.remember(Request{Method: r.Method, Path: r.URL.Path, Body: body, Code: NotRun, Fault: f.Fault})
+	if !f.Fault.Runs() {
+		seen := g.arrived(r, body, f.Fault)
+		seen.Code = NotRun
+		g.remember(seen)
+		_ = g.commit() // there is no answer anyway
+	} else if !g.serve(answer, r, body, f.Fault) {
+		return nil
 	}
 	switch f.Fault {
 	case ResetBefore, ResetAfter:

@@ -17,55 +17,112 @@ import (
 
 // Request is a request that the gateway got.
 type Request struct {
-	Method string
-	Path   string
-	Body   []byte
+	Began      time.Time     // by the gateway's clock
+	Took       time.Duration // until the answer was there
+	RemoteAddr string
+	Method     string
+	Path       string
+	Body       []byte
 	// Code is the gateway's answer: 0 if it did what was asked, else the outer code or the one of the business. It is
 	// 500, or 404, for a path that the gateway does not have, and NotRun if a fault came before the call.
-	Code int
+	Code    int
+	Status  int    // of the answer, 0 if there is none
+	Answer  []byte // the body, also of an answer that a fault kept back
+	TraceID string
 	// Fault is what went wrong on the line, or empty. The client did not get the answer as it was then.
 	Fault Fault
+	// SignedText is the text that the gateway signs for the request, without the key, and Sign the signature that it
+	// expects. Both are empty if the gateway did not get to the signature.
+	SignedText string
+	Sign       string
+}
+
+// reply is what the gateway answers.
+type reply struct {
+	status int
+	kind   string // content type; empty for none
+	body   []byte
+	empty  bool // Content-Length: 0
+	close  bool
 }
 
 // NotRun is the code of a request whose call did not run.
 const NotRun = -1
 
-// serve answers a request. Of a fault it does what concerns the gateway.
-func (g *Gateway) serve(w http.ResponseWriter, r *http.Request, body []byte, met Fault) {
-	seen := Request{Method: r.Method, Path: r.URL.Path, Body: body, Fault: met}
-	w.Header()["Date"] = []string{g.now().UTC().Format(http.TimeFormat)}
-	w.Header()["Vary"] = []string{"Origin", "Access-Control-Request-Method", "Access-Control-Request-Headers"}
+// serve answers a request. Of a fault it does what concerns the gateway. It tells whether there is an answer: what is
+// not in the journal has none.
+func (g *Gateway) serve(w http.ResponseWriter, r *http.Request, body []byte, met Fault) bool {
+	seen := g.arrived(r, body, met)
+	start := time.Now()
+	rep := g.reply(r, cleanPath(r.URL.Path), &seen)
+	seen.Status, seen.Answer, seen.Took = rep.status, rep.body, time.Since(start)
+	g.remember(seen)
+	if g.commit() != nil {
+		return false
+	}
+	rep.send(w, g.now())
+	return true
+}
+
+// arrived is what there is to say about a request that has arrived.
+func (g *Gateway) arrived(r *http.Request, body []byte, met Fault) Request {
+	return Request{
+		Began: g.now(), RemoteAddr: r.RemoteAddr, Method: r.Method, Path: r.URL.Path, Body: body, Fault: met,
+	}
+}
+
+func (rep reply) send(w http.ResponseWriter, now time.Time) {
+	h := w.Header()
+	h["Date"] = []string{now.UTC().Format(http.TimeFormat)}
+	h["Vary"] = []string{"Origin", "Access-Control-Request-Method", "Access-Control-Request-Headers"}
+	if rep.kind != "" {
+		h["Content-Type"] = []string{rep.kind}
+	}
+	if rep.close {
+		h.Set("Connection", "close")
+	}
+	if rep.empty {
+		h.Set("Content-Length", "0")
+		w.WriteHeader(rep.status)
+		return
+	}
+	if rep.body == nil {
+		return // to HEAD
+	}
+	write(w, rep.status, rep.body)
+}
+
+// reply makes the answer to a request, and notes what there is to say about it.
+func (g *Gateway) reply(r *http.Request, path string, seen *Request) reply {
 	accepts := accepted(r.Header.Values("Accept"))
-	path := cleanPath(r.URL.Path)
-	var reply object
+	var o object
 	reconciles := path == "/unipay/reconcile/pay" && (g.current() || g.version == "2.0.7")
+	seen.TraceID = g.traceID()
 	switch c := g.calls[path]; {
 	case c == nil && g.legacy[path] == nil && !reconciles:
-		seen.Code = g.noSuchPath(w, r, accepts)
-		g.remember(seen)
-		return
+		rep := g.noSuchPath(r, accepts)
+		seen.Code, seen.TraceID = rep.status, ""
+		return rep
 	case r.Method == http.MethodOptions:
-		seen.Code, reply = failed(fault(codeWrongMethod, textNoRight), g.traceID())
+		seen.Code, o = failed(fault(codeWrongMethod, textNoRight), seen.TraceID)
 	case r.Method != http.MethodPost:
-		seen.Code, reply = failed(fault(codeWrongMethod, "不支持"+r.Method+"请求方法，支持以下POST"), "")
+		seen.TraceID = ""
+		seen.Code, o = failed(fault(codeWrongMethod, "不支持"+r.Method+"请求方法，支持以下POST"), "")
 	case reconciles: // it has no parameter that could be checked
-		seen.Code, reply = failed(g.noParameter(), g.traceID())
+		seen.Code, o = failed(g.noParameter(), seen.TraceID)
 	default:
-		seen.Code, reply = g.answer(c, g.legacy[path], contentTypeOf(r), body)
+		seen.Code, o = g.answer(c, g.legacy[path], r, seen)
 	}
-	g.remember(seen)
-	if !accepts.json {
-		notAcceptable(w, r, g.now(), accepts)
-		return
+	switch {
+	case !accepts.json:
+		return notAcceptable(g.now(), accepts)
+	case r.Method == http.MethodHead:
+		return reply{status: http.StatusOK, kind: jsonType[0]}
 	}
-	w.Header()["Content-Type"] = jsonType
-	if r.Method == http.MethodHead {
-		return
+	if seen.Fault == Unsigned {
+		o = unsigned(o)
 	}
-	if met == Unsigned {
-		reply = unsigned(reply)
-	}
-	write(w, http.StatusOK, encode(reply, true))
+	return reply{status: http.StatusOK, kind: jsonType[0], body: encode(o, true)}
 }
 
 // noParameter is what the call for the statement of accounts always says.
@@ -87,12 +144,15 @@ func write(w http.ResponseWriter, status int, body []byte) {
 	if f, ok := w.(http.Flusher); ok {
 		f.Flush()
 	}
-	_, _ = w.Write(body) //nolint:gosec // it is JSON, and says so
+	_, _ = w.Write(body)
 }
 
 func (g *Gateway) remember(seen Request) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if g.journal != nil {
+		g.pending.Requests = append(g.pending.Requests, seen)
+	}
 	g.requests = append(g.requests, seen)
 	if most := g.mostRequests; most > 0 && len(g.requests) >= 2*most {
 		g.requests = append([]Request(nil), g.requests[len(g.requests)-most:]...)
@@ -139,49 +199,44 @@ func accepted(headers []string) media {
 }
 
 // notAcceptable answers a client that does not accept JSON. The call has run.
-func notAcceptable(w http.ResponseWriter, _ *http.Request, now time.Time, accepts media) {
+func notAcceptable(now time.Time, accepts media) reply {
 	if accepts.html {
-		page(w, now, http.StatusNotAcceptable)
-		return
+		return page(now, http.StatusNotAcceptable)
 	}
-	w.Header().Set("Content-Length", "0")
-	w.WriteHeader(http.StatusNotAcceptable)
+	return reply{status: http.StatusNotAcceptable, empty: true}
 }
 
 // page is the page about an error.
-func page(w http.ResponseWriter, now time.Time, status int) {
-	w.Header().Set("Content-Type", "text/html;charset=UTF-8")
-	write(w, status, fmt.Appendf(nil, "<html><body><h1>Whitelabel Error Page</h1>"+
-		"<p>This application has no explicit mapping for /error, so you are seeing this as a fallback.</p>"+
-		"<div id='created'>%s</div><div>There was an unexpected error (type=%s, status=%d).</div></body></html>",
-		now.Format("Mon Jan 02 15:04:05 CST 2006"), http.StatusText(status), status))
+func page(now time.Time, status int) reply {
+	return reply{status: status, kind: "text/html;charset=UTF-8", body: fmt.Appendf(nil,
+		"<html><body><h1>Whitelabel Error Page</h1>"+
+			"<p>This application has no explicit mapping for /error, so you are seeing this as a fallback.</p>"+
+			"<div id='created'>%s</div><div>There was an unexpected error (type=%s, status=%d).</div></body></html>",
+		now.Format("Mon Jan 02 15:04:05 CST 2006"), http.StatusText(status), status)}
 }
 
-// noSuchPath answers for a path that the gateway does not have, and returns the status.
-func (g *Gateway) noSuchPath(w http.ResponseWriter, r *http.Request, accepts media) int {
+// noSuchPath answers for a path that the gateway does not have.
+func (g *Gateway) noSuchPath(r *http.Request, accepts media) reply {
 	status := http.StatusInternalServerError
 	for _, open := range []string{"/actuator/", "/demo/", "/h5/"} {
 		if strings.HasPrefix(r.URL.Path, open) && (open != "/h5/" || !g.current()) {
 			status = http.StatusNotFound
 		}
 	}
-	if status == http.StatusInternalServerError {
-		w.Header().Set("Connection", "close")
-	}
+	var rep reply
 	switch {
 	case !accepts.json && accepts.html:
-		page(w, g.now().In(g.zone), status)
+		rep = page(g.now().In(g.zone), status)
 	case !accepts.json:
-		w.Header().Set("Content-Length", "0")
-		w.WriteHeader(status)
+		rep = reply{status: status, empty: true}
 	default:
-		w.Header()["Content-Type"] = jsonType
-		write(w, status, encode(object{
+		rep = reply{status: status, kind: jsonType[0], body: encode(object{
 			{"timestamp", g.now().In(g.zone).Format(time.DateTime)}, {"status", number(status)},
 			{"error", http.StatusText(status)}, {"path", r.URL.Path},
-		}, true))
+		}, true)}
 	}
-	return status
+	rep.close = status == http.StatusInternalServerError
+	return rep
 }
 
 // contentType is what the gateway makes of the header: whether it can read that, or what it says.
@@ -219,8 +274,8 @@ func contentTypeOf(r *http.Request) contentType {
 
 // answer checks in the order in which the gateway does: can it be read, is the call switched on, are the members right,
 // the signature, the time. Then the call runs.
-func (g *Gateway) answer(c *call, old legacyCall, kind contentType, body []byte) (int, object) {
-	trace := g.traceID()
+func (g *Gateway) answer(c *call, old legacyCall, r *http.Request, seen *Request) (int, object) {
+	trace, kind, body := seen.TraceID, contentTypeOf(r), seen.Body
 	if g.version == "2.0.6" { // it looks at the switches before it reads the request
 		switch set := g.Settings(); {
 		case c.unregistered && !set.FinishRegistered:
@@ -242,9 +297,12 @@ func (g *Gateway) answer(c *call, old legacyCall, kind contentType, body []byte)
 	if err != nil {
 		return failed(err, trace)
 	}
+	p.base = baseOf(r)
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if err := g.admit(c, p); err != nil {
+	g.asking = trace
+	defer func() { g.asking = "" }()
+	if err := g.admit(c, p, seen); err != nil {
 		return failed(err, trace)
 	}
 	result, err := c.run(g, p)
@@ -270,7 +328,7 @@ func (g *Gateway) answer(c *call, old legacyCall, kind contentType, body []byte)
 }
 
 // admit checks what comes before the business.
-func (g *Gateway) admit(c *call, p params) error {
+func (g *Gateway) admit(c *call, p params, seen *Request) error {
 	if g.settings.Disabled[c.path] {
 		return fault(byVersion(g, codeNotEnabled, codeUnclassified), textNotEnabled)
 	}
@@ -281,7 +339,9 @@ func (g *Gateway) admit(c *call, p params) error {
 		if !g.canSign() {
 			return byVersion(g, fault(codeBadSignature, textBadSignature), fault(codeUnclassified, textNoAlgorithm))
 		}
-		want := peer.Sign(c.signedObject(p), string(g.settings.SignType), g.currentSecret(), g.zone)
+		seen.SignedText = peer.Canonical(c.signedObject(p), g.zone)
+		want := peer.Digest(seen.SignedText, string(g.settings.SignType), g.currentSecret())
+		seen.Sign = want
 		if subtle.ConstantTimeCompare([]byte(p.sign), []byte(want)) != 1 {
 			return byVersion(g, fault(codeBadSignature, textBadSignature), fault(codeUnclassified, textOldSignature))
 		}
@@ -297,6 +357,14 @@ func (g *Gateway) admit(c *call, p params) error {
 		return fault(codeValidation, textValidation+textTooOld)
 	}
 	return nil
+}
+
+// baseOf is the scheme and host by which the gateway was called.
+func baseOf(r *http.Request) string {
+	if r.TLS != nil {
+		return "https://" + r.Host
+	}
+	return "http://" + r.Host
 }
 
 // canSign tells whether the platform has an algorithm.

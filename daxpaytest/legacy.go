@@ -49,7 +49,7 @@ func (g *Gateway) answerLegacy(run legacyCall, body []byte, trace string) (int, 
 }
 
 func syncPayOf205(g *Gateway, o object) (string, bool) {
-	p := g.db.Payments[g.legacyID("pay", o.Get("paymentId"))]
+	p := g.db.payment(g.legacyID("pay", o.Get("paymentId")))
 	if o.Get("paymentId") == nil {
 		p = g.db.paymentByBiz(fmt.Sprint(o.Get("businessNo")))
 	}
@@ -60,7 +60,7 @@ func syncPayOf205(g *Gateway, o object) (string, bool) {
 }
 
 func syncRefundOf205(g *Gateway, o object) (string, bool) {
-	f := g.db.Refunds[g.legacyID("refund", o.Get("refundId"))]
+	f := g.db.refund(g.legacyID("refund", o.Get("refundId")))
 	if o.Get("refundId") == nil {
 		f = g.db.refundByBiz(fmt.Sprint(o.Get("refundNo")))
 	}

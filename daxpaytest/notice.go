@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/daxpay-go/daxpay/internal/peer"
@@ -40,12 +41,14 @@ var ErrNoNotice = errors.New("daxpaytest: no notice for this number")
 
 // notice is one that the gateway has sent, or is about to.
 type notice struct {
+	ID        int64 // they count from 1
+	Kind      OrderKind
 	No, BizNo string // of the order
 	URL       string
 	Body      []byte
 	Sends     int
 	Received  bool
-	Due       time.Time // of the send by the job, zero for none
+	Due       time.Time // of the send by the job, or of a first send that is delayed; zero for none
 
 	build func() []byte // makes Body when it is sent
 }
@@ -55,42 +58,46 @@ type sender struct {
 	off      bool // it sends nothing by itself
 	mute     bool // while the gateway is where it cannot sign
 	anywhere bool
+	made     atomic.Int64
 
 	mu      sync.Mutex
 	queue   []*notice
-	sent    []*notice // all there were, the newest last
+	sent    []*notice // those that there were, the newest last
 	running bool
 	idle    []chan struct{} // waiting for the queue to be empty
 	began   time.Time       // of the send under way
 	cancel  context.CancelFunc
 	timer   *time.Timer
+	lose    map[string]int           // the next notices, by the number of the order
+	delay   map[string]time.Duration // of the next notice, likewise
+	changed map[int64]*notice        // since the last entry of the journal
 }
 
 // noticePayment sends a notice about a payment as it is.
 func (g *Gateway) noticePayment(p *payment) {
 	order := *p
-	g.send(order.OrderNo, order.BizOrderNo, order.NotifyURL, func() object { return g.paymentNotice(&order) })
+	g.send(KindPay, order.OrderNo, order.BizOrderNo, order.NotifyURL, func() object { return g.paymentNotice(&order) })
 }
 
 func (g *Gateway) noticeRefund(f *refund) {
 	order := *f
-	g.send(order.RefundNo, order.BizRefundNo, order.NotifyURL, func() object { return g.refundNotice(&order) })
+	g.send(KindRefund, order.RefundNo, order.BizRefundNo, order.NotifyURL, func() object { return g.refundNotice(&order) })
 }
 
 func (g *Gateway) noticeAllocation(a *allocation) {
 	order := a.copyOf()
-	g.send(order.AllocNo, order.BizAllocNo, order.NotifyURL, func() object { return g.allocationNotice(order) })
+	g.send(KindAlloc, order.AllocNo, order.BizAllocNo, order.NotifyURL, func() object { return g.allocationNotice(order) })
 }
 
 // send puts a notice into the queue. It is made and signed when the thread gets to it.
-func (g *Gateway) send(no, bizNo string, to *string, members func() object) {
+func (g *Gateway) send(kind OrderKind, no, bizNo string, to *string, members func() object) {
 	s := &g.sender
 	longest := byVersion(g, longestURL, longestURL207)
 	if s.off || s.mute || to == nil || isBlank(*to) || lengthOf(*to) > longest || g.oldest() {
 		return
 	}
 	secret, signType := g.currentSecret(), g.settings.SignType
-	s.enqueue(g, &notice{No: no, BizNo: bizNo, URL: *to, build: func() []byte {
+	s.enqueue(g, &notice{ID: s.made.Add(1), Kind: kind, No: no, BizNo: bizNo, URL: *to, build: func() []byte {
 		return g.signNotice(members(), string(signType), secret)
 	}})
 }
@@ -107,8 +114,28 @@ func (s *sender) enqueue(g *Gateway, n *notice) {
 	if g.isClosed() {
 		return
 	}
+	s.touch(n)
+	no := collated(n.No)
+	wait, later := s.delay[no]
+	delete(s.delay, no)
+	if later {
+		n.Due = g.now().Add(wait)
+		s.sent = append(s.sent, n)
+		s.arm(g)
+		return
+	}
 	s.queue = append(s.queue, n)
-	if !s.running {
+	s.start(g)
+}
+
+func (s *sender) touch(n *notice) {
+	if s.changed != nil {
+		s.changed[n.ID] = n
+	}
+}
+
+func (s *sender) start(g *Gateway) {
+	if len(s.queue) > 0 && !s.running {
 		s.running = true
 		go s.run(g)
 	}
@@ -130,7 +157,7 @@ func (s *sender) run(g *Gateway) {
 		n := s.queue[0]
 		s.queue = s.queue[1:]
 		first := n.Sends == 0
-		if first {
+		if first && !slices.Contains(s.sent[max(0, len(s.sent)-longestSearch):], n) {
 			s.sent = append(s.sent, n)
 		}
 		ctx, cancel := context.WithCancel(context.Background())
@@ -139,17 +166,54 @@ func (s *sender) run(g *Gateway) {
 		if n.Body == nil {
 			n.Body = n.build()
 		}
-		to, body := n.URL, n.Body
+		lost := s.lose[collated(n.No)] > 0
+		if lost {
+			s.lose[collated(n.No)]--
+		}
+		s.touch(n)
+		d := Delivery{Kind: n.Kind, No: n.No, BizNo: n.BizNo, URL: n.URL, Body: n.Body, Attempt: n.Sends + 1}
 		s.mu.Unlock()
-		ok := s.post(ctx, to, body).Received && g.now().Sub(began) <= noticeTimeout
+		g.attempt(ctx, &d, lost, s.anywhere)
 		cancel()
+		ok := d.Received && g.now().Sub(began) <= noticeTimeout
 		s.mu.Lock()
 		s.cancel = nil
 		n.Sends++
 		n.Received = n.Received || ok
+		s.touch(n)
 		s.plan(g, n, first && !ok, began)
 		s.mu.Unlock()
+		g.report(d)
 	}
+}
+
+// longestSearch is how far back a notice can be that was delayed.
+const longestSearch = 1000
+
+// attempt sends a notice once. What has happened so far is in the journal before it goes out.
+func (g *Gateway) attempt(ctx context.Context, d *Delivery, lost, anywhere bool) {
+	d.Began = g.now()
+	if err := g.commit(); err != nil {
+		d.Err = "the journal could not be written"
+		return
+	}
+	if lost {
+		d.Lost = true
+		return
+	}
+	start := time.Now()
+	d.post(ctx, anywhere)
+	d.Took = time.Since(start)
+}
+
+// report writes an attempt to the journal.
+func (g *Gateway) report(d Delivery) {
+	if g.journal == nil {
+		return
+	}
+	g.mu.Lock()
+	g.pending.Deliveries = append(g.pending.Deliveries, d)
+	g.done()
 }
 
 // plan has the job send a notice again that was not received. After its second failure the gateway forgets it.
@@ -161,14 +225,33 @@ func (s *sender) plan(g *Gateway, n *notice, failed bool, began time.Time) {
 		s.queue = append(s.queue, n)
 	case failed && g.resends.Load():
 		n.Due = began.Add(byRelease(g, resendAfter206, resendAfter))
-		switch now := g.now(); {
-		case !n.Due.After(now):
+		if !n.Due.After(g.now()) {
 			n.Due = time.Time{}
 			s.queue = append(s.queue, n)
-		case !g.manual:
-			s.timer = time.AfterFunc(time.Until(n.Due), g.TimeMoved)
+			return
+		}
+		s.arm(g)
+	}
+}
+
+// arm sets the timer for the notice that is due first, if time runs by itself.
+func (s *sender) arm(g *Gateway) {
+	if !g.timeRuns() || g.isClosed() {
+		return
+	}
+	var first time.Time
+	for _, n := range s.sent {
+		if !n.Due.IsZero() && (first.IsZero() || n.Due.Before(first)) {
+			first = n.Due
 		}
 	}
+	if first.IsZero() {
+		return
+	}
+	if s.timer != nil {
+		s.timer.Stop()
+	}
+	s.timer = time.AfterFunc(first.Sub(g.now()), g.TimeMoved)
 }
 
 func byRelease(g *Gateway, of206, later time.Duration) time.Duration {
@@ -198,11 +281,31 @@ func (g *Gateway) TimeMoved() {
 		if n.Due = (time.Time{}); !n.Received {
 			s.queue = append(s.queue, n)
 		}
+		s.touch(n)
 	}
-	if len(s.queue) > 0 && !s.running {
-		s.running = true
-		go s.run(g)
+	s.start(g)
+	s.arm(g)
+}
+
+// prune forgets notices that are over if there are more than there may be orders.
+func (s *sender) prune(g *Gateway) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	surplus := len(s.sent) - g.mostOrders
+	if surplus <= 0 {
+		return
 	}
+	surplus += g.mostOrders / 10
+	s.sent = slices.DeleteFunc(s.sent, func(n *notice) bool {
+		if surplus <= 0 || !n.Due.IsZero() || n.Sends == 0 {
+			return false
+		}
+		surplus--
+		if s.changed != nil {
+			s.changed[n.ID] = nil
+		}
+		return true
+	})
 }
 
 // WaitNotices waits until every notice that the gateway has to send now is sent, and its reply is there or too late.
@@ -237,6 +340,34 @@ func (s *sender) stop() {
 	}
 }
 
+// LoseNotice loses the next notice about an order on its way, whoever sends it: the gateway has sent it, and nobody
+// gets it. The number is the gateway's or the merchant's. It tells whether there is such an order.
+func (g *Gateway) LoseNotice(number string) bool {
+	return g.nextNotice(number, func(no string) {
+		g.sender.lose = filled(g.sender.lose)
+		g.sender.lose[no]++
+	})
+}
+
+// DelayNotice delays the next notice that the gateway sends about an order by itself. The number is the gateway's or
+// the merchant's. It tells whether there is such an order.
+func (g *Gateway) DelayNotice(number string, d time.Duration) bool {
+	return g.nextNotice(number, func(no string) {
+		g.sender.delay = filled(g.sender.delay)
+		g.sender.delay[no] = d
+	})
+}
+
+func (g *Gateway) nextNotice(number string, set func(no string)) bool {
+	o, ok := g.Order("", number)
+	if ok {
+		g.sender.mu.Lock()
+		defer g.sender.mu.Unlock()
+		set(collated(o.No))
+	}
+	return ok
+}
+
 // Resend sends the newest notice about a number once more, as the button in the gateway's console does, and tells
 // whether it was received. The error is ErrNoNotice if there was none.
 func (g *Gateway) Resend(ctx context.Context, no string) (bool, error) {
@@ -244,7 +375,7 @@ func (g *Gateway) Resend(ctx context.Context, no string) (bool, error) {
 	s.mu.Lock()
 	var newest *notice
 	for _, n := range s.sent {
-		if sameText(n.No, no) || sameText(n.BizNo, no) {
+		if n.Body != nil && (sameText(n.No, no) || sameText(n.BizNo, no)) {
 			newest = n
 		}
 	}
@@ -252,13 +383,21 @@ func (g *Gateway) Resend(ctx context.Context, no string) (bool, error) {
 		s.mu.Unlock()
 		return false, ErrNoNotice
 	}
-	to, body := newest.URL, newest.Body
+	newest.Sends++
+	d := Delivery{Kind: newest.Kind, No: newest.No, BizNo: newest.BizNo, URL: newest.URL, Body: newest.Body,
+		Attempt: newest.Sends}
+	lost := s.lose[collated(newest.No)] > 0
+	if lost {
+		s.lose[collated(newest.No)]--
+	}
 	s.mu.Unlock()
-	ok := s.post(ctx, to, body).Received
+	g.attempt(ctx, &d, lost, s.anywhere)
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	newest.Received = newest.Received || ok
-	return ok, nil
+	newest.Received = newest.Received || d.Received
+	s.touch(newest)
+	s.mu.Unlock()
+	g.report(d)
+	return d.Received, nil
 }
 
 // noticeClient sends notices. It follows no redirect and inflates nothing by itself.
@@ -269,27 +408,31 @@ var noticeClient = &http.Client{
 
 // Delivery is one attempt to send a notice.
 type Delivery struct {
-	URL      string
-	Body     []byte // of the notice
-	Status   int    // of the reply; 0 if there is none
-	Reply    []byte // at most 4096 bytes
-	Received bool   // the reply is exactly SUCCESS, whatever its status, within 5 seconds
-	Err      string // why there is no reply, or not all of it
+	Kind      OrderKind
+	No, BizNo string // of the order
+	URL       string
+	Body      []byte
+	Attempt   int       // it counts from 1; 0 for SendNotice, which the gateway does not do by itself
+	Began     time.Time // by the gateway's clock
+	Took      time.Duration
+	Status    int    // of the reply; 0 if there is none
+	Reply     []byte // at most 4096 bytes
+	Received  bool   // the reply is exactly SUCCESS, within 5 seconds
+	Lost      bool   // by LoseNotice
+	Err       string // why there is no reply
 }
 
 // post sends a notice once.
-func (s *sender) post(ctx context.Context, to string, body []byte) Delivery {
-	d := Delivery{URL: to, Body: body}
-	target, err := url.Parse(withScheme(to))
+func (d *Delivery) post(ctx context.Context, anywhere bool) {
+	target, err := url.Parse(withScheme(d.URL))
 	switch {
 	case err != nil:
 		d.Err = "the address is no URL"
-	case !s.anywhere && !isLoopback(target.Hostname()):
+	case !anywhere && !isLoopback(target.Hostname()):
 		d.Err = "notices go to this machine only: see WithNoticesAnywhere"
 	default:
 		d.send(ctx)
 	}
-	return d
 }
 
 // withScheme is an address as the gateway takes it.
@@ -342,7 +485,7 @@ func (d *Delivery) send(ctx context.Context) {
 func whyNoReply(err error) string {
 	var about *url.Error
 	switch {
-	case errors.Is(err, context.DeadlineExceeded):
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		return "no whole reply within 5 seconds"
 	case errors.As(err, &about):
 		err = about.Err
@@ -371,37 +514,32 @@ func readReply(res *http.Response) ([]byte, error) {
 // they are done or closed, and allocations when their shares have ended: finishing an allocation sends none.
 func (g *Gateway) Notice(number string) ([]byte, error) {
 	g.mu.Lock()
-	defer g.mu.Unlock()
-	body, _, err := g.notice(number)
-	return body, err
+	defer g.done()
+	d, err := g.notice(number)
+	return d.Body, err
 }
 
-// notice returns the body and the URL that it goes to.
-func (g *Gateway) notice(no string) ([]byte, string, error) {
+// notice returns what there is to send about a number, and where to.
+func (g *Gateway) notice(no string) (Delivery, error) {
 	if g.oldest() {
-		return nil, "", ErrNoNotice
-	}
-	target := func(url *string) string {
-		if url == nil {
-			return ""
-		}
-		return *url
+		return Delivery{}, ErrNoNotice
 	}
 	if p := g.findPayment(no); p != nil && p.Status != string(model.PayProgress) {
-		return g.remembered("pay:"+p.OrderNo+p.Status, func() object { return g.paymentNotice(p) }),
-			target(p.NotifyURL), nil
+		return Delivery{Kind: KindPay, No: p.OrderNo, BizNo: p.BizOrderNo, URL: deref(p.NotifyURL),
+			Body: g.remembered("pay:"+p.OrderNo+p.Status, func() object { return g.paymentNotice(p) })}, nil
 	}
 	if f := g.findRefund(no); f != nil && (f.Status == paySuccess || f.Status == payClose) {
-		return g.remembered("refund:"+f.RefundNo+f.Status, func() object { return g.refundNotice(f) }),
-			target(f.NotifyURL), nil
+		return Delivery{Kind: KindRefund, No: f.RefundNo, BizNo: f.BizRefundNo, URL: deref(f.NotifyURL),
+			Body: g.remembered("refund:"+f.RefundNo+f.Status, func() object { return g.refundNotice(f) })}, nil
 	}
 	if a := g.findAllocation(no); a != nil {
 		key := "alloc:" + a.AllocNo
 		if _, ok := g.bodies[key]; ok || a.Status == allocEnd {
-			return g.remembered(key, func() object { return g.allocationNotice(a) }), target(a.NotifyURL), nil
+			return Delivery{Kind: KindAlloc, No: a.AllocNo, BizNo: a.BizAllocNo, URL: deref(a.NotifyURL),
+				Body: g.remembered(key, func() object { return g.allocationNotice(a) })}, nil
 		}
 	}
-	return nil, "", ErrNoNotice
+	return Delivery{}, ErrNoNotice
 }
 
 func (g *Gateway) remembered(key string, members func() object) []byte {
@@ -409,6 +547,7 @@ func (g *Gateway) remembered(key string, members func() object) []byte {
 	if !ok {
 		body = g.signNotice(members(), string(g.settings.SignType), g.currentSecret())
 		g.bodies[key] = body
+		g.changes.named("body", key)
 	}
 	return bytes.Clone(body)
 }
@@ -418,16 +557,22 @@ func (g *Gateway) remembered(key string, members func() object) []byte {
 // an order without NotifyURL.
 func (g *Gateway) SendNotice(ctx context.Context, number string) (Delivery, error) {
 	g.mu.Lock()
-	body, target, err := g.notice(number)
+	d, err := g.notice(number)
 	g.mu.Unlock()
 	if err != nil {
 		return Delivery{}, err
 	}
-	if target == "" {
+	if d.URL == "" {
 		return Delivery{}, fmt.Errorf("%w: it has no NotifyURL", ErrNoNotice)
 	}
-	d := Delivery{URL: target, Body: body}
-	d.send(ctx)
+	g.sender.mu.Lock()
+	lost := g.sender.lose[collated(d.No)] > 0
+	if lost {
+		g.sender.lose[collated(d.No)]--
+	}
+	g.sender.mu.Unlock()
+	g.attempt(ctx, &d, lost, true)
+	g.report(d)
 	return d, nil
 }
 

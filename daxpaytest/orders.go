@@ -115,7 +115,7 @@ func deref(s *string) string {
 // or gets one.
 func (g *Gateway) SetPayment(p Payment) {
 	g.mu.Lock()
-	defer g.mu.Unlock()
+	defer g.done()
 	for _, no := range []string{p.OrderNo, p.BizOrderNo, g.legacyNo("pay", p.ID)} {
 		if old := g.findPayment(no); no != "" && old != nil {
 			p.OrderNo = cmp.Or(p.OrderNo, old.OrderNo)
@@ -154,6 +154,7 @@ func (g *Gateway) SetPayment(p Payment) {
 	row = g.db.addPayment(row)
 	if p.ID != 0 {
 		g.legacyIDs["pay"+strconv.FormatInt(p.ID, 10)] = row.ID
+		g.changes.named("rest", "")
 	}
 }
 
@@ -182,9 +183,10 @@ func (g *Gateway) setTrade(row *payment, s model.PaySyncStatus) *trade {
 			t.Says = string(s)
 		}
 		g.channel.Trades[row.OrderNo] = t
+		g.changes.named("trade", row.OrderNo)
 		return t
 	}
-	delete(g.channel.Trades, row.OrderNo)
+	g.forgetTrade(row)
 	return g.meet(row, state)
 }
 
@@ -192,7 +194,7 @@ func (g *Gateway) setTrade(row *payment, s model.PaySyncStatus) *trade {
 // or gets one. It does not take the amount from the payment's balance unless it is a success or in progress.
 func (g *Gateway) SetRefund(f Refund) {
 	g.mu.Lock()
-	defer g.mu.Unlock()
+	defer g.done()
 	for _, no := range []string{f.RefundNo, f.BizRefundNo, g.legacyNo("refund", f.ID)} {
 		if old := g.findRefund(no); no != "" && old != nil {
 			f.RefundNo = cmp.Or(f.RefundNo, old.RefundNo)
@@ -230,16 +232,18 @@ func (g *Gateway) SetRefund(f Refund) {
 	if f.Status == model.RefundSyncSuccess {
 		g.channel.Paybacks[row.RefundNo].Says = ""
 	}
+	g.changes.named("payback", row.RefundNo)
 	g.count(&row, 1)
 	row = g.db.addRefund(row)
 	if f.ID != 0 {
 		g.legacyIDs["refund"+strconv.FormatInt(f.ID, 10)] = row.ID
+		g.changes.named("rest", "")
 	}
 }
 
 // count takes the amount of a refund from the balance of its payment, or gives it back.
 func (g *Gateway) count(f *refund, sign int64) {
-	order := g.db.Payments[f.OrderID]
+	order := g.db.payment(f.OrderID)
 	if order == nil || f.Status != paySuccess && f.Status != payProgress {
 		return
 	}
@@ -263,7 +267,7 @@ func (g *Gateway) count(f *refund, sign int64) {
 // one it had, or gets one.
 func (g *Gateway) SetAllocation(a Allocation) {
 	g.mu.Lock()
-	defer g.mu.Unlock()
+	defer g.done()
 	for _, no := range []string{a.AllocNo, a.BizAllocNo} {
 		if old := g.findAllocation(no); no != "" && old != nil {
 			a.AllocNo = cmp.Or(a.AllocNo, old.AllocNo)
@@ -276,6 +280,7 @@ func (g *Gateway) SetAllocation(a Allocation) {
 		AllocNo: a.AllocNo, BizAllocNo: a.BizAllocNo, OrderNo: a.OrderNo, BizOrderNo: a.BizOrderNo,
 		Status:    string(a.Status),
 		NotifyURL: optionalText(a.NotifyURL), Attach: optionalText(a.Attach), Result: ptr(resultSuccess),
+		Created: now,
 	}
 	if row.AllocNo == "" {
 		row.AllocNo = g.number("A")
@@ -307,17 +312,18 @@ func (g *Gateway) SetAllocation(a Allocation) {
 	}
 	slices.Reverse(parts)
 	g.channel.Allocations[row.AllocNo] = parts
-	delete(g.bodies, "alloc:"+row.AllocNo)
+	g.changes.named("parts", row.AllocNo)
+	g.forgetBody("alloc:" + row.AllocNo)
 	g.db.addAllocation(row)
 }
 
 // legacyNo is the gateway's number of the order with an ID of 2.0.5.
 func (g *Gateway) legacyNo(kind string, id int64) string {
 	row := g.legacyIDs[kind+strconv.FormatInt(id, 10)]
-	if p := g.db.Payments[row]; p != nil && kind == "pay" {
+	if p := g.db.payment(row); p != nil && kind == "pay" {
 		return p.OrderNo
 	}
-	if f := g.db.Refunds[row]; f != nil && kind == "refund" {
+	if f := g.db.refund(row); f != nil && kind == "refund" {
 		return f.RefundNo
 	}
 	return ""
@@ -400,7 +406,7 @@ func (g *Gateway) Transfers() []Transfer {
 // is a payment with that number that can be paid. 2.0.8 sends no notice of it.
 func (g *Gateway) MarkPaid(number string) bool {
 	g.mu.Lock()
-	defer g.mu.Unlock()
+	defer g.done()
 	p := g.findPayment(number)
 	if p == nil || p.Status != payProgress {
 		return false
@@ -415,16 +421,17 @@ func (g *Gateway) MarkPaid(number string) bool {
 // there is a refund with that number in progress.
 func (g *Gateway) MarkRefunded(number string) bool {
 	g.mu.Lock()
-	defer g.mu.Unlock()
+	defer g.done()
 	f := g.findRefund(number)
 	if f == nil || f.Status != payProgress {
 		return false
 	}
 	now := g.now().Unix()
 	g.channel.Paybacks[f.RefundNo] = &payback{Done: true, At: now}
+	g.changes.named("payback", f.RefundNo)
 	f.Status, f.FinishTime = paySuccess, &now
 	f.Version++
-	if order := g.db.Payments[f.OrderID]; order != nil {
+	if order := g.db.payment(f.OrderID); order != nil {
 		g.setRefundStatus(order, refundPartial)
 		if order.Balance == 0 {
 			g.setRefundStatus(order, refundComplete)
@@ -438,7 +445,7 @@ func (g *Gateway) MarkRefunded(number string) bool {
 // there is an allocation with that number in progress.
 func (g *Gateway) MarkAllocated(number string) bool {
 	g.mu.Lock()
-	defer g.mu.Unlock()
+	defer g.done()
 	a := g.findAllocation(number)
 	if a == nil || a.Status != allocProcessing {
 		return false
@@ -461,10 +468,8 @@ func (g *Gateway) MarkAllocated(number string) bool {
 // transfer with that number under way; if there are several, it is the first.
 func (g *Gateway) MarkTransferred(number string) bool {
 	g.mu.Lock()
-	defer g.mu.Unlock()
-	open := g.db.transfersBy(func(t *transfer) bool {
-		return (sameText(t.TransferNo, number) || sameText(t.BizTransferNo, number)) && t.Status == transferOpen
-	})
+	defer g.done()
+	open := g.db.transfersBy(number, func(t *transfer) bool { return t.Status == transferOpen })
 	if len(open) == 0 {
 		return false
 	}

@@ -193,7 +193,8 @@ func (g *Gateway) createPayment(p params) (*payment, error) {
 		Description: p.text("description"),
 		Allocation:  p.mayAllocate(), Channel: p.known("channel"), Method: p.known("method"),
 		Amount: *p.number("amount"), Balance: *p.number("amount"), Status: payProgress, RefundStatus: refundNone,
-		NotifyURL: g.notifyURL(p, "/unipay/pay"), Attach: p.text("attach"), Created: g.now().Unix(),
+		NotifyURL: g.notifyURL(p, "/unipay/pay"), ReturnURL: p.text("returnUrl"), Attach: p.text("attach"),
+		Created: g.now().Unix(),
 	}
 	if order.Channel != channelWallet {
 		order.ExpiredTime = p.number("expiredTime")
@@ -232,7 +233,7 @@ func oldColumns(p params, columns ...string) error {
 // renewPayment takes over what may change when a payment is sent again: not the amount, the texts, and the time.
 func (g *Gateway) renewPayment(p params, order *payment) error {
 	order.Allocation = p.mayAllocate()
-	order.NotifyURL, order.Attach = g.notifyURL(p, "/unipay/pay"), p.text("attach")
+	order.NotifyURL, order.ReturnURL, order.Attach = g.notifyURL(p, "/unipay/pay"), p.text("returnUrl"), p.text("attach")
 	order.Channel, order.Method = p.known("channel"), p.known("method")
 	if !order.Allocation {
 		order.AllocStatus = nil
@@ -244,15 +245,22 @@ func (g *Gateway) renewPayment(p params, order *payment) error {
 func (g *Gateway) askForMoney(p params, order *payment, wallet *Wallet) (*string, *trade, error) {
 	if wallet != nil {
 		wallet.Balance -= *p.number("amount")
+		g.changes.named("settings", "")
 		return nil, nil, nil
 	}
-	switch order.Method {
-	case "wap", "web":
+	page := ""
+	if g.cashier != nil {
+		page = g.cashier(p.base, order.OrderNo)
+	}
+	switch {
+	case page != "" && (order.Method == "wap" || order.Method == "web"):
+		return &page, nil, nil
+	case order.Method == "wap", order.Method == "web":
 		return ptr("https://openapi.alipay.com/gateway.do?out_trade_no=" + order.OrderNo), nil, nil
-	case "app":
+	case order.Method == "app":
 		return ptr("method=alipay.trade.app.pay&out_trade_no=" + order.OrderNo), nil, nil
 	}
-	a, err := g.ask(OpPay, func(later bool) answer {
+	a, err := g.ask(OpPay, order.OrderNo, func(later bool) answer {
 		if order.Method != "barcode" {
 			return acted
 		}
@@ -275,7 +283,13 @@ func (g *Gateway) askForMoney(p params, order *payment, wallet *Wallet) (*string
 	case order.Method == "barcode":
 		return nil, ptr(*g.trade(order)), nil
 	case order.Method == "jsapi":
-		return ptr(g.channelNumber("2088")), nil, nil
+		t := g.trade(order)
+		if t.TradeNo == "" {
+			t.TradeNo = g.channelNumber("2088")
+		}
+		return ptr(t.TradeNo), nil, nil
+	case page != "":
+		return &page, nil, nil
 	}
 	return ptr("https://qr.example.com/" + order.OrderNo), nil, nil
 }
@@ -386,7 +400,7 @@ func (g *Gateway) closeAtChannel(order *payment, op Operation) error {
 		}
 		return fault(codeNoMethod, textOldNoMethod)
 	}
-	a, err := g.ask(op, func(bool) answer {
+	a, err := g.ask(op, order.OrderNo, func(bool) answer {
 		t := g.trade(order)
 		switch t.State {
 		case tradeUnknown:

@@ -92,12 +92,13 @@ func (g *Gateway) queryTransfer(p params) (outcome, error) {
 	if isBlank(no) && bizNo == nil {
 		return outcome{}, fault(codeValidation, textValidation+textNoTransferNo)
 	}
-	found := g.db.transfersBy(func(t *transfer) bool {
-		if !isBlank(no) {
-			return sameText(t.TransferNo, no)
-		}
-		return !isBlank(*bizNo) && sameText(t.BizTransferNo, *bizNo)
-	})
+	var found []*transfer
+	switch {
+	case !isBlank(no):
+		found = g.db.transfersBy(no, func(t *transfer) bool { return sameText(t.TransferNo, no) })
+	case !isBlank(*bizNo):
+		found = g.db.transfersBy(*bizNo, func(t *transfer) bool { return sameText(t.BizTransferNo, *bizNo) })
+	}
 	switch {
 	case len(found) == 0:
 		return outcome{}, refuse(codeNoSuchTrade, textNoTransfer)

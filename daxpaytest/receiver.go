@@ -29,11 +29,12 @@ func (g *Gateway) addReceiver(p params) (outcome, error) {
 	if err := g.checkReceiver(r); err != nil {
 		return outcome{}, err
 	}
-	if err := g.bind(OpReceiverAdd); err != nil {
+	if err := g.bind(OpReceiverAdd, no); err != nil {
 		return outcome{}, err
 	}
 	r.ID = g.db.nextID()
 	g.db.Receivers = append(g.db.Receivers, r)
+	g.changes.row("receiver", r.ID)
 	return outcome{}, nil
 }
 
@@ -61,8 +62,8 @@ func (g *Gateway) checkReceiver(r *receiver) error {
 }
 
 // bind has the channel bind or unbind a receiver.
-func (g *Gateway) bind(op Operation) error {
-	a, err := g.ask(op, func(bool) answer { return acted })
+func (g *Gateway) bind(op Operation, about string) error {
+	a, err := g.ask(op, about, func(bool) answer { return acted })
 	switch {
 	case err != nil:
 		return silent()
@@ -91,9 +92,10 @@ func (g *Gateway) removeReceiver(p params) (outcome, error) {
 	if err := g.checkReceiver(r); err != nil {
 		return outcome{}, err
 	}
-	if err := g.bind(OpReceiverRemove); err != nil {
+	if err := g.bind(OpReceiverRemove, no); err != nil {
 		return outcome{}, err
 	}
+	g.changes.row("receiver", r.ID)
 	g.db.Receivers = slices.DeleteFunc(g.db.Receivers, func(other *receiver) bool { return other.ID == r.ID })
 	return outcome{}, nil
 }

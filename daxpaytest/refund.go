@@ -55,7 +55,7 @@ func (g *Gateway) doRefund(p params, bizNo string) (*refund, error) {
 		if f.Status != payFail {
 			return nil, refuse(codeUnclassified, textRefundOnlyFail)
 		}
-		paid := g.db.Payments[f.OrderID]
+		paid := g.db.payment(f.OrderID)
 		if paid == nil {
 			return nil, byVersion(g, refuse(codeNoSuchTrade, textNoPayment), fault(codeNotThere, textNoPayment))
 		}
@@ -84,7 +84,7 @@ func (g *Gateway) doRefund(p params, bizNo string) (*refund, error) {
 		}
 		f = ptr(g.db.addRefund(g.newRefund(p, order)))
 	}
-	a, err := g.ask(OpRefund, func(later bool) answer { return g.payBack(f, order, later) })
+	a, err := g.ask(OpRefund, f.RefundNo, func(later bool) answer { return g.payBack(f, order, later) })
 	if err != nil || !a.ok && !a.later {
 		g.refundFailed(f, a, err)
 		return f, g.saveRefund(nil, f)
@@ -124,6 +124,7 @@ func (g *Gateway) payBack(f *refund, order *payment, later bool) answer {
 		return refusal("ACQ.TRADE_HAS_FINISHED", textTradeFinished)
 	}
 	g.channel.Paybacks[f.RefundNo] = b
+	g.changes.named("payback", f.RefundNo)
 	if later {
 		return answer{later: true}
 	}

@@ -128,11 +128,12 @@ func (g *Gateway) Settings() Settings {
 // Change changes the gateway's settings, as an operator does in the console.
 func (g *Gateway) Change(change func(*Settings)) {
 	g.mu.Lock()
-	defer g.mu.Unlock()
+	defer g.done()
 	s := g.settings.clone()
 	change(&s)
 	g.settings = s
 	g.resends.Store(s.Resends)
+	g.changes.named("settings", "")
 }
 
 // SwitchOff switches the call of a path off.
@@ -187,7 +188,7 @@ func WithSecret(secret string) Option {
 
 // WithSettings changes the settings that the gateway starts with.
 func WithSettings(change func(*Settings)) Option {
-	return func(g *Gateway) { g.changes = append(g.changes, change) }
+	return func(g *Gateway) { g.starting = append(g.starting, change) }
 }
 
 // WithSignType sets the algorithm. Default: daxpay.HMACSHA256.
@@ -217,7 +218,7 @@ func WithClock(now func() time.Time) Option {
 	}
 }
 
-// WithTestClock sets a clock that the test moves.
+// WithTestClock sets a clock that the test moves. While it runs, the gateway really waits where it has to.
 func WithTestClock(c *Clock) Option {
 	return func(g *Gateway) {
 		if c != nil {
@@ -227,7 +228,7 @@ func WithTestClock(c *Clock) Option {
 }
 
 // WithChannelTimeout sets how long the gateway really waits for a channel that answers too late. Default: 15 seconds.
-// With a clock other than the system's it does not wait at all: the test moves the clock.
+// With a clock that does not run by itself it does not wait at all: the test moves the clock.
 func WithChannelTimeout(d time.Duration) Option {
 	return func(g *Gateway) { g.channelTimeout = d }
 }
@@ -256,6 +257,18 @@ func WithFirstNumber(n int) Option {
 // below 1: all.
 func WithRequestLog(most int) Option {
 	return func(g *Gateway) { g.mostRequests = most }
+}
+
+// WithoutServer makes a gateway that listens nowhere: it is used as an http.Handler.
+func WithoutServer() Option {
+	return func(g *Gateway) { g.serverless = true }
+}
+
+// WithCashier sets what a customer opens to pay: the payBody of a payment by a QR code or a page becomes what the
+// function returns for it. base is the scheme and host by which the merchant called the gateway, such as
+// http://127.0.0.1:9000. Without it, or if it returns an empty text, they lead nowhere.
+func WithCashier(page func(base, orderNo string) string) Option {
+	return func(g *Gateway) { g.cashier = page }
 }
 
 // number gives the next number of the gateway: the prefix, a letter for the kind, the time in Shanghai, the machine,

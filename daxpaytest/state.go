@@ -3,6 +3,7 @@ package daxpaytest
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -20,6 +21,7 @@ type snapshot struct {
 	LegacyIDs map[string]int64
 	Prefix    string
 	Made      int64
+	Sent      int64 // notices that there ever were
 	Notices   []notice
 	Queued    int // of the notices, how many at the end are still to be sent
 }
@@ -37,7 +39,8 @@ func (g *Gateway) Snapshot() ([]byte, error) {
 	s := snapshot{
 		Version: string(g.version), Time: g.now(), Settings: g.settings, Tables: g.db, Channel: g.channel,
 		Locked: g.locked, Codes: g.codes,
-		Bodies: g.bodies, LegacyIDs: g.legacyIDs, Prefix: g.prefix, Made: g.made, Locks: make(map[string]lockState),
+		Bodies: g.bodies, LegacyIDs: g.legacyIDs, Prefix: g.prefix, Made: g.made, Sent: g.sender.made.Load(),
+		Locks: make(map[string]lockState),
 	}
 	for key, l := range g.locks {
 		s.Locks[key] = lockState{l.token, l.until}
@@ -73,10 +76,16 @@ func (g *Gateway) Restore(state []byte) error {
 	if s.Tables == nil || s.Channel == nil || s.Queued > len(s.Notices) {
 		return fmt.Errorf("daxpaytest: the snapshot is not whole")
 	}
+	return g.restore(s)
+}
+
+func (g *Gateway) restore(s snapshot) error {
 	s.Tables.index()
 	g.Change(func(now *Settings) { *now = s.Settings })
 	g.mu.Lock()
-	defer g.mu.Unlock()
+	defer g.done()
+	g.touchAll()
+	s.Tables.changes = g.changes
 	g.db, g.channel, g.made = s.Tables, s.Channel, s.Made
 	if s.Prefix != "" {
 		g.prefix = s.Prefix
@@ -86,12 +95,21 @@ func (g *Gateway) Restore(state []byte) error {
 	for key, l := range s.Locks {
 		g.locks[key] = lock{l.Token, l.Until}
 	}
+	g.touchAll()
 	g.sender.mu.Lock()
 	first := len(s.Notices) - s.Queued
-	g.sender.sent = nil
+	for _, old := range slices.Concat(g.sender.sent, g.sender.queue) {
+		if g.sender.changed != nil {
+			g.sender.changed[old.ID] = nil
+		}
+	}
+	g.sender.sent, g.sender.queue = nil, nil
+	g.sender.made.Store(s.Sent)
 	for i := range s.Notices[:first] {
 		g.sender.sent = append(g.sender.sent, &s.Notices[i])
+		g.sender.touch(&s.Notices[i])
 	}
+	g.sender.arm(g)
 	g.sender.mu.Unlock()
 	for i := range s.Notices[first:] {
 		g.sender.enqueue(g, &s.Notices[first+i])
@@ -99,9 +117,33 @@ func (g *Gateway) Restore(state []byte) error {
 	return nil
 }
 
-func filled[V any](m map[string]V) map[string]V {
+// touchAll counts everything as changed.
+func (g *Gateway) touchAll() {
+	for _, ref := range g.db.ages {
+		g.changes.row(string(ref.kind), ref.id)
+	}
+	for _, r := range g.db.Receivers {
+		g.changes.row("receiver", r.ID)
+	}
+	for no := range g.channel.Trades {
+		g.changes.named("trade", no)
+	}
+	for no := range g.channel.Paybacks {
+		g.changes.named("payback", no)
+	}
+	for no := range g.channel.Allocations {
+		g.changes.named("parts", no)
+	}
+	for key := range g.bodies {
+		g.changes.named("body", key)
+	}
+	g.changes.named("settings", "")
+	g.changes.named("rest", "")
+}
+
+func filled[K comparable, V any](m map[K]V) map[K]V {
 	if m == nil {
-		return make(map[string]V)
+		return make(map[K]V)
 	}
 	return m
 }

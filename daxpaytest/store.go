@@ -1,6 +1,7 @@
 package daxpaytest
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"time"
@@ -33,6 +34,7 @@ type payment struct {
 	ErrorCode       *string
 	ErrorMsg        *string
 	NotifyURL       *string
+	ReturnURL       *string
 	Attach          *string
 	Created         int64
 }
@@ -77,6 +79,10 @@ type transfer struct {
 	SuccessTime   *int64
 	ErrorCode     *string
 	ErrorMsg      *string
+	Attach        *string
+	Created       int64
+
+	gone bool // it is about to be forgotten
 }
 
 // allocation is a row of the allocations, with those of its details.
@@ -99,6 +105,7 @@ type allocation struct {
 	ErrorMsg            *string
 	NotifyURL           *string
 	Attach              *string
+	Created             int64
 	Details             []detail // the last one first, as the gateway lists them
 }
 
@@ -137,7 +144,16 @@ type tables struct {
 	Allocations map[int64]*allocation
 	Receivers   []*receiver
 
-	byNumber map[string]int64
+	byNumber  map[string]int64
+	transfers map[string][]*transfer // by either number
+	ages      []orderRef             // of all orders, the oldest first; some may be gone
+	changes   changes
+}
+
+// orderRef is where an order is.
+type orderRef struct {
+	kind OrderKind
+	id   int64
 }
 
 func newTables() *tables {
@@ -149,15 +165,31 @@ func newTables() *tables {
 
 // index finds all rows anew by their numbers.
 func (t *tables) index() {
-	t.byNumber = make(map[string]int64)
+	t.byNumber, t.transfers, t.ages = make(map[string]int64), make(map[string][]*transfer), nil
 	for id, p := range t.Payments {
 		t.remember("pay", id, p.OrderNo, p.BizOrderNo)
+		t.ages = append(t.ages, orderRef{KindPay, id})
 	}
 	for id, f := range t.Refunds {
 		t.remember("refund", id, f.RefundNo, f.BizRefundNo)
+		t.ages = append(t.ages, orderRef{KindRefund, id})
 	}
 	for id, a := range t.Allocations {
 		t.remember("alloc", id, a.AllocNo, a.BizAllocNo)
+		t.ages = append(t.ages, orderRef{KindAlloc, id})
+	}
+	for _, x := range t.Transfers {
+		t.indexTransfer(x)
+		t.ages = append(t.ages, orderRef{KindTransfer, x.ID})
+	}
+	slices.SortFunc(t.ages, func(a, b orderRef) int { return cmp.Compare(a.id, b.id) })
+}
+
+func (t *tables) indexTransfer(x *transfer) {
+	no, bizNo := collated(x.TransferNo), collated(x.BizTransferNo)
+	t.transfers[no] = append(t.transfers[no], x)
+	if bizNo != no {
+		t.transfers[bizNo] = append(t.transfers[bizNo], x)
 	}
 }
 
@@ -180,25 +212,43 @@ func (t *tables) forget(kind, no, bizNo string) {
 	delete(t.byNumber, kind+"/biz/"+collated(bizNo))
 }
 
-func (t *tables) paymentBy(no string) *payment { return t.Payments[t.byNumber["pay/"+collated(no)]] }
-func (t *tables) paymentByBiz(no string) *payment {
-	return t.Payments[t.byNumber["pay/biz/"+collated(no)]]
+// payment, refund and allocation return a row that may be changed.
+func (t *tables) payment(id int64) *payment {
+	t.changes.row("pay", id)
+	return t.Payments[id]
 }
-func (t *tables) refundBy(no string) *refund { return t.Refunds[t.byNumber["refund/"+collated(no)]] }
+
+func (t *tables) refund(id int64) *refund {
+	t.changes.row("refund", id)
+	return t.Refunds[id]
+}
+
+func (t *tables) allocation(id int64) *allocation {
+	t.changes.row("alloc", id)
+	return t.Allocations[id]
+}
+
+func (t *tables) paymentBy(no string) *payment { return t.payment(t.byNumber["pay/"+collated(no)]) }
+func (t *tables) paymentByBiz(no string) *payment {
+	return t.payment(t.byNumber["pay/biz/"+collated(no)])
+}
+func (t *tables) refundBy(no string) *refund { return t.refund(t.byNumber["refund/"+collated(no)]) }
 func (t *tables) refundByBiz(no string) *refund {
-	return t.Refunds[t.byNumber["refund/biz/"+collated(no)]]
+	return t.refund(t.byNumber["refund/biz/"+collated(no)])
 }
 func (t *tables) allocationBy(no string) *allocation {
-	return t.Allocations[t.byNumber["alloc/"+collated(no)]]
+	return t.allocation(t.byNumber["alloc/"+collated(no)])
 }
 
 func (t *tables) allocationByBiz(no string) *allocation {
-	return t.Allocations[t.byNumber["alloc/biz/"+collated(no)]]
+	return t.allocation(t.byNumber["alloc/biz/"+collated(no)])
 }
 
-func (t *tables) transfersBy(match func(*transfer) bool) (found []*transfer) {
-	for _, x := range t.Transfers {
+// transfersBy lists the transfers with a number for which match is true, in the order in which they were made.
+func (t *tables) transfersBy(no string, match func(*transfer) bool) (found []*transfer) {
+	for _, x := range t.transfers[collated(no)] {
 		if match(x) {
+			t.changes.row("transfer", x.ID)
 			found = append(found, x)
 		}
 	}
@@ -219,6 +269,7 @@ func (t *tables) nextID() int64 { t.Rows++; return t.Rows }
 func (t *tables) addPayment(p payment) payment {
 	p.ID = t.nextID()
 	t.Payments[p.ID] = &p
+	t.added(KindPay, p.ID)
 	t.remember("pay", p.ID, p.OrderNo, p.BizOrderNo)
 	return p
 }
@@ -226,6 +277,7 @@ func (t *tables) addPayment(p payment) payment {
 func (t *tables) addRefund(f refund) refund {
 	f.ID = t.nextID()
 	t.Refunds[f.ID] = &f
+	t.added(KindRefund, f.ID)
 	t.remember("refund", f.ID, f.RefundNo, f.BizRefundNo)
 	return f
 }
@@ -235,8 +287,21 @@ func (t *tables) addAllocation(a allocation) allocation {
 	row := a
 	row.Details = slices.Clone(a.Details)
 	t.Allocations[a.ID] = &row
+	t.added(KindAlloc, a.ID)
 	t.remember("alloc", a.ID, a.AllocNo, a.BizAllocNo)
 	return a
+}
+
+func (t *tables) addTransfer(x *transfer) {
+	x.ID = t.nextID()
+	t.Transfers = append(t.Transfers, x)
+	t.indexTransfer(x)
+	t.added(KindTransfer, x.ID)
+}
+
+func (t *tables) added(kind OrderKind, id int64) {
+	t.ages = append(t.ages, orderRef{kind, id})
+	t.changes.row(string(kind), id)
 }
 
 // transaction undoes what was written since it began.
@@ -259,7 +324,7 @@ func keep[T any](value, old *T) *T {
 
 // savePayment writes a copy back. The transaction may be nil.
 func (g *Gateway) savePayment(x *transaction, p *payment) error {
-	row := g.db.Payments[p.ID]
+	row := g.db.payment(p.ID)
 	if row == nil || row.Version != p.Version {
 		return outOfDate()
 	}
@@ -270,13 +335,13 @@ func (g *Gateway) savePayment(x *transaction, p *payment) error {
 		keep(p.Description, old.Description), keep(p.AllocStatus, old.AllocStatus)
 	row.ExpiredTime, row.Attach = keep(p.ExpiredTime, old.ExpiredTime), keep(p.Attach, old.Attach)
 	if x != nil {
-		x.undo = append(x.undo, func() { *row = old })
+		x.undo = append(x.undo, func() { *row = old; g.changes.row("pay", row.ID) })
 	}
 	return nil
 }
 
 func (g *Gateway) saveRefund(x *transaction, f *refund) error {
-	row := g.db.Refunds[f.ID]
+	row := g.db.refund(f.ID)
 	if row == nil || row.Version != f.Version {
 		return outOfDate()
 	}
@@ -288,14 +353,14 @@ func (g *Gateway) saveRefund(x *transaction, f *refund) error {
 	row.Attach, row.ErrorCode, row.ErrorMsg = keep(f.Attach, old.Attach), keep(f.ErrorCode, old.ErrorCode),
 		keep(f.ErrorMsg, old.ErrorMsg)
 	if x != nil {
-		x.undo = append(x.undo, func() { *row = old })
+		x.undo = append(x.undo, func() { *row = old; g.changes.row("refund", row.ID) })
 	}
 	return nil
 }
 
 // saveAllocation writes a copy back without its details.
 func (g *Gateway) saveAllocation(x *transaction, a *allocation) error {
-	row := g.db.Allocations[a.ID]
+	row := g.db.allocation(a.ID)
 	if row == nil || row.Version != a.Version {
 		return outOfDate()
 	}
@@ -309,13 +374,13 @@ func (g *Gateway) saveAllocation(x *transaction, a *allocation) error {
 		row.ErrorCode, row.ErrorMsg = keep(a.ErrorCode, old.ErrorCode), keep(a.ErrorMsg, old.ErrorMsg)
 	}
 	if x != nil {
-		x.undo = append(x.undo, func() { *row = old })
+		x.undo = append(x.undo, func() { *row = old; g.changes.row("alloc", row.ID) })
 	}
 	return nil
 }
 
 func (g *Gateway) saveDetails(x *transaction, a *allocation) {
-	row := g.db.Allocations[a.ID]
+	row := g.db.allocation(a.ID)
 	old := row.Details
 	row.Details = slices.Clone(a.Details)
 	for i := range min(len(row.Details), len(old)) {
@@ -323,7 +388,7 @@ func (g *Gateway) saveDetails(x *transaction, a *allocation) {
 		d.ErrorCode, d.ErrorMsg, d.FinishTime = keep(d.ErrorCode, was.ErrorCode), keep(d.ErrorMsg, was.ErrorMsg),
 			keep(d.FinishTime, was.FinishTime)
 	}
-	x.undo = append(x.undo, func() { row.Details = old })
+	x.undo = append(x.undo, func() { row.Details = old; g.changes.row("alloc", row.ID) })
 }
 
 // copyOf is a copy of an allocation with details of its own.
@@ -359,15 +424,17 @@ func (g *Gateway) acquire(key, bizNo string) func() {
 // Pay and Refund then answer without a result, and the other calls that have a lock are refused with 10007.
 func (g *Gateway) Lock(bizNo string) {
 	g.mu.Lock()
-	defer g.mu.Unlock()
+	defer g.done()
 	g.locked[bizNo] = true
+	g.changes.named("rest", "")
 }
 
 // Unlock ends Lock.
 func (g *Gateway) Unlock(bizNo string) {
 	g.mu.Lock()
-	defer g.mu.Unlock()
+	defer g.done()
 	delete(g.locked, bizNo)
+	g.changes.named("rest", "")
 }
 
 // seconds is the gateway's time.

@@ -14,7 +14,7 @@ type remote struct {
 // askForStatus asks the channel about a payment. The error is a failure of the question, whose text may be null.
 func (g *Gateway) askForStatus(order *payment) (remote, error) {
 	var r remote
-	a, err := g.ask(OpPaySync, func(bool) answer {
+	a, err := g.ask(OpPaySync, order.OrderNo, func(bool) answer {
 		t := *g.trade(order)
 		if t.Says == string(model.PaySyncFail) {
 			return refusal("ACQ.SYSTEM_ERROR", "系统错误")
@@ -250,7 +250,7 @@ func (g *Gateway) syncRefund(p params) (outcome, error) {
 
 // askForRefund asks the channel about a refund. Alipay only says whether it is done.
 func (g *Gateway) askForRefund(f *refund) (status model.RefundSyncStatus, at *int64, err error) {
-	a, err := g.ask(OpRefundSync, func(bool) answer {
+	a, err := g.ask(OpRefundSync, f.RefundNo, func(bool) answer {
 		b := g.channel.Paybacks[f.RefundNo]
 		switch {
 		case b != nil && b.Says != "":
@@ -278,7 +278,7 @@ func (g *Gateway) repairRefund(x *transaction, f *refund, status model.RefundSyn
 		return nil
 	}
 	defer release()
-	row := g.db.Payments[f.OrderID]
+	row := g.db.payment(f.OrderID)
 	if row == nil {
 		return fault(codeSystem, textNoAllocPayment)
 	}

@@ -30,13 +30,14 @@ func (g *Gateway) transfer(p params) (outcome, error) {
 		return outcome{}, refuse(codeUnsupported, textNoAbility)
 	}
 	t := &transfer{
-		ID: g.db.nextID(), TransferNo: g.number("T"), BizTransferNo: p.known("bizTransferNo"), Channel: name,
+		TransferNo: g.number("T"), BizTransferNo: p.known("bizTransferNo"), Channel: name,
 		Amount: *p.number("amount"),
 		Title:  p.text("title"), Reason: p.text("reason"), PayeeType: p.text("payeeType"),
 		PayeeAccount: p.text("payeeAccount"),
-		PayeeName:    p.text("payeeName"), Status: transferOpen,
+		PayeeName:    p.text("payeeName"), Status: transferOpen, Attach: p.text("attach"), Created: g.now().Unix(),
 	}
-	g.db.Transfers = append(g.db.Transfers, t)
+	g.db.addTransfer(t)
+	defer func() { g.changes.row("transfer", t.ID) }()
 	if name == channelAli {
 		if err := g.checkChannel(name); err != nil {
 			return outcome{}, err
@@ -56,7 +57,7 @@ func (t *transfer) failed(code int, text string) {
 // payOut asks the channel to pay.
 func (g *Gateway) payOut(t *transfer) {
 	var no string
-	a, err := g.ask(OpTransfer, func(later bool) answer {
+	a, err := g.ask(OpTransfer, t.TransferNo, func(later bool) answer {
 		no = g.channelNumber("1110")
 		return answer{ok: !later, later: later}
 	})

@@ -80,6 +80,7 @@ func amount(missing, tooSmall string) field {
 type params struct {
 	fields map[string]any
 	sign   string
+	base   string // scheme and host by which the gateway was called
 }
 
 func (p params) text(name string) *string {

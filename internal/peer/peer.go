@@ -116,7 +116,12 @@ const (
 
 // Sign computes the signature of a flat message.
 func Sign(o Object, signType, secret string, zone *time.Location) string {
-	text := Canonical(o, zone) + "&key=" + secret
+	return Digest(Canonical(o, zone), signType, secret)
+}
+
+// Digest signs a canonical text.
+func Digest(text, signType, secret string) string {
+	text += "&key=" + secret
 	if signType == MD5 {
 		sum := md5.Sum([]byte(text)) //nolint:gosec // see above
 		return hex.EncodeToString(sum[:])

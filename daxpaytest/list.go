@@ -1,0 +1,278 @@
+package daxpaytest
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+)
+
+// OrderKind is what an order is.
+type OrderKind string
+
+// The kinds of orders.
+const (
+	KindPay      OrderKind = "pay"
+	KindRefund   OrderKind = "refund"
+	KindTransfer OrderKind = "transfer"
+	KindAlloc    OrderKind = "alloc"
+)
+
+// Order is an order of any kind as the gateway has it, for lists and pages. Times are Unix seconds, and 0 where there
+// is none.
+type Order struct {
+	ID         int64 // greater than that of every older order
+	Kind       OrderKind
+	No         string // the gateway's number
+	BizNo      string // the merchant's number
+	OutNo      string // the channel's number
+	OrderNo    string // of the payment that a refund or an allocation is about
+	BizOrderNo string // likewise
+	Title      string
+	Detail     string // description, reason of a refund or transfer
+	Channel    string
+	Method     string
+	Amount     int64 // fen
+	Refundable int64 // fen that can still be refunded
+	Status     string
+	// RefundStatus and AllocStatus are those of a payment, and Result is that of an allocation.
+	RefundStatus, AllocStatus, Result string
+	// AtChannel is what the channel knows of a payment: waiting, paid, finished, closed, returned, or nothing. For a
+	// refund it is done, or nothing.
+	AtChannel string
+	ErrorCode string
+	ErrorMsg  string
+	NotifyURL string
+	ReturnURL string // where the customer goes after paying
+	Attach    string
+	Payee     string // type and account
+	Created   int64
+	Ended     int64 // paid, refunded, paid out, or the allocation finished
+	Closed    int64
+	Expires   int64
+	Parts     []OrderPart // of an allocation, the receiver that was added last comes first, as with Channel.Allocates
+}
+
+// OrderPart is what one receiver gets of an allocation.
+type OrderPart struct {
+	ReceiverNo, Name    string
+	Amount              int64 // fen
+	Result              string
+	ErrorCode, ErrorMsg string
+}
+
+// OrderFilter says which orders to list. The zero value is all of them.
+type OrderFilter struct {
+	Kind   OrderKind
+	Status string // also a payment's refund status, and an allocation's result
+	Number string // part of any of its numbers, in any case
+	Before int64  // only orders with a smaller ID; 0 for all
+	Limit  int    // 0 for no limit
+}
+
+// Orders lists orders, the newest first.
+func (g *Gateway) Orders(filter OrderFilter) []Order {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	var list []Order
+	part := strings.ToLower(strings.TrimSpace(filter.Number))
+	last := len(g.db.ages)
+	if filter.Before > 0 {
+		last, _ = slices.BinarySearchFunc(g.db.ages, filter.Before, func(r orderRef, id int64) int {
+			return cmp.Compare(r.id, id)
+		})
+	}
+	for _, ref := range slices.Backward(g.db.ages[:last]) {
+		if filter.Kind != "" && ref.kind != filter.Kind || part != "" && !g.db.hasNumber(ref, part) {
+			continue
+		}
+		o, ok := g.orderOf(ref)
+		if !ok || filter.Status != "" && o.Status != filter.Status && o.RefundStatus != filter.Status &&
+			o.Result != filter.Status {
+			continue
+		}
+		list = append(list, o)
+		if len(list) == filter.Limit {
+			break
+		}
+	}
+	return list
+}
+
+// hasNumber tells whether a part, in lower case, is in one of an order's numbers.
+func (t *tables) hasNumber(ref orderRef, part string) bool {
+	one := func(numbers ...string) bool {
+		return slices.ContainsFunc(numbers, func(no string) bool { return containsFold(no, part) })
+	}
+	switch ref.kind {
+	case KindPay:
+		p := t.Payments[ref.id]
+		return p != nil && one(p.OrderNo, p.BizOrderNo, deref(p.OutOrderNo))
+	case KindRefund:
+		f := t.Refunds[ref.id]
+		return f != nil && one(f.RefundNo, f.BizRefundNo, deref(f.OutRefundNo), f.OrderNo, f.BizOrderNo)
+	case KindTransfer:
+		x := t.transferByID(ref.id)
+		return x != nil && one(x.TransferNo, x.BizTransferNo, deref(x.OutTransferNo))
+	case KindAlloc:
+		a := t.Allocations[ref.id]
+		return a != nil && one(a.AllocNo, a.BizAllocNo, deref(a.OutAllocNo), a.OrderNo, a.BizOrderNo)
+	}
+	return false
+}
+
+// containsFold is strings.Contains for a part in lower case, which it finds in any case of ASCII letters.
+func containsFold(s, part string) bool {
+	for i := range len(s) - len(part) + 1 {
+		at := 0
+		for at < len(part) {
+			c := s[i+at]
+			if c >= 'A' && c <= 'Z' {
+				c += 'a' - 'A'
+			}
+			if c != part[at] {
+				break
+			}
+			at++
+		}
+		if at == len(part) {
+			return true
+		}
+	}
+	return false
+}
+
+// OrderCounts counts the orders of each kind.
+func (g *Gateway) OrderCounts() map[OrderKind]int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return map[OrderKind]int{KindPay: len(g.db.Payments), KindRefund: len(g.db.Refunds),
+		KindTransfer: len(g.db.Transfers), KindAlloc: len(g.db.Allocations)}
+}
+
+// Order finds an order by either of its numbers: of a kind, or of the first kind in which there is one. A payment is
+// also found by the number that the channel has given it. Of several transfers with the same number it is the first.
+func (g *Gateway) Order(kind OrderKind, number string) (Order, bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if number == "" {
+		return Order{}, false
+	}
+	for _, k := range []OrderKind{KindPay, KindRefund, KindTransfer, KindAlloc} {
+		if kind != "" && kind != k {
+			continue
+		}
+		ref := orderRef{kind: k}
+		switch k {
+		case KindPay:
+			if p := g.findPayment(number); p != nil {
+				ref.id = p.ID
+			}
+		case KindRefund:
+			if f := g.findRefund(number); f != nil {
+				ref.id = f.ID
+			}
+		case KindAlloc:
+			if a := g.findAllocation(number); a != nil {
+				ref.id = a.ID
+			}
+		case KindTransfer:
+			if l := g.db.transfers[collated(number)]; len(l) > 0 {
+				ref.id = l[0].ID
+			}
+		}
+		if o, ok := g.orderOf(ref); ok {
+			return o, true
+		}
+	}
+	for no, t := range g.channel.Trades {
+		if p := g.db.Payments[g.db.byNumber["pay/"+collated(no)]]; t.TradeNo == number && p != nil {
+			return g.orderOf(orderRef{KindPay, p.ID})
+		}
+	}
+	return Order{}, false
+}
+
+func derefNumber(n *int64) int64 {
+	if n == nil {
+		return 0
+	}
+	return *n
+}
+
+// orderOf reads a row without counting it as changed.
+func (g *Gateway) orderOf(ref orderRef) (Order, bool) {
+	switch ref.kind {
+	case KindPay:
+		if p := g.db.Payments[ref.id]; p != nil {
+			return g.payOf(p), true
+		}
+	case KindRefund:
+		if f := g.db.Refunds[ref.id]; f != nil {
+			return g.refundAsOrder(f), true
+		}
+	case KindTransfer:
+		if t := g.db.transferByID(ref.id); t != nil {
+			return t.order(), true
+		}
+	case KindAlloc:
+		if a := g.db.Allocations[ref.id]; a != nil {
+			return a.order(), true
+		}
+	}
+	return Order{}, false
+}
+
+func (g *Gateway) payOf(p *payment) Order {
+	o := Order{
+		ID: p.ID, Kind: KindPay, No: p.OrderNo, BizNo: p.BizOrderNo, OutNo: deref(p.OutOrderNo), Title: p.Title,
+		Detail: deref(p.Description), Channel: p.Channel, Method: p.Method, Amount: p.Amount, Refundable: p.Balance,
+		Status: p.Status, RefundStatus: p.RefundStatus, AllocStatus: deref(p.AllocStatus),
+		ErrorCode: deref(p.ErrorCode), ErrorMsg: deref(p.ErrorMsg), NotifyURL: deref(p.NotifyURL),
+		ReturnURL: deref(p.ReturnURL), Attach: deref(p.Attach), Created: p.Created, Ended: derefNumber(p.PayTime),
+		Closed: derefNumber(p.CloseTime), Expires: derefNumber(p.ExpiredTime),
+	}
+	if t := g.channel.Trades[p.OrderNo]; t != nil {
+		o.AtChannel = cmp.Or(t.State, t.Says)
+	}
+	return o
+}
+
+func (g *Gateway) refundAsOrder(f *refund) Order {
+	o := Order{
+		ID: f.ID, Kind: KindRefund, No: f.RefundNo, BizNo: f.BizRefundNo, OutNo: deref(f.OutRefundNo),
+		OrderNo: f.OrderNo, BizOrderNo: f.BizOrderNo, Title: deref(f.Title), Detail: deref(f.Reason),
+		Channel: deref(f.Channel), Amount: f.Amount, Status: f.Status, ErrorCode: deref(f.ErrorCode),
+		ErrorMsg: deref(f.ErrorMsg), NotifyURL: deref(f.NotifyURL), Attach: deref(f.Attach), Created: f.Created,
+		Ended: derefNumber(f.FinishTime),
+	}
+	if b := g.channel.Paybacks[f.RefundNo]; b != nil && b.Done {
+		o.AtChannel = "done"
+	}
+	return o
+}
+
+func (t *transfer) order() Order {
+	return Order{
+		ID: t.ID, Kind: KindTransfer, No: t.TransferNo, BizNo: t.BizTransferNo, OutNo: deref(t.OutTransferNo),
+		Title: deref(t.Title), Detail: deref(t.Reason), Channel: t.Channel, Amount: t.Amount, Status: t.Status,
+		ErrorCode: deref(t.ErrorCode), ErrorMsg: deref(t.ErrorMsg), Attach: deref(t.Attach),
+		Payee: strings.TrimSpace(deref(t.PayeeType) + " " + deref(t.PayeeAccount)), Created: t.Created,
+		Ended: derefNumber(t.SuccessTime),
+	}
+}
+
+func (a *allocation) order() Order {
+	o := Order{
+		ID: a.ID, Kind: KindAlloc, No: a.AllocNo, BizNo: a.BizAllocNo, OutNo: deref(a.OutAllocNo),
+		OrderNo: a.OrderNo, BizOrderNo: a.BizOrderNo, Title: deref(a.Title), Detail: deref(a.Description),
+		Channel: deref(a.Channel), Amount: a.Amount, Status: a.Status, Result: deref(a.Result),
+		ErrorCode: deref(a.ErrorCode), ErrorMsg: deref(a.ErrorMsg), NotifyURL: deref(a.NotifyURL),
+		Attach: deref(a.Attach), Created: a.Created, Ended: derefNumber(a.FinishTime),
+	}
+	for _, d := range slices.Backward(a.Details) {
+		o.Parts = append(o.Parts, OrderPart{
+			deref(d.ReceiverNo), deref(d.Name), d.Amount, d.Result, deref(d.ErrorCode), deref(d.ErrorMsg),
+		})
+	}
+	return o
+}
