@@ -1,0 +1,397 @@
+package console
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"html/template"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/daxpay-go/daxpay"
+	"github.com/daxpay-go/daxpay/daxpaytest"
+)
+
+//go:embed web
+var files embed.FS
+
+// server is a gateway with its pages.
+type server struct {
+	options Options
+	version daxpay.GatewayVersion
+	log     *slog.Logger
+	store   *store
+	hub     hub
+	clock   *daxpaytest.Clock
+	gw      *daxpaytest.Gateway
+	pages   map[string]*template.Template // by language
+	silent  atomic.Bool                   // the channel's messages about payments are lost
+
+	mu      sync.Mutex
+	secret  string
+	secrets []string // that it had before
+}
+
+var zone = time.FixedZone("Asia/Shanghai", 8*60*60)
+
+func newServer(ctx context.Context, o Options) (*server, error) {
+	o.KeepOrders, o.KeepRequests = cmp.Or(o.KeepOrders, defaultKeep), cmp.Or(o.KeepRequests, defaultKeep)
+	s := &server{options: o, version: cmp.Or(o.Version, daxpay.GatewayV208), secret: cmp.Or(o.Secret, defaultSecret),
+		clock: daxpaytest.NewRunningClock(time.Now()), log: slog.New(slog.NewTextHandler(os.Stderr, nil))}
+	if !slices.Contains([]daxpay.GatewayVersion{daxpay.GatewayV206, daxpay.GatewayV207, daxpay.GatewayV208}, s.version) {
+		return nil, fmt.Errorf("--version: there is no gateway %s here; there are 2.0.6, 2.0.7 and 2.0.8", s.version)
+	}
+	if t := o.SignType; t != "" && t != daxpay.HMACSHA256 && t != daxpay.MD5 {
+		return nil, fmt.Errorf("--sign-type: must be %s or %s", daxpay.HMACSHA256, daxpay.MD5)
+	}
+	var err error
+	if s.pages, err = parsePages(); err != nil {
+		return nil, err
+	}
+	if s.store, err = openStore(ctx, o.Data, o.KeepRequests); err != nil {
+		return nil, err
+	}
+	settings := []daxpaytest.Option{
+		daxpaytest.WithVersion(s.version), daxpaytest.WithSecret(s.secret), daxpaytest.WithTestClock(s.clock),
+		daxpaytest.WithoutServer(), daxpaytest.WithJournal(s.journal), daxpaytest.WithOrderLimit(o.KeepOrders),
+		daxpaytest.WithRequestLog(
+			1,
+		), daxpaytest.WithCashier(func(base, no string) string { return base + "/_cashier/" + no }),
+	}
+	if o.NoticesAnywhere {
+		settings = append(settings, daxpaytest.WithNoticesAnywhere())
+	}
+	s.gw = daxpaytest.New(settings...)
+	if err := s.load(ctx); err != nil {
+		s.close()
+		return nil, err
+	}
+	if o.SignType != "" {
+		s.gw.Change(func(all *daxpaytest.Settings) { all.SignType = o.SignType })
+	}
+	return s, nil
+}
+
+// own is the key of a row that is not the gateway's.
+const own = "console/"
+
+// saved is what the pages have set outside the gateway.
+type saved struct {
+	Offset  time.Duration // of the clock
+	Stopped time.Time
+	Silent  bool
+}
+
+// load takes over what the file has.
+func (s *server) load(ctx context.Context) error {
+	rows, err := s.store.rows(ctx)
+	if err != nil || len(rows) == 0 {
+		return err
+	}
+	var mine saved
+	rows = slices.DeleteFunc(rows, func(r daxpaytest.Row) bool {
+		if !strings.HasPrefix(r.Key, own) {
+			return false
+		}
+		err = errors.Join(err, json.Unmarshal(r.Value, &mine))
+		return true
+	})
+	if err != nil {
+		return err
+	}
+	s.silent.Store(mine.Silent)
+	s.clock.Advance(mine.Offset)
+	if !mine.Stopped.IsZero() {
+		s.clock.Stop()
+		s.clock.Advance(mine.Stopped.Sub(s.clock.Now()))
+	}
+	if err := s.gw.Load(rows); err != nil {
+		return fmt.Errorf("the data file cannot be used: %w", err)
+	}
+	return nil
+}
+
+// save stores what the pages have set outside the gateway.
+func (s *server) save(ctx context.Context) error {
+	mine := saved{Silent: s.silent.Load(), Offset: time.Until(s.clock.Now()).Round(time.Second)}
+	if !s.clock.Running() {
+		mine.Stopped = s.clock.Now()
+	}
+	value, err := json.Marshal(mine)
+	if err != nil {
+		return err
+	}
+	return s.store.write(ctx, nil, nil, []daxpaytest.Row{{Key: own + "settings", Value: value}})
+}
+
+func (s *server) close() {
+	if s.gw != nil {
+		s.gw.Close()
+	}
+	_ = s.store.close()
+}
+
+const longestRequest = 1 << 20
+
+// handler sends the pages' paths to the pages, and all others to the gateway.
+func (s *server) handler() http.Handler {
+	mux := http.NewServeMux()
+	static, _ := fs.Sub(files, "web/static")
+	mux.Handle("GET /_console/static/", cached(http.StripPrefix("/_console/static/", http.FileServerFS(static))))
+	mux.HandleFunc("GET /_console", redirect("/_console/"))
+	mux.HandleFunc("GET /_console/{$}", s.page(s.ordersPage))
+	mux.HandleFunc("GET /_console/orders/{kind}/{no}", s.page(s.orderPage))
+	mux.HandleFunc("GET /_console/orders/{kind}/{no}/export.json", s.exportOrder)
+	mux.HandleFunc("POST /_console/orders/{kind}/{no}/do", s.form(s.actOnOrder))
+	mux.HandleFunc("GET /_console/requests", s.page(s.requestsPage))
+	mux.HandleFunc("GET /_console/requests/{id}", s.page(s.requestsPage))
+	mux.HandleFunc("GET /_console/notices", s.page(s.noticesPage))
+	mux.HandleFunc("GET /_console/settings", s.page(s.settingsPage))
+	mux.HandleFunc("POST /_console/settings/do", s.form(s.actOnSettings))
+	mux.HandleFunc("GET /_console/lang", s.setLanguage)
+	mux.HandleFunc("GET /_console/events", s.events)
+	mux.HandleFunc("GET /_cashier/{no}", s.page(s.cashierPage))
+	mux.HandleFunc("GET /_cashier/{no}/qr.svg", s.cashierQR)
+	mux.HandleFunc("POST /_cashier/{no}", s.form(s.actOnCashier))
+	pages := s.guard(mux)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case r.URL.Path == "/" && r.Method == http.MethodGet:
+			http.Redirect(w, r, "/_console/", http.StatusFound)
+		case strings.HasPrefix(r.URL.Path, "/_console"), strings.HasPrefix(r.URL.Path, "/_cashier/"):
+			pages.ServeHTTP(w, r)
+		default:
+			r.Body = http.MaxBytesReader(w, r.Body, longestRequest)
+			s.gw.ServeHTTP(w, r)
+		}
+	})
+}
+
+func redirect(to string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, to, http.StatusFound) }
+}
+
+func cached(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Cache-Control", "max-age=300")
+		next.ServeHTTP(w, r)
+	})
+}
+
+// policy lets the pages load their own files, and nothing else.
+const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +
+	"form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+
+// guard keeps foreign pages out: a name that an attacker makes point here is not one of ours, and a form of another
+// origin is refused.
+func (s *server) guard(next http.Handler) http.Handler {
+	protection := http.NewCrossOriginProtection()
+	protection.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		http.Error(w, "this form was not sent by a page of this server", http.StatusForbidden)
+	}))
+	next = protection.Handler(next)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !s.ours(r.Host) {
+			http.Error(w, "this host name is not allowed here; start daxpay serve with --allow-host to allow it",
+				http.StatusMisdirectedRequest)
+			return
+		}
+		h := w.Header()
+		h.Set("Content-Security-Policy", policy)
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Referrer-Policy", "no-referrer")
+		h.Set("Cross-Origin-Opener-Policy", "same-origin")
+		if !strings.HasSuffix(r.URL.Path, "/qr.svg") { // which a shop may show
+			h.Set("Cross-Origin-Resource-Policy", "same-origin")
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// ours tells whether a Host header is one by which the pages may be opened.
+func (s *server) ours(host string) bool {
+	name := host
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		name = h
+	}
+	name = strings.ToLower(strings.Trim(name, "[]"))
+	if _, err := netip.ParseAddr(name); err == nil {
+		return true
+	}
+	return name == "localhost" || strings.HasSuffix(name, ".localhost") ||
+		slices.ContainsFunc(s.options.Hosts, func(allowed string) bool { return strings.EqualFold(allowed, name) })
+}
+
+// httpError is an answer other than a page.
+type httpError struct {
+	status int
+	words  words
+}
+
+func (e *httpError) Error() string { return e.words.En }
+
+var errNoOrder = &httpError{
+	http.StatusNotFound,
+	words{"没有这个订单，或者它太旧，已经丢掉了。", "There is no such order, or it was so old that it was dropped."},
+}
+
+// view is what every page has.
+type view struct {
+	Lang, Path, Title string
+	Host              string
+	Version           daxpay.GatewayVersion
+	SignType          daxpay.SignType
+	Now               time.Time
+	Running           bool
+	Failures, Unread  int
+	Said              words
+	Live              string // topics that change the page
+	Query             url.Values
+	Data              any
+}
+
+// page shows what a function returns, with the template that it names.
+func (s *server) page(
+	read func(*http.Request) (name string, title words, live string, data any, err error),
+) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		lang := language(r)
+		status := http.StatusOK
+		name, title, live, data, err := read(r)
+		if err != nil {
+			var known *httpError
+			if !errors.As(err, &known) {
+				s.log.Error("a page failed", "path", r.URL.Path, "error", err)
+				known = &httpError{http.StatusInternalServerError, words{"出错了：" + err.Error(), "Something failed: " + err.Error()}}
+			}
+			name, title, live, data, status = "message", words{"提示", "Message"}, "", known.words, known.status
+		}
+		v := view{Lang: lang, Path: r.URL.Path, Title: title.in(lang), Host: r.Host, Version: s.version,
+			SignType: s.gw.Settings().SignType, Now: s.clock.Now(), Running: s.clock.Running(), Failures: len(s.gw.Failures()),
+			Said: said[r.URL.Query().Get("said")], Live: live, Query: r.URL.Query(), Data: data}
+		var b bytes.Buffer
+		if err := s.pages[lang].ExecuteTemplate(&b, name, v); err != nil {
+			s.log.Error("a template failed", "path", r.URL.Path, "error", err)
+			http.Error(w, "a template failed", http.StatusInternalServerError)
+			return
+		}
+		h := w.Header()
+		h.Set("Content-Type", "text/html; charset=utf-8")
+		h.Set("Cache-Control", "no-store")
+		h.Add("Vary", "Accept-Language, Cookie")
+		w.WriteHeader(status)
+		_, _ = w.Write(b.Bytes())
+	}
+}
+
+// form runs what a form asks for, and shows the page that the function returns.
+func (s *server) form(do func(*http.Request) (next string, err error)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		r.Body = http.MaxBytesReader(w, r.Body, 64<<10)
+		next, err := do(r)
+		if err != nil {
+			s.page(func(*http.Request) (string, words, string, any, error) { return "", words{}, "", nil, err })(w, r)
+			return
+		}
+		http.Redirect(w, r, next, http.StatusSeeOther)
+	}
+}
+
+const languageCookie = "daxpay_lang"
+
+// language is that of the cookie, or else the browser's.
+func language(r *http.Request) string {
+	if c, err := r.Cookie(languageCookie); err == nil && (c.Value == "zh" || c.Value == "en") {
+		return c.Value
+	}
+	for _, item := range strings.Split(r.Header.Get("Accept-Language"), ",") {
+		tag := strings.ToLower(strings.TrimSpace(item))
+		if strings.HasPrefix(tag, "zh") {
+			return "zh"
+		}
+		if strings.HasPrefix(tag, "en") {
+			return "en"
+		}
+	}
+	return "en"
+}
+
+// setLanguage sets the cookie, and goes back.
+func (s *server) setLanguage(w http.ResponseWriter, r *http.Request) {
+	lang := "en"
+	if r.URL.Query().Get("to") == "zh" {
+		lang = "zh"
+	}
+	http.SetCookie(w, &http.Cookie{ //nolint:gosec // it is no secret, and there is no HTTPS
+		Name: languageCookie, Value: lang, Path: "/", MaxAge: 365 * 24 * 3600, HttpOnly: true,
+		SameSite: http.SameSiteStrictMode,
+	})
+	back := r.URL.Query().Get("back")
+	if !strings.HasPrefix(back, "/_console") && !strings.HasPrefix(back, "/_cashier/") {
+		back = "/_console/"
+	}
+	http.Redirect(w, r, back, http.StatusSeeOther) //nolint:gosec // it begins with a path of this server
+}
+
+// events tells a page what has changed, as it happens.
+func (s *server) events(w http.ResponseWriter, r *http.Request) {
+	p := s.hub.join()
+	if p == nil {
+		http.Error(w, "too many pages are open", http.StatusServiceUnavailable)
+		return
+	}
+	defer s.hub.leave(p)
+	w.Header().Set("Content-Type", "text/event-stream")
+	w.Header().Set("Cache-Control", "no-store")
+	out := http.NewResponseController(w)
+	send := func(text string) bool {
+		_, err := w.Write([]byte(text))
+		return err == nil && out.Flush() == nil
+	}
+	if !send(": here\n\n") {
+		return
+	}
+	beat := time.NewTicker(20 * time.Second)
+	defer beat.Stop()
+	for {
+		select {
+		case <-r.Context().Done():
+			return
+		case <-beat.C:
+			if !send(": still here\n\n") {
+				return
+			}
+		case <-p.ready:
+			list, err := json.Marshal(p.take())
+			if err != nil || !send("data: "+string(list)+"\n\n") {
+				return
+			}
+			select { // a busy gateway changes many times a second
+			case <-time.After(300 * time.Millisecond):
+			case <-r.Context().Done():
+				return
+			}
+		}
+	}
+}
+
+// before is where a page of a list begins.
+func before(r *http.Request) int64 {
+	n, _ := strconv.ParseInt(r.URL.Query().Get("before"), 10, 64)
+	return max(n, 0)
+}

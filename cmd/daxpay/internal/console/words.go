@@ -1,0 +1,434 @@
+package console
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/daxpay-go/daxpay"
+	"github.com/daxpay-go/daxpay/daxpaytest"
+)
+
+// words say the same in Chinese and in English. Texts of the gateway are not translated.
+type words struct{ Zh, En string }
+
+func (w words) in(lang string) string {
+	if lang == "zh" {
+		return w.Zh
+	}
+	return w.En
+}
+
+func asSignError(err error, target **daxpay.SignError) bool { return errors.As(err, target) }
+
+// state is how a status is shown: by a shape, words and a colour.
+type state struct {
+	Code  string // as the gateway has it
+	Class string
+	Icon  string
+	Words words
+}
+
+var states = map[string]state{
+	"progress":              {"", "wait", "wait", words{"支付中", "In progress"}},
+	"success":               {"", "ok", "check", words{"成功", "Success"}},
+	"close":                 {"", "", "minus", words{"已关闭", "Closed"}},
+	"cancel":                {"", "undo", "undo", words{"已撤销", "Cancelled"}},
+	"fail":                  {"", "bad", "x", words{"失败", "Failed"}},
+	"refunding":             {"", "wait", "wait", words{"退款中", "Refunding"}},
+	"partial_refund":        {"", "undo", "half", words{"部分退款", "Part refunded"}},
+	"refunded":              {"", "undo", "undo", words{"已退款", "Refunded"}},
+	"transferring":          {"", "wait", "wait", words{"转账中", "Transferring"}},
+	"allocation_processing": {"", "wait", "wait", words{"分账处理中", "Allocating"}},
+	"allocation_end":        {"", "ok", "check", words{"分账结束", "Allocated"}},
+	"allocation_failed":     {"", "bad", "x", words{"分账失败", "Allocation failed"}},
+	"finish":                {"", "ok", "check", words{"分账完结", "Finished"}},
+	"finish_failed":         {"", "bad", "x", words{"完结失败", "Finish failed"}},
+	"ignore":                {"", "", "minus", words{"忽略", "Ignored"}},
+	"part_success":          {"", "bad", "half", words{"部分成功", "Part succeeded"}},
+	"all_failed":            {"", "bad", "x", words{"全部失败", "All failed"}},
+	"all_success":           {"", "ok", "check", words{"全部成功", "All succeeded"}},
+	"all_pending":           {"", "wait", "wait", words{"等待结果", "Pending"}},
+	"pending":               {"", "wait", "wait", words{"等待", "Pending"}},
+}
+
+func stateOf(code string) state {
+	s, ok := states[code]
+	if !ok {
+		s = state{Icon: "minus", Words: words{code, code}}
+	}
+	s.Code = code
+	return s
+}
+
+// refundOpen is a refund in progress, which is not "paying".
+func statesOf(o daxpaytest.Order) []state {
+	first := stateOf(o.Status)
+	if o.Kind == daxpaytest.KindRefund && o.Status == "progress" {
+		first.Words = words{"退款中", "Refunding"}
+	}
+	list := []state{first}
+	if o.RefundStatus != "" && o.RefundStatus != "no_refund" {
+		list = append(list, stateOf(o.RefundStatus))
+	}
+	if o.Kind == daxpaytest.KindAlloc && o.Status == "allocation_end" && o.Result != "all_success" && o.Result != "" {
+		list = append(list, stateOf(o.Result))
+	}
+	return list
+}
+
+var kinds = map[daxpaytest.OrderKind]words{
+	daxpaytest.KindPay:      {"支付", "Payment"},
+	daxpaytest.KindRefund:   {"退款", "Refund"},
+	daxpaytest.KindTransfer: {"转账", "Transfer"},
+	daxpaytest.KindAlloc:    {"分账", "Allocation"},
+}
+
+var channels = map[string]words{
+	"ali_pay": {"支付宝", "Alipay"}, "wechat_pay": {"微信支付", "WeChat Pay"}, "union_pay": {"云闪付", "UnionPay"},
+	"wallet_pay": {"钱包", "Wallet"},
+}
+
+var methods = map[string]words{
+	"qrcode": {"扫码", "QR code"}, "barcode": {"付款码", "bar code"}, "wap": {"手机网页", "WAP"}, "web": {"电脑网页", "web"},
+	"app": {"应用", "app"}, "jsapi": {"JSAPI", "JSAPI"}, "normal": {"余额", "balance"},
+}
+
+// calls are the paths of calls, those of 2.0.8 first.
+var calls = []struct {
+	Path  string
+	Words words
+}{
+	{"/unipay/pay", words{"支付", "pay"}},
+	{"/unipay/close", words{"关单", "close"}},
+	{"/unipay/cancel", words{"撤销", "cancel"}},
+	{"/unipay/refund", words{"退款", "refund"}},
+	{"/unipay/transfer", words{"转账", "transfer"}},
+	{"/unipay/sync/pay", words{"支付同步", "pay sync"}},
+	{"/unipay/sync/refund", words{"退款同步", "refund sync"}},
+	{"/unipay/sync/allocation", words{"分账同步", "allocation sync"}},
+	{"/unipay/sync/transfer", words{"转账同步", "transfer sync"}},
+	{"/unipay/query/payOrder", words{"查询支付订单", "query payment"}},
+	{"/unipay/query/refundOrder", words{"查询退款订单", "query refund"}},
+	{"/unipay/query/transferOrder", words{"查询转账订单", "query transfer"}},
+	{"/unipay/query/allocationOrder", words{"查询分账订单", "query allocation"}},
+	{"/unipay/query/allocationReceiver", words{"查询分账接收方", "query receivers"}},
+	{"/unipay/allocation/start", words{"分账", "start allocation"}},
+	{"/unipay/allocation/finish", words{"分账完结", "finish allocation"}},
+	{"/unipay/allocation/receiver/add", words{"添加分账接收方", "add receiver"}},
+	{"/unipay/allocation/receiver/remove", words{"删除分账接收方", "remove receiver"}},
+	{"/unipay/assist/getWxAuthUrl", words{"微信授权地址", "WeChat auth URL"}},
+	{"/unipay/assist/getWxAccessToken", words{"微信 OpenId", "WeChat OpenId"}},
+	{"/unipay/syncPay", words{"支付同步", "pay sync"}},
+	{"/unipay/syncRefund", words{"退款同步", "refund sync"}},
+	{"/uni/query/payOrder", words{"查询支付订单", "query payment"}},
+	{"/uni/query/refundOrder", words{"查询退款订单", "query refund"}},
+	{"/unipay/allocation", words{"分账", "start allocation"}},
+	{"/unipay/allocationFinish", words{"分账完结", "finish allocation"}},
+}
+
+func callWords(path string) words {
+	for _, c := range calls {
+		if c.Path == path {
+			return c.Words
+		}
+	}
+	return words{"未知路径", "unknown path"}
+}
+
+// operations are what the channel can be asked for.
+var operations = []struct {
+	Op    daxpaytest.Operation
+	Words words
+}{
+	{daxpaytest.OpPay, words{"支付", "pay"}},
+	{daxpaytest.OpPaySync, words{"支付同步", "pay sync"}},
+	{daxpaytest.OpClose, words{"关单", "close"}},
+	{daxpaytest.OpCancel, words{"撤销", "cancel"}},
+	{daxpaytest.OpRefund, words{"退款", "refund"}},
+	{daxpaytest.OpRefundSync, words{"退款同步", "refund sync"}},
+	{daxpaytest.OpTransfer, words{"转账", "transfer"}},
+	{daxpaytest.OpAllocation, words{"分账", "allocation"}},
+	{daxpaytest.OpAllocationSync, words{"分账同步", "allocation sync"}},
+	{daxpaytest.OpAllocationFinish, words{"分账完结", "allocation finish"}},
+	{daxpaytest.OpReceiverAdd, words{"添加接收方", "receiver add"}},
+	{daxpaytest.OpReceiverRemove, words{"删除接收方", "receiver remove"}},
+}
+
+func operationWords(op string) words {
+	for _, o := range operations {
+		if string(o.Op) == op {
+			return o.Words
+		}
+	}
+	return words{op, op}
+}
+
+// yuan writes an amount in fen as one in yuan.
+func yuan(fen int64) string {
+	digits := strconv.FormatInt(fen/100, 10)
+	for i := len(digits) - 3; i > 0; i -= 3 {
+		digits = digits[:i] + "," + digits[i:]
+	}
+	return fmt.Sprintf("¥%s.%02d", digits, fen%100)
+}
+
+// took writes a duration as a person reads it.
+func took(d time.Duration) string {
+	switch {
+	case d < time.Millisecond:
+		return "< 1 ms"
+	case d < time.Second:
+		return strconv.FormatInt(d.Milliseconds(), 10) + " ms"
+	}
+	return fmt.Sprintf("%.2f s", d.Seconds())
+}
+
+// ago says how long ago something was.
+func ago(d time.Duration, lang string) string {
+	units := []struct {
+		of   time.Duration
+		name words
+	}{
+		{24 * time.Hour, words{" 天", " d"}}, {time.Hour, words{" 小时", " h"}}, {time.Minute, words{" 分", " min"}},
+		{time.Second, words{" 秒", " s"}},
+	}
+	for _, u := range units {
+		if d >= u.of {
+			return strconv.FormatInt(int64(d/u.of), 10) + u.name.in(lang)
+		}
+	}
+	return words{"刚刚", "now"}.in(lang)
+}
+
+// verdict is what a call came to, in a line.
+type verdict struct {
+	Class, Icon string
+	Code        string
+	Words       words // behind the code
+}
+
+// verdictOf reads the answer to a call.
+func verdictOf(e event) verdict {
+	a := readAnswer(e.Out)
+	same := func(s string) words { return words{s, s} }
+	switch {
+	case e.Info.Fault != "" && e.Info.Fault != string(daxpaytest.FaultSlow):
+		w := words{"回答丢失，已执行", "answer lost, it ran"}
+		if e.Code < 0 {
+			w = words{"没有执行", "did not run"}
+		}
+		return verdict{"bad", "warn", faultWords(daxpaytest.Fault(e.Info.Fault)).En, w}
+	case a.outer == "":
+		return verdict{"bad", "x", "HTTP " + strconv.Itoa(e.Status), words{"未知路径", "unknown path"}}
+	case a.outer != "0":
+		v := verdict{"bad", "x", string(a.outer), same(firstLine(a.msg))}
+		if a.outer == "10001" || a.outer == "10008" {
+			v.Icon = "warn"
+		}
+		return v
+	case a.code != "0":
+		return verdict{"bad", "x", "data.code " + string(a.code), same(firstLine(a.msg))}
+	case e.Bad:
+		text := strings.TrimSpace(a.status + " " + firstLine(a.msg))
+		return verdict{"bad", "x", "code 0", same("· " + text)}
+	}
+	if a.status != "" {
+		a.status = "· " + a.status
+	}
+	return verdict{"ok", "check", "code 0", same(a.status)}
+}
+
+func firstLine(s string) string {
+	lines := strings.Split(strings.TrimSpace(s), "\n")
+	if len(lines) > 1 && strings.HasPrefix(lines[0], "验证参数错误") {
+		return lines[1]
+	}
+	return lines[0]
+}
+
+func faultWords(f daxpaytest.Fault) words {
+	switch f {
+	case daxpaytest.FaultTimeout:
+		return words{"超时（不回答，直到对方断开）", "time out"}
+	case daxpaytest.FaultReset:
+		return words{"连接重置", "reset"}
+	case daxpaytest.FaultBadGateway:
+		return words{"502 HTML", "502 HTML"}
+	}
+	return words{"变慢", "slow"}
+}
+
+// consequence says what an answer means for the merchant.
+func consequence(e event) (words, []words) {
+	a := readAnswer(e.Out)
+	nothing := words{"什么都没有执行：可以放心再发。", "Nothing was executed: sending again is safe."}
+	unknown := words{"可能已经执行：先查询，不要直接重发。", "It may have run: query before you send anything again."}
+	switch {
+	case e.Info.Fault != "" && e.Code >= 0 && e.Info.Fault != string(daxpaytest.FaultSlow):
+		return words{"已执行，但回答被故障留下了。", "It ran, and a fault kept the answer back."}, []words{unknown}
+	case e.Code < 0:
+		return words{
+				"故障让请求没有执行。",
+				"A fault kept the call from running.",
+			}, []words{
+				{"商户看不出来：对它来说结果未知。", "The shop cannot tell: for it the outcome is unknown."},
+			}
+	case a.outer == "":
+		return words{"网关没有这个路径。", "The gateway has no such path."}, append(nearPath(e.Name), nothing)
+	}
+	switch string(a.outer) {
+	case "0":
+		if a.code == "0" {
+			return words{}, nil
+		}
+		return words{"业务拒绝：" + firstLine(a.msg), "The business refused: " + firstLine(a.msg)},
+			[]words{
+				{
+					"回答有签名，但里面没有单号：看它是哪个请求的回答。",
+					"The answer is signed, but names no order: it belongs to the request it came back to.",
+				},
+			}
+	case "10005":
+		return words{
+				"请求体不能读：不是 JSON，或某个成员的类型不对。",
+				"The body cannot be read: no JSON, or a member of a wrong type.",
+			}, []words{
+				nothing,
+			}
+	case "10006":
+		switch {
+		case strings.Contains(a.msg, "请求已过期"):
+			return words{"请求太旧：reqTime 早于时间窗。", "The request is too old: its reqTime is outside the window."},
+				[]words{{"每次发送都重新取 reqTime 并重新签名；检查商户的时钟。", "Stamp and sign every attempt anew; check the shop's clock."}, nothing}
+		case strings.Contains(a.msg, "晚于"):
+			return words{
+					"reqTime 在将来：商户的时钟快了，或单位是毫秒。",
+					"reqTime is in the future: the shop's clock is fast, or the unit is milliseconds.",
+				}, []words{
+					nothing,
+				}
+		}
+		return words{"参数不对：" + firstLine(a.msg), "A parameter is wrong: " + firstLine(a.msg)}, []words{nothing}
+	case "10007":
+		return words{"同一订单的另一个请求正在执行。", "Another request about the same order is at work."},
+			[]words{{"这一次什么都没做；另一次可能是你自己的、回答丢失的那次。", "This one did nothing; the other may be your own whose answer was lost."}}
+	case "10010":
+		return words{"没有这个订单。", "There is no such order."}, []words{nothing}
+	case "20023", "20024":
+		return words{"这个接口被关闭了。", "This call is switched off."}, []words{nothing}
+	case "10001", "10008":
+		return words{
+				"网关内部错误：回答没有签名，结果未知。",
+				"A fault inside the gateway: the answer is not signed, the outcome unknown.",
+			}, []words{
+				unknown,
+			}
+	case "1":
+		return words{"只接受 POST。", "Only POST is accepted."}, []words{nothing}
+	}
+	return words{firstLine(a.msg), firstLine(a.msg)}, nil
+}
+
+// nearPath names the path that was probably meant.
+func nearPath(path string) []words {
+	for _, c := range calls {
+		if strings.EqualFold(c.Path, strings.TrimRight(path, "/")) ||
+			strings.HasSuffix(strings.ToLower(path), strings.ToLower(c.Path)) {
+			return []words{
+				{"应当是 " + c.Path + "（区分大小写，前面没有别的）。", "It should be " + c.Path + " (case matters, nothing before it)."},
+			}
+		}
+	}
+	return []words{{"检查服务地址和版本：每个版本的路径不同。", "Check the service URL and the version: paths differ between releases."}}
+}
+
+// noticeVerdict says whether a reply counts, and why.
+func noticeVerdict(e event) (short, long words) {
+	reply := string(e.Out)
+	switch {
+	case e.Kind == kindSilence:
+		return words{"2.0.8 在通道回调之后不发通知：请主动查询", "2.0.8 sends none after a channel callback: ask for the state"},
+			words{
+				"真实的 2.0.8 在这个线程里签不了名，所以不发，也不留待重发。2.0.7 与 2.0.6 会发。",
+				"A real 2.0.8 cannot sign in this thread, so nothing is sent and nothing is left to send again. " +
+					"2.0.7 and 2.0.6 do send here.",
+			}
+	case e.Info.Lost:
+		return words{
+				"在控制台设了“丢掉下一条”",
+				"“Lose the next” was set in the console",
+			}, words{
+				"网关记为已发，没有送出。",
+				"The gateway counts it as sent; nobody got it.",
+			}
+	case e.Info.Err == "notices go to this machine only":
+		return words{"通知地址不在本机", "The address is not on this machine"},
+			words{"用 --notices-anywhere 启动，通知才会发到别的机器。", "Start with --notices-anywhere to let notices go to other machines."}
+	case e.Info.Received && e.Status != 200:
+		return words{
+				fmt.Sprintf("HTTP %d，但正文是 SUCCESS：算收到", e.Status),
+				fmt.Sprintf("HTTP %d, yet the body is SUCCESS: it counts", e.Status),
+			},
+			words{
+				"网关只看正文。",
+				"The gateway looks at the body alone.",
+			}
+	case e.Info.Received:
+		return words{
+				"正好是 SUCCESS",
+				"Exactly SUCCESS",
+			}, words{
+				"5 秒内收到 7 个字节 SUCCESS。",
+				"The 7 bytes SUCCESS within 5 seconds.",
+			}
+	case strings.Contains(e.Info.Err, "5 seconds"):
+		return words{
+				"超过 5 秒没有完整回复",
+				"No whole reply within 5 s",
+			}, words{
+				"5 秒内必须收完回复。",
+				"The whole reply must be in within 5 s.",
+			}
+	case e.Info.Err != "":
+		return words{
+				"没有回复：" + e.Info.Err,
+				"No reply: " + e.Info.Err,
+			}, words{
+				"地址打不开，或连接中断。",
+				"The address cannot be reached, or the connection broke.",
+			}
+	case strings.HasPrefix(reply, "\ufeff"):
+		return words{"开头有 BOM，必须正好是 SUCCESS", "A BOM at the start; it must be exactly SUCCESS"}, exact(reply)
+	case strings.TrimSpace(reply) == "SUCCESS" && strings.HasSuffix(reply, "\n"):
+		return words{"末尾多了换行，必须正好是 SUCCESS", "A line break at the end; it must be exactly SUCCESS"}, exact(reply)
+	case strings.TrimSpace(reply) == "SUCCESS":
+		return words{"前后有空白，必须正好是 SUCCESS", "Blanks around it; it must be exactly SUCCESS"}, exact(reply)
+	case strings.EqualFold(reply, "success"):
+		return words{"大小写不对，必须是 SUCCESS", "Wrong case; it must be SUCCESS"}, exact(reply)
+	case e.Status >= 300 && e.Status < 400:
+		return words{
+				"重定向：网关不跟随",
+				"A redirect: the gateway does not follow it",
+			}, words{
+				"通知地址必须直接回答。",
+				"The address must answer itself.",
+			}
+	case reply == "":
+		return words{"正文是空的，必须正好是 SUCCESS", "An empty body; it must be exactly SUCCESS"}, exact(reply)
+	}
+	return words{"正文不是 SUCCESS", "The body is not SUCCESS"}, exact(reply)
+}
+
+// exact shows the bytes of a reply.
+func exact(reply string) words {
+	shown := fmt.Sprintf("% x", reply[:min(len(reply), 16)])
+	if len(reply) > 16 {
+		shown += " …"
+	}
+	n := strconv.Itoa(len(reply))
+	return words{n + " 个字节：" + shown + "。必须正好是 7 个字节 SUCCESS。Go 里用 io.WriteString，不用 Fprintln。",
+		n + " bytes: " + shown + ". It must be exactly the 7 bytes SUCCESS. In Go use io.WriteString, not Fprintln."}
+}
