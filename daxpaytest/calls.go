@@ -332,3 +332,6 @@ func (g *Gateway) validationFault(text string) error {
 }
 
 const lockTime = 10 * time.Second
+
+// Has tells whether the gateway's release has a call with that path.
+func (g *Gateway) Has(path string) bool { return g.calls[path] != nil || g.legacy[path] != nil }

@@ -324,9 +324,9 @@ func loadOnto[V any](l *[]*V, value []byte) error {
 	return json.Unmarshal(value, v)
 }
 
-// WithOrderLimit keeps the gateway's memory bounded: beyond most payments, refunds, transfers and allocations in all,
-// it forgets a tenth of them, the oldest first, and open ones last. Default, also for a number below 1: all are kept.
-// Notices that are over go the same way.
+// WithOrderLimit keeps the gateway's memory bounded: of payments, refunds, transfers and allocations in all it keeps
+// the newest, and forgets open ones last. Default, also for a number below 1: all are kept. Notices that are over go
+// the same way.
 func WithOrderLimit(most int) Option {
 	return func(g *Gateway) { g.mostOrders = most }
 }
@@ -336,7 +336,8 @@ func (t *tables) orders() int {
 	return len(t.Payments) + len(t.Refunds) + len(t.Transfers) + len(t.Allocations)
 }
 
-// prune forgets orders if there are too many. Each costs little since a tenth goes at once.
+// prune forgets orders if there are too many: several at once, which is cheaper, but not so many that a call must wait
+// for that.
 func (g *Gateway) prune() {
 	if g.mostOrders < 1 {
 		return
@@ -351,7 +352,7 @@ func (g *Gateway) prune() {
 			delete(g.locks, key)
 		}
 	}
-	surplus := g.db.orders() - g.mostOrders + g.mostOrders/10
+	surplus := g.db.orders() - g.mostOrders + g.mostOrders/500
 	for _, open := range []bool{false, true} {
 		for _, ref := range g.db.ages {
 			if surplus <= 0 {
@@ -448,10 +449,13 @@ func (t *tables) transferByID(id int64) *transfer {
 
 // dropForgotten takes the orders that are gone out of the lists.
 func (t *tables) dropForgotten() {
+	before := len(t.Transfers)
 	t.Transfers = slices.DeleteFunc(t.Transfers, func(x *transfer) bool { return x.gone })
-	t.transfers = make(map[string][]*transfer, len(t.transfers))
-	for _, x := range t.Transfers {
-		t.indexTransfer(x)
+	if len(t.Transfers) < before {
+		t.transfers = make(map[string][]*transfer, len(t.transfers))
+		for _, x := range t.Transfers {
+			t.indexTransfer(x)
+		}
 	}
 	t.ages = slices.DeleteFunc(t.ages, func(ref orderRef) bool {
 		switch ref.kind {

@@ -295,7 +295,7 @@ func (s *sender) prune(g *Gateway) {
 	if surplus <= 0 {
 		return
 	}
-	surplus += g.mostOrders / 10
+	surplus += g.mostOrders / 500
 	s.sent = slices.DeleteFunc(s.sent, func(n *notice) bool {
 		if surplus <= 0 || !n.Due.IsZero() || n.Sends == 0 {
 			return false

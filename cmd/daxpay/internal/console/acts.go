@@ -454,29 +454,10 @@ func (s *server) actOnSettings(r *http.Request) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		f := daxpaytest.Failure{
-			Path:  r.PostFormValue("path"),
-			Times: times,
-			Fault: daxpaytest.Fault(r.PostFormValue("fault")),
-			Runs:  r.PostFormValue("runs") == "1",
-		}
-		switch f.Fault {
-		case daxpaytest.FaultSlow:
-			ms, err := number("delay", 1, 600_000)
-			if err != nil {
-				return "", err
-			}
-			f.Delay = time.Duration(ms) * time.Millisecond
-		case daxpaytest.FaultTimeout, daxpaytest.FaultReset, daxpaytest.FaultBadGateway:
-		default:
-			return "", &httpError{http.StatusBadRequest, words{"没有这种故障。", "There is no such fault."}}
-		}
-		s.gw.Fail(f)
-		s.hub.publish(map[string]bool{"settings": true})
-		return back, nil
+		return back, s.setFault(r, times, number)
 	case "heal":
-		id, _ := strconv.ParseInt(r.PostFormValue("id"), 10, 64)
-		s.gw.EndFailure(id)
+		s.gw.Heal(r.PostFormValue("path"))
+		s.hub.publish(map[string]bool{"settings": true})
 		return back, nil
 	case "obey":
 		s.gw.Channel().Obeys(daxpaytest.Operation(r.PostFormValue("op")))
@@ -533,6 +514,38 @@ func (s *server) actOnSettings(r *http.Request) (string, error) {
 		return back, nil
 	}
 	return "", &httpError{http.StatusBadRequest, words{"没有这个按钮。", "There is no such button."}}
+}
+
+// setFault makes the next calls go wrong.
+func (s *server) setFault(r *http.Request, times int, number func(string, int, int) (int, error)) error {
+	path, ok := r.PostFormValue("path"), false
+	if name := r.PostFormValue("fault"); name == "late" {
+		ms, err := number("delay", 1, 600_000)
+		if err != nil {
+			return err
+		}
+		ok = s.gw.Slow(path, times, time.Duration(ms)*time.Millisecond)
+	} else {
+		fault := daxpaytest.Fault(name)
+		if both, twofold := lineFaults[name]; twofold {
+			if fault = both[0]; r.PostFormValue("runs") == "1" {
+				fault = both[1]
+			}
+		}
+		ok = s.gw.Fail(path, times, fault)
+	}
+	if !ok {
+		return &httpError{http.StatusBadRequest, words{"没有这种故障或这个调用。", "There is no such fault, or no such call."}}
+	}
+	s.hub.publish(map[string]bool{"settings": true})
+	return nil
+}
+
+// lineFaults are those that can happen before and after the call has run.
+var lineFaults = map[string][2]daxpaytest.Fault{
+	"hang":  {daxpaytest.HangBefore, daxpaytest.HangAfter},
+	"reset": {daxpaytest.ResetBefore, daxpaytest.ResetAfter},
+	"502":   {daxpaytest.BadGatewayBefore, daxpaytest.BadGatewayAfter},
 }
 
 func (s *server) moveClock(r *http.Request) error {

@@ -352,8 +352,8 @@ func stock(t *testing.T, s *served) {
 		Receivers: []param.AllocReceiver{{ReceiverNo: "LI", Amount: 100}, {ReceiverNo: "WANG", Amount: 200}}})
 	require.NoError(t, err)
 	for _, form := range []url.Values{
-		{"act": {"fail"}, "fault": {"timeout"}, "times": {"3"}, "path": {"/unipay/refund"}, "runs": {"1"}},
-		{"act": {"fail"}, "fault": {"slow"}, "times": {"1"}, "path": {"/unipay/sync/pay"}, "runs": {"0"}, "delay": {"10"}},
+		{"act": {"fail"}, "fault": {"hang"}, "times": {"3"}, "path": {"/unipay/refund"}, "runs": {"1"}},
+		{"act": {"fail"}, "fault": {"late"}, "times": {"1"}, "path": {"/unipay/sync/pay"}, "runs": {"0"}, "delay": {"10"}},
 	} {
 		s.do(t, http.MethodPost, "/_console/settings/do", form)
 	}

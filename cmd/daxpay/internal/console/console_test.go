@@ -288,7 +288,7 @@ func TestFaultsFromTheConsole(t *testing.T) {
 		status, _ := s.do(t, http.MethodPost, "/_console/settings/do", form)
 		return status
 	}
-	require.Equal(t, http.StatusBadRequest, set(url.Values{"fault": {"timeout"}, "times": {"x"}}))
+	require.Equal(t, http.StatusBadRequest, set(url.Values{"fault": {"hang"}, "times": {"x"}}))
 	require.Equal(t, http.StatusBadRequest, set(url.Values{"fault": {"none"}, "times": {"1"}}))
 	require.Equal(
 		t,

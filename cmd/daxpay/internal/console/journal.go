@@ -145,7 +145,7 @@ func (s *server) callEvent(r daxpaytest.Request) event {
 			e.Info.SignType = "MD5"
 		}
 	}
-	e.Bad = r.Code != 0 || r.Fault != "" && r.Fault != daxpaytest.FaultSlow || failedIn(r.Answer)
+	e.Bad = r.Code != 0 || r.Fault != "" && r.Fault != daxpaytest.Late || failedIn(r.Answer)
 	e.In, e.Out = cut(r.Body, &e.Info.Cut), cut(r.Answer, &e.Info.Cut)
 	return e
 }

@@ -191,7 +191,7 @@ func happeningOf(e event) happening {
 	case kindCall:
 		h.Arrow, h.Direction = "mg to fro call", words{"商户 ⇄ 网关", "merchant ⇄ gateway"}
 		h.Title, h.Sub, h.Result = e.Info.Method+" "+e.Name, callWords(e.Name), verdictOf(e)
-		if e.Status == 0 || e.Info.Fault != "" && e.Info.Fault != string(daxpaytest.FaultSlow) {
+		if e.Status == 0 || e.Info.Fault != "" && e.Info.Fault != string(daxpaytest.Late) {
 			h.Arrow = "mg to broken"
 		}
 	case kindAsk:
@@ -448,7 +448,7 @@ func (s *server) noticesPage(r *http.Request) (string, words, string, any, error
 }
 
 type settingsData struct {
-	Calls    any
+	Calls    []call
 	Failures []daxpaytest.Failure
 	Settings daxpaytest.Settings
 	MaxAge   int
@@ -467,7 +467,7 @@ func (s *server) settingsPage(*http.Request) (string, words, string, any, error)
 	s.mu.Lock()
 	factory := s.secret == defaultSecret
 	s.mu.Unlock()
-	d := settingsData{Calls: calls, Failures: s.gw.Failures(), Settings: set, Silent: s.silent.Load(), Default: factory,
+	d := settingsData{Calls: s.calls(), Failures: s.gw.Failures(), Settings: set, Silent: s.silent.Load(), Default: factory,
 		Data: s.options.Data, Keep: s.options.KeepOrders, KeepReqs: s.options.KeepRequests, Zone: zone.String()}
 	if set.MaxAge != nil {
 		d.MaxAge = int(set.MaxAge.Seconds())

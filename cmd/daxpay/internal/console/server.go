@@ -69,9 +69,8 @@ func newServer(ctx context.Context, o Options) (*server, error) {
 	settings := []daxpaytest.Option{
 		daxpaytest.WithVersion(s.version), daxpaytest.WithSecret(s.secret), daxpaytest.WithTestClock(s.clock),
 		daxpaytest.WithoutServer(), daxpaytest.WithJournal(s.journal), daxpaytest.WithOrderLimit(o.KeepOrders),
-		daxpaytest.WithRequestLog(
-			1,
-		), daxpaytest.WithCashier(func(base, no string) string { return base + "/_cashier/" + no }),
+		daxpaytest.WithRequestLog(1), daxpaytest.WithFirstNumber(1),
+		daxpaytest.WithCashier(func(base, no string) string { return base + "/_cashier/" + no }),
 	}
 	if o.NoticesAnywhere {
 		settings = append(settings, daxpaytest.WithNoticesAnywhere())

@@ -64,10 +64,9 @@ type info struct {
 
 // store keeps events, and the rows of the gateway if there is a file for them.
 type store struct {
-	db    *sql.DB
-	keep  int64 // events
-	file  bool
-	added int64 // events since the oldest were last deleted
+	db   *sql.DB
+	keep int64 // events
+	file bool
 }
 
 const schema = `
@@ -153,11 +152,8 @@ func (s *store) write(ctx context.Context, events []event, numbers [][]string, r
 				return err
 			}
 		}
-		if s.added++; s.added > s.keep/20 {
-			s.added = 0
-			if err := drop(ctx, tx, id-s.keep); err != nil {
-				return err
-			}
+		if err := drop(ctx, tx, id-s.keep); err != nil {
+			return err
 		}
 	}
 	if s.file {
@@ -168,8 +164,10 @@ func (s *store) write(ctx context.Context, events []event, numbers [][]string, r
 	return tx.Commit()
 }
 
+// drop deletes the oldest events up to one. They are few as a rule, and never so many that a call must wait for it.
 func drop(ctx context.Context, tx *sql.Tx, last int64) error {
-	for _, statement := range []string{"delete from number where event <= ?", "delete from event where id <= ?"} {
+	const oldest = "in (select id from event where id <= ? order by id limit 20)"
+	for _, statement := range []string{"delete from number where event " + oldest, "delete from event where id " + oldest} {
 		if _, err := tx.ExecContext(ctx, statement, last); err != nil {
 			return err
 		}

@@ -3,6 +3,7 @@ package console
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -96,11 +97,14 @@ var methods = map[string]words{
 	"app": {"应用", "app"}, "jsapi": {"JSAPI", "JSAPI"}, "normal": {"余额", "balance"},
 }
 
-// calls are the paths of calls, those of 2.0.8 first.
-var calls = []struct {
+// call is one of the gateway's.
+type call struct {
 	Path  string
 	Words words
-}{
+}
+
+// calls are the paths of calls, those of 2.0.8 and 2.0.7 first, and then what 2.0.6 has under other paths.
+var calls = []call{
 	{"/unipay/pay", words{"支付", "pay"}},
 	{"/unipay/close", words{"关单", "close"}},
 	{"/unipay/cancel", words{"撤销", "cancel"}},
@@ -127,6 +131,11 @@ var calls = []struct {
 	{"/uni/query/refundOrder", words{"查询退款订单", "query refund"}},
 	{"/unipay/allocation", words{"分账", "start allocation"}},
 	{"/unipay/allocationFinish", words{"分账完结", "finish allocation"}},
+}
+
+// calls are those of the release that is served.
+func (s *server) calls() []call {
+	return slices.DeleteFunc(slices.Clone(calls), func(c call) bool { return !s.gw.Has(c.Path) })
 }
 
 func callWords(path string) words {
@@ -215,12 +224,13 @@ func verdictOf(e event) verdict {
 	a := readAnswer(e.Out)
 	same := func(s string) words { return words{s, s} }
 	switch {
-	case e.Info.Fault != "" && e.Info.Fault != string(daxpaytest.FaultSlow):
-		w := words{"回答丢失，已执行", "answer lost, it ran"}
-		if e.Code < 0 {
-			w = words{"没有执行", "did not run"}
+	case e.Info.Fault != "" && e.Info.Fault != string(daxpaytest.Late):
+		f := faultWords(daxpaytest.Fault(e.Info.Fault))
+		w := words{f.Zh + "，已执行", f.En + ", it ran"}
+		if e.Code == daxpaytest.NotRun {
+			w = words{f.Zh + "，没有执行", f.En + ", did not run"}
 		}
-		return verdict{"bad", "warn", faultWords(daxpaytest.Fault(e.Info.Fault)).En, w}
+		return verdict{"bad", "warn", "", w}
 	case a.outer == "":
 		return verdict{"bad", "x", "HTTP " + strconv.Itoa(e.Status), words{"未知路径", "unknown path"}}
 	case a.outer != "0":
@@ -251,12 +261,16 @@ func firstLine(s string) string {
 
 func faultWords(f daxpaytest.Fault) words {
 	switch f {
-	case daxpaytest.FaultTimeout:
-		return words{"超时（不回答，直到对方断开）", "time out"}
-	case daxpaytest.FaultReset:
-		return words{"连接重置", "reset"}
-	case daxpaytest.FaultBadGateway:
+	case daxpaytest.HangBefore, daxpaytest.HangAfter:
+		return words{"超时（不回答，直到对方断开）", "no answer until the caller gives up"}
+	case daxpaytest.ResetBefore, daxpaytest.ResetAfter:
+		return words{"连接重置", "connection reset"}
+	case daxpaytest.BadGatewayBefore, daxpaytest.BadGatewayAfter:
 		return words{"502 HTML", "502 HTML"}
+	case daxpaytest.Truncated:
+		return words{"回答中断", "answer cut off"}
+	case daxpaytest.Unsigned:
+		return words{"回答没有签名", "answer not signed"}
 	}
 	return words{"变慢", "slow"}
 }
@@ -267,9 +281,9 @@ func consequence(e event) (words, []words) {
 	nothing := words{"什么都没有执行：可以放心再发。", "Nothing was executed: sending again is safe."}
 	unknown := words{"可能已经执行：先查询，不要直接重发。", "It may have run: query before you send anything again."}
 	switch {
-	case e.Info.Fault != "" && e.Code >= 0 && e.Info.Fault != string(daxpaytest.FaultSlow):
+	case e.Info.Fault != "" && e.Code != daxpaytest.NotRun && e.Info.Fault != string(daxpaytest.Late):
 		return words{"已执行，但回答被故障留下了。", "It ran, and a fault kept the answer back."}, []words{unknown}
-	case e.Code < 0:
+	case e.Code == daxpaytest.NotRun:
 		return words{
 				"故障让请求没有执行。",
 				"A fault kept the call from running.",
@@ -364,7 +378,7 @@ func noticeVerdict(e event) (short, long words) {
 				"网关记为已发，没有送出。",
 				"The gateway counts it as sent; nobody got it.",
 			}
-	case e.Info.Err == "notices go to this machine only":
+	case strings.HasPrefix(e.Info.Err, "notices go to this machine only"):
 		return words{"通知地址不在本机", "The address is not on this machine"},
 			words{"用 --notices-anywhere 启动，通知才会发到别的机器。", "Start with --notices-anywhere to let notices go to other machines."}
 	case e.Info.Received && e.Status != 200:
