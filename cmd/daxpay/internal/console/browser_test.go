@@ -265,11 +265,11 @@ func (b *browser) pictures(s *served) {
 	b.t.Helper()
 	for lang, name := range map[string]string{"zh-CN": "zh", "en": "en"} {
 		for _, p := range []struct{ name, path string }{
-			{"orders", "/_console/"}, {"order", orderPath(b.t, s, "TEA-0908")}, {"signature", "/_console/requests?bad=1"},
+			{"orders", "/_console/"}, {"order", orderPath(b.t, s, "TEA-0908&kind=pay")}, {"signature", "/_console/requests?bad=1"},
 		} {
 			b.as(lang, 1180, false)
 			b.open(s.url + p.path)
-			b.screenshot("docs-"+p.name+"-"+name, false)
+			b.screenshot("docs-"+p.name+"-"+name, true)
 		}
 		b.as(lang, 375, false)
 		b.open(s.url + "/_cashier/" + filepath.Base(orderPath(b.t, s, "TEA-0920")))

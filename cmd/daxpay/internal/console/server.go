@@ -257,7 +257,7 @@ type view struct {
 	SignType          daxpay.SignType
 	Now               time.Time
 	Running           bool
-	Failures, Unread  int
+	Failures          int
 	Said              words
 	Live              string // topics that change the page
 	Query             url.Values
