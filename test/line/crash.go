@@ -151,6 +151,7 @@ func newMaster(a assignment, transfers int) (*master, error) {
 			jobs = append(jobs, no) // two parts of the shop want the same
 		}
 	}
+	//nolint:gosec // nothing secret
 	rand.Shuffle(len(jobs), func(i, j int) { jobs[i], jobs[j] = jobs[j], jobs[i] })
 	m.open, m.queue = len(jobs), make(chan string, len(jobs))
 	for _, no := range jobs {
