@@ -96,7 +96,8 @@ type Config struct {
 	// that may not be sent again is stopped at the second send, and its outcome is unknown. A Transport that does not
 	// support httptrace hides whether a request was written; every failure then counts as sent, and a second send is not
 	// noticed. HTTP/2, if it has that, leaves more outcomes unknown: net/http cannot tell what the server has seen when it
-	// goes away, and one dead connection fails many calls. Default, also for a nil Transport: one of HTTP/1.1 that keeps
+	// goes away, and one dead connection fails many calls. net/http prints bytes that answer nothing, such as those that
+	// follow an answer, to the standard logger. Default, also for a nil Transport: one of HTTP/1.1 that keeps
 	// enough connections for concurrent calls.
 	HTTPClient *http.Client `json:"-" yaml:"-"`
 	// OnceStore remembers the numbers of calls that must go out once (param.EffectOnce), transfers and wallet payments

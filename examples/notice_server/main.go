@@ -18,6 +18,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"sync"
+	"time"
 
 	"github.com/daxpay-go/daxpay"
 	"github.com/daxpay-go/daxpay/daxpaytest"
@@ -72,7 +73,9 @@ func run() error {
 		Pay:     db.onPay,
 		OnError: func(_ context.Context, err error) { fmt.Println("not received:", err) },
 	}))
-	shop := httptest.NewServer(mux) // http.ListenAndServe in a real shop
+	shop := httptest.NewUnstartedServer(mux) // an http.Server in a real shop
+	shop.Config.ReadHeaderTimeout = 5 * time.Second
+	shop.Start()
 	defer shop.Close()
 
 	ctx := context.Background()

@@ -198,7 +198,9 @@ func run() error {
 		return err
 	}
 	s := &shop{db: db}
-	server := httptest.NewServer(s.notices(kit)) // http.ListenAndServe in a real shop
+	server := httptest.NewUnstartedServer(s.notices(kit)) // an http.Server in a real shop
+	server.Config.ReadHeaderTimeout = 5 * time.Second
+	server.Start()
 	defer server.Close()
 
 	if err := trade(ctx, s, kit, gw, server.URL); err != nil {

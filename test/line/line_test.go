@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
@@ -26,7 +28,7 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-	os.Exit(leak.Main(m))
+	os.Exit(leak.Main(m, "pool.startGlobalTimeCache", "maintnotifications."))
 }
 
 // needs skips a test for which a program is missing.
@@ -93,6 +95,32 @@ func TestATransferTakesNoOldConnection(t *testing.T) {
 			_, err = kit.Transfer(context.Background(), aTransfer("T2"))
 			require.Equal(t, tt.unknown, errors.Is(err, daxpay.ErrOutcomeUnknown), err)
 		})
+	}
+}
+
+// The transport that docs/configuration.md shows speaks HTTP/1.1.
+func TestTheTransportOfTheDocuments(t *testing.T) {
+	server := httptest.NewUnstartedServer(http.NotFoundHandler())
+	server.EnableHTTP2 = true
+	server.StartTLS()
+	defer server.Close()
+	pool := x509.NewCertPool()
+	pool.AddCert(server.Certificate())
+	for _, keep := range []bool{true, false} {
+		base, _ := http.DefaultTransport.(*http.Transport)
+		transport := base.Clone()
+		transport.TLSClientConfig = &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
+		if keep {
+			transport.ForceAttemptHTTP2 = false // HTTP/1.1 alone
+			transport.TLSNextProto = map[string]func(string, *tls.Conn) http.RoundTripper{}
+		}
+		req, err := http.NewRequestWithContext(context.Background(), http.MethodPost, server.URL, http.NoBody)
+		require.NoError(t, err)
+		res, err := transport.RoundTrip(req)
+		require.NoError(t, err)
+		require.NoError(t, res.Body.Close())
+		require.Equal(t, keep, res.ProtoMajor == 1)
+		transport.CloseIdleConnections()
 	}
 }
 
