@@ -293,7 +293,7 @@ func (h *noticeHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		reply = notReceived
 	}
 	if err != nil {
-		shielded(func() { h.report(r.Context(), status, err) })
+		h.report(r.Context(), status, err)
 	}
 	header := w.Header()
 	header.Set("Content-Type", "text/plain; charset=utf-8")
@@ -305,7 +305,9 @@ func (h *noticeHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = io.WriteString(w, reply)
 }
 
+// report tells of an error. A panic of what is told must not take the reply with it, nor end the program after that.
 func (h *noticeHandler) report(ctx context.Context, status int, err error) {
+	defer func() { _ = recover() }()
 	h.log(ctx, status, err)
 	if h.OnError != nil {
 		h.OnError(ctx, err)
@@ -482,7 +484,7 @@ func (h *noticeHandler) reportLate(ctx context.Context, d *delivery) {
 	if end.err == nil {
 		return
 	}
-	shielded(func() { h.report(ctx, end.status, end.err) }) // a panic would end the program here
+	h.report(ctx, end.status, end.err)
 }
 
 // delivery is one delivery of an event. It ends by itself; the handler does not wait for it longer than replyTimeout.

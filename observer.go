@@ -105,7 +105,7 @@ type watch struct {
 	seen      Observation // of the latest attempt
 }
 
-// shielded keeps a panic of what is told from taking the answer of a call, or the reply to a notice, with it.
+// shielded keeps a panic of an observer from taking the answer of a call with it.
 func shielded(tell func()) {
 	defer func() { _ = recover() }()
 	tell()

@@ -34,22 +34,25 @@ func hostileBodies(ctx context.Context, r *report) error {
 	const size, times = 127 << 10, 50
 	worst, ratio, name := time.Duration(0), 0.0, ""
 	for _, hostile := range peer.Hostile(size) {
-		start := time.Now()
+		// The least of many, in turns, because other programs take time as well.
+		ours, theirs := time.Hour, time.Hour
 		for range times {
+			start := time.Now()
 			if post(ctx, h, hostile.Text) != "FAIL" {
 				return fmt.Errorf("%s: was received", hostile.Name)
 			}
-		}
-		ours := time.Since(start) / times
-		start = time.Now()
-		for range times {
+			middle := time.Now()
 			if !json.Valid(hostile.Text) {
 				return fmt.Errorf("%s: is no JSON", hostile.Name)
 			}
+			ours, theirs = min(ours, middle.Sub(start)), min(theirs, time.Since(middle))
 		}
-		if theirs := time.Since(start) / times; float64(ours)/float64(theirs) > ratio {
-			worst, ratio, name = ours, float64(ours)/float64(theirs), hostile.Name
+		if r := float64(ours) / float64(theirs); r > ratio {
+			worst, ratio, name = ours, r, hostile.Name
 		}
+	}
+	if ratio > 10 {
+		return fmt.Errorf("%s costs %.1f × json.Valid", name, ratio)
 	}
 	r.add(fmt.Sprintf("the worst of %d unsigned bodies of 127 KiB, %s", len(peer.Hostile(1)), name),
 		"%v, %.1f × json.Valid", worst.Round(10*time.Microsecond), ratio)
