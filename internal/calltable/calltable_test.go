@@ -95,6 +95,9 @@ func TestRows(t *testing.T) {
 			if c.Sent[daxpay.GatewayV208] != "" && hasFields(c.Model) {
 				require.NotEmpty(t, c.Answer, "answer lacks the members of %s", c.Model.Name())
 			}
+			if !c.Unnamed {
+				require.False(t, c.Right(reflect.New(c.Model).Interface(), "1"), "right takes any answer")
+			}
 		})
 	}
 }

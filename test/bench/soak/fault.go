@@ -92,7 +92,8 @@ func (f *fault) check(effect param.Effect, err error) error {
 	if f.retried && effect.Repeatable() {
 		want = 3
 	}
-	if retried := (*daxpay.RetryError)(nil); errors.As(err, &retried) {
+	var retried *daxpay.RetryError
+	if errors.As(err, &retried) {
 		attempts = len(retried.Errs)
 	}
 	if attempts != want {
@@ -102,13 +103,13 @@ func (f *fault) check(effect param.Effect, err error) error {
 }
 
 func lost(err error) bool {
-	transport := (*daxpay.TransportError)(nil)
+	var transport *daxpay.TransportError
 	return errors.As(err, &transport) && !transport.NeverSent
 }
 
 func status(code int) func(error) bool {
 	return func(err error) bool {
-		page := (*daxpay.HTTPError)(nil)
+		var page *daxpay.HTTPError
 		return errors.As(err, &page) && page.StatusCode == code
 	}
 }
@@ -162,12 +163,13 @@ func deep(w http.ResponseWriter, _ *http.Request, _ []byte) {
 	_, _ = io.WriteString(w, `{"code":0,"data":`+strings.Repeat(`{"a":`, 50_000))
 }
 
-// forged is the answer with another signature.
+// forged is the answer with another signature. In the place of one without a signature it is a success.
 func forged(w http.ResponseWriter, _ *http.Request, answer []byte) {
 	mark := []byte(`"sign":"`)
-	if at := bytes.LastIndex(answer, mark) + len(mark); at < len(answer) {
-		answer[at] ^= 'a' ^ 'b'
+	if !bytes.Contains(answer, mark) {
+		answer = []byte(`{"code":0,"data":{"code":0,"resTime":1715500234,"sign":"` + strings.Repeat("0", 64) + `"}}`)
 	}
+	answer[bytes.LastIndex(answer, mark)+len(mark)] ^= 'a' ^ 'b'
 	_, _ = w.Write(answer)
 }
 
@@ -211,3 +213,6 @@ func untag(clientIP string) (fault int, call uint64) {
 	a := address.As16()
 	return int(a[1]) % len(faults), binary.BigEndian.Uint64(a[8:])
 }
+
+// textOf is what the row of a call is asked for, by the call's number.
+func textOf(call uint64) string { return "S" + strconv.FormatUint(call, 10) }

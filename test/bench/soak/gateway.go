@@ -12,15 +12,12 @@ import (
 	"net/http/httptest"
 	"os"
 	"os/exec"
-	"strings"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/daxpay-go/daxpay"
 	"github.com/daxpay-go/daxpay/daxpaytest"
-	"github.com/daxpay-go/daxpay/model"
-	"github.com/daxpay-go/daxpay/param"
 )
 
 // secret is that of the gateway.
@@ -36,7 +33,7 @@ const (
 	mostDeliveries = 200
 )
 
-// dropping is the path of the control that closes the client's idle connections, beside telling the figures.
+// dropping is the path of the control that closes the client's idle connections and tells the figures.
 const dropping = "/drop"
 
 // addresses is what the gateway's process says when it runs.
@@ -54,8 +51,9 @@ type figures struct {
 	Requests    int64
 }
 
-// box is the gateway's process: one gateway after the other behind one address.
-type box struct {
+// host is the gateway's process: one gateway after the other behind one address.
+type host struct {
+	rows                                               []kind
 	connections, delivering, delivered, lost, requests atomic.Int64
 
 	server *http.Server
@@ -70,14 +68,14 @@ type box struct {
 // generation is one gateway.
 type generation struct {
 	*daxpaytest.Gateway
-	client *daxpay.Client
-	left   int
-	users  sync.WaitGroup // requests and notices
+	rows  []kind
+	left  int
+	users sync.WaitGroup // requests and notices
 }
 
 // serveGateway is the gateway's process. It ends when its standard input does, which is when the other process is gone.
 func serveGateway(ctx context.Context, out io.Writer) error {
-	b := &box{}
+	h := &host{rows: kinds()}
 	var listen net.ListenConfig
 	front, err := listen.Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
@@ -88,9 +86,9 @@ func serveGateway(ctx context.Context, out io.Writer) error {
 		return err
 	}
 	failed := make(chan error, 3)
-	b.server = &http.Server{Handler: b, ReadHeaderTimeout: time.Minute, ConnState: count(&b.connections)}
-	controls := &http.Server{Handler: http.HandlerFunc(b.control), ReadHeaderTimeout: time.Minute}
-	go func() { failed <- b.server.Serve(front) }()
+	h.server = &http.Server{Handler: h, ReadHeaderTimeout: time.Minute, ConnState: count(&h.connections)}
+	controls := &http.Server{Handler: http.HandlerFunc(h.control), ReadHeaderTimeout: time.Minute}
+	go func() { failed <- h.server.Serve(front) }()
 	go func() { failed <- controls.Serve(control) }()
 	if err := json.NewEncoder(out).Encode(addresses{URL: "http://" + front.Addr().String(),
 		Control: "http://" + control.Addr().String()}); err != nil {
@@ -115,172 +113,114 @@ func count(open *atomic.Int64) func(net.Conn, http.ConnState) {
 	}
 }
 
-func (b *box) control(w http.ResponseWriter, r *http.Request) {
+func (h *host) control(w http.ResponseWriter, r *http.Request) {
 	_ = json.NewEncoder(w).Encode(figures{
-		Connections: b.connections.Load(), Delivering: b.delivering.Load(), Delivered: b.delivered.Load(),
-		Lost: b.lost.Load(), Requests: b.requests.Load(),
+		Connections: h.connections.Load(), Delivering: h.delivering.Load(), Delivered: h.delivered.Load(),
+		Lost: h.lost.Load(), Requests: h.requests.Load(),
 	})
 	if r.URL.Path == dropping {
-		dropIdle(b.server)
+		dropIdle(h.server)
 	}
 }
 
 // use returns the gateway for one request; its users must be told when that is over.
-func (b *box) use() *generation {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.current == nil || b.current.left == 0 {
-		if old := b.current; old != nil {
+func (h *host) use() *generation {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.current == nil || h.current.left == 0 {
+		if old := h.current; old != nil {
 			go func() {
 				old.users.Wait()
 				old.Close()
 			}()
 		}
-		gateway := daxpaytest.New(daxpaytest.WithSecret(secret))
-		b.current = &generation{Gateway: gateway, client: gateway.Client(), left: lifetime}
+		h.current = &generation{Gateway: daxpaytest.New(daxpaytest.WithSecret(secret)), rows: h.rows, left: lifetime}
+		h.current.Channel().Takes(daxpaytest.OpRefund) // and says later that it is done
 	}
-	b.current.left--
-	b.current.users.Add(1)
-	return b.current
+	h.current.left--
+	h.current.users.Add(1)
+	return h.current
 }
 
-// question is what this process wants to know of a request.
-type question struct {
-	ClientIP, BizOrderNo, BizOrderNoeNo, BizRefundNo, BizTransferNo, BizAllocNo, ReceiverNo, NotifyURL string
-}
-
-func (b *box) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	b.requests.Add(1)
-	gateway := b.use()
+func (h *host) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	h.requests.Add(1)
+	gateway := h.use()
 	defer gateway.users.Done()
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
 		return
 	}
-	q := question{}
-	q.read(body)
-	if err := gateway.prepare(r.Context(), r.URL.Path, q); err != nil {
-		http.Error(w, err.Error(), http.StatusTeapot) // no fault explains that
-		return
+	var asked struct{ ClientIP, NotifyURL string }
+	_ = json.Unmarshal(body, &asked) // the gateway itself complains about what is wrong
+	n, call := untag(asked.ClientIP)
+	if !bytes.Contains(body, []byte(absent)) {
+		gateway.stock(r.URL.Path, textOf(call))
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	answer := httptest.NewRecorder()
 	gateway.ServeHTTP(answer, r)
-	if q.NotifyURL != "" {
-		b.end(context.WithoutCancel(r.Context()), gateway, r.URL.Path, q)
+	if asked.NotifyURL != "" {
+		h.notify(context.WithoutCancel(r.Context()), gateway, r.URL.Path, textOf(call))
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Date", answer.Header().Get("Date"))
 	strike := write
-	if n, call := untag(q.ClientIP); !faults[n].once || !b.hasStruck(call) {
+	if !faults[n].once || !h.hasStruck(call) {
 		strike = faults[n].strike
 	}
 	strike(w, r, answer.Body.Bytes())
 }
 
-// read takes what it finds; the gateway itself complains about what is wrong.
-func (q *question) read(body []byte) {
-	var members map[string]any
-	_ = json.Unmarshal(body, &members)
-	for name, field := range map[string]*string{
-		"clientIp": &q.ClientIP, "bizOrderNo": &q.BizOrderNo, "bizOrderNoeNo": &q.BizOrderNoeNo,
-		"bizRefundNo":   &q.BizRefundNo,
-		"bizTransferNo": &q.BizTransferNo, "bizAllocNo": &q.BizAllocNo, "receiverNo": &q.ReceiverNo,
-		"notifyUrl": &q.NotifyURL,
-	} {
-		*field, _ = members[name].(string)
-	}
-}
-
 // hasStruck tells whether it was asked about the call before.
-func (b *box) hasStruck(call uint64) bool {
-	return b.struck[call%uint64(len(b.struck))].Swap(call) == call
+func (h *host) hasStruck(call uint64) bool {
+	return h.struck[call%uint64(len(h.struck))].Swap(call) == call
 }
 
-// prepare sees to it that there is what the request is about: each is about something new.
-func (g *generation) prepare(ctx context.Context, path string, q question) error {
-	payment := func(no string, status model.PaySyncStatus) {
-		g.SetPayment(daxpaytest.Payment{OrderNo: gatewayNo(no), BizOrderNo: no, Title: titleOf(no), Amount: amountOf(no),
-			Status: status, NotifyURL: q.NotifyURL})
+// stock sees to it that there is what the request is about.
+func (g *generation) stock(path, n string) {
+	if i := slices.IndexFunc(g.rows, func(k kind) bool { return k.Path() == path }); i >= 0 {
+		g.rows[i].Stock(g.Gateway, n)
 	}
-	refund := func(status model.RefundSyncStatus) {
-		no := q.BizRefundNo
-		g.SetRefund(daxpaytest.Refund{RefundNo: gatewayNo(no), BizRefundNo: no, Reason: titleOf(no), Amount: amountOf(no),
-			Status: status, NotifyURL: q.NotifyURL})
-	}
-	allocation := func(status model.AllocStatus) {
-		no := q.BizAllocNo
-		g.SetAllocation(daxpaytest.Allocation{
-			AllocNo: gatewayNo(no), BizAllocNo: no, Status: status,
-			Shares:    []daxpaytest.Share{{ReceiverNo: "r1", Amount: amountOf(no)}},
-			NotifyURL: q.NotifyURL,
-		})
-	}
-	switch path {
-	case "/unipay/pay", "/unipay/close", "/unipay/cancel":
-		payment(q.BizOrderNo, model.PaySyncProgress)
-	case "/unipay/sync/pay":
-		if !strings.HasPrefix(q.BizOrderNo, nobody) {
-			payment(q.BizOrderNo, paySyncStatus(q.BizOrderNo))
-		}
-	case "/unipay/query/payOrder":
-		payment(q.BizOrderNoeNo, model.PaySyncSuccess)
-	case "/unipay/refund":
-		payment(q.BizOrderNo, model.PaySyncSuccess)
-		refund(model.RefundSyncFail) // which the gateway tries again, under the same number
-	case "/unipay/sync/refund":
-		refund(refundSyncStatus(q.BizRefundNo))
-	case "/unipay/query/refundOrder":
-		refund(model.RefundSyncSuccess)
-	case "/unipay/allocation/start":
-		payment(q.BizOrderNo, model.PaySyncSuccess)
-		allocation(model.AllocProcessing)
-	case "/unipay/allocation/finish", "/unipay/sync/allocation", "/unipay/query/allocationOrder":
-		allocation(model.AllocEnd)
-	case "/unipay/query/transferOrder":
-		_, err := g.client.Transfer(ctx, transferOf(param.Common{}, q.BizTransferNo))
-		return err
-	case "/unipay/allocation/receiver/remove", "/unipay/query/allocationReceiver":
-		_, err := g.client.AddAllocReceiver(ctx, receiverOf(param.Common{}, q.ReceiverNo))
-		if refusal := (*daxpay.GatewayError)(nil); errors.As(err, &refusal) && refusal.Business {
-			return nil // it is there: the call is made again after a fault
-		}
-		return err
-	}
-	return nil
 }
 
-// end is what happens when the channel is done with an order: its notice goes out, several times at once, and again
-// until it is received.
-func (b *box) end(ctx context.Context, g *generation, path string, q question) {
-	no := q.BizOrderNo
-	mark := g.MarkPaid
+// end has the channel be done with an order, and returns the order's number; empty if there is none.
+func (g *generation) end(path, n string) string {
+	no, mark := "P"+n, g.MarkPaid
 	switch path {
 	case "/unipay/refund":
-		no, mark = q.BizRefundNo, g.MarkRefunded
+		no, mark = "R"+n, g.MarkRefunded
 	case "/unipay/allocation/start":
-		no, mark = q.BizAllocNo, g.MarkAllocated
+		no, mark = "A"+n, g.MarkAllocated
 	}
 	if !mark(no) {
-		b.lost.Add(1)
+		return ""
+	}
+	return no
+}
+
+// notify ends an order. Its notice goes out several times at once, and again until it is received.
+func (h *host) notify(ctx context.Context, g *generation, path, n string) {
+	no := g.end(path, n)
+	if no == "" {
+		h.lost.Add(1)
 		return
 	}
 	for range copies {
-		b.delivering.Add(1)
+		h.delivering.Add(1)
 		g.users.Add(1)
 		go func() {
 			defer g.users.Done()
-			defer b.delivering.Add(-1)
-			b.deliver(ctx, g, no)
+			defer h.delivering.Add(-1)
+			h.deliver(ctx, g, no)
 		}()
 	}
 }
 
-func (b *box) deliver(ctx context.Context, g *generation, no string) {
+func (h *host) deliver(ctx context.Context, g *generation, no string) {
 	for range mostDeliveries {
 		sent, err := g.SendNotice(ctx, no)
 		if sent.Received {
-			b.delivered.Add(1)
+			h.delivered.Add(1)
 			return
 		}
 		if err != nil {
@@ -288,7 +228,7 @@ func (b *box) deliver(ctx context.Context, g *generation, no string) {
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
-	b.lost.Add(1)
+	h.lost.Add(1)
 }
 
 // gateway is the gateway's process as the other one sees it.

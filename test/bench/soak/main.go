@@ -68,13 +68,14 @@ func (o options) soak(ctx context.Context, out io.Writer) error {
 		return err
 	}
 	defer gateway.stop()
-	run := &run{gateway: gateway, struck: make([]atomic.Uint64, len(faults))}
+	run := &run{gateway: gateway, kinds: kinds(), struck: make([]atomic.Uint64, len(faults))}
 	if run.kit, err = daxpay.New(daxpay.Config{
 		ServiceURL: gateway.URL,
 		SignSecret: secret,
 		Gateway:    daxpay.GatewayV208,
 		// Shorter than the defaults, so that there are more calls, and without a limit to repetitions, which would leave it
 		// to chance whether a fault that lasts for one attempt is overcome.
+		Timeout:        4 * patience,
 		AttemptTimeout: patience,
 		Retry:          daxpay.Retry{BaseDelay: 5 * time.Millisecond, MaxDelay: 20 * time.Millisecond, Budget: -1},
 	}); err != nil {

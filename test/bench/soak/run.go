@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/daxpay-go/daxpay"
-	"github.com/daxpay-go/daxpay/param"
 )
 
 // run is what the workers share. Nothing in it grows.
@@ -20,6 +19,7 @@ type run struct {
 	gateway *gateway
 	kit     *daxpay.Client
 	shop    *shop
+	kinds   []kind
 
 	calls  atomic.Uint64
 	struck []atomic.Uint64 // calls, by fault
@@ -62,19 +62,18 @@ func (r *run) call(random *rand.Rand) {
 	r.rest.RLock()
 	defer r.rest.RUnlock()
 	n := r.calls.Add(1)
-	kind, fault := kinds[random.IntN(len(kinds))], choose(random)
-	s := subject{
-		ctx: context.Background(), kit: r.kit, number: fmt.Sprintf("S%d", n),
-		common: param.Common{ClientIP: tag(fault, n)},
+	kind, fault := &r.kinds[random.IntN(len(r.kinds))], choose(random)
+	s := subject{kit: r.kit, tag: tag(fault, n), n: textOf(n)}
+	if kind.absent {
+		s.n = absent + s.n
 	}
 	r.struck[fault].Add(1)
-	if kind.notices && faults[fault].explains == nil {
+	if kind.notice != "" && faults[fault].explains == nil {
 		s.notify = r.shop.url
-		r.shop.expect(s.number, kind.name)
+		r.shop.expect(s.n, kind.notice)
 	}
-	effect, err := kind.call(s)
-	if err := faults[fault].check(effect, err); err != nil {
-		r.problem(fmt.Errorf("%s with fault %q: %w", kind.name, faults[fault].name, err))
+	if err := faults[fault].check(kind.Effect, kind.call(s)); err != nil {
+		r.problem(fmt.Errorf("%s with fault %q: %w", kind.name(), faults[fault].name, err))
 	}
 }
 

@@ -6,15 +6,17 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/daxpay-go/daxpay"
+	"github.com/daxpay-go/daxpay/internal/calltable"
 	"github.com/daxpay-go/daxpay/model"
 )
 
-// remembered is how much news the store remembers: little, so that it is full before anything is measured, but far more
+// remembered is how many events the store remembers: few, so that it is full before anything is measured, but far more
 // than is under way at once.
 const remembered = 500
 
@@ -26,7 +28,7 @@ type shop struct {
 	problem     func(error)
 
 	mu       sync.Mutex
-	open     map[string]*order
+	open     map[string]*order // by what the rows were asked for
 	handled  int64
 	failures int64
 }
@@ -34,7 +36,7 @@ type shop struct {
 // order is one whose notice has not come yet.
 type order struct {
 	kind     model.NoticeKind
-	stumbles int // how often the callback has still to fail before it handles the notice
+	failures int // how often the callback has still to fail before it handles the notice
 }
 
 func openShop(ctx context.Context, kit *daxpay.Client, problem func(error)) (*shop, error) {
@@ -50,8 +52,8 @@ func openShop(ctx context.Context, kit *daxpay.Client, problem func(error)) (*sh
 		Alloc:  func(_ context.Context, n *model.AllocNotice) error { return s.settle(n) },
 		Store:  daxpay.NewMemoryStore(remembered),
 		OnError: func(_ context.Context, err error) {
-			if panicked := (*daxpay.PanicError)(nil); errors.Is(err, daxpay.ErrNoticeBusy) || errors.Is(err, errStumbled) ||
-				errors.As(err, &panicked) {
+			var panicked *daxpay.PanicError
+			if errors.Is(err, daxpay.ErrNoticeBusy) || errors.Is(err, errDatabase) || errors.As(err, &panicked) {
 				return
 			}
 			problem(fmt.Errorf("a notice was refused: %w", err))
@@ -74,40 +76,40 @@ func dropIdle(server *http.Server) {
 
 func (s *shop) close() { _ = s.server.Close() }
 
-// expect says that there will be a notice. Some of them are not handled at once.
-func (s *shop) expect(number string, call string) {
-	kind := map[string]model.NoticeKind{"Pay": model.NoticePay, "Refund": model.NoticeRefund,
-		"StartAlloc": model.NoticeAlloc}[call]
+// expect says that there will be a notice about n. Some of them are not handled at once.
+func (s *shop) expect(n string, kind model.NoticeKind) {
+	failures := map[byte]int{'7': 1, '8': 2}[n[len(n)-1]]
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.open[number] = &order{kind: kind, stumbles: oneOf(number, 0, 0, 0, 0, 0, 0, 1, 2)}
+	s.open[n] = &order{kind: kind, failures: failures}
 }
 
-var errStumbled = errors.New("the database was busy")
+var errDatabase = errors.New("the database was busy")
 
-func (s *shop) settle(n model.Notice) error {
+func (s *shop) settle(notice model.Notice) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	number := n.BizNumber()
-	o := s.open[number]
+	number := notice.BizNumber()
+	n := strings.TrimLeft(number, "BRA")
+	o := s.open[n]
 	switch {
 	case o == nil:
 		s.problem(fmt.Errorf("a notice about %s, which was handled before, or never ordered", number))
 		return nil
-	case o.kind != n.Kind():
-		s.problem(fmt.Errorf("a %s notice about %s, which is of kind %s", n.Kind(), number, o.kind))
-	case o.stumbles > 0:
-		o.stumbles--
+	case o.kind != notice.Kind():
+		s.problem(fmt.Errorf("a %s notice about %s, which is of kind %s", notice.Kind(), number, o.kind))
+	case o.failures > 0:
+		o.failures--
 		s.failures++
-		if o.stumbles == 1 {
-			panic(errStumbled)
+		if o.failures == 1 {
+			panic(errDatabase)
 		}
-		return errStumbled
+		return errDatabase
 	}
-	if err := (daxpay.Expect{BizOrderNo: number, Amount: amountOf(number)}).Check(n); err != nil {
+	if err := (daxpay.Expect{BizOrderNo: number, Amount: calltable.Amount(n)}).Check(notice); err != nil {
 		s.problem(err)
 	}
-	delete(s.open, number)
+	delete(s.open, n)
 	s.handled++
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"math/rand/v2"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -87,6 +88,32 @@ func TestCheck(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Every call without a fault is right, and its notice goes out.
+func TestEveryKindOfCall(t *testing.T) {
+	h := &host{rows: kinds()}
+	server := httptest.NewServer(h)
+	defer server.Close()
+	kit, err := daxpay.New(daxpay.Config{ServiceURL: server.URL, SignSecret: secret, Gateway: daxpay.GatewayV208})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer kit.CloseIdleConnections()
+	for i := range h.rows {
+		k, call := &h.rows[i], uint64(i+1)
+		s := subject{kit: kit, tag: tag(0, call), n: textOf(call)}
+		if k.absent {
+			s.n = absent + s.n
+		}
+		if err := k.call(s); err != nil {
+			t.Errorf("%s: %v", k.name(), err)
+		}
+		if k.notice != "" && h.current.end(k.Path(), s.n) == "" {
+			t.Errorf("%s: no notice comes of it", k.name())
+		}
+	}
+	h.current.Close()
 }
 
 func TestTag(t *testing.T) {
