@@ -19,6 +19,7 @@ import (
 
 	"github.com/daxpay-go/daxpay"
 	"github.com/daxpay-go/daxpay/daxpaytest"
+	"github.com/daxpay-go/daxpay/internal/calltable"
 	"github.com/daxpay-go/daxpay/model"
 	"github.com/daxpay-go/daxpay/param"
 )
@@ -100,6 +101,21 @@ func TestChecksRequestsAsTheGatewayDoes(t *testing.T) {
 			require.NotEmpty(t, answer["traceId"])
 			require.Equal(t, int(tt.code), gw.Requests()[0].Code)
 		})
+	}
+}
+
+// The gateway has every call of the client in each version that has it.
+func TestHasEveryCall(t *testing.T) {
+	for _, version := range calltable.Versions() {
+		gw := daxpaytest.Start(t, daxpaytest.WithVersion(version))
+		for _, c := range calltable.All() {
+			path := c.PathIn(version)
+			if path == "" {
+				continue
+			}
+			status, _ := postRaw(t, gw, path, "{}")
+			require.Equal(t, http.StatusOK, status, "gateway %s lacks %s: add it to daxpaytest/calls.go", version, path)
+		}
 	}
 }
 

@@ -7,7 +7,7 @@ import "strings"
 // Version is a release of the gateway, or the mixture that its printed pages describe.
 type Version uint8
 
-// The versions. Printed speaks as the interface pages do: nonceStr of 2.0.8 beside the member names of 2.0.7.
+// The versions. Printed speaks as the interface pages do: nonceStr of 2.0.8 with the member names of 2.0.7.
 const (
 	Printed Version = iota
 	V205

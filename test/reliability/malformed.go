@@ -103,7 +103,8 @@ func malform(t *trial, s *sample, classes []bad) (int, error) {
 
 // complaint says what is wrong with how a malformed body was received, "" if nothing is.
 func (s *sample) complaint(outcome *message.Outcome, err error, body []byte) string {
-	panicked, refusal := (*message.PanicError)(nil), (*daxpay.GatewayError)(nil)
+	var panicked *message.PanicError
+	var refusal *daxpay.GatewayError
 	switch {
 	case errors.As(err, &panicked):
 		return "a panic"

@@ -211,7 +211,8 @@ func (h *hunt) print(path string, value any, needles []string) {
 		h.look(path, fmt.Sprintf("the log of a %T", v), logged.String(), needles)
 	}
 	if err, ok := value.(error); ok {
-		if sign := (*daxpay.SignError)(nil); errors.As(err, &sign) {
+		var sign *daxpay.SignError
+		if errors.As(err, &sign) {
 			h.look(path, "Explain", sign.Explain(), secretsOnly)
 		}
 	}

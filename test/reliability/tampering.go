@@ -131,6 +131,7 @@ func isTyped(err error) bool {
 			return true
 		}
 	}
-	refusal, transport := (*daxpay.GatewayError)(nil), (*daxpay.TransportError)(nil)
+	var refusal *daxpay.GatewayError
+	var transport *daxpay.TransportError
 	return errors.As(err, &refusal) || errors.As(err, &transport)
 }
