@@ -609,19 +609,20 @@ func TestCustomCallMistakes(t *testing.T) {
 
 func TestLogHoldsOnlyWhatIsAllowed(t *testing.T) {
 	var lines bytes.Buffer
-	gw := stocked(t, daxpaytest.WithVersion(daxpay.GatewayV207))
+	gw := daxpaytest.Start(t, daxpaytest.WithVersion(daxpay.GatewayV207))
+	gw.SetPayment(daxpaytest.Payment{OrderNo: "number-paid", Status: model.PaySyncSuccess})
 	kit := client(t, gw, func(c *daxpay.Config) {
 		c.Gateway = daxpay.GatewayAuto
 		c.Logger = slog.New(slog.NewJSONHandler(&lines, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	})
 	_, err := kit.SyncPay(context.Background(),
-		&param.PaySyncParam{OrderNo: "P1", Common: param.Common{ClientIP: "192.0.2.77"}})
+		&param.PaySyncParam{OrderNo: "number-paid", Common: param.Common{ClientIP: "192.0.2.77"}})
 	require.NoError(t, err)
-	_, err = kit.SyncPay(context.Background(), &param.PaySyncParam{OrderNo: "P9"})
+	_, err = kit.SyncPay(context.Background(), &param.PaySyncParam{OrderNo: "number-none"})
 	require.Error(t, err)
 
 	text := lines.String()
-	for _, private := range []string{daxpaytest.Secret, "P1", "P9", "192.0.2.77", "支付订单不存在"} {
+	for _, private := range []string{daxpaytest.Secret, "number-paid", "number-none", "192.0.2.77", "支付订单不存在"} {
 		require.NotContains(t, text, private)
 	}
 	var got []map[string]any
