@@ -73,10 +73,11 @@ func (c *core) attempts(ctx context.Context, call *call, watch *watch) (answer, 
 		start := time.Now()
 		a, err := c.roundTrip(ctx, call, version, path)
 		unknown := err != nil && call.mayHaveRun(err, version, c.trusted)
-		if watch != nil {
-			watch.attempt(ctx, start, c.ServiceURL+path, version, &a, err, unknown)
-		}
 		refusal := call.misunderstood(version, err)
+		if watch != nil {
+			next := refusal != nil && refused+1 < len(call.versions)
+			watch.attempt(ctx, start, c.ServiceURL+path, version, &a, err, unknown, next)
+		}
 		if refusal == nil && (err == nil || a.verified) {
 			c.prefer(version)
 		}

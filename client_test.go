@@ -633,7 +633,7 @@ func TestLogHoldsOnlyWhatIsAllowed(t *testing.T) {
 			require.Contains(t, []string{
 				"time", "level", "msg", "path", "gateway", "attempt", "took", "status", "code", "verified", "outcomeUnknown",
 				"traceId",
-				"call", "failure",
+				"call", "failure", "cause", "reason",
 			}, name)
 		}
 		require.NotEmpty(t, fields["traceId"])
@@ -642,16 +642,18 @@ func TestLogHoldsOnlyWhatIsAllowed(t *testing.T) {
 		delete(fields, "took")
 		got = append(got, fields)
 	}
-	line := func(level, msg, gateway string, attempt, code int, verified bool, failure string) map[string]any {
+	line := func(level, msg, gateway string, attempt, code int, verified bool, failure, cause, reason string,
+	) map[string]any {
 		return map[string]any{
-			"call": "PaySync", "failure": failure,
+			"call": "PaySync", "failure": failure, "cause": cause, "reason": reason,
 			"level": level, "msg": msg, "path": "/unipay/sync/pay", "gateway": gateway, "attempt": float64(attempt),
 			"status": float64(200), "code": float64(code), "verified": verified, "outcomeUnknown": false,
 		}
 	}
 	require.Equal(t, []map[string]any{
-		line("WARN", "daxpay call failed", "as documented", 1, 20000, false, "gateway"),
-		line("DEBUG", "daxpay call", "2.0.7", 2, 0, true, ""),
-		line("WARN", "daxpay call failed", "2.0.7", 1, 1, true, "business"),
+		line("DEBUG", "daxpay call goes on in another encoding", "as documented", 1, 20000, false, "gateway", "code 20000",
+			"signature"),
+		line("DEBUG", "daxpay call", "2.0.7", 2, 0, true, "", "", ""),
+		line("WARN", "daxpay call failed", "2.0.7", 1, 1, true, "business", "code 1", "no_such_order"),
 	}, got)
 }

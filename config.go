@@ -112,9 +112,10 @@ type Config struct {
 	// that share a store must agree on it, and what a store holds is not found under another name. So set it if they
 	// reach the gateway by different URLs, or before you change ServiceURL. Default: ServiceURL.
 	StoreName string `json:"storeName" yaml:"storeName" env:"DAXPAY_STORE_NAME"`
-	// Logger gets a line for every attempt: path, codes, duration and trace id; never a member of a message. Good ones are
-	// at slog.LevelDebug, others at slog.LevelWarn, as are notices that are not received. Default: silent, but for notices
-	// that are not received, of handlers without OnError: see NoticeHandlers.OnError.
+	// Logger gets a line for every attempt: path, codes, cause, duration and trace id; and one for every notice: kind,
+	// numbers, status of the reply, and why it was not received. No line holds another member of a message. What went well
+	// is at slog.LevelDebug, a call that failed and a notice that is not received at slog.LevelWarn. Default: silent, but
+	// for notices that are not received, of which slog.Default() is told.
 	Logger *slog.Logger `json:"-" yaml:"-"`
 	// Observer is told of every call and attempt, for traces and metrics: see contrib/otel. Default: none.
 	Observer Observer `json:"-" yaml:"-"`

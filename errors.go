@@ -327,11 +327,17 @@ type AnswerError struct {
 	Err     error // which of the above
 }
 
+// noticePath is the Path of errors about notices.
+const noticePath = "notice"
+
 // Is tells that the gateway says so in Msg: ErrAlreadyPaid, ErrOrderEnded or ErrLocked.
 func (e *AnswerError) Is(target error) bool { return target == e.Refusal.sentinel(true) }
 
 func (e *AnswerError) Error() string {
 	s := e.Err.Error() + ": " + e.Path + ": "
+	if e.Path == noticePath {
+		s = "daxpay: notice refused: "
+	}
 	if advice := e.Refusal.advice(); advice != "" {
 		s = "daxpay: " + e.Path + ": " + advice + "; " + strings.TrimPrefix(e.Err.Error(), "daxpay: ") + ": "
 	}

@@ -10,10 +10,13 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"net/http"
 	"os"
+	"path"
 	"reflect"
 	"regexp"
+	"runtime"
 	"runtime/debug"
 	"slices"
 	"strconv"
@@ -40,7 +43,7 @@ func (c *Client) ParseNotice(body []byte) (model.Notice, error) {
 }
 
 func refusedNotice(kind error, member, reason string) error {
-	return &AnswerError{Path: "notice", Member: member, Reason: reason, Err: kind}
+	return &AnswerError{Path: noticePath, Member: member, Reason: reason, Err: kind}
 }
 
 // parseNotice returns the notice, and puts its digest, by which the same event is known again, into d unless that is
@@ -51,7 +54,7 @@ func (c *core) parseNotice(body []byte, d *digest) (model.Notice, error) {
 	if err := o.Read(body); err != nil {
 		return nil, refusedNotice(ErrProtocol, "", err.Error())
 	}
-	secretIndex, err := c.signer.verify(o, body, "notice", "")
+	secretIndex, err := c.signer.verify(o, body, noticePath, "")
 	if err != nil {
 		return nil, err
 	}
@@ -222,10 +225,10 @@ type NoticeHandlers struct {
 	// seconds; the documents promise 24 hours of sends, signed once, so less than 25 hours counts as that. Default: not
 	// checked; a notice that comes again is handled by Store.
 	MaxAge time.Duration
-	// OnError is told why a notice was refused or not acknowledged; ErrNoticeBusy is nothing to worry about. It is called
-	// before the reply, but for a callback or a store that goes on after the reply: then it is called once more when that
-	// ends with an error. If it panics, the reply stays the same. Default: nothing but a line in Config.Logger, or in
-	// slog.Default() if there is none.
+	// OnError is told why a notice was refused or not acknowledged, by a *NoticeError; one that is ErrNoticeBusy is
+	// nothing to worry about. It is called before the reply, but for a callback or a store that goes on after the reply:
+	// then it is called once more when that ends with an error. If it panics, the reply stays the same. With or without it, Config.Logger gets a line, or
+	// slog.Default() if there is none. Default: none.
 	OnError func(context.Context, error)
 }
 
@@ -287,66 +290,175 @@ type noticeHandler struct {
 }
 
 func (h *noticeHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	status, err := h.serve(w, r, time.Now())
+	end := h.serve(w, r, time.Now())
 	reply := received
-	if status != http.StatusOK {
+	if end.status != http.StatusOK {
 		reply = notReceived
 	}
-	if err != nil {
-		h.report(r.Context(), status, err)
-	}
+	h.report(r.Context(), end)
 	header := w.Header()
 	header.Set("Content-Type", "text/plain; charset=utf-8")
 	header.Set("Content-Length", strconv.Itoa(len(reply)))
-	if status == http.StatusMethodNotAllowed {
+	if end.status == http.StatusMethodNotAllowed {
 		header.Set("Allow", http.MethodPost)
 	}
-	w.WriteHeader(status)
+	w.WriteHeader(end.status)
 	_, _ = io.WriteString(w, reply)
 }
 
-// report tells of an error. A panic of what is told must not take the reply with it, nor end the program after that.
-func (h *noticeHandler) report(ctx context.Context, status int, err error) {
-	defer func() { _ = recover() }()
-	h.log(ctx, status, err)
-	if h.OnError != nil {
-		h.OnError(ctx, err)
-	}
+// outcome is how a delivery ends. The status is 200 if and only if the notice counts as received. There may be an error
+// all the same.
+type outcome struct {
+	status int
+	err    error
+	notice model.Notice // nil until it was verified
+	again  bool         // it was handled before
 }
 
-func (h *noticeHandler) log(ctx context.Context, status int, err error) {
-	logger := h.logger()
-	if logger == nil {
+// report tells how a delivery ended. A panic of what is told must not take the reply with it, nor end the program after
+// that.
+func (h *noticeHandler) report(ctx context.Context, end outcome) {
+	defer func() { _ = recover() }()
+	h.log(ctx, end)
+	if end.err == nil || h.OnError == nil {
 		return
 	}
-	level, text := slog.LevelWarn, "daxpay notice not received"
-	attrs := []slog.Attr{slog.Int("status", status), slog.String("failure", string(failureOf(err)))}
+	e := &NoticeError{Status: end.status, Err: end.err}
+	if end.notice != nil {
+		e.Kind, e.Number, e.BizNumber = end.notice.Kind(), end.notice.Number(), end.notice.BizNumber()
+	}
+	h.OnError(ctx, e)
+}
+
+func (h *noticeHandler) log(ctx context.Context, end outcome) {
+	level, text, refused := slog.LevelWarn, "daxpay notice not received", 0
 	switch {
-	case status == http.StatusOK:
+	case end.err == nil && end.again:
+		level, text = slog.LevelDebug, "daxpay notice received, which was handled before"
+	case end.err == nil:
+		level, text = slog.LevelDebug, "daxpay notice received"
+	case end.status == http.StatusOK:
 		text = "daxpay notice received, but the store does not know"
-	case status == http.StatusConflict:
+	case end.status == http.StatusConflict:
 		level = slog.LevelDebug
-	case status < http.StatusInternalServerError:
-		count := h.refused.count(time.Now())
-		if count == 0 {
+	}
+	logger := h.logger(level)
+	if !logger.Enabled(ctx, level) {
+		return
+	}
+	if level == slog.LevelWarn && end.status >= http.StatusBadRequest && end.status < http.StatusInternalServerError {
+		if refused = h.refused.count(time.Now()); refused == 0 {
 			return
 		}
-		attrs = append(attrs, slog.Int("refused", count))
+	}
+	attrs := make([]slog.Attr, 0, 7)
+	if end.notice != nil {
+		attrs = append(attrs, slog.String("kind", string(end.notice.Kind())),
+			slog.String("number", clip(end.notice.Number(), maxNumber)),
+			slog.String("bizNumber", clip(end.notice.BizNumber(), maxNumber)))
+	}
+	attrs = append(attrs, slog.Int("status", end.status))
+	if end.err != nil {
+		attrs = append(attrs, slog.String("failure", string(failureOf(end.err))), slog.String("reason", h.reason(end)))
+	}
+	if refused > 0 {
+		attrs = append(attrs, slog.Int("refused", refused))
 	}
 	logger.LogAttrs(ctx, level, text, attrs...)
 }
 
-// logger is Config.Logger. A merchant who has neither that nor OnError must not be blind to notices that are not
-// received.
-func (h *noticeHandler) logger() *slog.Logger {
-	if h.client != nil && h.client.core != nil && h.client.core.Logger != nil {
+// maxNumber is how many characters of an order's number a line has.
+const maxNumber = 100
+
+// logger is Config.Logger. A merchant without one must not be blind to notices that are not received.
+func (h *noticeHandler) logger(level slog.Level) *slog.Logger {
+	switch {
+	case h.client != nil && h.client.core != nil && h.client.core.Logger != nil:
 		return h.client.core.Logger
-	}
-	if h.OnError == nil {
+	case level >= slog.LevelWarn:
 		return slog.Default()
 	}
-	return nil
+	return discard
 }
+
+var discard = slog.New(slog.NewTextHandler(io.Discard, &slog.HandlerOptions{Level: slog.Level(math.MaxInt)}))
+
+// reason is the text of an error for the log. The error of a callback or a store can hold what the notice says and the
+// secret, which are taken out.
+func (h *noticeHandler) reason(end outcome) string {
+	text := end.err.Error()
+	var private []string
+	if h.client != nil && h.client.core != nil {
+		private = append(private, h.client.core.signer.keys.secrets()...)
+	}
+	if end.notice != nil {
+		private = textsIn(private, reflect.ValueOf(end.notice).Elem(), end.notice.Number(), end.notice.BizNumber(),
+			end.notice.State(), string(end.notice.Kind()))
+	}
+	slices.SortFunc(private, func(a, b string) int { return len(b) - len(a) }) // a text can be part of another
+	for _, p := range private {
+		text = strings.ReplaceAll(text, p, masked)
+	}
+	return clip(text, maxMsg)
+}
+
+// leastPrivate is how many bytes a text of a notice has at least that could be told from any other word.
+const leastPrivate = 4
+
+// textsIn appends the texts in a model, but for those that may be shown.
+func textsIn(texts []string, v reflect.Value, shown ...string) []string {
+	switch v.Kind() {
+	case reflect.String:
+		if s := v.String(); len(s) >= leastPrivate && !slices.Contains(shown, s) {
+			texts = append(texts, s)
+		}
+	case reflect.Struct:
+		for i := range v.NumField() {
+			if v.Type().Field(i).IsExported() {
+				texts = textsIn(texts, v.Field(i), shown...)
+			}
+		}
+	case reflect.Slice:
+		for i := range v.Len() {
+			texts = textsIn(texts, v.Index(i), shown...)
+		}
+	case reflect.Pointer:
+		if !v.IsNil() {
+			texts = textsIn(texts, v.Elem(), shown...)
+		}
+	}
+	return texts
+}
+
+// NoticeError says why a notice was refused or not acknowledged, or, with Status 200, that the store failed to note
+// that it was received. errors.Is and errors.As find the cause, such as a *SignError, a *PanicError or the error that
+// the callback returned.
+type NoticeError struct {
+	// Kind, Number (the gateway's) and BizNumber (the merchant's) say what the notice is about. They are empty if it was
+	// refused before its signature was found right.
+	Kind      model.NoticeKind
+	Number    string
+	BizNumber string
+	// Status is the HTTP status of the reply.
+	Status int
+	Err    error
+}
+
+func (e *NoticeError) Error() string {
+	s := "daxpay: notice"
+	if e.Kind != "" {
+		s = fmt.Sprintf("daxpay: %s notice of %s (%s)", e.Kind, clip(e.BizNumber, maxNumber), clip(e.Number, maxNumber))
+	}
+	if e.Status == http.StatusOK {
+		s += " received, but: "
+	} else {
+		s += " not received, replied " + strconv.Itoa(e.Status) + ": "
+	}
+	return s + strings.TrimPrefix(strings.TrimPrefix(e.Err.Error(), "daxpay: "), "notice refused: ")
+}
+
+// Unwrap returns Err.
+func (e *NoticeError) Unwrap() error { return e.Err }
 
 // refusalLines counts the notices that were refused since the last line about them.
 type refusalLines struct {
@@ -368,36 +480,35 @@ func (r *refusalLines) count(now time.Time) int {
 	return number
 }
 
-// serve returns the HTTP status, which is 200 if and only if the notice counts as received. There may be an error all
-// the same. The headers came at start.
-func (h *noticeHandler) serve(w http.ResponseWriter, r *http.Request, start time.Time) (int, error) {
+// serve handles a delivery. The headers came at start.
+func (h *noticeHandler) serve(w http.ResponseWriter, r *http.Request, start time.Time) outcome {
 	if r.Method != http.MethodPost {
-		return http.StatusMethodNotAllowed, refusedNotice(ErrProtocol, "",
-			"notices come by POST, not "+clip(r.Method, 16))
+		return outcome{status: http.StatusMethodNotAllowed, err: refusedNotice(ErrProtocol, "",
+			"notices come by POST, not "+clip(r.Method, 16))}
 	}
 	body, status, err := h.body(w, r, start)
 	if err != nil {
 		if r.ProtoMajor == 1 { // of HTTP/2, others may use the connection
 			w.Header().Set("Connection", "close") // the server does not wait for the rest of the body
 		}
-		return status, err
+		return outcome{status: status, err: err}
 	}
 	if len(body) == 0 {
-		return http.StatusBadRequest, refusedNotice(ErrProtocol, "",
-			"the body is empty: did something read it before this handler?")
+		return outcome{status: http.StatusBadRequest, err: refusedNotice(ErrProtocol, "",
+			"the body is empty: did something read it before this handler?")}
 	}
 	if h.client == nil || h.client.core == nil {
-		return http.StatusInternalServerError, &ConfigError{
+		return outcome{status: http.StatusInternalServerError, err: &ConfigError{
 			Field: "SignSecret", Reason: "is unknown: make the Client with New",
-		}
+		}}
 	}
 	var said digest
 	notice, err := h.client.core.parseNotice(body, &said)
 	if err != nil {
-		return http.StatusBadRequest, err
+		return outcome{status: http.StatusBadRequest, err: err}
 	}
 	if err := h.fresh(notice); err != nil {
-		return http.StatusBadRequest, err
+		return outcome{status: http.StatusBadRequest, err: err, notice: notice}
 	}
 	return h.once(r.Context(), notice, h.client.core.storeKey(eventKey(notice, said)), start)
 }
@@ -446,30 +557,38 @@ func (h *noticeHandler) fresh(notice model.Notice) error {
 
 // once has the callback handle the notice unless that was done, or is being done elsewhere. It returns in time for the
 // reply.
-func (h *noticeHandler) once(ctx context.Context, notice model.Notice, key string, start time.Time) (int, error) {
+func (h *noticeHandler) once(ctx context.Context, notice model.Notice, key string, start time.Time) outcome {
 	call := h.callback(notice)
 	if call == nil {
-		return http.StatusNotImplemented, refusedNotice(ErrNoticeType, "",
-			"there is no callback for "+string(notice.Kind())+" notices")
+		return outcome{status: http.StatusNotImplemented, notice: notice, err: refusedNotice(ErrNoticeType, "",
+			callbackName[notice.Kind()]+" is not set")}
 	}
 	owner, err := newNonce()
 	if err != nil {
-		return http.StatusInternalServerError, err
+		return outcome{status: http.StatusInternalServerError, notice: notice, err: err}
 	}
-	d := &delivery{store: h.Store, key: key, owner: owner, call: call, start: start, ended: make(chan outcome, 1)}
+	d := &delivery{
+		store: h.Store, key: key, owner: owner, call: call, notice: notice, start: start, ended: make(chan outcome, 1),
+	}
 	go d.run(ctx)
 	timer := time.NewTimer(time.Until(start.Add(replyTimeout)))
 	defer timer.Stop()
 	select {
 	case end := <-d.ended:
-		return end.status, end.err
+		return end
 	case <-timer.C:
 	}
 	go h.reportLate(context.WithoutCancel(ctx), d)
 	if d.handled.Load() {
-		return http.StatusOK, errStoreLate
+		return outcome{status: http.StatusOK, notice: notice, err: errStoreLate}
 	}
-	return http.StatusServiceUnavailable, errNoticeLate
+	return outcome{status: http.StatusServiceUnavailable, notice: notice, err: errNoticeLate}
+}
+
+// callbackName is the field of NoticeHandlers for a kind.
+var callbackName = map[model.NoticeKind]string{
+	model.NoticePay: "NoticeHandlers.Pay", model.NoticeRefund: "NoticeHandlers.Refund",
+	model.NoticeAlloc: "NoticeHandlers.Alloc",
 }
 
 var (
@@ -484,7 +603,7 @@ func (h *noticeHandler) reportLate(ctx context.Context, d *delivery) {
 	if end.err == nil {
 		return
 	}
-	h.report(ctx, end.status, end.err)
+	h.report(ctx, end)
 }
 
 // delivery is one delivery of an event. It ends by itself; the handler does not wait for it longer than replyTimeout.
@@ -492,19 +611,15 @@ type delivery struct {
 	store      OnceStore
 	key, owner string
 	call       func(context.Context) error
+	notice     model.Notice
 	start      time.Time
 	handled    atomic.Bool // the callback has returned nil
 	ended      chan outcome
 }
 
-type outcome struct {
-	status int
-	err    error
-}
-
 // run handles the delivery and sends the outcome, whatever happens.
 func (d *delivery) run(ctx context.Context) {
-	end := outcome{http.StatusInternalServerError, errLeft} // after runtime.Goexit
+	end := outcome{status: http.StatusInternalServerError, err: errLeft, notice: d.notice} // after runtime.Goexit
 	defer func() { d.ended <- end }()
 	ctx, cancel := context.WithDeadline(ctx, d.start.Add(noticeTimeout))
 	defer cancel()
@@ -514,9 +629,9 @@ func (d *delivery) run(ctx context.Context) {
 		// The claim may have been made all the same.
 		end.err = errors.Join(err, d.release(ctx))
 	case state == ClaimDone:
-		end = outcome{http.StatusOK, nil}
+		end.status, end.err, end.again = http.StatusOK, nil, true
 	case state != ClaimGranted:
-		end = outcome{http.StatusConflict, ErrNoticeBusy}
+		end.status, end.err = http.StatusConflict, ErrNoticeBusy
 	case ctx.Err() != nil:
 		end.err = errors.Join(fmt.Errorf("daxpay: notice store: the claim was slow: %w", ctx.Err()), d.release(ctx))
 	default:
@@ -658,7 +773,7 @@ func protected(ctx context.Context, call func(context.Context) error) (err error
 	returned := false
 	defer func() {
 		if value := recover(); !returned {
-			err = &PanicError{Value: value, Stack: debug.Stack()}
+			err = &PanicError{Value: value, Stack: debug.Stack(), frame: panicFrame()}
 		}
 	}()
 	err = call(ctx)
@@ -666,13 +781,40 @@ func protected(ctx context.Context, call func(context.Context) error) (err error
 	return err
 }
 
-// PanicError says that a callback or a store panicked. Its text holds nothing of what the callback knew.
+// PanicError says that a callback or a store panicked. Its text has the type of the panic's value and where it
+// happened, and nothing of what the callback knew.
 type PanicError struct {
 	Value any    // what the callback panicked with
 	Stack []byte // where
+
+	frame string // the function that panicked, with file and line
 }
 
-func (e *PanicError) Error() string { return "daxpay: a callback panicked" }
+func (e *PanicError) Error() string {
+	s := fmt.Sprintf("daxpay: a callback panicked with a %T", e.Value)
+	if e.frame != "" {
+		s += " in " + e.frame
+	}
+	return s + "; see PanicError.Value and Stack"
+}
+
+// panicFrame names the function that panicked. It is called by the deferred function that recovered.
+func panicFrame() string {
+	var counters [32]uintptr
+	frames := runtime.CallersFrames(counters[:runtime.Callers(1, counters[:])])
+	panicked := false
+	for {
+		frame, more := frames.Next()
+		inRuntime := strings.HasPrefix(frame.Function, "runtime.")
+		if panicked && !inRuntime {
+			return fmt.Sprintf("%s (%s:%d)", frame.Function, path.Base(frame.File), frame.Line)
+		}
+		panicked = panicked || frame.Function == "runtime.gopanic"
+		if !more {
+			return ""
+		}
+	}
+}
 
 // Format prints the error's text whatever the verb.
 func (e *PanicError) Format(f fmt.State, _ rune) { fmt.Fprint(f, e.Error()) }
@@ -720,7 +862,7 @@ func (e Expect) Check(n model.Notice) error {
 		return refusedNotice(ErrEcho, "amount", "is not the one expected")
 	case e.Paid && n.Standing() != model.Succeeded:
 		return &AnswerError{
-			Path: "notice", Member: "status", Reason: "does not say that the money moved", Status: clip(n.State(), maxStatus),
+			Path: noticePath, Member: "status", Reason: "does not say that the money moved", Status: clip(n.State(), maxStatus),
 			Err: ErrUnproved,
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -19,7 +20,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/daxpay-go/daxpay"
+	"github.com/daxpay-go/daxpay/daxpaytest"
 	"github.com/daxpay-go/daxpay/model"
+	"github.com/daxpay-go/daxpay/param"
 )
 
 // A client has one store by default, so that a notice is not handled again at another URL.
@@ -286,16 +289,132 @@ func TestBodyDeadlineIsCleared(t *testing.T) {
 	}
 }
 
-// A merchant with neither a logger nor OnError still sees in slog.Default() that notices are not received.
+// A merchant without a logger still sees in slog.Default() that notices are not received, and nothing else.
 func TestRefusedNoticesAreNotSilentByDefault(t *testing.T) {
 	var lines bytes.Buffer
 	before := slog.Default()
-	slog.SetDefault(slog.New(slog.NewTextHandler(&lines, nil)))
+	slog.SetDefault(slog.New(slog.NewTextHandler(&lines, &slog.HandlerOptions{Level: slog.LevelDebug})))
 	defer slog.SetDefault(before)
 	kit, _ := mocked(t, daxpay.Config{}, jsonAnswer("{}"))
-	deliver(kit.NoticeHandler(daxpay.NoticeHandlers{}), "{}")
-	require.Contains(t, lines.String(), "daxpay notice not received")
-	lines.Reset()
-	deliver(kit.NoticeHandler(daxpay.NoticeHandlers{OnError: func(context.Context, error) {}}), "{}")
+	_, err := kit.QueryPayOrder(context.Background(), &param.QueryPayOrderParam{BizOrderNo: "B1"})
+	require.Error(t, err)
+	require.Empty(t, lines.String(), "a call's error is returned")
+	for _, handlers := range []daxpay.NoticeHandlers{{}, {OnError: func(context.Context, error) {}}} {
+		deliver(kit.NoticeHandler(handlers), "{}")
+		require.Contains(t, lines.String(), "level=WARN msg=\"daxpay notice not received\" status=400 failure=signature")
+		lines.Reset()
+	}
+	gw := settled(t)
+	kit = client(t, gw, func(c *daxpay.Config) { c.Logger = nil })
+	status, _ := deliver(kit.NoticeHandler(daxpay.NoticeHandlers{
+		Pay: func(context.Context, *model.PayNotice) error { return nil },
+	}), noticeOf(t, gw, "B1"))
+	require.Equal(t, http.StatusOK, status)
 	require.Empty(t, lines.String())
+}
+
+// A line about a notice says what it is about and why it was not received; nothing else of it.
+func TestLinesAboutNotices(t *testing.T) {
+	gw := settled(t)
+	body := noticeOf(t, gw, "B1")
+	var sign struct{ Sign, Attach string }
+	require.NoError(t, json.Unmarshal([]byte(body), &sign))
+	require.NotEmpty(t, sign.Attach)
+	returns := func(err error) func(context.Context, *model.PayNotice) error {
+		return func(context.Context, *model.PayNotice) error { return err }
+	}
+	for name, tt := range map[string]struct {
+		pay  func(context.Context, *model.PayNotice) error
+		body string
+		want map[string]any // in the line
+		is   error
+		text string // of the NoticeError
+	}{
+		"received": {
+			returns(nil), body,
+			map[string]any{"level": "DEBUG", "msg": "daxpay notice received", "status": 200.0}, nil, "",
+		},
+		"failed": {
+			returns(fmt.Errorf("insert %s for %s with %s: %w", sign.Attach, daxpaytest.Secret, sign.Sign, context.Canceled)),
+			body,
+			map[string]any{"level": "WARN", "msg": "daxpay notice not received", "status": 500.0, "failure": "other",
+				"reason": "insert *** for *** with ***: context canceled"},
+			context.Canceled, "daxpay: pay notice of B1 (P1) not received, replied 500: insert",
+		},
+		"panicked": {
+			func(context.Context, *model.PayNotice) error { panic(sign.Attach) }, body,
+			map[string]any{"level": "WARN", "status": 500.0}, nil,
+			"not received, replied 500: a callback panicked with a string",
+		},
+		"no callback": {
+			nil, body,
+			map[string]any{"level": "WARN", "status": 501.0, "reason": "daxpay: notice refused: NoticeHandlers.Pay is not set"},
+			daxpay.ErrNoticeType, "daxpay: pay notice of B1 (P1) not received, replied 501: NoticeHandlers.Pay is not set",
+		},
+		"unverified": {
+			returns(nil), strings.Replace(body, `"B1"`, `"B2"`, 1),
+			map[string]any{"level": "WARN", "status": 400.0, "failure": "signature", "refused": 1.0},
+			daxpay.ErrSignMismatch, "daxpay: notice not received, replied 400: signature mismatch",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var lines bytes.Buffer
+			kit := client(t, gw, func(c *daxpay.Config) {
+				c.Logger = slog.New(slog.NewJSONHandler(&lines, &slog.HandlerOptions{Level: slog.LevelDebug}))
+			})
+			var told error
+			deliver(kit.NoticeHandler(daxpay.NoticeHandlers{
+				Pay: tt.pay, OnError: func(_ context.Context, err error) { told = err },
+			}), tt.body)
+			require.Equal(t, 1, strings.Count(lines.String(), "\n"), lines.String())
+			for _, private := range []string{daxpaytest.Secret, sign.Sign, sign.Attach} {
+				require.NotContains(t, lines.String(), private)
+			}
+			var line map[string]any
+			require.NoError(t, json.Unmarshal(lines.Bytes(), &line))
+			for key, want := range tt.want {
+				require.Equal(t, want, line[key], "%s: %s", key, lines.String())
+			}
+			if tt.text == "" {
+				require.NoError(t, told)
+				return
+			}
+			var e *daxpay.NoticeError
+			require.ErrorAs(t, told, &e)
+			require.ErrorContains(t, told, tt.text)
+			if tt.is != nil {
+				require.ErrorIs(t, told, tt.is)
+			}
+			require.EqualValues(t, tt.want["status"], e.Status)
+			if name == "unverified" {
+				require.Empty(t, string(e.Kind)+e.Number+e.BizNumber)
+				require.NotContains(t, lines.String(), "B2", "what was not verified is in no line")
+				return
+			}
+			require.Equal(t, []any{model.NoticePay, "P1", "B1"}, []any{e.Kind, e.Number, e.BizNumber})
+			require.Equal(t, []any{"pay", "P1", "B1"}, []any{line["kind"], line["number"], line["bizNumber"]})
+		})
+	}
+}
+
+// The frame of a panic is that of the callback, whatever the runtime does in between.
+func TestPanicsSayWhere(t *testing.T) {
+	gw := settled(t)
+	body := noticeOf(t, gw, "B1")
+	var missing *model.PayNotice
+	var none map[string]int
+	for want, callback := range map[string]func(context.Context, *model.PayNotice) error{
+		"runtime.errorString": func(context.Context, *model.PayNotice) error { _ = missing.Title; return nil },
+		"runtime.boundsError": func(_ context.Context, n *model.PayNotice) error { _ = []int{}[n.Amount]; return nil },
+		"runtime.plainError":  func(context.Context, *model.PayNotice) error { none["a"]++; return nil },
+		"string":              func(context.Context, *model.PayNotice) error { panic("x") },
+	} {
+		var told error
+		deliver(gw.Client().NoticeHandler(daxpay.NoticeHandlers{
+			Pay: callback, OnError: func(_ context.Context, err error) { told = err },
+		}), body)
+		var panicked *daxpay.PanicError
+		require.ErrorAs(t, told, &panicked)
+		require.Regexp(t, `panicked with a `+want+` in .*TestPanicsSayWhere\S* \(notice_door_test\.go:\d+\)`, panicked.Error())
+	}
 }

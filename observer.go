@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"reflect"
+	"strconv"
 	"strings"
 	"time"
 
@@ -49,6 +50,12 @@ type Observation struct {
 	SecretIndex int
 	// Failure is the kind of the error, FailureNone if there is none.
 	Failure Failure
+	// Cause says in a few words what failed, such as "connection refused" or "code 20052"; empty if nothing did.
+	Cause string
+	// Reason is why the gateway refused, as far as that is known.
+	Reason Reason
+	// NextEncoding tells of an attempt that GatewayAuto goes on with another encoding: it is no failure of the call.
+	NextEncoding bool
 	// NeverSent tells of a FailureTransport that nothing was written, OutcomeUnknown that the call may have taken effect
 	// all the same.
 	NeverSent      bool
@@ -98,6 +105,34 @@ func failureOf(err error) Failure {
 	return FailureOther
 }
 
+// causeOf says what an error is about in a few words. None of them is the other side's.
+func causeOf(err error) string {
+	var (
+		transport *TransportError
+		page      *HTTPError
+		refusal   *GatewayError
+		sign      *SignError
+		answer    *AnswerError
+	)
+	switch {
+	case err == nil:
+		return ""
+	case errors.As(err, &transport):
+		return transport.reason()
+	case errors.As(err, &page) && page.UnknownPath:
+		return "HTTP status " + strconv.Itoa(page.StatusCode) + ", unknown path"
+	case page != nil:
+		return "HTTP status " + strconv.Itoa(page.StatusCode)
+	case errors.As(err, &refusal):
+		return "code " + strconv.Itoa(refusal.Code)
+	case errors.As(err, &sign):
+		return strings.TrimPrefix(sign.Unwrap().Error(), "daxpay: ")
+	case errors.As(err, &answer):
+		return strings.TrimSpace(strings.TrimPrefix(answer.Err.Error(), "daxpay: ") + " " + clip(answer.Member, maxNumber))
+	}
+	return "other error"
+}
+
 // watch tells the observers of one call.
 type watch struct {
 	observers []Observer
@@ -132,11 +167,12 @@ func (c *core) watch(ctx context.Context, call *call) (context.Context, *watch) 
 
 // attempt tells of an attempt that took until now.
 func (w *watch) attempt(ctx context.Context, start time.Time, url string, version gateway.Version, a *answer, err error,
-	unknown bool) {
+	unknown, next bool) {
 	o := &w.seen
 	o.URL, o.Gateway, o.Attempt, o.Duration = url, version.String(), o.Attempt+1, time.Since(start)
 	o.Status, o.Code, o.TraceID, o.Verified, o.SecretIndex = a.status, a.code, a.traceID, a.verified, a.secretIndex
-	o.Failure, o.OutcomeUnknown = failureOf(err), unknown
+	o.Failure, o.Cause, o.Reason, o.OutcomeUnknown, o.NextEncoding = failureOf(err), causeOf(err), ReasonOf(err), unknown,
+		next
 	var transport *TransportError
 	o.NeverSent = errors.As(err, &transport) && transport.NeverSent
 	for _, observer := range w.observers {
@@ -167,7 +203,10 @@ func (l logger) CallStarted(ctx context.Context, _ Observation) context.Context 
 
 func (l logger) AttemptDone(ctx context.Context, o Observation) {
 	level, text := slog.LevelDebug, "daxpay call"
-	if o.Failure != FailureNone {
+	switch {
+	case o.NextEncoding:
+		text = "daxpay call goes on in another encoding"
+	case o.Failure != FailureNone:
 		level, text = slog.LevelWarn, "daxpay call failed"
 	}
 	l.LogAttrs(ctx, level, text,
@@ -180,6 +219,8 @@ func (l logger) AttemptDone(ctx context.Context, o Observation) {
 		slog.Int("code", o.Code),
 		slog.Bool("verified", o.Verified),
 		slog.String("failure", string(o.Failure)),
+		slog.String("cause", o.Cause),
+		slog.String("reason", string(o.Reason)),
 		slog.Bool("outcomeUnknown", o.OutcomeUnknown),
 		slog.String("traceId", o.TraceID),
 	)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -99,18 +100,21 @@ func TestObserver(t *testing.T) {
 		return o
 	}
 	refused := attempt(pay, "as documented", url, 1, 200, 20000)
-	refused.Failure = daxpay.FailureGateway
+	refused.Failure, refused.Cause, refused.Reason = daxpay.FailureGateway, "code 20000", daxpay.ReasonSignature
+	refused.NextEncoding = true
 	good := attempt(pay, "2.0.7", url, 2, 200, 0)
 	good.Verified = true
 	broken := attempt(pay, "2.0.7", url, 1, 502, 0)
-	broken.Failure, broken.OutcomeUnknown = daxpay.FailureHTTP, true
+	broken.Failure, broken.Cause, broken.OutcomeUnknown = daxpay.FailureHTTP, "HTTP status 502", true
 	business := attempt(pay, "2.0.7", url, 2, 200, 1)
 	business.Failure, business.Verified = daxpay.FailureBusiness, true
+	business.Cause, business.Reason = "code 1", daxpay.ReasonNoSuchOrder
 	want := []daxpay.Observation{refused, good, broken, business}
 	var down daxpay.Observation
 	for i := range 3 {
 		down = attempt(finish, "2.0.7", front.URL+finish.Path, i+1, 0, 0)
 		down.Failure, down.NeverSent = daxpay.FailureTransport, true
+		down.Cause = "dial tcp " + strings.TrimPrefix(front.URL, "http://") + ": connect: connection refused"
 		want = append(want, down)
 	}
 	require.Equal(t, want, seen.attempts)

@@ -302,7 +302,8 @@ type wait[M any] struct {
 	client *Client
 	order  follow.Order
 	start  time.Time
-	err    error // the latest fault of a sync
+	err    error  // the latest fault of a sync
+	status string // that the latest query showed
 }
 
 // followOrder looks at an order until its outcome is proved, or cannot be. With an *UnresolvedError it returns the
@@ -343,13 +344,27 @@ func followOrder[M any](ctx context.Context, c *Client, w Wait, l lookup[M]) (*M
 		case <-timer.C:
 		case <-ctx.Done():
 			timer.Stop()
-			err = errors.Join(ctx.Err(), err, f.err)
+			err = f.over(ctx.Err(), errors.Join(err, f.err))
 			if errors.Is(err, ErrNoSuchOrder) { // said too early to prove anything, or by a sync
 				err = unknownOutcome(f.path, "wait again, with the same Wait.Made", err)
 			}
 			return nil, err
 		}
 	}
+}
+
+// over is the error of a wait that the context ends.
+func (f *wait[M]) over(end, fault error) error {
+	state := "is not known to the gateway yet, or it did not answer,"
+	if f.status != "" {
+		state = "is still " + clip(f.status, maxStatus)
+	}
+	err := fmt.Errorf("daxpay: %s: %s %s after %v: %w", f.path, clip(f.no, maxNumber), state,
+		f.age().Round(time.Second), end)
+	if fault != nil {
+		err = fmt.Errorf("%w; the latest fault: %w", err, fault)
+	}
+	return err
 }
 
 func (f *wait[M]) age() time.Duration { return time.Since(f.start) }
@@ -367,6 +382,9 @@ func (f *wait[M]) look(ctx context.Context, sync bool) (m *M, end bool, err erro
 	status, standing := "", model.Open
 	if err == nil {
 		status, standing, err = f.read(&res.Data)
+	}
+	if err == nil {
+		f.status = status
 	}
 	if f.Progress != nil && ctx.Err() == nil {
 		f.Progress(status, err)

@@ -524,6 +524,33 @@ func TestWaitGivesUpOnWhatDoesNotPass(t *testing.T) {
 	}
 }
 
+// A wait that runs out of time says what it waited for, and what it saw last.
+func TestWaitOutOfTime(t *testing.T) {
+	for name, tt := range map[string]struct {
+		query []any
+		want  string
+	}{
+		"open": {[]any{payIs("progress")}, "daxpay: /unipay/query/payOrder: B1 is still progress after 10s: context dead"},
+		"no answer": {
+			[]any{502}, "B1 is not known to the gateway yet, or it did not answer, after 10s: context deadline exceeded; ",
+		},
+		"fault": {
+			[]any{payIs("progress"), 502}, "B1 is still progress after 10s: context deadline exceeded; the latest fault: ",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+				defer cancel()
+				s := &talk{T: t, query: tt.query}
+				got := waits(ctx, s.kit(daxpay.GatewayV208), daxpay.Wait{})["WaitPay"]()
+				require.ErrorContains(t, got.err, tt.want)
+				require.ErrorIs(t, got.err, context.DeadlineExceeded)
+			})
+		})
+	}
+}
+
 func TestWaitProgressAndPauses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &talk{
