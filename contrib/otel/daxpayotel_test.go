@@ -263,10 +263,10 @@ func TestCalls(t *testing.T) {
 				{"http.request.resend_count": int64(2), "http.response.status_code": int64(502), "daxpay.verified": false,
 					"daxpay.outcome_unknown": false, "error.type": "502"},
 			},
-			done: attrs{"daxpay.call": "QueryPay", "daxpay.attempts": int64(3), "daxpay.outcome": "failed",
+			done: attrs{"daxpay.call": "QueryPayOrder", "daxpay.attempts": int64(3), "daxpay.outcome": "failed",
 				"daxpay.outcome_unknown": false, "error.type": "502"},
 			requests: []point{{attrs{"http.response.status_code": int64(502), "error.type": "502"}, 3}},
-			metric:   attrs{"daxpay.call": "QueryPay", "daxpay.outcome": "failed", "error.type": "502"},
+			metric:   attrs{"daxpay.call": "QueryPayOrder", "daxpay.outcome": "failed", "error.type": "502"},
 		},
 		"redirect": {
 			front: page(http.StatusFound),
@@ -462,7 +462,7 @@ func TestOtherObserversSpan(t *testing.T) {
 	require.NoError(t, err)
 	spans := h.spans.Ended()
 	require.Len(t, spans, 2)
-	require.Equal(t, "daxpay QueryAllocReceiver", spans[1].Name())
+	require.Equal(t, "daxpay QueryAllocReceivers", spans[1].Name())
 	require.Equal(t, spans[1].SpanContext().SpanID(), spans[0].Parent().SpanID())
 
 	require.NotPanics(t, func() { h.CallDone(context.Background(), daxpay.Observation{}) },
