@@ -3,7 +3,7 @@ module github.com/daxpay-go/daxpay/contrib/otel
 go 1.23.0
 
 require (
-	github.com/daxpay-go/daxpay v0.0.0
+	github.com/daxpay-go/daxpay v0.0.0-20261128042031-01bafde8d402
 	go.opentelemetry.io/otel v1.38.0
 	go.opentelemetry.io/otel/metric v1.38.0
 	go.opentelemetry.io/otel/trace v1.38.0
@@ -25,5 +25,3 @@ require (
 	go.opentelemetry.io/otel/sdk/metric v1.38.0
 	golang.org/x/net v0.43.0 // indirect
 )
-
-replace github.com/daxpay-go/daxpay => ../..

@@ -3,7 +3,7 @@ module github.com/daxpay-go/daxpay/contrib/redisstore
 go 1.23.0
 
 require (
-	github.com/daxpay-go/daxpay v0.0.0
+	github.com/daxpay-go/daxpay v0.0.0-20261128042031-01bafde8d402
 	github.com/redis/go-redis/v9 v9.17.0
 	github.com/stretchr/testify v1.12.1
 )
@@ -15,5 +15,3 @@ require (
 	go.yaml.in/yaml/v3 v3.0.5 // indirect
 	golang.org/x/net v0.43.0 // indirect
 )
-
-replace github.com/daxpay-go/daxpay => ../..

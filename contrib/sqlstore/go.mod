@@ -3,7 +3,7 @@ module github.com/daxpay-go/daxpay/contrib/sqlstore
 go 1.23.0
 
 require (
-	github.com/daxpay-go/daxpay v0.0.0
+	github.com/daxpay-go/daxpay v0.0.0-20261128042031-01bafde8d402
 	github.com/go-sql-driver/mysql v1.9.3
 	github.com/jackc/pgx/v5 v5.7.6
 	github.com/stretchr/testify v1.12.1
@@ -32,5 +32,3 @@ require (
 	modernc.org/mathutil v1.7.1 // indirect
 	modernc.org/memory v1.11.0 // indirect
 )
-
-replace github.com/daxpay-go/daxpay => ../..
