@@ -106,7 +106,7 @@ type Config struct {
 	// ErrDuplicate, and not sent. Nor is anything while the store does not answer: that is a *TransportError with
 	// NeverSent. Share a store between processes, and over restarts, by contrib/sqlstore or contrib/redisstore; the Redis
 	// must not evict (maxmemory-policy noeviction) and must persist. Default: NewMemoryStore(0) of this client's own,
-	// which refuses after 100,000 transfers.
+	// which refuses after 100,000 transfers and forgets them when the process ends: Doctor warns of it.
 	OnceStore OnceStore `json:"-" yaml:"-"`
 	// StoreName stands for the gateway in the keys of a store, so that one store can serve several gateways. All processes
 	// that share a store must agree on it, and what a store holds is not found under another name. So set it if they
