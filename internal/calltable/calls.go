@@ -65,12 +65,6 @@ const (
 // Versions are the versions of the gateway.
 func Versions() []daxpay.GatewayVersion { return []daxpay.GatewayVersion{v205, v206, v207, v208} }
 
-// All returns the table.
-func All() []Call {
-	return slices.Concat(payCalls(), refundCalls(), transferCalls(), allocCalls(), receiverCalls(), wechatCalls(),
-		legacyCalls())
-}
-
 // Current returns the calls of gateway 2.0.8.
 func Current() []Call {
 	return slices.DeleteFunc(All(), func(c Call) bool { return c.Sent[v208] == "" })

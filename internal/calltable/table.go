@@ -11,6 +11,12 @@ import (
 	"github.com/daxpay-go/daxpay/param"
 )
 
+// All returns the table.
+func All() []Call {
+	return slices.Concat(payCalls(), refundCalls(), transferCalls(), allocCalls(), receiverCalls(), wechatCalls(),
+		legacyCalls())
+}
+
 func payCalls() []Call {
 	return slices.Concat(changesOfPayments(), looksAtPayments())
 }
