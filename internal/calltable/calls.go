@@ -19,8 +19,8 @@ import (
 )
 
 // Call is a row of the table. What it holds of an order follows from a short text n, the same on both sides, so that an
-// answer about another order shows: the gateway's numbers are P, R, A and T with n behind it, the merchant's B, BR, BA
-// and BT, a receiver's is V; see Amount and Title.
+// answer about another order shows. A number is one or two capital letters and n: the gateway's P, R, A and T, the
+// merchant's B, BR, BA and BT, and V for a receiver. See Amount and Title for the rest.
 type Call struct {
 	// Name is the name of the method of daxpay.Client.
 	Name string

@@ -2,7 +2,7 @@ package main
 
 import (
 	"fmt"
-	"strings"
+	"regexp"
 
 	"github.com/daxpay-go/daxpay"
 	"github.com/daxpay-go/daxpay/internal/peer"
@@ -34,7 +34,7 @@ func swapping(t *trial) error {
 				}
 				members := kinds[j].Members()
 				if renumbered {
-					members = renumber.Replace(members)
+					members = renumber(members)
 				}
 				object := kinds[j].Seal(members, signType).Object
 				body := []byte(k.Wrap(object))
@@ -61,9 +61,10 @@ func swapping(t *trial) error {
 	return f.err()
 }
 
+var numbers = regexp.MustCompile(`"([A-Z]{1,2})1"|"DEVP24051215501900000"`)
+
 // renumber gives the orders of a message other numbers.
-var renumber = strings.NewReplacer(`"P1"`, `"P9"`, `"B1"`, `"B9"`, `"R1"`, `"R9"`, `"BR1"`, `"BR9"`, `"A1"`, `"A9"`,
-	`"BA1"`, `"BA9"`, `"T1"`, `"T9"`, `"BT1"`, `"BT9"`, `"DEVP24051215501900000"`, `"P9"`)
+func renumber(members string) string { return numbers.ReplaceAllString(members, `"${1}9"`) }
 
 // swapped says what is wrong with a message of another kind that was accepted, "" if nothing is.
 func swapped(k *message.Kind, object string, body []byte, outcome *message.Outcome, renumbered bool) string {
