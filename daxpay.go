@@ -171,29 +171,37 @@ type Result[T any] struct {
 // *AnswerError or *HTTPError if this client refused what came. Several of these are inside a *RetryError if the call
 // was sent several times: see Retry. All is inside an *OutcomeError if the call may have taken effect.
 func Execute[T any](ctx context.Context, c *Client, p param.Request[T]) (*Result[T], error) {
-	if c == nil || c.core == nil {
-		return nil, &ConfigError{Field: "ServiceURL", Reason: "is unknown: make the Client with New"}
-	}
-	request := reflect.ValueOf(p)
-	if isNil(p) {
-		return nil, &ParamError{Param: fmt.Sprintf("%T", p), Field: "the param", Reason: "must not be nil"}
-	}
-	if ctx == nil {
-		return nil, &ParamError{Param: fmt.Sprintf("%T", p), Field: "the context", Reason: "must not be nil"}
-	}
-	spec := p.Call()
 	var result Result[T]
-	a, err := c.core.execute(ctx, &call{
-		path: spec.Path, effect: spec.Effect, proof: spec.Proof, refusals: spec.Refusals, recovery: spec.Recover,
-		request: reflect.Indirect(request),
-		model:   reflect.ValueOf(&result.Data).Elem(),
-	})
+	call, err := callOf(ctx, c, p, &result.Data)
+	if err != nil {
+		return nil, err
+	}
+	a, err := c.core.execute(ctx, call)
 	if err != nil {
 		return nil, err
 	}
 	result.Code, result.Msg, result.TraceID, result.Raw = a.code, a.msg, a.traceID, a.raw
 	result.Verified, result.SecretIndex = a.verified, a.secretIndex
 	return &result, nil
+}
+
+// callOf is the call that p stands for. Its answer goes to data.
+func callOf[T any](ctx context.Context, c *Client, p param.Request[T], data *T) (*call, error) {
+	if c == nil || c.core == nil {
+		return nil, &ConfigError{Field: "ServiceURL", Reason: "is unknown: make the Client with New"}
+	}
+	if isNil(p) {
+		return nil, nilParam(p)
+	}
+	if ctx == nil {
+		return nil, &ParamError{Param: fmt.Sprintf("%T", p), Field: "the context", Reason: "must not be nil"}
+	}
+	spec := p.Call()
+	return &call{
+		path: spec.Path, effect: spec.Effect, proof: spec.Proof, refusals: spec.Refusals, recovery: spec.Recover,
+		request: reflect.Indirect(reflect.ValueOf(p)),
+		model:   reflect.ValueOf(data).Elem(),
+	}, nil
 }
 
 // borrow returns memory that is given back before anyone waits for the gateway: so a thousand calls that wait take

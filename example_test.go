@@ -62,7 +62,7 @@ func ExampleClient_Pay() {
 		fmt.Println(err)
 		return
 	}
-	fmt.Println(paid.Status, paid.Standing() == model.Succeeded)
+	fmt.Println(paid.Data.Status, paid.Data.Standing() == model.Succeeded)
 	// Output:
 	// progress
 	// success true
@@ -87,7 +87,7 @@ func ExampleClient_Refund() {
 		fmt.Println(err)
 		return
 	}
-	fmt.Println(back.Status, back.Standing() == model.Succeeded)
+	fmt.Println(back.Data.Status, back.Data.Standing() == model.Succeeded)
 	// Output: success true
 }
 

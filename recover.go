@@ -88,8 +88,8 @@ func notOurs(path, member string) error {
 }
 
 // RecoverPay finds out what became of a Pay that ended in ErrOutcomeUnknown: it asks for the payment under the same
-// BizOrderNo until the gateway has answered or the context ends. The context of the failed call is usually over: give
-// it a new one.
+// BizOrderNo until the gateway has answered or the context ends. The context of the failed call has usually ended:
+// pass a new one. PayOrResume is simpler where the payment may be sent again.
 //
 // It returns the payment if the gateway has it: look at its Standing. While it is model.Open, Pay with the same param
 // brings the PayBody, and WaitPay waits for the customer. A payment that is over is returned as by WaitPay, after a
@@ -102,32 +102,45 @@ func notOurs(path, member string) error {
 //
 // RecoverPay cannot see whether the gateway looks at the age of requests. If that check is off, a request can arrive
 // later still.
-func (c *Client) RecoverPay(ctx context.Context, p *param.PayParam, w Wait) (*model.PayOrderModel, error) {
+func (c *Client) RecoverPay(ctx context.Context, p *param.PayParam, w Wait) (*Result[model.PayOrderModel], error) {
 	if p == nil {
 		return nil, nilParam(p)
 	}
 	call := p.Call()
 	w.Amount = p.Amount
-	l := c.payLookup(&param.QueryPayOrderParam{Common: from(p.Common), BizOrderNo: p.BizOrderNo})
-	l.begun = true
-	m, err := proved(followOrder(ctx, c, w, l))
+	m, err := proved(followOrder(ctx, c, w, c.paySent(p)))
 	return m, stillUnknown(call.Path, call.Recover, err)
 }
 
-// RecoverRefund is RecoverPay for a Refund. It returns the refund if the gateway has taken it: look at its Standing,
+// RecoverRefund is RecoverPay for a Refund, and needs a new context too. It returns the refund if the gateway has taken it: look at its Standing,
 // and follow one that is model.Open with WaitRefund.
 //
 // A refund that the gateway calls failed, and that a sync does not find done, is an *UnresolvedError with
-// UnresolvedFailed. It can be sent again, as can one that the gateway does not have, but only ever under the same
-// BizRefundNo. The rest is as for WaitRefund.
-func (c *Client) RecoverRefund(ctx context.Context, p *param.RefundParam, w Wait) (*model.RefundOrderModel, error) {
+// UnresolvedFailed. It can be sent again, as can one that the gateway does not have, but only ever under the same BizRefundNo. The rest
+// is as for WaitRefund.
+func (c *Client) RecoverRefund(
+	ctx context.Context, p *param.RefundParam, w Wait,
+) (*Result[model.RefundOrderModel], error) {
 	if p == nil {
 		return nil, nilParam(p)
 	}
 	call := p.Call()
 	w.Amount = p.Amount
+	m, err := proved(followOrder(ctx, c, w, c.refundSent(p)))
+	return m, stillUnknown(call.Path, call.Recover, err)
+}
+
+// paySent looks for what a Pay did.
+func (c *Client) paySent(p *param.PayParam) lookup[model.PayOrderModel] {
+	l := c.payLookup(&param.QueryPayOrderParam{Common: from(p.Common), BizOrderNo: p.BizOrderNo})
+	l.begun = always
+	return l
+}
+
+// refundSent looks for what a Refund did. The refund that is found must be one of the same payment.
+func (c *Client) refundSent(p *param.RefundParam) lookup[model.RefundOrderModel] {
 	l := c.refundLookup(&param.QueryRefundOrderParam{Common: from(p.Common), BizRefundNo: p.BizRefundNo})
-	l.begun = true
+	l.begun = always
 	number := l.check
 	l.check = func(m *model.RefundOrderModel) string {
 		differs := func(ours, theirs string) bool { return ours != "" && theirs != "" && ours != theirs }
@@ -136,9 +149,10 @@ func (c *Client) RecoverRefund(ctx context.Context, p *param.RefundParam, w Wait
 		}
 		return number(m)
 	}
-	m, err := proved(followOrder(ctx, c, w, l))
-	return m, stillUnknown(call.Path, call.Recover, err)
+	return l
 }
+
+func always() bool { return true }
 
 // stillUnknown is unknownOutcome but for the one error that proves that nothing happened.
 func stillUnknown(path, advice string, err error) error {

@@ -61,7 +61,7 @@ const (
 // too.
 //
 // A sync closes a payment that has expired, or that its channel does not know. To look without that, use QueryPayOrder.
-func (c *Client) WaitPay(ctx context.Context, p *param.QueryPayOrderParam, w Wait) (*model.PayOrderModel, error) {
+func (c *Client) WaitPay(ctx context.Context, p *param.QueryPayOrderParam, w Wait) (*Result[model.PayOrderModel], error) {
 	if p == nil {
 		return nil, nilParam(p)
 	}
@@ -80,8 +80,9 @@ func (c *Client) WaitPay(ctx context.Context, p *param.QueryPayOrderParam, w Wai
 //
 // There is no sync in the first minute after Wait.Made, because it could close a refund that is still on its way to the
 // channel. The rest is as for WaitPay.
-func (c *Client) WaitRefund(ctx context.Context, p *param.QueryRefundOrderParam, w Wait) (*model.RefundOrderModel,
-	error) {
+func (c *Client) WaitRefund(
+	ctx context.Context, p *param.QueryRefundOrderParam, w Wait,
+) (*Result[model.RefundOrderModel], error) {
 	if p == nil {
 		return nil, nilParam(p)
 	}
@@ -99,7 +100,7 @@ func (c *Client) WaitRefund(ctx context.Context, p *param.QueryRefundOrderParam,
 // paid out. The rest is as for WaitPay.
 func (c *Client) WaitTransfer(
 	ctx context.Context, p *param.QueryTransferOrderParam, w Wait,
-) (*model.TransferOrderModel, error) {
+) (*Result[model.TransferOrderModel], error) {
 	const path = "/unipay/transfer"
 	advice := (*param.TransferParam)(nil).Call().Recover
 	if p == nil {
@@ -121,7 +122,7 @@ func (c *Client) WaitTransfer(
 // The rest is as for WaitPay. Each sync of an allocation that has ended sends another notice.
 func (c *Client) WaitAlloc(
 	ctx context.Context, p *param.QueryAllocOrderParam, w Wait,
-) (*model.AllocOrderModel, error) {
+) (*Result[model.AllocOrderModel], error) {
 	if p == nil {
 		return nil, nilParam(p)
 	}
@@ -135,7 +136,7 @@ func (c *Client) WaitAlloc(
 }
 
 // proved returns the order if its outcome is proved.
-func proved[M any](m *M, err error) (*M, error) {
+func proved[M any](m *Result[M], err error) (*Result[M], error) {
 	if err != nil {
 		return nil, err
 	}
@@ -144,7 +145,7 @@ func proved[M any](m *M, err error) (*M, error) {
 
 // repeatable is proved, and takes an order that the gateway calls failed as well: its standing says that it is
 // unproved.
-func repeatable[M any](m *M, err error) (*M, error) {
+func repeatable[M any](m *Result[M], err error) (*Result[M], error) {
 	var unresolved *UnresolvedError
 	if m != nil && errors.As(err, &unresolved) && unresolved.Reason == UnresolvedFailed {
 		return m, nil
@@ -162,8 +163,9 @@ type lookup[M any] struct {
 	see   func(*M) (status string, standing model.Standing, amount int64)
 	check func(*M) (member string) // that is not what was asked for, "" if all is
 
-	begun bool // an order that is open is enough
-	blind bool // the gateway never answers the query
+	begun  func() bool // tells whether an order that is open is enough; nil if it is not
+	absent bool        // "no such order" is enough, even if it proves nothing
+	blind  bool        // the gateway never answers the query
 }
 
 func (c *Client) payLookup(p *param.QueryPayOrderParam) lookup[model.PayOrderModel] {
@@ -308,7 +310,7 @@ type wait[M any] struct {
 
 // followOrder looks at an order until its outcome is proved, or cannot be. With an *UnresolvedError it returns the
 // order as well, if the gateway has it.
-func followOrder[M any](ctx context.Context, c *Client, w Wait, l lookup[M]) (*M, error) {
+func followOrder[M any](ctx context.Context, c *Client, w Wait, l lookup[M]) (*Result[M], error) {
 	if ctx == nil {
 		return nil, &ParamError{Param: l.path, Field: "the context", Reason: "must not be nil"}
 	}
@@ -371,14 +373,14 @@ func (f *wait[M]) age() time.Duration { return time.Since(f.start) }
 
 // look makes a query, after a sync if that is due, and tells whether that ends the wait. If not, err is a fault that
 // can pass.
-func (f *wait[M]) look(ctx context.Context, sync bool) (m *M, end bool, err error) {
+func (f *wait[M]) look(ctx context.Context, sync bool) (res *Result[M], end bool, err error) {
 	if sync {
 		if err := f.synchronize(ctx); err != nil {
 			return nil, true, err
 		}
 	}
 	asked := f.age()
-	res, err := f.query(ctx)
+	res, err = f.query(ctx)
 	status, standing := "", model.Open
 	if err == nil {
 		status, standing, err = f.read(&res.Data)
@@ -395,10 +397,14 @@ func (f *wait[M]) look(ctx context.Context, sync bool) (m *M, end bool, err erro
 	}
 	end, why := f.order.Seen(f.age(), standing, status)
 	if end && why != "" {
+<<<<<<< HEAD
 		return &res.Data, true, &UnresolvedError{Path: f.path, Reason: UnresolvedReason(why), Status: status}
+=======
+		return res, true, &UnresolvedError{Path: f.path, Reason: Reason(why), Status: status}
+>>>>>>> 63290ba (A double click or a lost answer no longer needs thirty lines: PayOrResume, RefundOrResume)
 	}
-	if end || f.begun && standing == model.Open {
-		return &res.Data, true, nil
+	if end || standing == model.Open && f.begun != nil && f.begun() {
+		return res, true, nil
 	}
 	return nil, false, nil
 }
@@ -443,6 +449,8 @@ func (f *wait[M]) synchronize(ctx context.Context) error {
 func (f *wait[M]) refused(asked time.Duration, err error) (end bool, _ error) {
 	var refusal *GatewayError
 	switch {
+	case errors.Is(err, ErrNoSuchOrder) && f.absent:
+		return true, err
 	case errors.Is(err, ErrNoSuchOrder) && asked <= follow.Arrival:
 		return false, err
 	case errors.Is(err, ErrNoSuchOrder) && (f.kind == follow.Transfer || !f.client.provesAbsence(err)):

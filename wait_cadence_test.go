@@ -227,7 +227,7 @@ func TestWaitPayKeepsTheCadence(t *testing.T) {
 				order, err := kit.WaitPay(
 					ctx, &param.QueryPayOrderParam{BizOrderNo: customerNo(i)}, daxpay.Wait{Amount: 100},
 				)
-				if err == nil && order.Standing() == model.Succeeded {
+				if err == nil && order.Data.Standing() == model.Succeeded {
 					shop.mu.Lock()
 					defer shop.mu.Unlock()
 					shop.courses[customerNo(i)].known = time.Since(shop.start)

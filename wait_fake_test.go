@@ -90,7 +90,7 @@ func TestWaitOnTheFake(t *testing.T) {
 			}()
 			order, err := s.kit.WaitPay(ctx, about, daxpay.Wait{Amount: 100})
 			require.NoError(s, err)
-			require.Equal(s, model.Succeeded, order.Standing())
+			require.Equal(s, model.Succeeded, order.Data.Standing())
 			require.LessOrEqual(s, time.Since(s.start), 9*time.Second)
 		},
 		"6: the channel's callback is lost": func(ctx context.Context, s *stage) {
@@ -98,7 +98,7 @@ func TestWaitOnTheFake(t *testing.T) {
 			s.channel.Pays("A1")
 			order, err := s.kit.WaitPay(ctx, about, daxpay.Wait{})
 			require.NoError(s, err)
-			require.Equal(s, model.Succeeded, order.Standing())
+			require.Equal(s, model.Succeeded, order.Data.Standing())
 			require.InDelta(s, 20, time.Since(s.start).Seconds(), 2)
 		},
 		"3: paid after it was closed": func(ctx context.Context, s *stage) {
@@ -108,7 +108,7 @@ func TestWaitOnTheFake(t *testing.T) {
 			s.channel.Pays("A1")
 			order, err := s.kit.WaitPay(ctx, about, daxpay.Wait{})
 			require.NoError(s, err)
-			require.Equal(s, model.PaySuccess, order.Status)
+			require.Equal(s, model.PaySuccess, order.Data.Status)
 		},
 		"2: the repair of another sync has a lock": func(ctx context.Context, s *stage) {
 			s.pay(ctx, "A1")
@@ -118,7 +118,7 @@ func TestWaitOnTheFake(t *testing.T) {
 			s.channel.Pays("A1")
 			order, err := s.kit.WaitPay(ctx, about, daxpay.Wait{})
 			require.NoError(s, err)
-			require.Equal(s, model.PaySuccess, order.Status)
+			require.Equal(s, model.PaySuccess, order.Data.Status)
 			require.Greater(s, time.Since(s.start), 10*time.Second)
 		},
 		"5: closed, and the channel still waits": func(ctx context.Context, s *stage) {
@@ -128,7 +128,7 @@ func TestWaitOnTheFake(t *testing.T) {
 			s.channel.Waits("A1")
 			order, err := s.kit.WaitPay(ctx, about, daxpay.Wait{})
 			require.NoError(s, err)
-			require.Equal(s, model.Ended, order.Standing())
+			require.Equal(s, model.Ended, order.Data.Standing())
 		},
 		"5: the channel breaks for a minute": func(ctx context.Context, s *stage) {
 			s.pay(ctx, "A1")
@@ -140,7 +140,7 @@ func TestWaitOnTheFake(t *testing.T) {
 			}()
 			order, err := s.kit.WaitPay(ctx, about, daxpay.Wait{})
 			require.NoError(s, err)
-			require.Equal(s, model.Succeeded, order.Standing())
+			require.Equal(s, model.Succeeded, order.Data.Standing())
 		},
 		"4: given back at the channel": func(ctx context.Context, s *stage) {
 			s.pay(ctx, "A1")
@@ -182,7 +182,7 @@ func TestWaitOnTheFake(t *testing.T) {
 			require.NoError(s, err, "it was taken")
 			back, err := s.kit.WaitRefund(ctx, &param.QueryRefundOrderParam{BizRefundNo: "R1"}, daxpay.Wait{})
 			require.NoError(s, err)
-			require.Equal(s, model.Succeeded, back.Standing())
+			require.Equal(s, model.Succeeded, back.Data.Standing())
 			require.GreaterOrEqual(s, time.Since(s.start), time.Minute)
 		},
 		"8: a refund that the channel refuses": func(ctx context.Context, s *stage) {
@@ -193,7 +193,7 @@ func TestWaitOnTheFake(t *testing.T) {
 			require.NoError(s, err, "it was taken")
 			back, err := s.kit.WaitRefund(ctx, &param.QueryRefundOrderParam{BizRefundNo: "R1"}, daxpay.Wait{})
 			require.NoError(s, err)
-			require.Equal(s, model.Unproved, back.Standing())
+			require.Equal(s, model.Unproved, back.Data.Standing())
 			_, err = s.kit.RecoverRefund(ctx, p, daxpay.Wait{Made: s.start})
 			s.unresolved(err, daxpay.UnresolvedFailed)
 			s.channel.Obeys(daxpaytest.OpRefund)
@@ -201,7 +201,7 @@ func TestWaitOnTheFake(t *testing.T) {
 			require.NoError(s, err)
 			back, err = s.kit.WaitRefund(ctx, &param.QueryRefundOrderParam{BizRefundNo: "R1"}, daxpay.Wait{})
 			require.NoError(s, err)
-			require.Equal(s, model.Succeeded, back.Standing(), "the same number again")
+			require.Equal(s, model.Succeeded, back.Data.Standing(), "the same number again")
 		},
 		"10: a transfer that the channel did too late to tell": func(ctx context.Context, s *stage) {
 			s.channel.TimesOut(daxpaytest.OpTransfer)
@@ -239,7 +239,7 @@ func TestWaitOnTheFake(t *testing.T) {
 			}()
 			order, err := s.kit.WaitPay(ctx, about, daxpay.Wait{})
 			require.NoError(s, err)
-			require.Equal(s, model.PaySuccess, order.Status)
+			require.Equal(s, model.PaySuccess, order.Data.Status)
 		})
 	})
 }

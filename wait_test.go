@@ -124,14 +124,14 @@ func ended(m any, err error) waited {
 		return got
 	}
 	switch m := m.(type) {
-	case *model.PayOrderModel:
-		got.status, got.standing = string(m.Status), m.Standing()
-	case *model.RefundOrderModel:
-		got.status, got.standing = string(m.Status), m.Standing()
-	case *model.TransferOrderModel:
-		got.status, got.standing = string(m.Status), m.Standing()
-	case *model.AllocOrderModel:
-		got.status, got.standing = string(m.Status), m.Standing()
+	case *daxpay.Result[model.PayOrderModel]:
+		got.status, got.standing = string(m.Data.Status), m.Data.Standing()
+	case *daxpay.Result[model.RefundOrderModel]:
+		got.status, got.standing = string(m.Data.Status), m.Data.Standing()
+	case *daxpay.Result[model.TransferOrderModel]:
+		got.status, got.standing = string(m.Data.Status), m.Data.Standing()
+	case *daxpay.Result[model.AllocOrderModel]:
+		got.status, got.standing = string(m.Data.Status), m.Data.Standing()
 	}
 	return got
 }
@@ -656,7 +656,7 @@ func TestNoSuchOrderOfASync(t *testing.T) {
 		s := &talk{T: t, query: []any{payIs("close")}, sync: []any{noPayment}}
 		m, err := s.kit(daxpay.GatewayV208).RecoverPay(ctx, &param.PayParam{BizOrderNo: "B1", Amount: 100}, daxpay.Wait{})
 		require.NoError(t, err)
-		require.Equal(t, model.Ended, m.Standing())
+		require.Equal(t, model.Ended, m.Data.Standing())
 		noRefund := `{"code":10010,"msg":"退款订单不存在","data":null,"traceId":"x"}`
 		s = &talk{T: t, query: []any{refundIs("fail")}, sync: []any{noRefund}}
 		_, err = s.kit(daxpay.GatewayV208).RecoverRefund(ctx,

@@ -64,10 +64,10 @@ func run() error {
 	if err != nil {
 		return err
 	}
-	if ended.Standing() != model.Succeeded {
-		return fmt.Errorf("not shared: %s", ended.Status)
+	if ended.Data.Standing() != model.Succeeded {
+		return fmt.Errorf("not shared: %s", ended.Data.Status)
 	}
-	for _, share := range ended.Details { // Succeeded means that each share has ended, not that each was paid
+	for _, share := range ended.Data.Details { // Succeeded means that each share has ended, not that each was paid
 		fmt.Println(share.ReceiverNo, share.Amount, "fen:", share.Result)
 	}
 

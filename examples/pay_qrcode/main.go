@@ -59,10 +59,10 @@ func run() error {
 	if err != nil {
 		return fmt.Errorf("not known to be paid, look again later: %w", err)
 	}
-	if found.Standing() != model.Succeeded {
-		return fmt.Errorf("not paid: %s", found.Status) // it still can be, until it expires: see package reconcile
+	if found.Data.Standing() != model.Succeeded {
+		return fmt.Errorf("not paid: %s", found.Data.Status) // it still can be, until it expires: see package reconcile
 	}
-	fmt.Println("paid:", found.Amount, "fen")
+	fmt.Println("paid:", found.Data.Amount, "fen")
 	return nil
 }
 
@@ -77,7 +77,7 @@ func pay(ctx context.Context, kit *daxpay.Client, order *param.PayParam) (code s
 		switch {
 		case err != nil && !neverArrived:
 			return "", err // still unknown: leave the order open
-		case err == nil && found.Standing() != model.Open:
+		case err == nil && found.Data.Standing() != model.Open:
 			return "", nil
 		}
 		return codeOf(kit.Pay(ctx, order)) // the same param again brings the code

@@ -86,7 +86,7 @@ func sell(gw *daxpaytest.Gateway) error {
 	if err != nil {
 		return err
 	}
-	fmt.Printf("%-21s %v, %d fen\n", "wait", paid.Status, paid.Amount)
+	fmt.Printf("%-21s %v, %d fen\n", "wait", paid.Data.Status, paid.Data.Amount)
 	return nil
 }
 

@@ -48,10 +48,10 @@ func run() error {
 	if err != nil {
 		return err // still open, or for a person to look at: see daxpay.UnresolvedError
 	}
-	if back.Standing() != model.Succeeded {
-		return fmt.Errorf("send the same refund again, under the same number: %s", back.Status)
+	if back.Data.Standing() != model.Succeeded {
+		return fmt.Errorf("send the same refund again, under the same number: %s", back.Data.Status)
 	}
-	fmt.Println("refund", back.RefundNo, "is done:", back.Status)
+	fmt.Println("refund", back.Data.RefundNo, "is done:", back.Data.Status)
 	return nil
 }
 
@@ -74,6 +74,6 @@ func start(ctx context.Context, kit *daxpay.Client, refund *param.RefundParam) e
 	if err != nil {
 		return err // still unknown: leave it open
 	}
-	fmt.Println("it had been taken as", found.RefundNo)
+	fmt.Println("it had been taken as", found.Data.RefundNo)
 	return nil
 }

@@ -70,6 +70,6 @@ func run() error {
 	if err != nil {
 		return err // still under way: wait again later
 	}
-	fmt.Println("it ended with", done.Status, "and was paid", len(gw.Transfers()), "time")
+	fmt.Println("it ended with", done.Data.Status, "and was paid", len(gw.Transfers()), "time")
 	return nil
 }

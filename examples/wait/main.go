@@ -56,12 +56,12 @@ func run() error {
 	case err != nil:
 		return err
 	}
-	switch order.Standing() {
+	switch order.Data.Standing() {
 	case model.Succeeded:
-		fmt.Println("paid:", order.Status)
+		fmt.Println("paid:", order.Data.Status)
 	case model.Ended:
 		// The customer can still pay until ExpiredTime, which only a later sync finds: package reconcile makes it.
-		fmt.Println("over:", order.Status, "; sync it once more after", order.ExpiredTime)
+		fmt.Println("over:", order.Data.Status, "; sync it once more after", order.Data.ExpiredTime)
 	}
 	return nil
 }

@@ -38,7 +38,7 @@ const (
 
 	// A sync can close a payment that its channel does not yet know, and a refund too, which frees its balance.
 	firstPaySync    = 20 * time.Second
-	firstRefundSync = time.Minute
+	FirstRefundSync = time.Minute
 	firstAllocSync  = 10 * time.Second // the lock of the start
 
 	// Syncs follow each other at an interval, which for an older order is a share of its age.
@@ -153,7 +153,7 @@ func SeedOf(no string) uint32 {
 func (o *Order) firstSync() time.Duration {
 	switch o.Kind {
 	case Refund:
-		return firstRefundSync
+		return FirstRefundSync
 	case Allocation:
 		return firstAllocSync
 	}
@@ -223,7 +223,7 @@ func (o *Order) isOver(age time.Duration, fresh, waits bool) bool {
 	case !fresh && waits:
 		o.urgent = true
 	case !fresh && o.Kind == Refund:
-		o.urgent, o.syncAt = true, max(age, firstRefundSync)
+		o.urgent, o.syncAt = true, max(age, FirstRefundSync)
 	case !fresh:
 		o.urgent, o.syncAt = true, age // what is closed no sync can close
 	case o.latest == Moved, o.latest == Failed:

@@ -31,7 +31,7 @@ func TestPause(t *testing.T) {
 // An order is synchronized only when a query has shown it open, and never early.
 func TestSyncDue(t *testing.T) {
 	firsts := map[Kind]time.Duration{
-		Pay: firstPaySync, Refund: firstRefundSync, Transfer: 0, Allocation: firstAllocSync,
+		Pay: firstPaySync, Refund: FirstRefundSync, Transfer: 0, Allocation: firstAllocSync,
 	}
 	for kind, first := range firsts {
 		o := Order{Kind: kind}

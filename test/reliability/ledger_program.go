@@ -214,14 +214,14 @@ func (p *process) recover(ctx context.Context, r *row) {
 	switch r.kind {
 	case reconcile.Pay:
 		m, err := p.asking.RecoverPay(limited, p.shop.payParam(r), w)
-		if err == nil && m.Standing() == model.Open && r.method == model.MethodQRCode && p.shop.chance(50) {
+		if err == nil && m.Data.Standing() == model.Open && r.method == model.MethodQRCode && p.shop.chance(50) {
 			p.send(ctx, r) // the same again brings the code for the customer
 			return
 		}
-		p.recovered(ctx, r, err, m != nil, func() error { return p.found(r, m.Amount, string(m.Status), m.Standing()) })
+		p.recovered(ctx, r, err, m != nil, func() error { return p.found(r, m.Data.Amount, string(m.Data.Status), m.Data.Standing()) })
 	case reconcile.Refund:
 		m, err := p.asking.RecoverRefund(limited, p.shop.refundParam(r), w)
-		p.recovered(ctx, r, err, m != nil, func() error { return p.found(r, m.Amount, string(m.Status), m.Standing()) })
+		p.recovered(ctx, r, err, m != nil, func() error { return p.found(r, m.Data.Amount, string(m.Data.Status), m.Data.Standing()) })
 	default:
 		p.watch(ctx, r)
 	}
@@ -259,27 +259,27 @@ func (p *process) watch(ctx context.Context, r *row) {
 	var err error
 	switch r.kind {
 	case reconcile.Pay:
-		var m *model.PayOrderModel
+		var m *daxpay.Result[model.PayOrderModel]
 		if m, err = p.asking.WaitPay(limited, &param.QueryPayOrderParam{BizOrderNo: r.no}, w); err == nil {
-			err = p.found(r, m.Amount, string(m.Status), m.Standing())
+			err = p.found(r, m.Data.Amount, string(m.Data.Status), m.Data.Standing())
 		}
 	case reconcile.Refund:
-		var m *model.RefundOrderModel
+		var m *daxpay.Result[model.RefundOrderModel]
 		if m, err = p.asking.WaitRefund(limited, &param.QueryRefundOrderParam{BizRefundNo: r.no}, w); err == nil {
-			err = p.found(r, m.Amount, string(m.Status), m.Standing())
+			err = p.found(r, m.Data.Amount, string(m.Data.Status), m.Data.Standing())
 		}
 	case reconcile.Transfer:
-		var m *model.TransferOrderModel
+		var m *daxpay.Result[model.TransferOrderModel]
 		if m, err = p.asking.WaitTransfer(limited, &param.QueryTransferOrderParam{BizTransferNo: r.no}, w); err == nil {
-			err = p.found(r, m.Amount, string(m.Status), m.Standing())
+			err = p.found(r, m.Data.Amount, string(m.Data.Status), m.Data.Standing())
 		}
 	case reconcile.Allocation:
 		if r.gatewayNo == "" {
 			return // the reconciler has it started again
 		}
-		var m *model.AllocOrderModel
+		var m *daxpay.Result[model.AllocOrderModel]
 		if m, err = p.asking.WaitAlloc(limited, &param.QueryAllocOrderParam{AllocNo: r.gatewayNo}, w); err == nil {
-			err = p.found(r, m.Amount, string(m.Status), m.Standing())
+			err = p.found(r, m.Data.Amount, string(m.Data.Status), m.Data.Standing())
 		}
 	}
 	p.unresolved(ctx, r, err)
