@@ -112,8 +112,8 @@ func (c *Client) RecoverPay(ctx context.Context, p *param.PayParam, w Wait) (*Re
 	return m, stillUnknown(call.Path, call.Recover, err)
 }
 
-// RecoverRefund is RecoverPay for a Refund, and needs a new context too. It returns the refund if the gateway has taken it: look at its Standing,
-// and follow one that is model.Open with WaitRefund.
+// RecoverRefund is RecoverPay for a Refund, and needs a new context too. It returns the refund if the gateway has taken
+// it: look at its Standing, and follow one that is model.Open with WaitRefund.
 //
 // A refund that the gateway calls failed, and that a sync does not find done, is an *UnresolvedError with
 // UnresolvedFailed. It can be sent again, as can one that the gateway does not have, but only ever under the same BizRefundNo. The rest

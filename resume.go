@@ -30,8 +30,8 @@ type PayState struct {
 //   - model.Open: the customer can pay. Show PayBody, and learn the end from WaitPay or package reconcile. After a bar
 //     code there is no PayBody: the customer confirms on the phone.
 //   - model.Succeeded: it was paid. Deliver.
-//   - model.Ended: it was closed or cancelled, or has expired, and a sync did not find it paid. A new attempt needs a new
-//     BizOrderNo. This payment can still become paid: see WaitPay.
+//   - model.Ended: it was closed or cancelled, or has expired, and a sync did not find it paid. A new attempt needs a
+//     new BizOrderNo. This payment can still become paid: see WaitPay.
 func (s *PayState) Standing() model.Standing { return s.Order.Standing() }
 
 // RefundState is where a refund stands, as RefundOrResume found it: see its Standing.
@@ -58,18 +58,18 @@ func (s *RefundState) Standing() model.Standing { return s.Order.Standing() }
 // for something else, and the error is ErrEcho.
 //
 // PayOrResume calls Pay. If the outcome is unknown, it queries the payment, and sends the same param again if the
-// payment is open, which brings its PayBody, or if the gateway does not have it. It sends at most three times, and stops
-// when the gateway gives the same reason twice. A send that meets the lock of another Pay of the number (正在支付中) does
-// not count: PayOrResume waits for the lock until ctx ends.
+// payment is open, which brings its PayBody, or if the gateway does not have it. It sends at most three times, and
+// stops when the gateway gives the same reason twice. A send that meets the lock of another Pay of the number (正在支付中)
+// does not count: PayOrResume waits for the lock until ctx ends.
 //
 // A bar code (model.MethodBarCode) is sent only if the gateway has no such payment, or if a sync says that the payment
 // is not paid. That sync is made 20 seconds after the last send, for which Wait.Made stands until this call sends; ctx
 // should last longer.
 //
-// An error that is not ErrOutcomeUnknown says that this call changed nothing: the gateway refused the payment or was not
-// reached. A wallet payment (model.ChannelWallet) is ErrParam, because the gateway charges a wallet for each send: use
-// Pay. Any other error is ErrOutcomeUnknown, such as an *UnresolvedError, see WaitPay, or the end of ctx after a send.
-// The context of a failed call has usually ended: call again with a new one.
+// An error that is not ErrOutcomeUnknown says that this call changed nothing: the gateway refused the payment or was
+// not reached. A wallet payment (model.ChannelWallet) is ErrParam, because the gateway charges a wallet for each send:
+// use Pay. Any other error is ErrOutcomeUnknown, such as an *UnresolvedError, see WaitPay, or the end of ctx after a
+// send. The context of a failed call has usually ended: call again with a new one.
 //
 // Wait.Amount is ignored: the amount is that of the param.
 func (c *Client) PayOrResume(ctx context.Context, p *param.PayParam, w Wait) (*PayState, error) {
@@ -123,8 +123,8 @@ func payState(res *Result[model.PayOrderModel], sent *Result[model.PayModel], er
 	return state, nil
 }
 
-// lookForPay looks for a payment that was sent. It returns none if Pay is to be called again: there is no payment, or it
-// is open, and only Pay brings its PayBody.
+// lookForPay looks for a payment that was sent. It returns none if Pay is to be called again: there is no payment, or
+// it is open, and only Pay brings its PayBody.
 func (c *Client) lookForPay(ctx context.Context, p *param.PayParam, w Wait) (*Result[model.PayOrderModel], error) {
 	l := c.paySent(p)
 	l.absent = true
@@ -219,9 +219,10 @@ func (c *Client) lookForBarCode(
 // A refund that the gateway has closed needs a person, who looks at the channel before the money is given back under
 // another number: the error is an *UnresolvedError with UnresolvedClosed.
 //
-// An error that is not ErrOutcomeUnknown says that this call changed nothing: the gateway was not reached or refused the
-// refund, for example because another refund of the payment is open or has failed. Gateway 2.0.6 has no working query of
-// refunds: the error is ErrUnsupported. The context of a failed call has usually ended: call again with a new one.
+// An error that is not ErrOutcomeUnknown says that this call changed nothing: the gateway was not reached or refused
+// the refund, for example because another refund of the payment is open or has failed. Gateway 2.0.6 has no working
+// query of refunds: the error is ErrUnsupported. The context of a failed call has usually ended: call again with a new
+// one.
 //
 // Wait.Amount is ignored: the amount is that of the param.
 func (c *Client) RefundOrResume(ctx context.Context, p *param.RefundParam, w Wait) (*RefundState, error) {

@@ -171,8 +171,8 @@ func tea(no string) *param.PayParam {
 	}
 }
 
-func teaByBarCode(no string) *param.PayParam {
-	p := tea(no)
+func teaByBarCode() *param.PayParam {
+	p := tea("A1")
 	p.Method, p.ExtraParam = model.MethodBarCode, param.BarCode{AuthCode: "281111111111111111"}
 	return p
 }
@@ -293,7 +293,7 @@ func TestPayOrResume(t *testing.T) {
 			require.NotErrorIs(s, err, daxpay.ErrOutcomeUnknown)
 			var refusal *daxpay.GatewayError
 			require.ErrorAs(s, err, &refusal)
-			require.Equal(s, 1, len(s.gw.Requests()))
+			require.Len(s, s.gw.Requests(), 1)
 		},
 		"another call holds the lock": func(ctx context.Context, s *desk) {
 			s.gw.Lock("A1")
@@ -360,7 +360,7 @@ func TestPayOrResume(t *testing.T) {
 				_, err := s.kit.PayOrResume(ctx, p, daxpay.Wait{})
 				require.ErrorIs(s, err, daxpay.ErrParam)
 			}
-			_, err := s.kit.PayOrResume(nil, tea("A1"), daxpay.Wait{}) //nolint:staticcheck // that is tested
+			_, err := s.kit.PayOrResume(nil, tea("A1"), daxpay.Wait{}) //nolint:staticcheck,contextcheck // that is tested
 			require.ErrorIs(s, err, daxpay.ErrParam)
 			_, err = (&daxpay.Client{}).PayOrResume(ctx, tea("A1"), daxpay.Wait{})
 			require.ErrorIs(s, err, daxpay.ErrConfig)
@@ -379,7 +379,7 @@ func TestPayOrResumeByBarCode(t *testing.T) {
 	onEveryVersion(t, map[string]func(ctx context.Context, s *desk){
 		"paid at once, and called again": func(ctx context.Context, s *desk) {
 			for range 2 {
-				state, err := s.kit.PayOrResume(ctx, teaByBarCode("A1"), daxpay.Wait{})
+				state, err := s.kit.PayOrResume(ctx, teaByBarCode(), daxpay.Wait{})
 				s.stands(model.Succeeded, state, err)
 			}
 			require.Equal(s, 1, s.sent(payPath))
@@ -388,7 +388,7 @@ func TestPayOrResumeByBarCode(t *testing.T) {
 		"the customer confirms": func(ctx context.Context, s *desk) {
 			s.gw.Channel().Takes(daxpaytest.OpPay)
 			for range 2 {
-				state, err := s.kit.PayOrResume(ctx, teaByBarCode("A1"), daxpay.Wait{})
+				state, err := s.kit.PayOrResume(ctx, teaByBarCode(), daxpay.Wait{})
 				s.stands(model.Open, state, err)
 			}
 			require.Equal(s, 1, s.sent(payPath))
@@ -396,19 +396,19 @@ func TestPayOrResumeByBarCode(t *testing.T) {
 		},
 		"the request is lost": func(ctx context.Context, s *desk) {
 			s.line.faults[payPath] = []lineFault{lost}
-			state, err := s.kit.PayOrResume(ctx, teaByBarCode("A1"), daxpay.Wait{})
+			state, err := s.kit.PayOrResume(ctx, teaByBarCode(), daxpay.Wait{})
 			s.stands(model.Succeeded, state, err)
 			require.Less(s, s.took(), time.Second)
 		},
 		"the answer is lost": func(ctx context.Context, s *desk) {
 			s.line.faults[payPath] = []lineFault{answerLost}
-			state, err := s.kit.PayOrResume(ctx, teaByBarCode("A1"), daxpay.Wait{})
+			state, err := s.kit.PayOrResume(ctx, teaByBarCode(), daxpay.Wait{})
 			s.stands(model.Succeeded, state, err)
 			require.Equal(s, 1, s.sent(payPath))
 		},
 		"the channel does it too late to tell": func(ctx context.Context, s *desk) {
 			s.gw.Channel().TimesOut(daxpaytest.OpPay)
-			state, err := s.kit.PayOrResume(ctx, teaByBarCode("A1"), daxpay.Wait{})
+			state, err := s.kit.PayOrResume(ctx, teaByBarCode(), daxpay.Wait{})
 			s.stands(model.Succeeded, state, err)
 			require.Equal(s, 1, s.sent(payPath), "a sync said that it is paid")
 			require.InDelta(s, 20, s.took().Seconds(), 2)
@@ -416,17 +416,17 @@ func TestPayOrResumeByBarCode(t *testing.T) {
 		"the channel has nothing": func(ctx context.Context, s *desk) {
 			s.gw.Channel().Breaks(daxpaytest.OpPay)
 			time.AfterFunc(5*time.Second, func() { s.gw.Channel().Obeys(daxpaytest.OpPay) })
-			state, err := s.kit.PayOrResume(ctx, teaByBarCode("A1"), daxpay.Wait{})
+			state, err := s.kit.PayOrResume(ctx, teaByBarCode(), daxpay.Wait{})
 			s.stands(model.Succeeded, state, err)
 			require.Equal(s, 2, s.sent(payPath))
 			require.InDelta(s, 20, s.took().Seconds(), 2)
 		},
 		"an earlier call's code": func(ctx context.Context, s *desk) {
 			s.gw.Channel().Breaks(daxpaytest.OpPay)
-			_, err := s.kit.Pay(ctx, teaByBarCode("A1"))
+			_, err := s.kit.Pay(ctx, teaByBarCode())
 			require.ErrorIs(s, err, daxpay.ErrOutcomeUnknown)
 			s.gw.Channel().Obeys(daxpaytest.OpPay)
-			state, err := s.kit.PayOrResume(ctx, teaByBarCode("A1"), daxpay.Wait{Made: time.Now().Add(-30 * time.Second)})
+			state, err := s.kit.PayOrResume(ctx, teaByBarCode(), daxpay.Wait{Made: time.Now().Add(-30 * time.Second)})
 			s.stands(model.Succeeded, state, err)
 			require.LessOrEqual(s, s.took(), 2*time.Second, "it was sent long ago")
 		},
@@ -435,7 +435,7 @@ func TestPayOrResumeByBarCode(t *testing.T) {
 			for range 2 {
 				ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 				defer cancel()
-				_, err := s.kit.PayOrResume(ctx, teaByBarCode("A1"), daxpay.Wait{})
+				_, err := s.kit.PayOrResume(ctx, teaByBarCode(), daxpay.Wait{})
 				require.ErrorIs(s, err, daxpay.ErrOutcomeUnknown)
 				require.Equal(s, 1, s.sent(payPath))
 			}
@@ -443,16 +443,16 @@ func TestPayOrResumeByBarCode(t *testing.T) {
 		"two at once": func(ctx context.Context, s *desk) {
 			s.line.faults[payPath] = []lineFault{slower}
 			s.twice(func() string {
-				state, err := s.kit.PayOrResume(ctx, teaByBarCode("A1"), daxpay.Wait{})
+				state, err := s.kit.PayOrResume(ctx, teaByBarCode(), daxpay.Wait{})
 				s.stands(model.Succeeded, state, err)
 				return state.Order.OrderNo
 			})
 			require.Equal(s, 1, s.sent(payPath))
 		},
 		"the number has another amount": func(ctx context.Context, s *desk) {
-			_, err := s.kit.Pay(ctx, teaByBarCode("A1"))
+			_, err := s.kit.Pay(ctx, teaByBarCode())
 			require.NoError(s, err)
-			p := teaByBarCode("A1")
+			p := teaByBarCode()
 			p.Amount = 99
 			_, err = s.kit.PayOrResume(ctx, p, daxpay.Wait{})
 			require.ErrorIs(s, err, daxpay.ErrEcho)
@@ -463,7 +463,7 @@ func TestPayOrResumeByBarCode(t *testing.T) {
 			for _, path := range []string{"/unipay/query/payOrder", "/uni/query/payOrder"} {
 				s.line.faults[path] = slices.Repeat([]lineFault{lost}, 9)
 			}
-			_, err := s.kit.PayOrResume(ctx, teaByBarCode("A1"), daxpay.Wait{})
+			_, err := s.kit.PayOrResume(ctx, teaByBarCode(), daxpay.Wait{})
 			require.ErrorIs(s, err, errReset)
 			require.NotErrorIs(s, err, daxpay.ErrOutcomeUnknown)
 		},

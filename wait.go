@@ -61,7 +61,9 @@ const (
 // too.
 //
 // A sync closes a payment that has expired, or that its channel does not know. To look without that, use QueryPayOrder.
-func (c *Client) WaitPay(ctx context.Context, p *param.QueryPayOrderParam, w Wait) (*Result[model.PayOrderModel], error) {
+func (c *Client) WaitPay(
+	ctx context.Context, p *param.QueryPayOrderParam, w Wait,
+) (*Result[model.PayOrderModel], error) {
 	if p == nil {
 		return nil, nilParam(p)
 	}

@@ -30,16 +30,18 @@ const (
 	// RepairLock is longer than the lock that a sync leaves behind when it has changed a payment. Until it is over, a
 	// further sync tells what the channel says and changes nothing.
 	RepairLock = 11 * time.Second
+	// FirstRefundSync is when a refund is synchronized at the earliest: a sync can close one that its channel does not yet
+	// know, which frees its balance.
+	FirstRefundSync = time.Minute
 	// LateMargin is how long after its expiry a closed payment is synchronized once more: nothing else finds a late
 	// payment.
 	LateMargin = 5 * time.Minute
 	// LateWindow stands for the expiry where the gateway does not tell it.
 	LateWindow = 24 * time.Hour
 
-	// A sync can close a payment that its channel does not yet know, and a refund too, which frees its balance.
-	firstPaySync    = 20 * time.Second
-	FirstRefundSync = time.Minute
-	firstAllocSync  = 10 * time.Second // the lock of the start
+	// A sync can close a payment that its channel does not yet know.
+	firstPaySync   = 20 * time.Second
+	firstAllocSync = 10 * time.Second // the lock of the start
 
 	// Syncs follow each other at an interval, which for an older order is a share of its age.
 	syncInterval = 30 * time.Second
