@@ -399,11 +399,7 @@ func (f *wait[M]) look(ctx context.Context, sync bool) (res *Result[M], end bool
 	}
 	end, why := f.order.Seen(f.age(), standing, status)
 	if end && why != "" {
-<<<<<<< HEAD
-		return &res.Data, true, &UnresolvedError{Path: f.path, Reason: UnresolvedReason(why), Status: status}
-=======
-		return res, true, &UnresolvedError{Path: f.path, Reason: Reason(why), Status: status}
->>>>>>> 63290ba (A double click or a lost answer no longer needs thirty lines: PayOrResume, RefundOrResume)
+		return res, true, &UnresolvedError{Path: f.path, Reason: UnresolvedReason(why), Status: status}
 	}
 	if end || standing == model.Open && f.begun != nil && f.begun() {
 		return res, true, nil
