@@ -116,8 +116,8 @@ func (c *Client) RecoverPay(ctx context.Context, p *param.PayParam, w Wait) (*Re
 // it: look at its Standing, and follow one that is model.Open with WaitRefund.
 //
 // A refund that the gateway calls failed, and that a sync does not find done, is an *UnresolvedError with
-// UnresolvedFailed. It can be sent again, as can one that the gateway does not have, but only ever under the same BizRefundNo. The rest
-// is as for WaitRefund.
+// UnresolvedFailed. It can be sent again, as can one that the gateway does not have, but only ever under the same
+// BizRefundNo. The rest is as for WaitRefund.
 func (c *Client) RecoverRefund(
 	ctx context.Context, p *param.RefundParam, w Wait,
 ) (*Result[model.RefundOrderModel], error) {

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/daxpay-go/daxpay/internal/follow"
-	"github.com/daxpay-go/daxpay/internal/gateway"
 	"github.com/daxpay-go/daxpay/model"
 	"github.com/daxpay-go/daxpay/param"
 )
@@ -326,7 +325,7 @@ func (s *sends) failed(err error) error {
 		return err
 	}
 	reason := reasonOf(err)
-	s.err, s.at, s.locked = err, time.Now(), isLocked(err) || gateway.IsLocked(reason)
+	s.err, s.at, s.locked = err, time.Now(), errors.Is(err, ErrLocked)
 	if !s.locked {
 		s.n++
 		s.reason, s.same = reason, reason != "" && reason == s.reason

@@ -41,12 +41,6 @@ const (
 // comes before anything is done, in all calls and versions.
 func IsNoSuchOrder(text string) bool { return reasons[text] == NoSuchOrder }
 
-// IsLocked tells whether an answer of pay or refund with that text means that another call of the same number is
-// running, for which this one did nothing.
-func IsLocked(text string) bool {
-	return text == "正在支付中，请勿重复支付" || text == "退款处理中，请勿重复操作"
-}
-
 // RefusesSignature tells whether the gateway refuses the signature of the request.
 func RefusesSignature(code int, text string) bool {
 	return code == CodeSignature || code == CodeUnclassified && strings.Contains(text, textOldSignature)

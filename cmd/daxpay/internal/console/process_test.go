@@ -135,7 +135,7 @@ func TestOfficialFlow(t *testing.T) {
 	require.Equal(t, http.StatusOK, status)
 	found, err := s.kit.WaitPay(ctx, &param.QueryPayOrderParam{BizOrderNo: "P1"}, daxpay.Wait{Made: sent, Amount: 1000})
 	require.NoError(t, err)
-	require.Equal(t, model.Succeeded, found.Standing())
+	require.Equal(t, model.Succeeded, found.Data.Standing())
 
 	_, err = s.kit.AddAllocReceiver(ctx, &param.AllocReceiverAddParam{ReceiverNo: "R1", Channel: model.ChannelAli,
 		ReceiverType: "ali_user_id", ReceiverAccount: "2088", RelationType: "PARTNER"})

@@ -99,7 +99,7 @@ func (s *Shop) wait(ctx context.Context, o *order, sent time.Time) {
 		slog.Error("wait", "error", err)
 		return
 	}
-	if found.Standing() == model.Succeeded {
+	if found.Data.Standing() == model.Succeeded {
 		s.settle(o, "WaitPay")
 	}
 }
