@@ -518,7 +518,8 @@ func (s *server) actOnSettings(r *http.Request) (string, error) {
 
 // setFault makes the next calls go wrong.
 func (s *server) setFault(r *http.Request, times int, number func(string, int, int) (int, error)) error {
-	path, ok := r.PostFormValue("path"), false
+	path := r.PostFormValue("path")
+	var ok bool
 	if name := r.PostFormValue("fault"); name == "late" {
 		ms, err := number("delay", 1, 600_000)
 		if err != nil {

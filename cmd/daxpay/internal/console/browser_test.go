@@ -265,7 +265,7 @@ func (b *browser) pictures(s *served) {
 	b.t.Helper()
 	for lang, name := range map[string]string{"zh-CN": "zh", "en": "en"} {
 		for _, p := range []struct{ name, path string }{
-			{"orders", "/_console/"}, {"order", orderPath(b.t, s, "TEA-0908&kind=pay")}, {"signature", "/_console/requests?bad=1"},
+			{"order", orderPath(b.t, s, "TEA-0908&kind=pay")}, {"signature", "/_console/requests?bad=1"},
 		} {
 			b.as(lang, 1180, false)
 			b.open(s.url + p.path)

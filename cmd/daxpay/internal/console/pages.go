@@ -467,8 +467,10 @@ func (s *server) settingsPage(*http.Request) (string, words, string, any, error)
 	s.mu.Lock()
 	factory := s.secret == defaultSecret
 	s.mu.Unlock()
-	d := settingsData{Calls: s.calls(), Failures: s.gw.Failures(), Settings: set, Silent: s.silent.Load(), Default: factory,
-		Data: s.options.Data, Keep: s.options.KeepOrders, KeepReqs: s.options.KeepRequests, Zone: zone.String()}
+	d := settingsData{
+		Calls: s.calls(), Failures: s.gw.Failures(), Settings: set, Silent: s.silent.Load(), Default: factory,
+		Data: s.options.Data, Keep: s.options.KeepOrders, KeepReqs: s.options.KeepRequests, Zone: zone.String(),
+	}
 	if set.MaxAge != nil {
 		d.MaxAge = int(set.MaxAge.Seconds())
 	}

@@ -166,8 +166,10 @@ func (s *store) write(ctx context.Context, events []event, numbers [][]string, r
 
 // drop deletes the oldest events up to one. They are few as a rule, and never so many that a call must wait for it.
 func drop(ctx context.Context, tx *sql.Tx, last int64) error {
-	const oldest = "in (select id from event where id <= ? order by id limit 20)"
-	for _, statement := range []string{"delete from number where event " + oldest, "delete from event where id " + oldest} {
+	const oldest = " in (select id from event where id <= ? order by id limit 20)"
+	for _, statement := range []string{
+		"delete from number where event" + oldest, "delete from event where id" + oldest,
+	} {
 		if _, err := tx.ExecContext(ctx, statement, last); err != nil {
 			return err
 		}
