@@ -199,15 +199,14 @@ const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src
 // guard keeps foreign pages out: a name that an attacker makes point here is not one of ours, and a form of another
 // origin is refused.
 func (s *server) guard(next http.Handler) http.Handler {
-	protection := http.NewCrossOriginProtection()
-	protection.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		http.Error(w, "this form was not sent by a page of this server", http.StatusForbidden)
-	}))
-	next = protection.Handler(next)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !s.ours(r.Host) {
 			http.Error(w, "this host name is not allowed here; start daxpay serve with --allow-host to allow it",
 				http.StatusMisdirectedRequest)
+			return
+		}
+		if foreign(r) {
+			http.Error(w, "this form was not sent by a page of this server", http.StatusForbidden)
 			return
 		}
 		h := w.Header()
@@ -220,6 +219,24 @@ func (s *server) guard(next http.Handler) http.Handler {
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// foreign tells whether a page of another origin sent a form. Browsers say so with Sec-Fetch-Site, but not on plain HTTP
+// in a network, and older ones not at all; all send Origin with a form. What has neither is no browser's. It is what
+// http.CrossOriginProtection of newer Go does.
+func foreign(r *http.Request) bool {
+	if r.Method == http.MethodGet || r.Method == http.MethodHead {
+		return false
+	}
+	switch r.Header.Get("Sec-Fetch-Site") {
+	case "same-origin", "none":
+		return false
+	case "":
+		origin := r.Header.Get("Origin")
+		from, err := url.Parse(origin)
+		return origin != "" && (err != nil || from.Host != r.Host)
+	}
+	return true
 }
 
 // ours tells whether a Host header is one by which the pages may be opened.
