@@ -277,6 +277,14 @@ func (c *Client) Gateway() GatewayVersion {
 	return c.core.Gateway
 }
 
+// StoreName returns Config.StoreName, or ServiceURL, its default: what stands for the gateway in the keys of a store.
+func (c *Client) StoreName() string {
+	if c == nil || c.core == nil {
+		return ""
+	}
+	return c.core.StoreName
+}
+
 // speaks is the version that the gateway was told to be, or that it accepted last.
 func (c *Client) speaks() gateway.Version {
 	if c == nil || c.core == nil {

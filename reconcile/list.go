@@ -76,12 +76,3 @@ func (r *Reconciler) listKind(ctx context.Context, kind Kind) (listed int, err e
 		after = page[len(page)-1].No
 	}
 }
-
-// log writes a line of the kind, what happened, and what else is harmless.
-func (r *Reconciler) log(ctx context.Context, level slog.Level, what string, kind Kind, attrs ...slog.Attr) {
-	if r.options.Logger != nil {
-		r.options.Logger.LogAttrs(
-			ctx, level, "daxpay reconcile: "+what, append(attrs, slog.String("kind", string(kind)))...,
-		)
-	}
-}

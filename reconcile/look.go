@@ -169,15 +169,43 @@ func (f *found) about(o Order, path string) error {
 	return nil
 }
 
-// visit looks at an order and says when it is looked at again.
+// visit looks at an order, if no other process does, and says when it is looked at again.
 func (r *Reconciler) visit(ctx context.Context, j *job) {
 	what := failed // also if a function of the shop ends the goroutine
-	defer func() { r.orders.put(j, what, r.options.Now()) }()
+	defer func() {
+		pause := r.settle(j, what, r.options.Now())
+		r.giveBack(ctx, j, what, pause)
+		r.orders.put(j, what, pause, r.options.Now())
+	}()
+	if !r.claim(ctx, j) {
+		what = yielded
+		return
+	}
 	r.count(func(s *Stats) { s.Looks++ })
 	what = r.look(ctx, j)
 }
 
-func (r *Reconciler) look(ctx context.Context, j *job) outcome {
+// settle takes what came of a look and returns how long to wait for the next one.
+func (r *looker) settle(j *job, what outcome, now time.Time) time.Duration {
+	if what == yielded {
+		return j.wait
+	}
+	j.looks++
+	switch what {
+	case over:
+		j.late, j.failures, j.follow = true, 0, r.options.rules(j.order)
+		return j.made.Add(j.next).Sub(now)
+	case open:
+		j.failures = 0
+		return j.made.Add(j.next).Sub(now)
+	case failed:
+		j.failures++
+		return jitter(doubled(r.options.RetryAfter, j.failures-1, r.options.Ceiling))
+	}
+	return 0
+}
+
+func (r *looker) look(ctx context.Context, j *job) outcome {
 	if reason := j.order.mistake(); reason != "" {
 		return r.fault(ctx, j, &SourceError{Kind: j.order.Kind, Err: errors.New(reason)})
 	}
@@ -199,15 +227,17 @@ func (r *Reconciler) look(ctx context.Context, j *job) outcome {
 	}
 }
 
-func (r *Reconciler) age(j *job) time.Duration { return r.options.Now().Sub(j.made) }
+func (r *looker) age(j *job) time.Duration { return r.options.Now().Sub(j.made) }
 
 // ask makes a query, after a sync if that is due. If the order has not ended, it says in the job when to ask again.
-func (r *Reconciler) ask(ctx context.Context, l lookup, j *job) outcome {
+func (r *looker) ask(ctx context.Context, l lookup, j *job) outcome {
 	var syncErr error
 	if j.follow.SyncDue(r.age(j)) {
 		syncErr = r.sync(ctx, l, j)
 		switch {
 		case syncErr == nil:
+		case errors.Is(syncErr, errYielded):
+			return yielded
 		case unsent(syncErr) || noAnswer(syncErr):
 			return r.fault(ctx, j, syncErr)
 		case ctx.Err() == nil: // the query can have an answer all the same
@@ -215,10 +245,13 @@ func (r *Reconciler) ask(ctx context.Context, l lookup, j *job) outcome {
 		}
 	}
 	var f found
-	err := r.call(ctx, func() (err error) {
+	err := r.call(ctx, j, func(ctx context.Context) (err error) {
 		f, err = l.query(ctx, j.order)
 		return err
 	})
+	if errors.Is(err, errYielded) {
+		return yielded
+	}
 	if err == nil {
 		err = f.about(j.order, l.path)
 	}
@@ -242,13 +275,13 @@ func (r *Reconciler) ask(ctx context.Context, l lookup, j *job) outcome {
 }
 
 // later says in the job when to ask again.
-func (r *Reconciler) later(j *job) outcome {
+func (r *looker) later(j *job) outcome {
 	j.next, _ = j.follow.Due(r.age(j), r.options.First, r.options.Ceiling, 0)
 	return open
 }
 
 // refused is what comes of an error of the query.
-func (r *Reconciler) refused(ctx context.Context, l lookup, j *job, err error) outcome {
+func (r *looker) refused(ctx context.Context, l lookup, j *job, err error) outcome {
 	var refusal *daxpay.GatewayError
 	if !errors.As(err, &refusal) {
 		return r.fault(ctx, j, err)
@@ -277,15 +310,17 @@ func (o Order) mistake() string {
 }
 
 // sync has the gateway ask the channel. What its business refuses is an answer, too.
-func (r *Reconciler) sync(ctx context.Context, l lookup, j *job) error {
+func (r *looker) sync(ctx context.Context, l lookup, j *job) error {
 	var answer follow.Answer
-	err := r.call(ctx, func() (err error) {
+	err := r.call(ctx, j, func(ctx context.Context) (err error) {
 		answer, err = l.sync(ctx, j.order)
 		return err
 	})
 	var refusal *daxpay.GatewayError
 	switch {
 	case err == nil:
+	case errors.Is(err, errYielded):
+		return err
 	case errors.Is(err, daxpay.ErrUnsupported):
 		j.follow.NoSync = true // 2.0.6 has no sync of allocations: the query has to do
 		return nil
@@ -302,13 +337,24 @@ func (r *Reconciler) sync(ctx context.Context, l lookup, j *job) error {
 	return err
 }
 
-// call makes one call to the gateway, when the rate allows.
-func (r *Reconciler) call(ctx context.Context, call func() error) error {
+// errYielded says that another process has taken the order over.
+var errYielded = errors.New("reconcile: another process has the order")
+
+// call makes one call to the gateway, when the rate allows. It ends before another process may look at the order.
+func (r *looker) call(ctx context.Context, j *job, call func(context.Context) error) error {
 	if err := r.gate.pass(ctx); err != nil {
 		return err
 	}
+	if !r.keep(ctx, j) {
+		return errYielded
+	}
 	r.count(func(s *Stats) { s.Calls++ })
-	err := call()
+	limited, cancel := ctx, context.CancelFunc(func() {})
+	if !j.held.IsZero() {
+		limited, cancel = context.WithDeadline(ctx, j.held)
+	}
+	defer cancel()
+	err := call(limited)
 	switch {
 	case err == nil || refusedByBusiness(err) != nil:
 		r.gate.worked()
@@ -340,14 +386,17 @@ func noAnswer(err error) bool {
 
 // hand gives an order that was settled to the sink. A payment that is over is given once as that, and looked at again
 // when it can no longer be paid.
-func (r *Reconciler) hand(ctx context.Context, j *job, f *found) outcome {
+func (r *looker) hand(ctx context.Context, j *job, f *found) outcome {
 	isOver := j.order.Kind == Pay && f.standing == model.Ended
 	if isOver && j.late {
 		r.count(func(s *Stats) { s.Over++ })
 		return r.over(j, f)
 	}
-	if !r.orders.listed(j) {
+	if !j.listed() {
 		return r.later(j) // it was settled meanwhile
+	}
+	if !r.keep(ctx, j) {
+		return yielded
 	}
 	if err := r.callback(ctx, f.hand); err != nil {
 		return r.sinkFailed(ctx, j, err)
@@ -362,7 +411,7 @@ func (r *Reconciler) hand(ctx context.Context, j *job, f *found) outcome {
 
 // over is the outcome for a payment that is over: it may still be paid until some time after its expiry. The sync that
 // is due then has to bring the channel's word, or a later one has to.
-func (r *Reconciler) over(j *job, f *found) outcome {
+func (r *looker) over(j *job, f *found) outcome {
 	if r.options.QueryOnly {
 		return taken
 	}
@@ -382,10 +431,13 @@ func (r *Reconciler) over(j *job, f *found) outcome {
 }
 
 // unresolved tells the sink of an order whose outcome the gateway cannot tell, once it is old enough.
-func (r *Reconciler) unresolved(ctx context.Context, j *job, why *daxpay.UnresolvedError, from time.Duration) outcome {
+func (r *looker) unresolved(ctx context.Context, j *job, why *daxpay.UnresolvedError, from time.Duration) outcome {
 	r.count(func(s *Stats) { s.Unknown++ })
 	r.log(ctx, slog.LevelInfo, "outcome unknown", j.order.Kind, slog.String("reason", string(why.Reason)))
-	if r.unknown != nil && j.told != why.Reason && r.age(j) >= from && r.orders.listed(j) {
+	if r.unknown != nil && j.told != why.Reason && r.age(j) >= from && j.listed() {
+		if !r.keep(ctx, j) {
+			return yielded
+		}
 		if err := r.callback(ctx, func(ctx context.Context) error { return r.unknown(ctx, j.order, why) }); err != nil {
 			return r.sinkFailed(ctx, j, err)
 		}
@@ -396,7 +448,7 @@ func (r *Reconciler) unresolved(ctx context.Context, j *job, why *daxpay.Unresol
 	return open
 }
 
-func (r *Reconciler) sinkFailed(ctx context.Context, j *job, err error) outcome {
+func (r *looker) sinkFailed(ctx context.Context, j *job, err error) outcome {
 	if ctx.Err() != nil {
 		return cutOff
 	}
@@ -406,7 +458,7 @@ func (r *Reconciler) sinkFailed(ctx context.Context, j *job, err error) outcome 
 	return failed
 }
 
-func (r *Reconciler) fault(ctx context.Context, j *job, err error) outcome {
+func (r *looker) fault(ctx context.Context, j *job, err error) outcome {
 	if ctx.Err() != nil {
 		return cutOff
 	}
@@ -415,7 +467,7 @@ func (r *Reconciler) fault(ctx context.Context, j *job, err error) outcome {
 }
 
 // inVain is a fault that was reported.
-func (r *Reconciler) inVain(ctx context.Context, j *job) outcome {
+func (r *looker) inVain(ctx context.Context, j *job) outcome {
 	r.count(func(s *Stats) { s.Faults++ })
 	r.log(ctx, slog.LevelWarn, "no answer", j.order.Kind)
 	return failed

@@ -3,6 +3,7 @@ package reconcile
 import (
 	"errors"
 	"log/slog"
+	"math"
 	"time"
 
 	"github.com/daxpay-go/daxpay"
@@ -47,8 +48,25 @@ type Options struct {
 	// function of the Sink. Default: 30 seconds.
 	Timeout time.Duration
 
+	// Schedule shares the work between processes: an order is looked at by one of them at a time, and not again before its
+	// time. Give it to all of them; see Schedule for what there is. Their clocks should agree to within a few seconds.
+	// Each process lists the open orders all the same, and has its own Interval: divide the rate among them.
+	//
+	// While the schedule fails, or does not answer within 2 seconds, a process works alone, as without it: then orders are
+	// looked at, and perhaps handed on, by several processes. It is asked again after RetryAfter, and later and later,
+	// but at least every 30 seconds.
+	//
+	// An order that the source still lists an hour after the sink of another process took it is handed on again.
+	// Default: none; every process looks at all orders.
+	Schedule Schedule
+	// Lease is how long an order stays with a process that was killed while it looked at it; then another one takes it
+	// over. A process that lives can keep an order for longer. It is at least twice Timeout. Default: twice Timeout.
+	// Without Schedule it has no effect.
+	Lease time.Duration
+
 	// OnError is told what went wrong: of an order, an error of the call, daxpay.ErrEcho for an answer about another
-	// amount, or a *SinkError; of the source, a *SourceError, with an Order that has a Kind only. It is called from
+	// amount, or a *SinkError; of the source, a *SourceError, with an Order that has a Kind only; of
+	// the schedule, a *ScheduleError. It is called from
 	// several goroutines at once. A panic in it is ignored. Default: nobody is told; see Stats.
 	OnError func(o Order, err error)
 	// Logger gets a line for every list and every look: kind, what came of it, status, counts; no numbers, and nothing
@@ -85,6 +103,13 @@ func (o Options) withDefaults() (Options, []error) {
 	faults = fill(faults, "ListEvery", &o.ListEvery, defaultListEvery)
 	faults = fill(faults, "PageSize", &o.PageSize, defaultPageSize)
 	faults = fill(faults, "Timeout", &o.Timeout, defaultTimeout)
+	least := doubled(max(o.Timeout, 0), 1, math.MaxInt64)
+	faults = fill(faults, "Lease", &o.Lease, least)
+	if 0 < o.Lease && o.Lease < least {
+		faults = append(
+			faults, &OptionError{Field: "Options.Lease", Reason: "must be at least twice Timeout, which is " + least.String()},
+		)
+	}
 	if least := max(o.RetryAfter, o.First); 0 < o.Ceiling && o.Ceiling < least {
 		faults = append(
 			faults,

@@ -14,8 +14,7 @@ import (
 // orders are those that the source lists, and when each is to be looked at next. Payments that ended without success
 // stay among them until they can no longer be paid, listed or not.
 type orders struct {
-	grace, first, ceiling, retryAfter time.Duration
-	queryOnly                         bool
+	options Options
 
 	wake chan struct{} // something may be due earlier than was known
 
@@ -36,27 +35,47 @@ type key struct {
 
 // entry is an order that the source lists. Its fields belong to who holds the lock of the orders.
 type entry struct {
+	state
 	order    Order
-	made     time.Time // Order.Made, but not after it was first listed
+	sent     int // how often the shop has sent it again
 	due      time.Time
 	pressing time.Time // due, and as long again as it waited for that: whose pause is short comes first
 	place    int       // in its queue, -1 for none
 	listing  uint64    // the latest that had it
-	failures int       // in a row
-	told     daxpay.UnresolvedReason
-	follow   follow.Order
 	isReady  bool      // its queue is that of the ready ones
 	taken    bool      // the sink took it
-	late     bool      // a payment that is over, as the shop knows; it may still be paid
 	unlisted bool      // the source does not list it any more, it is kept because it is late
-	until    time.Time // after that one that is late cannot be paid any more, as far as is known
 	gone     bool      // the source does not list it any more; it is forgotten when nobody is looking at it
+}
+
+// state is what is remembered of an order from one look to the next. A note holds it.
+type state struct {
+	made     time.Time // Order.Made, but not after it was first listed
+	looks    uint64
+	failures int                     // in a row
+	told     daxpay.UnresolvedReason // what Sink.Unknown knows
+	late     bool                    // a payment that is over, as the shop knows; it may still be paid
+	until    time.Time               // after that one that is late cannot be paid any more, as far as is known
+	follow   follow.Order
+}
+
+// newState is that of an order that was not looked at yet.
+func (o Options) newState(order Order, now time.Time) state {
+	s := state{made: order.Made, follow: o.rules(order)}
+	if s.made.After(now) {
+		s.made = now
+	}
+	return s
+}
+
+// rules are those of an order that was not looked at yet.
+func (o Options) rules(order Order) follow.Order {
+	return follow.Order{Kind: order.Kind.rules(), NoSync: o.QueryOnly, Seed: follow.SeedOf(order.No)}
 }
 
 func newOrders(o Options) *orders {
 	return &orders{
-		grace: o.Grace, first: o.First, ceiling: o.Ceiling, retryAfter: o.RetryAfter, queryOnly: o.QueryOnly,
-		wake: make(chan struct{}, 1), known: make(map[key]*entry),
+		options: o, wake: make(chan struct{}, 1), known: make(map[key]*entry),
 		waiting: queue{before: func(a, b *entry) bool { return a.due.Before(b.due) }},
 		ready:   queue{before: func(a, b *entry) bool { return a.pressing.Before(b.pressing) }},
 	}
@@ -97,40 +116,39 @@ func (t *orders) add(kind Kind, listing uint64, page []Order, now time.Time) boo
 			}
 		}
 		e.listing = listing
-		if o.Ended && kind == Pay && !e.taken && !e.late {
-			e.late = true
-			t.taken++
+		if o.Ended && kind == Pay {
+			t.beLate(e)
 		}
 	}
 	return true
 }
 
-func (t *orders) newEntry(o Order, now time.Time) *entry {
-	e := &entry{order: o, made: o.Made}
-	if e.made.After(now) {
-		e.made = now
+// beLate is for a payment that is over, as the shop knows, which counts as taken.
+func (t *orders) beLate(e *entry) {
+	if !e.taken && !e.late {
+		e.late = true
+		t.taken++
 	}
-	e.follow = t.rules(o)
-	e.due = e.made.Add(t.grace)
-	pause := follow.Pause(now.Sub(e.made), t.first, t.ceiling, 0)
+}
+
+func (t *orders) newEntry(o Order, now time.Time) *entry {
+	e := &entry{order: o, state: t.options.newState(o, now)}
+	e.due = e.made.Add(t.options.Grace)
+	pause := follow.Pause(now.Sub(e.made), t.options.First, t.options.Ceiling, 0)
 	e.pressing = latest(e.due, now).Add(pause)
 	return e
 }
 
 // beginAnew is for an order that the shop has sent again.
 func (t *orders) beginAnew(e *entry, made time.Time) {
-	e.order.Made, e.made, e.told, e.follow = made, made, "", t.rules(e.order)
-	if first := made.Add(t.grace); e.place >= 0 && !e.isReady && first.Before(e.due) {
+	e.sent++
+	e.order.Made, e.made, e.told, e.looks, e.follow = made, made, "", 0, t.options.rules(e.order)
+	if first := made.Add(t.options.Grace); e.place >= 0 && !e.isReady && first.Before(e.due) {
 		heap.Remove(&t.waiting, e.place)
 		e.due = first
-		e.pressing = first.Add(t.first)
+		e.pressing = first.Add(t.options.First)
 		heap.Push(&t.waiting, e)
 	}
-}
-
-// rules are those of an order that was not looked at yet.
-func (t *orders) rules(o Order) follow.Order {
-	return follow.Order{Kind: o.Kind.rules(), NoSync: t.queryOnly, Seed: follow.SeedOf(o.No)}
 }
 
 func latest(a, b time.Time) time.Time {
@@ -182,14 +200,15 @@ func (t *orders) remove(e *entry) {
 
 // job is an order that is to be looked at now.
 type job struct {
-	entry  *entry
+	state
 	order  Order
-	made   time.Time
-	told   daxpay.UnresolvedReason // what Sink.Unknown knows
-	late   bool
-	follow follow.Order
+	listed func() bool   // whether the source still has the order, as far as is known
 	next   time.Duration // age at which to look again
-	until  time.Time     // after that a payment that is over cannot be paid any more
+	held   time.Time     // the schedule has the order as this process's until then, by its own clock; zero: it does not
+	wait   time.Duration // how long another process has it
+
+	entry *entry
+	sent  int
 }
 
 // take returns the order that is to be looked at, or nil and how long until there is one, negative if that is unknown.
@@ -212,41 +231,45 @@ func (t *orders) take(now time.Time) (*job, time.Duration) {
 	heap.Pop(&t.ready)
 	e.isReady = false
 	t.running++
-	return &job{entry: e, order: e.order, made: e.made, told: e.told, late: e.late, follow: e.follow}, 0
-}
-
-// listed tells whether the source still has the order, as far as is known.
-func (t *orders) listed(j *job) bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return !j.entry.gone
+	listed := func() bool {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		return !e.gone
+	}
+	return &job{state: e.state, order: e.order, listed: listed, entry: e, sent: e.sent}, 0
 }
 
 // outcome is what came of a look.
 type outcome int
 
 const (
-	failed outcome = iota // no answer, or the sink failed
-	cutOff                // by the context
-	open                  // it has not ended, or the gateway does not know it
-	over                  // the sink took a payment that is over, and that may still be paid
-	taken                 // the sink took it, and nothing can change any more
+	failed  outcome = iota // no answer, or the sink failed
+	cutOff                 // by the context
+	yielded                // another process looks after it
+	open                   // it has not ended, or the gateway does not know it
+	over                   // the sink took a payment that is over, and that may still be paid
+	taken                  // the sink took it, and nothing can change any more
 )
 
 // lost is how long a payment that is late, and that the source does not list, is looked at in vain once it cannot be
 // paid any more.
 const lost = time.Hour
 
-// put takes the order back and decides when it is looked at again.
-func (t *orders) put(j *job, what outcome, now time.Time) {
+// put takes the order back, to be looked at again after a pause.
+func (t *orders) put(j *job, what outcome, pause time.Duration, now time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	defer t.rouse()
 	t.running--
 	e := j.entry
-	sentAgain := !e.made.Equal(j.made)
-	if !sentAgain {
-		e.told, e.follow = j.told, j.follow
+	sentAgain := e.sent != j.sent
+	if what != yielded && !sentAgain {
+		late := e.late
+		e.state, e.late = j.state, late
+	}
+	if what != yielded && j.late {
+		t.beLate(e)
+		e.until = j.until
 	}
 	if e.gone {
 		t.leaving--
@@ -256,7 +279,6 @@ func (t *orders) put(j *job, what outcome, now time.Time) {
 			return
 		}
 	}
-	pause := time.Duration(0)
 	switch what {
 	case taken:
 		if !e.late {
@@ -264,22 +286,13 @@ func (t *orders) put(j *job, what outcome, now time.Time) {
 		}
 		e.taken, e.late = true, false
 		return
-	case over:
-		if !e.late {
-			t.taken++
-		}
-		e.late, e.follow = true, t.rules(e.order)
-		e.failures, e.until, pause = 0, j.until, j.made.Add(j.next).Sub(now)
-	case failed:
-		e.failures++
-		pause = jitter(doubled(t.retryAfter, e.failures-1, t.ceiling))
-	case open:
-		if e.failures, pause = 0, j.made.Add(j.next).Sub(now); sentAgain {
-			pause = min(pause, t.first)
-		}
 	case cutOff: // due as before
 		heap.Push(&t.waiting, e)
 		return
+	case open:
+		if sentAgain {
+			pause = min(pause, t.options.First)
+		}
 	}
 	if e.late && e.unlisted && now.After(e.until.Add(lost)) {
 		t.taken--
@@ -287,7 +300,7 @@ func (t *orders) put(j *job, what outcome, now time.Time) {
 		return
 	}
 	e.due = now.Add(pause)
-	e.pressing = e.due.Add(min(max(pause, t.first), t.ceiling))
+	e.pressing = e.due.Add(min(max(pause, t.options.First), t.options.Ceiling))
 	heap.Push(&t.waiting, e)
 }
 

@@ -23,7 +23,6 @@ package reconcile
 import (
 	"context"
 	"errors"
-	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -151,16 +150,10 @@ type Sink struct {
 
 // Reconciler looks after open orders. Make it with New. It is safe for concurrent use.
 type Reconciler struct {
-	options Options
+	*looker
 	source  Source
-	unknown func(context.Context, Order, *daxpay.UnresolvedError) error
-	lookups map[Kind]lookup
 	orders  *orders
-	gate    *gate
 	running atomic.Bool
-
-	mu    sync.Mutex
-	stats Stats
 }
 
 // New returns a Reconciler. Its error holds an *OptionError for every mistake.
@@ -168,30 +161,14 @@ type Reconciler struct {
 // Give it a client of its own, with Config.Retry.MaxAttempts 1: the Reconciler comes again by itself, and its rate does
 // not count the attempts that the client adds.
 func New(client *daxpay.Client, source Source, sink Sink, options Options) (*Reconciler, error) {
-	options, faults := options.withDefaults()
-	if client == nil {
-		faults = append(faults, &OptionError{Field: "client", Reason: "must not be nil"})
-	}
+	looker, err := newLooker(client, sink, options)
 	if source == nil {
-		faults = append(faults, &OptionError{Field: "source", Reason: "must not be nil"})
+		err = errors.Join(err, &OptionError{Field: "source", Reason: "must not be nil"})
 	}
-	lookups := lookupsOf(client, sink)
-	if len(lookups) == 0 {
-		faults = append(
-			faults, &OptionError{Field: "sink", Reason: "must have a function for at least one kind of order"},
-		)
-	}
-	if err := errors.Join(faults...); err != nil {
+	if err != nil {
 		return nil, err
 	}
-	return &Reconciler{
-		options: options,
-		source:  source,
-		unknown: sink.Unknown,
-		lookups: lookups,
-		orders:  newOrders(options),
-		gate:    newGate(options.Interval),
-	}, nil
+	return &Reconciler{looker: looker, source: source, orders: newOrders(looker.options)}, nil
 }
 
 // Run looks after the open orders until the context ends. Then it waits for what is under way, whose contexts end as
@@ -279,8 +256,11 @@ type Stats struct {
 
 	Listings     uint64 // complete lists of a kind
 	SourceErrors uint64 // lists that failed
-	// Looks counts looks at an order. Each has one of the outcomes below, unless the context cut it off or the order
-	// was settled meanwhile; one with a sync can be in progress first.
+	// Yielded counts the times at which an order was left to another process, and ScheduleErrors the failures of the
+	// schedule. Both are 0 without Options.Schedule.
+	Yielded, ScheduleErrors uint64
+	// Looks counts looks at an order. Each has one of the outcomes below, unless the context cut it off, the order was
+	// settled meanwhile or another process took it over; one with a sync can be in progress first.
 	Looks uint64
 	Calls uint64 // calls to the gateway
 
@@ -294,41 +274,7 @@ type Stats struct {
 
 // Stats returns a snapshot.
 func (r *Reconciler) Stats() Stats {
-	r.mu.Lock()
-	s := r.stats
-	r.mu.Unlock()
+	s := r.counted()
 	s.Open, s.Running = r.orders.count()
-	s.Pace = r.gate.pace()
 	return s
-}
-
-// count changes the counters.
-func (r *Reconciler) count(change func(*Stats)) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	change(&r.stats)
-}
-
-// callback calls a function of the shop, in its time, and makes an error of a panic.
-func (r *Reconciler) callback(ctx context.Context, call func(context.Context) error) (err error) {
-	ctx, cancel := context.WithTimeout(ctx, r.options.Timeout)
-	defer cancel()
-	returned := false
-	defer func() {
-		if value := recover(); !returned {
-			err = &daxpay.PanicError{Value: value, Stack: debug.Stack()}
-		}
-	}()
-	err = call(ctx)
-	returned = true
-	return err
-}
-
-// report tells Options.OnError.
-func (r *Reconciler) report(o Order, err error) {
-	if r.options.OnError == nil {
-		return
-	}
-	defer func() { _ = recover() }()
-	r.options.OnError(o, err)
 }

@@ -129,20 +129,25 @@ const (
 	NoQuery     Reason = "no query"
 )
 
-// Order is what the rules remember of an order. The zero value is a payment that was not looked at yet.
+// Order is what the rules know of an order. The zero value is a payment that was not looked at yet.
 type Order struct {
 	Kind   Kind
 	NoSync bool   // it is only queried
 	Seed   uint32 // see SeedOf
+	Memory
+}
 
-	looks    uint32
-	latest   Answer        // of the latest sync, 0 for none
-	open     bool          // the latest query that was answered showed an order that a sync can change
-	over     bool          // it is closed, or failed, and a sync did not change that
-	fresh    bool          // no query was answered since the latest sync
-	urgent   bool          // the sync does not wait for the next regular look
-	syncedAt time.Duration // of the latest sync
-	syncAt   time.Duration // not before that
+// Memory is what the rules remember of an order from one look to the next. Who keeps it can go on with the order in
+// another process.
+type Memory struct {
+	Looks    uint32        `json:"looks,omitempty"`
+	Latest   Answer        `json:"latest,omitempty"`   // of the latest sync, 0 for none
+	Open     bool          `json:"open,omitempty"`     // the latest query answered showed an order that a sync can change
+	Over     bool          `json:"over,omitempty"`     // it is closed, or failed, and a sync did not change that
+	Fresh    bool          `json:"fresh,omitempty"`    // no query was answered since the latest sync
+	Urgent   bool          `json:"urgent,omitempty"`   // the sync does not wait for the next regular look
+	SyncedAt time.Duration `json:"syncedAt,omitempty"` // of the latest sync
+	SyncAt   time.Duration `json:"syncAt,omitempty"`   // not before that
 }
 
 // SeedOf makes a seed of the order's number.
@@ -164,30 +169,30 @@ func (o *Order) firstSync() time.Duration {
 
 // Synced takes what came of a sync. A query must follow.
 func (o *Order) Synced(age time.Duration, answer Answer) {
-	o.latest, o.fresh, o.urgent, o.syncedAt = answer, true, false, age
+	o.Latest, o.Fresh, o.Urgent, o.SyncedAt = answer, true, false, age
 	switch {
 	case answer == Failed:
-		o.syncAt = age + RepairLock
+		o.SyncAt = age + RepairLock
 	case age < syncYoung:
-		o.syncAt = age + syncInterval
+		o.SyncAt = age + syncInterval
 	default:
-		o.syncAt = age + time.Duration(syncShare*float64(age))
+		o.SyncAt = age + time.Duration(syncShare*float64(age))
 	}
 }
 
 // Seen takes what a query found, and tells whether that ends the wait. With the reason "" the order is settled: by its
 // standing.
 func (o *Order) Seen(age time.Duration, standing model.Standing, status string) (end bool, why Reason) {
-	fresh, waits := o.fresh && age-o.syncedAt < stale, o.urgent && o.syncAt > age
+	fresh, waits := o.Fresh && age-o.SyncedAt < stale, o.Urgent && o.SyncAt > age
 	isOver := o.Kind == Pay && standing == model.Ended || o.Kind == Refund && status == string(model.RefundFail)
-	o.fresh, o.urgent, o.open, o.over = false, false, standing == model.Open || isOver, o.over && isOver
+	o.Fresh, o.Urgent, o.Open, o.Over = false, false, standing == model.Open || isOver, o.Over && isOver
 	switch {
 	case standing == model.Succeeded:
 		return true, ""
 	case o.Kind == Pay && standing == model.Unproved:
 		return true, Wallet
 	case isOver:
-		if o.over = o.isOver(age, fresh, waits); !o.over {
+		if o.Over = o.isOver(age, fresh, waits); !o.Over {
 			return false, ""
 		}
 		if standing == model.Unproved {
@@ -200,12 +205,12 @@ func (o *Order) Seen(age time.Duration, standing model.Standing, status string) 
 		return true, Failure
 	case standing == model.Ended:
 		return true, ""
-	case fresh && o.latest == Returned:
+	case fresh && o.Latest == Returned:
 		return true, GivenBack
-	case fresh && o.latest == Moved: // the repair is locked, or failed
-		o.urgent, o.syncAt = true, age+RepairLock
-	case o.syncs() && o.latest == 0 && age >= syncYoung: // an earlier process may have followed it, or nobody
-		o.urgent, o.syncAt = true, age
+	case fresh && o.Latest == Moved: // the repair is locked, or failed
+		o.Urgent, o.SyncAt = true, age+RepairLock
+	case o.syncs() && o.Latest == 0 && age >= syncYoung: // an earlier process may have followed it, or nobody
+		o.Urgent, o.SyncAt = true, age
 	}
 	return false, ""
 }
@@ -213,23 +218,23 @@ func (o *Order) Seen(age time.Duration, standing model.Standing, status string) 
 // ToldSince tells whether a sync, made at that age or later, brought the channel's word. One that was refused, locked
 // or lost did not.
 func (o *Order) ToldSince(age time.Duration) bool {
-	return o.syncedAt >= age && (o.latest == Moved || o.latest == Returned || o.latest == Other)
+	return o.SyncedAt >= age && (o.Latest == Moved || o.Latest == Returned || o.Latest == Other)
 }
 
 // isOver tells whether a payment that is closed, or a refund that failed, is that after all: the sync has to say so
 // first.
 func (o *Order) isOver(age time.Duration, fresh, waits bool) bool {
 	switch {
-	case o.NoSync, !fresh && o.over: // a sync said so before, and the next one comes in its turn
+	case o.NoSync, !fresh && o.Over: // a sync said so before, and the next one comes in its turn
 		return true
 	case !fresh && waits:
-		o.urgent = true
+		o.Urgent = true
 	case !fresh && o.Kind == Refund:
-		o.urgent, o.syncAt = true, max(age, FirstRefundSync)
+		o.Urgent, o.SyncAt = true, max(age, FirstRefundSync)
 	case !fresh:
-		o.urgent, o.syncAt = true, age // what is closed no sync can close
-	case o.latest == Moved, o.latest == Failed:
-		o.urgent, o.syncAt = true, age+RepairLock
+		o.Urgent, o.SyncAt = true, age // what is closed no sync can close
+	case o.Latest == Moved, o.Latest == Failed:
+		o.Urgent, o.SyncAt = true, age+RepairLock
 	default:
 		return true
 	}
@@ -239,17 +244,17 @@ func (o *Order) isOver(age time.Duration, fresh, waits bool) bool {
 // Due is when to look again, at that age at the earliest, and whether the look begins with a sync. last is the age at
 // which a wait ends, 0 for never: a look with a sync is made shortly before.
 func (o *Order) Due(age, first, ceiling, last time.Duration) (at time.Duration, sync bool) {
-	at = age + Pause(age, first, ceiling, o.Seed+o.looks*2654435761)
-	o.looks++
-	if o.urgent {
-		at = min(at, max(age, o.syncAt))
+	at = age + Pause(age, first, ceiling, o.Seed+o.Looks*2654435761)
+	o.Looks++
+	if o.Urgent {
+		at = min(at, max(age, o.SyncAt))
 	}
 	final := last - lastLook
 	isLast := last > 0 && age < final && at > final
 	if isLast {
 		at = final
 	}
-	if isLast && o.syncs() && o.open && !o.urgent && (o.latest == 0 || at-o.syncedAt > RepairLock) {
+	if isLast && o.syncs() && o.Open && !o.Urgent && (o.Latest == 0 || at-o.SyncedAt > RepairLock) {
 		return at, at >= o.firstSync()
 	}
 	return at, o.SyncDue(at)
@@ -258,12 +263,12 @@ func (o *Order) Due(age, first, ceiling, last time.Duration) (at time.Duration, 
 // SyncDue tells whether a look at that age begins with a sync.
 func (o *Order) SyncDue(age time.Duration) bool {
 	switch {
-	case !o.syncs() || !o.open:
+	case !o.syncs() || !o.Open:
 		return false
-	case o.urgent: // what is closed can be synchronized at any age
-		return age >= o.syncAt
+	case o.Urgent: // what is closed can be synchronized at any age
+		return age >= o.SyncAt
 	}
-	return age >= max(o.syncAt, o.firstSync())
+	return age >= max(o.SyncAt, o.firstSync())
 }
 
 func (o *Order) syncs() bool { return !o.NoSync && o.Kind != Transfer }
