@@ -22,6 +22,7 @@ import (
 	"github.com/daxpay-go/daxpay/daxpaytest"
 	"github.com/daxpay-go/daxpay/daxpaytest/storetest"
 	"github.com/daxpay-go/daxpay/model"
+	"github.com/daxpay-go/daxpay/reconcile"
 )
 
 // server starts a real Redis server on a free port of the loopback interface.
@@ -68,6 +69,64 @@ func TestConformance(t *testing.T) {
 	// As a replica keeps few scripts, or after SCRIPT FLUSH.
 	require.NoError(t, client.ScriptFlush(context.Background()).Err())
 	require.NoError(t, storetest.TestStore(context.Background(), store(t, client)))
+}
+
+func schedule(t *testing.T, client *redis.Client) *redisstore.Schedule {
+	t.Helper()
+	s, err := redisstore.NewSchedule(client, redisstore.Options{})
+	require.NoError(t, err)
+	return s
+}
+
+func TestScheduleConformance(t *testing.T) {
+	_, err := redisstore.NewSchedule(nil, redisstore.Options{})
+	require.ErrorContains(t, err, "must not be nil")
+	client := server(t)
+	require.NoError(t, storetest.TestSchedule(context.Background(), schedule(t, client)))
+	require.NoError(t, client.ScriptFlush(context.Background()).Err())
+	require.NoError(t, storetest.TestSchedule(context.Background(), schedule(t, client)))
+}
+
+// An order expires an hour after it is free. One whose pause began in the future, because the clock was set back, is
+// free; so is one that Redis lost.
+func TestScheduleLives(t *testing.T) {
+	ctx := context.Background()
+	client := server(t)
+	s := schedule(t, client)
+	got, err := s.Claim(ctx, "a", "1", time.Hour)
+	require.NoError(t, err)
+	require.True(t, got.Granted)
+	require.InDelta(t, 2, client.PTTL(ctx, "daxpay:a").Val().Hours(), 0.1)
+	require.NoError(t, s.Return(ctx, "a", "1", "note", 3*time.Hour))
+	require.InDelta(t, 4, client.PTTL(ctx, "daxpay:a").Val().Hours(), 0.1)
+	used, err := client.MemoryUsage(ctx, "daxpay:a").Result()
+	require.NoError(t, err)
+	t.Logf("%d bytes with a short note", used)
+
+	got, err = s.Claim(ctx, "a", "2", time.Hour)
+	require.NoError(t, err)
+	require.False(t, got.Granted)
+	require.NoError(t, client.HIncrBy(ctx, "daxpay:a", "since", 50_000).Err())
+	require.NoError(t, client.HIncrBy(ctx, "daxpay:a", "free", 50_000).Err())
+	got, err = s.Claim(ctx, "a", "2", time.Hour)
+	require.NoError(t, err)
+	require.False(t, got.Granted, "clocks are not exact")
+	require.NoError(t, client.HIncrBy(ctx, "daxpay:a", "since", 20_000).Err())
+	require.NoError(t, client.HIncrBy(ctx, "daxpay:a", "free", 20_000).Err())
+	got, err = s.Claim(ctx, "a", "2", time.Hour)
+	require.NoError(t, err)
+	require.Equal(t, reconcile.Turn{Granted: true, Note: "note"}, got)
+
+	require.NoError(t, client.FlushAll(ctx).Err())
+	got, err = s.Claim(ctx, "a", "3", time.Hour)
+	require.NoError(t, err)
+	require.Equal(t, reconcile.Turn{Granted: true}, got)
+	require.NoError(t, client.Set(ctx, "daxpay:b", "no hash", 0).Err())
+	_, err = s.Claim(ctx, "b", "3", time.Hour)
+	require.ErrorContains(t, err, "WRONGTYPE")
+	require.ErrorContains(t, s.Return(ctx, "b", "3", "", 0), "WRONGTYPE")
+	_, err = s.Claim(ctx, "c", "", time.Hour)
+	require.ErrorContains(t, err, "owner must not be empty")
 }
 
 // What has an end has a TTL, and what has none has none. What Redis loses is free, but a late Done still marks it.

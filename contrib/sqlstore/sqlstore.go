@@ -79,10 +79,10 @@ func (d Dialect) String() string {
 	return fmt.Sprintf("Dialect(%d)", int(d))
 }
 
-// Options change a Store. The zero value of a field stands for its default.
+// Options change a Store or a Schedule. The zero value of a field stands for its default.
 type Options struct {
 	// Table is the name of the table, with its schema if need be: letters, digits, underscores and one dot.
-	// Default: "daxpay_once".
+	// Default: "daxpay_once", for a Schedule "daxpay_schedule".
 	Table string
 }
 
@@ -104,7 +104,7 @@ type Store struct {
 	db     *sql.DB
 	schema []string
 	statements
-	claims atomic.Uint64
+	sweeper
 }
 
 var _ daxpay.OnceStore = (*Store)(nil)
@@ -114,6 +114,15 @@ func New(db *sql.DB, dialect Dialect, o Options) (*Store, error) {
 	if o.Table == "" {
 		o.Table = defaultTable
 	}
+	if err := check(db, dialect, o); err != nil {
+		return nil, err
+	}
+	s := &Store{db: db, schema: schema(dialect, o.Table), statements: compile(dialect, o.Table)}
+	s.expired, s.remove = compiled(dialect, o.Table, expired), compiled(dialect, o.Table, remove)
+	return s, nil
+}
+
+func check(db *sql.DB, dialect Dialect, o Options) error {
 	var faults []error
 	if db == nil {
 		faults = append(faults, errors.New("sqlstore: the *sql.DB must not be nil"))
@@ -124,10 +133,7 @@ func New(db *sql.DB, dialect Dialect, o Options) (*Store, error) {
 	if !tableName.MatchString(o.Table) {
 		faults = append(faults, errors.New("sqlstore: Options.Table must be a name of letters, digits and underscores"))
 	}
-	if err := errors.Join(faults...); err != nil {
-		return nil, err
-	}
-	return &Store{db: db, schema: schema(dialect, o.Table), statements: compile(dialect, o.Table)}, nil
+	return errors.Join(faults...)
 }
 
 // Schema returns the statements that make the table and its index unless they exist.
@@ -135,8 +141,12 @@ func (s *Store) Schema() []string { return append([]string(nil), s.schema...) }
 
 // CreateTable runs the statements of Schema.
 func (s *Store) CreateTable(ctx context.Context) error {
-	for _, statement := range s.schema {
-		if _, err := s.db.ExecContext(ctx, statement); err != nil {
+	return create(ctx, s.db, s.schema)
+}
+
+func create(ctx context.Context, db *sql.DB, schema []string) error {
+	for _, statement := range schema {
+		if _, err := db.ExecContext(ctx, statement); err != nil {
 			return fmt.Errorf("sqlstore: create table: %w", err)
 		}
 	}
@@ -149,9 +159,7 @@ func (s *Store) Claim(ctx context.Context, key, owner string, lease time.Duratio
 	if err != nil {
 		return 0, fmt.Errorf("sqlstore: claim: %w", err)
 	}
-	if s.claims.Add(1)%sweepEvery == 0 {
-		s.sweep(ctx)
-	}
+	s.sweep(ctx, s.db)
 	switch {
 	case done:
 		return daxpay.ClaimDone, nil
@@ -175,7 +183,7 @@ func (s *Store) Done(ctx context.Context, key, owner string, remember time.Durat
 
 // Release implements daxpay.OnceStore.
 func (s *Store) Release(ctx context.Context, key, owner string) error {
-	err := s.again(ctx, func() error { return s.exec(ctx, s.release, values{key: key, owner: owner}) })
+	err := again(ctx, func() error { return s.exec(ctx, s.release, values{key: key, owner: owner}) })
 	if err != nil {
 		return fmt.Errorf("sqlstore: release: %w", err)
 	}
@@ -184,7 +192,7 @@ func (s *Store) Release(ctx context.Context, key, owner string) error {
 
 // Forget implements daxpay.OnceStore.
 func (s *Store) Forget(ctx context.Context, key string) error {
-	err := s.again(ctx, func() error { return s.exec(ctx, s.forget, values{key: key}) })
+	err := again(ctx, func() error { return s.exec(ctx, s.forget, values{key: key}) })
 	if err != nil {
 		return fmt.Errorf("sqlstore: forget: %w", err)
 	}
@@ -193,11 +201,8 @@ func (s *Store) Forget(ctx context.Context, key string) error {
 
 // write runs a statement that writes the owner into the row of a key if it may. It returns what the row holds then.
 func (s *Store) write(ctx context.Context, st written, key, owner string, life time.Duration) (string, bool, error) {
-	switch {
-	case key == "" || len(key) > maxKey:
-		return "", false, fmt.Errorf("the key has %d bytes, which must be 1 to %d", len(key), maxKey)
-	case owner == "" || len(owner) > maxOwner:
-		return "", false, fmt.Errorf("the owner has %d bytes, which must be 1 to %d", len(owner), maxOwner)
+	if err := checkNames(key, owner); err != nil {
+		return "", false, err
 	}
 	var holder string
 	var done int
@@ -205,7 +210,7 @@ func (s *Store) write(ctx context.Context, st written, key, owner string, life t
 	if life > 0 {
 		v.life = max(1, life.Milliseconds())
 	}
-	err := s.again(ctx, func() error {
+	err := again(ctx, func() error {
 		query := st.write
 		if st.read.text != "" {
 			if err := s.exec(ctx, st.write, v); err != nil {
@@ -218,21 +223,40 @@ func (s *Store) write(ctx context.Context, st written, key, owner string, life t
 	return holder, done != 0, err
 }
 
-// sweep removes rows that have expired. Each is removed by its primary key, in a statement of its own: a statement that
-// looks for them through the index on expires would lock parts of the index in MySQL, and wait for claims in a circle.
-// Whatever is left is for the next time, so errors do not matter.
-func (s *Store) sweep(ctx context.Context) {
+func checkNames(key, owner string) error {
+	switch {
+	case key == "" || len(key) > maxKey:
+		return fmt.Errorf("the key has %d bytes, which must be 1 to %d", len(key), maxKey)
+	case owner == "" || len(owner) > maxOwner:
+		return fmt.Errorf("the owner has %d bytes, which must be 1 to %d", len(owner), maxOwner)
+	}
+	return nil
+}
+
+// sweeper removes rows that have expired, now and then.
+type sweeper struct {
+	expired, remove statement
+	claims          atomic.Uint64
+}
+
+// sweep removes some at each so many-th call. Each is removed by its primary key, in a statement of its own: a
+// statement that looks for them through the index on the time would lock parts of the index in MySQL, and wait for
+// claims in a circle. Whatever is left is for the next time, so errors do not matter.
+func (s *sweeper) sweep(ctx context.Context, db *sql.DB) {
+	if s.claims.Add(1)%sweepEvery != 0 {
+		return
+	}
 	ctx, cancel := context.WithTimeout(ctx, sweepTimeout)
 	defer cancel()
-	for _, key := range s.listExpired(ctx) {
-		if s.exec(ctx, s.remove, values{key: key}) != nil {
+	for _, key := range s.listExpired(ctx, db) {
+		if _, err := db.ExecContext(ctx, s.remove.text, s.remove.args(values{key: key})...); err != nil {
 			return
 		}
 	}
 }
 
-func (s *Store) listExpired(ctx context.Context) []string {
-	rows, err := s.db.QueryContext(ctx, s.expired.text)
+func (s *sweeper) listExpired(ctx context.Context, db *sql.DB) []string {
+	rows, err := db.QueryContext(ctx, s.expired.text)
 	if err != nil {
 		return nil
 	}
@@ -258,7 +282,7 @@ func (s *Store) exec(ctx context.Context, st statement, v values) error {
 
 // again repeats what fails, because the database may have chosen it to resolve a deadlock, or may be busy. Drivers have
 // no common error for that.
-func (s *Store) again(ctx context.Context, do func() error) error {
+func again(ctx context.Context, do func() error) error {
 	pause := firstPause
 	for try := 1; ; try++ {
 		err := do()
@@ -278,8 +302,8 @@ func (s *Store) again(ctx context.Context, do func() error) error {
 
 // statements are those of a store.
 type statements struct {
-	claim, finish                    written
-	release, forget, expired, remove statement
+	claim, finish   written
+	release, forget statement
 }
 
 // written is a statement that writes a row and returns it, or one that writes it and one that reads it.
@@ -288,19 +312,20 @@ type written struct{ write, read statement }
 // statement has the places of its values marked as its dialect does.
 type statement struct {
 	text   string
-	values string // "k", "o" or "l" for each value, in order
+	values string // "k", "o", "l" or "n" for each value, in order
 }
 
-// values are what statements are run with: a key, an owner, and a life in milliseconds, 0 for good.
+// values are what statements are run with: a key, an owner, a life in milliseconds, 0 for good, and a note.
 type values struct {
 	key, owner string
 	life       int64
+	note       string
 }
 
 func (st statement) args(v values) []any {
 	args := make([]any, len(st.values))
 	for i, which := range st.values {
-		args[i] = map[rune]any{'k': v.key, 'o': v.owner, 'l': v.life}[which]
+		args[i] = map[rune]any{'k': v.key, 'o': v.owner, 'l': v.life, 'n': v.note}[which]
 	}
 	return args
 }
@@ -347,7 +372,8 @@ RETURNING owner, done`
 	remove  = `DELETE FROM @table WHERE id = @key AND expires <= @now`
 )
 
-func compile(d Dialect, table string) statements {
+// compiled is a statement in a dialect.
+func compiled(d Dialect, table, text string) statement {
 	integer := "BIGINT"
 	if d == MySQL {
 		integer = "SIGNED"
@@ -355,8 +381,12 @@ func compile(d Dialect, table string) statements {
 	constants := strings.NewReplacer(
 		"@now", now[d], "@table", table, "@integer", integer, "@limit", fmt.Sprint(sweepSize),
 	)
-	one := func(text string) statement { return bind(d, constants.Replace(text)) }
-	s := statements{release: one(release), forget: one(forget), expired: one(expired), remove: one(remove)}
+	return bind(d, constants.Replace(text))
+}
+
+func compile(d Dialect, table string) statements {
+	one := func(text string) statement { return compiled(d, table, text) }
+	s := statements{release: one(release), forget: one(forget)}
 	if d == MySQL {
 		s.claim = written{one(insertClaim + duplicateClaim), one(read)}
 		s.finish = written{one(insertFinish + duplicateFinish), one(read)}
@@ -370,7 +400,7 @@ func compile(d Dialect, table string) statements {
 	return s
 }
 
-var placeholder = regexp.MustCompile(`@(key|owner|life)`)
+var placeholder = regexp.MustCompile(`@(key|owner|life|note)`)
 
 // bind replaces the names of values by the marks of the dialect.
 func bind(d Dialect, text string) statement {

@@ -22,6 +22,7 @@ import (
 	"github.com/daxpay-go/daxpay/daxpaytest"
 	"github.com/daxpay-go/daxpay/daxpaytest/storetest"
 	"github.com/daxpay-go/daxpay/model"
+	"github.com/daxpay-go/daxpay/reconcile"
 )
 
 func TestArguments(t *testing.T) {
@@ -38,13 +39,18 @@ func TestSchemaIsDocumented(t *testing.T) {
 	source, err := os.ReadFile("sqlstore.go")
 	require.NoError(t, err)
 	doc, _, _ := strings.Cut(string(source), "\npackage sqlstore")
+	source, err = os.ReadFile("schedule.go")
+	require.NoError(t, err)
+	scheduleDoc, _, _ := strings.Cut(string(source), "\ntype Schedule struct")
+	doc += scheduleDoc
 	var lines []string
 	for _, line := range strings.Split(doc, "\n") {
-		line, _, _ = strings.Cut(strings.TrimLeft(line, "/ \t"), " -- ")
+		line, _, _ = strings.Cut(strings.TrimLeft(line, "/ \t"), "-- ")
 		lines = append(lines, strings.TrimRight(line, " ;"))
 	}
 	for _, dialect := range []sqlstore.Dialect{sqlstore.PostgreSQL, sqlstore.MySQL, sqlstore.SQLite} {
-		for _, statement := range store(t, new(sql.DB), dialect).Schema() {
+		statements := append(store(t, new(sql.DB), dialect).Schema(), schedule(t, new(sql.DB), dialect).Schema()...)
+		for _, statement := range statements {
 			for _, line := range strings.Split(statement, "\n") {
 				require.Contains(t, lines, strings.TrimLeft(line, "\t"), dialect)
 			}
@@ -55,6 +61,13 @@ func TestSchemaIsDocumented(t *testing.T) {
 func store(t *testing.T, db *sql.DB, dialect sqlstore.Dialect) *sqlstore.Store {
 	t.Helper()
 	s, err := sqlstore.New(db, dialect, sqlstore.Options{})
+	require.NoError(t, err)
+	return s
+}
+
+func schedule(t *testing.T, db *sql.DB, dialect sqlstore.Dialect) *sqlstore.Schedule {
+	t.Helper()
+	s, err := sqlstore.NewSchedule(db, dialect, sqlstore.Options{})
 	require.NoError(t, err)
 	return s
 }
@@ -89,6 +102,7 @@ func TestDatabases(t *testing.T) {
 				})
 			})
 			t.Run("limits", func(t *testing.T) { testLimits(t, db, d.dialect) })
+			t.Run("schedule", func(t *testing.T) { testSchedule(t, d, dsn) })
 		})
 	}
 }
@@ -231,4 +245,62 @@ func testLimits(t *testing.T, db *sql.DB, dialect sqlstore.Dialect) {
 	state, err := other.Claim(ctx, "a", "1", time.Hour)
 	require.NoError(t, err)
 	require.Equal(t, daxpay.ClaimGranted, state)
+}
+
+func testSchedule(t *testing.T, d database, dsn func(...string) string) {
+	ctx := context.Background()
+	db := d.open(t, dsn())
+	s := schedule(t, db, d.dialect)
+	for range 2 {
+		require.NoError(t, s.CreateTable(ctx))
+	}
+	require.NoError(t, storetest.TestSchedule(ctx, s))
+	require.NoError(t, storetest.TestSchedule(ctx, schedule(t, d.open(t, dsn(d.serializable...)), d.dialect)))
+	exec := func(statement string) {
+		_, err := db.ExecContext(ctx, statement)
+		require.NoError(t, err)
+	}
+
+	// An order whose pause began in the future, because the clock was set back, is free.
+	require.NoError(t, s.Return(ctx, "a", "1", "note", time.Hour))
+	exec("UPDATE daxpay_schedule SET since = since + 50000, free = free + 50000 WHERE id = 'a'")
+	got, err := s.Claim(ctx, "a", "2", time.Hour)
+	require.NoError(t, err)
+	require.False(t, got.Granted, "clocks are not exact")
+	exec("UPDATE daxpay_schedule SET since = since + 20000, free = free + 20000 WHERE id = 'a'")
+	got, err = s.Claim(ctx, "a", "2", time.Hour)
+	require.NoError(t, err)
+	require.Equal(t, reconcile.Turn{Granted: true, Note: "note"}, got)
+
+	// Rows are removed an hour after they were free, no sooner.
+	exec("DELETE FROM daxpay_schedule")
+	for i := range 100 {
+		require.NoError(t, s.Return(ctx, fmt.Sprint("old", i), "1", "n", 0))
+		require.NoError(t, s.Return(ctx, fmt.Sprint("new", i), "1", "n", 0))
+	}
+	exec("UPDATE daxpay_schedule SET free = free - 3600000 WHERE id LIKE 'old%'")
+	exec("UPDATE daxpay_schedule SET free = free - 3540000 WHERE id LIKE 'new%'")
+	rows := func(like string) (n int) {
+		row := db.QueryRowContext(ctx, "SELECT COUNT(*) FROM daxpay_schedule WHERE id LIKE '"+like+"'")
+		require.NoError(t, row.Scan(&n))
+		return n
+	}
+	for range 4 * 8 {
+		_, err := s.Claim(ctx, "a", "1", time.Hour)
+		require.NoError(t, err)
+	}
+	require.Zero(t, rows("old%"))
+	require.Equal(t, 100, rows("new%"))
+
+	_, err = s.Claim(ctx, strings.Repeat("x", 256), "1", time.Hour)
+	require.ErrorContains(t, err, "the key has 256 bytes")
+	require.ErrorContains(t, s.Return(ctx, "a", "", "", 0), "the owner has 0 bytes")
+	require.ErrorContains(t, s.Return(ctx, "a", "1", strings.Repeat("x", 1001), 0), "the note has 1001 bytes")
+	ended, cancel := context.WithCancel(ctx)
+	cancel()
+	_, err = s.Claim(ended, "a", "1", time.Hour)
+	require.ErrorIs(t, err, context.Canceled)
+	require.ErrorIs(t, s.Return(ended, "a", "1", "", 0), context.Canceled)
+	_, err = sqlstore.NewSchedule(nil, d.dialect, sqlstore.Options{})
+	require.ErrorContains(t, err, "*sql.DB must not be nil")
 }

@@ -1,4 +1,4 @@
-// Package storetest tests implementations of daxpay.OnceStore.
+// Package storetest tests implementations of daxpay.OnceStore and reconcile.Schedule.
 package storetest
 
 import (

@@ -1,0 +1,312 @@
+package storetest
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/daxpay-go/daxpay"
+	"github.com/daxpay-go/daxpay/reconcile"
+)
+
+// TestSchedule tests that a schedule does what reconcile.Schedule says, but for what it does when its clock is set, and
+// for how long it keeps a note. It returns all the faults that it finds, and nil if there are none.
+//
+// The schedule may hold orders already: the keys of the test are random. About 100 orders are left over, all of them
+// free. The test takes a few seconds, because it waits for leases to end.
+func TestSchedule(ctx context.Context, schedule reconcile.Schedule) error {
+	var random [8]byte
+	if _, err := rand.Read(random[:]); err != nil {
+		return err
+	}
+	var faults []error
+	for _, check := range []struct {
+		name string
+		run  func(*scheduleTester)
+	}{
+		{"one holder", oneHolder}, {"pauses", pauses}, {"notes", notes}, {"exact orders", exactOrders},
+		{"late returns", lateReturns}, {"leases are renewed", leasesAreRenewed},
+		{"one of many", oneOfMany}, {"one takes over", oneTakesOverAnOrder}, {"returned or taken over", returnedOrTakenOver},
+	} {
+		t := &scheduleTester{
+			ctx: ctx, schedule: schedule, name: check.name,
+			prefix: "storetest:" + hex.EncodeToString(random[:]) + ":" + strings.ReplaceAll(check.name, " ", "-") + ":",
+		}
+		check.run(t)
+		faults = append(faults, t.faults...)
+	}
+	return errors.Join(faults...)
+}
+
+// scheduleTester runs one check. Its methods may be used by several goroutines.
+type scheduleTester struct {
+	ctx      context.Context
+	schedule reconcile.Schedule
+	prefix   string
+	name     string
+
+	mu     sync.Mutex
+	faults []error
+}
+
+func (t *scheduleTester) errorf(format string, args ...any) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.faults = append(t.faults, fmt.Errorf("storetest: "+t.name+": "+format, args...))
+}
+
+func (t *scheduleTester) claim(order, owner string, lease time.Duration) (reconcile.Turn, bool) {
+	turn, err := t.schedule.Claim(t.ctx, t.prefix+order, owner, lease)
+	if err != nil {
+		t.errorf("Claim(%q, %q, %v): %w", order, owner, lease, err)
+	}
+	return turn, err == nil
+}
+
+// granted expects that the owner gets the order, with a note.
+func (t *scheduleTester) granted(order, owner string, lease time.Duration, note, why string) {
+	turn, ok := t.claim(order, owner, lease)
+	switch {
+	case !ok:
+	case !turn.Granted:
+		t.errorf("Claim(%q, %q, %v) does not grant it: %s", order, owner, lease, why)
+	case turn.Note != note:
+		t.errorf("Claim(%q, %q, %v) has the note %q and not %q", order, owner, lease, turn.Note, note)
+	}
+}
+
+// refused expects that the owner has to wait, at most for a time.
+func (t *scheduleTester) refused(order, owner string, most time.Duration, why string) {
+	turn, ok := t.claim(order, owner, long)
+	switch {
+	case !ok:
+	case turn.Granted:
+		t.errorf("Claim(%q, %q) grants it: %s", order, owner, why)
+	case turn.Wait <= 0 || turn.Wait > most+time.Second:
+		t.errorf("Claim(%q, %q) says to wait for %v, which must be more than 0 and at most %v", order, owner, turn.Wait, most)
+	}
+}
+
+func (t *scheduleTester) giveBack(order, owner, note string, pause time.Duration) {
+	if err := t.schedule.Return(t.ctx, t.prefix+order, owner, note, pause); err != nil {
+		t.errorf("Return(%q, %q, %q, %v): %w", order, owner, note, pause, err)
+	}
+}
+
+func (t *scheduleTester) lost(order, owner, why string) {
+	err := t.schedule.Return(t.ctx, t.prefix+order, owner, "lost", long)
+	if !errors.Is(err, daxpay.ErrClaimLost) {
+		t.errorf("Return(%q, %q) returns %v, which is not ErrClaimLost: %s", order, owner, err, why)
+	}
+}
+
+// takeOver claims the order as soon as it is free, and expects a note.
+func (t *scheduleTester) takeOver(order, owner string, lease time.Duration, note string) {
+	timer, ticker := time.NewTimer(patience), time.NewTicker(10*time.Millisecond)
+	defer timer.Stop()
+	defer ticker.Stop()
+	for {
+		turn, ok := t.claim(order, owner, lease)
+		switch {
+		case !ok:
+			return
+		case turn.Granted:
+			if turn.Note != note {
+				t.errorf("%q has the note %q and not %q when it is taken over", order, turn.Note, note)
+			}
+			return
+		}
+		select {
+		case <-t.ctx.Done():
+			t.errorf("the context ended")
+			return
+		case <-timer.C:
+			t.errorf("%q is not free %v after a time of %v", order, patience, brief)
+			return
+		case <-ticker.C:
+		}
+	}
+}
+
+// pass waits until what was given the brief time before is over, by the schedule's own clock.
+func (t *scheduleTester) pass() {
+	t.giveBack("clock", "clock", "", 2*brief)
+	t.takeOver("clock", "clock", brief, "")
+	t.giveBack("clock", "clock", "", 0)
+}
+
+func oneHolder(t *scheduleTester) {
+	t.granted("a", "1", long, "", "nobody had it")
+	t.granted("a", "1", long, "", "it is the owner's already")
+	t.refused("a", "2", long, "another holds it")
+	t.lost("a", "2", "another holds it")
+	t.refused("a", "2", long, "only the holder can return it")
+	t.giveBack("a", "1", "first", 0)
+	t.granted("a", "2", long, "first", "it was returned")
+	t.lost("a", "1", "another holds it")
+	t.giveBack("a", "2", "", 0)
+	t.lost("a", "1", "another has had it since")
+	t.granted("a", "1", long, "", "it was returned")
+	t.giveBack("a", "1", "", 0)
+}
+
+func pauses(t *scheduleTester) {
+	t.granted("long", "1", long, "", "nobody had it")
+	t.giveBack("long", "1", "n", 2*long)
+	t.refused("long", "1", 2*long, "it pauses")
+	t.refused("long", "2", 2*long, "it pauses")
+	t.granted("brief", "1", long, "", "nobody had it")
+	t.giveBack("brief", "1", "n", brief)
+	t.takeOver("brief", "2", long, "n")
+	t.refused("brief", "1", long, "another holds it")
+	t.giveBack("brief", "2", "", 0)
+}
+
+func notes(t *scheduleTester) {
+	note := strings.Repeat(`{"a":'\"%_?$1'}`, 70)[:1000]
+	t.granted("a", "1", brief, "", "nobody had it")
+	t.giveBack("a", "1", note, 0)
+	t.granted("a", "2", brief, note, "it was returned")
+	t.granted("a", "2", brief, note, "it is the owner's already")
+	t.takeOver("a", "3", long, note) // 2 was killed
+	t.giveBack("a", "3", "", 0)
+	t.granted("a", "3", long, "", "it was returned")
+	t.giveBack("a", "3", "", 0)
+}
+
+func exactOrders(t *scheduleTester) {
+	orders := []string{"a1", "A1", "a", "a1.", "a%", "a_", "a'\"\\{}*"}
+	orders = append(orders, strings.Repeat("x", 255-len(t.prefix)))
+	for i, order := range orders {
+		t.granted(order, fmt.Sprint(i), long, "", "no other order is the same")
+	}
+	for i, order := range orders {
+		t.giveBack(order, fmt.Sprint(i), fmt.Sprint(i), 0)
+	}
+	for i, order := range orders {
+		t.granted(order, "1", long, fmt.Sprint(i), "it was returned")
+		t.giveBack(order, "1", "", 0)
+	}
+	owner := strings.Repeat("f", 64)
+	t.granted("owner", owner, long, "", "nobody had it")
+	t.refused("owner", owner[1:], long, "the owners differ")
+	t.refused("owner", strings.ToUpper(owner), long, "the owners differ")
+	t.giveBack("owner", owner, "", 0)
+}
+
+func lateReturns(t *scheduleTester) {
+	t.giveBack("never", "1", "n", long) // the schedule has lost it
+	t.refused("never", "2", long, "it was returned, and pauses")
+	t.granted("ended", "1", brief, "", "nobody had it")
+	t.granted("taken", "1", brief, "", "nobody had it")
+	t.granted("had", "1", brief, "", "nobody had it")
+	t.pass()
+	t.giveBack("ended", "1", "late", 0)
+	t.granted("ended", "2", long, "late", "it was returned, though late")
+	t.giveBack("ended", "2", "", 0)
+	t.granted("taken", "2", long, "", "its lease has ended")
+	t.lost("taken", "1", "another holds it")
+	t.giveBack("taken", "2", "", 0)
+	t.granted("had", "2", long, "", "its lease has ended")
+	t.giveBack("had", "2", "n", 0)
+	t.lost("had", "1", "another has had it since")
+	t.granted("had", "1", long, "n", "it is free")
+	t.giveBack("had", "1", "", 0)
+}
+
+func leasesAreRenewed(t *scheduleTester) {
+	t.granted("a", "1", brief, "", "nobody had it")
+	t.granted("a", "1", long, "", "it is the owner's already")
+	t.pass()
+	t.refused("a", "2", long, "the lease was renewed")
+	t.giveBack("a", "1", "", 0)
+}
+
+// contest has a crowd claim an order and returns who got it.
+func (t *scheduleTester) contest(order string) []string {
+	var mu sync.Mutex
+	var winners []string
+	together(func(owner string) {
+		if turn, _ := t.claim(order, owner, long); turn.Granted {
+			mu.Lock()
+			defer mu.Unlock()
+			winners = append(winners, owner)
+		}
+	})
+	return winners
+}
+
+func oneOfMany(t *scheduleTester) {
+	for i := range 20 {
+		order, note := fmt.Sprint(i), ""
+		for range 2 {
+			winners := t.contest(order)
+			if len(winners) != 1 {
+				t.errorf("%d of %d owners got the order", len(winners), crowd)
+				break
+			}
+			t.granted(order, winners[0], long, note, "it is the owner's")
+			note = "n"
+			t.giveBack(order, winners[0], note, 0)
+		}
+		t.giveBack(order+"paused", "owner0", "", long)
+		if again := t.contest(order + "paused"); len(again) > 0 {
+			t.errorf("%d owners got an order that pauses", len(again))
+		}
+	}
+}
+
+func oneTakesOverAnOrder(t *scheduleTester) {
+	const orders = 20
+	for i := range orders {
+		t.claim(fmt.Sprint(i), "dead", brief)
+	}
+	t.pass()
+	for i := range orders {
+		winners := t.contest(fmt.Sprint(i))
+		if len(winners) != 1 {
+			t.errorf("%d of %d owners took over an order whose lease had ended", len(winners), crowd)
+			continue
+		}
+		t.giveBack(fmt.Sprint(i), winners[0], "", 0)
+	}
+}
+
+// returnedOrTakenOver lets an owner whose lease has ended return an order while others take it over: one of them wins.
+func returnedOrTakenOver(t *scheduleTester) {
+	const orders = 20
+	for i := range orders {
+		t.claim(fmt.Sprint(i), "owner0", brief)
+	}
+	t.pass()
+	for i := range orders {
+		order := fmt.Sprint(i)
+		var mu sync.Mutex
+		won := 0
+		together(func(owner string) {
+			var ok bool
+			if owner == "owner0" {
+				err := t.schedule.Return(t.ctx, t.prefix+order, owner, "", long)
+				if ok = err == nil; !ok && !errors.Is(err, daxpay.ErrClaimLost) {
+					t.errorf("Return: %w", err)
+				}
+			} else {
+				turn, _ := t.claim(order, owner, long)
+				ok = turn.Granted
+			}
+			if ok {
+				mu.Lock()
+				defer mu.Unlock()
+				won++
+			}
+		})
+		if won != 1 {
+			t.errorf("%d won where one takes over what another returns late", won)
+		}
+	}
+}
