@@ -21,12 +21,13 @@ import (
 	"github.com/daxpay-go/daxpay/contrib/redisstore"
 	"github.com/daxpay-go/daxpay/daxpaytest"
 	"github.com/daxpay-go/daxpay/daxpaytest/storetest"
+	"github.com/daxpay-go/daxpay/internal/sharetest"
 	"github.com/daxpay-go/daxpay/model"
 	"github.com/daxpay-go/daxpay/reconcile"
 )
 
 // server starts a real Redis server on a free port of the loopback interface.
-func server(t *testing.T) *redis.Client {
+func server(t testing.TB) *redis.Client {
 	t.Helper()
 	path, err := exec.LookPath("redis-server")
 	if err != nil {
@@ -321,4 +322,30 @@ func TestSeveralProcesses(t *testing.T) {
 	for i := range effects {
 		require.EqualValues(t, 1, effects[i].Load(), i)
 	}
+}
+
+func TestProcessesShareOrders(t *testing.T) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	address := server(t).Options().Addr
+	alone, err := sharetest.Together(ctx, "", 1, 300)
+	require.NoError(t, err)
+	shared, err := sharetest.Together(ctx, address, 4, 300)
+	require.NoError(t, err)
+	t.Logf("one process: %d calls; four: %d", alone, shared)
+	require.LessOrEqual(t, float64(shared), 1.1*float64(alone))
+	require.GreaterOrEqual(t, shared, alone)
+}
+
+func TestAKilledProcess(t *testing.T) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	took, err := sharetest.Takeover(ctx, server(t).Options().Addr)
+	require.NoError(t, err)
+	t.Logf("taken over %v after kill -9; the lease is 2 seconds", took)
+}
+
+// BenchmarkShare runs four processes for three and a half minutes, and one before that.
+func BenchmarkShare(b *testing.B) {
+	sharetest.Benchmark(b, server(b).Options().Addr)
 }

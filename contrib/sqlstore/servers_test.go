@@ -28,7 +28,7 @@ type database struct {
 	dialect sqlstore.Dialect
 	driver  string
 	// start starts it and returns its DSN. Options are those of the session.
-	start func(t *testing.T) (dsn func(options ...string) string)
+	start func(t testing.TB) (dsn func(options ...string) string)
 	// serializable is the option that makes every transaction, and so every statement, serializable.
 	serializable []string
 }
@@ -44,7 +44,7 @@ func databases() []database {
 	}
 }
 
-func (d *database) open(t *testing.T, dsn string) *sql.DB {
+func (d *database) open(t testing.TB, dsn string) *sql.DB {
 	t.Helper()
 	db, err := sql.Open(d.driver, dsn)
 	require.NoError(t, err)
@@ -55,7 +55,7 @@ func (d *database) open(t *testing.T, dsn string) *sql.DB {
 }
 
 // ordinary is the user that servers run as, which refuse to run as root; nil for the user that runs the tests.
-func ordinary(t *testing.T) *syscall.Credential {
+func ordinary(t testing.TB) *syscall.Credential {
 	t.Helper()
 	if os.Getuid() != 0 {
 		return nil
@@ -76,7 +76,7 @@ func ordinary(t *testing.T) *syscall.Credential {
 }
 
 // folder makes a folder that the ordinary user owns. t.TempDir makes folders that only this user can enter.
-func folder(t *testing.T, owner *syscall.Credential) string {
+func folder(t testing.TB, owner *syscall.Credential) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "sqlstore")
 	require.NoError(t, err)
@@ -96,7 +96,7 @@ func command(dir string, owner *syscall.Credential, path string, args ...string)
 }
 
 // serve starts a server and waits until a client of its can talk to it.
-func (d *database) serve(t *testing.T, c *exec.Cmd, stop syscall.Signal, dsn string) {
+func (d *database) serve(t testing.TB, c *exec.Cmd, stop syscall.Signal, dsn string) {
 	t.Helper()
 	output := new(strings.Builder)
 	c.Stdout, c.Stderr = output, output
@@ -115,7 +115,7 @@ func (d *database) serve(t *testing.T, c *exec.Cmd, stop syscall.Signal, dsn str
 	require.Eventually(t, answers, 60*time.Second, 50*time.Millisecond)
 }
 
-func freePort(t *testing.T) string {
+func freePort(t testing.TB) string {
 	t.Helper()
 	listener, err := new(net.ListenConfig).Listen(context.Background(), "tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -126,7 +126,7 @@ func freePort(t *testing.T) string {
 }
 
 // program finds one in the PATH, or where Debian puts it.
-func program(t *testing.T, name, pattern string) string {
+func program(t testing.TB, name, pattern string) string {
 	t.Helper()
 	if path, err := exec.LookPath(name); err == nil {
 		return path
@@ -138,7 +138,7 @@ func program(t *testing.T, name, pattern string) string {
 	return found[len(found)-1]
 }
 
-func startPostgreSQL(t *testing.T) func(...string) string {
+func startPostgreSQL(t testing.TB) func(...string) string {
 	t.Helper()
 	d := databases()[0]
 	initdb := program(t, "initdb", "/usr/lib/postgresql/*/bin/initdb")
@@ -158,7 +158,7 @@ func startPostgreSQL(t *testing.T) func(...string) string {
 	return dsn
 }
 
-func startMariaDB(t *testing.T) func(...string) string {
+func startMariaDB(t testing.TB) func(...string) string {
 	t.Helper()
 	d := databases()[1]
 	install := program(t, "mariadb-install-db", "/usr/bin/mariadb-install-db")
@@ -181,7 +181,7 @@ func startMariaDB(t *testing.T) func(...string) string {
 	return dsn
 }
 
-func startSQLite(t *testing.T) func(...string) string {
+func startSQLite(t testing.TB) func(...string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "once.db")
 	return func(options ...string) string {

@@ -21,6 +21,7 @@ import (
 	"github.com/daxpay-go/daxpay/contrib/sqlstore"
 	"github.com/daxpay-go/daxpay/daxpaytest"
 	"github.com/daxpay-go/daxpay/daxpaytest/storetest"
+	"github.com/daxpay-go/daxpay/internal/sharetest"
 	"github.com/daxpay-go/daxpay/model"
 	"github.com/daxpay-go/daxpay/reconcile"
 )
@@ -65,7 +66,7 @@ func store(t *testing.T, db *sql.DB, dialect sqlstore.Dialect) *sqlstore.Store {
 	return s
 }
 
-func schedule(t *testing.T, db *sql.DB, dialect sqlstore.Dialect) *sqlstore.Schedule {
+func schedule(t testing.TB, db *sql.DB, dialect sqlstore.Dialect) *sqlstore.Schedule {
 	t.Helper()
 	s, err := sqlstore.NewSchedule(db, dialect, sqlstore.Options{})
 	require.NoError(t, err)
@@ -103,6 +104,7 @@ func TestDatabases(t *testing.T) {
 			})
 			t.Run("limits", func(t *testing.T) { testLimits(t, db, d.dialect) })
 			t.Run("schedule", func(t *testing.T) { testSchedule(t, d, dsn) })
+			t.Run("processes that share orders", func(t *testing.T) { testSharing(t, d.name+" "+dsn()) })
 		})
 	}
 }
@@ -303,4 +305,27 @@ func testSchedule(t *testing.T, d database, dsn func(...string) string) {
 	require.ErrorIs(t, s.Return(ended, "a", "1", "", 0), context.Canceled)
 	_, err = sqlstore.NewSchedule(nil, d.dialect, sqlstore.Options{})
 	require.ErrorContains(t, err, "*sql.DB must not be nil")
+}
+
+func testSharing(t *testing.T, dsn string) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	alone, err := sharetest.Together(ctx, "", 1, 200)
+	require.NoError(t, err)
+	shared, err := sharetest.Together(ctx, dsn, 4, 200)
+	require.NoError(t, err)
+	t.Logf("one process: %d calls; four: %d", alone, shared)
+	require.LessOrEqual(t, float64(shared), 1.1*float64(alone))
+	require.GreaterOrEqual(t, shared, alone)
+	took, err := sharetest.Takeover(ctx, dsn)
+	require.NoError(t, err)
+	t.Logf("taken over %v after kill -9; the lease is 2 seconds", took)
+}
+
+// BenchmarkShare runs four processes on PostgreSQL for three and a half minutes, and one before that.
+func BenchmarkShare(b *testing.B) {
+	d := databases()[0]
+	dsn := d.start(b)()
+	require.NoError(b, schedule(b, d.open(b, dsn), d.dialect).CreateTable(context.Background()))
+	sharetest.Benchmark(b, d.name+" "+dsn)
 }
