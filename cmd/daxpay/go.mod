@@ -6,11 +6,16 @@ require (
 	github.com/chromedp/cdproto v0.0.0-20250403032234-65de8f5d025b
 	github.com/chromedp/chromedp v0.13.7
 	github.com/daxpay-go/daxpay v0.0.0
+	github.com/daxpay-go/daxpay/contrib/sqlstore v0.0.0
+	github.com/rogpeppe/go-internal v1.14.1
 	github.com/spf13/cobra v1.10.2
 	github.com/stretchr/testify v1.12.1
 	github.com/yeqown/go-qrcode/v2 v2.3.0
+	golang.org/x/term v0.34.0
 	modernc.org/sqlite v1.38.2
 )
+
+require golang.org/x/tools v0.35.0 // indirect
 
 require (
 	github.com/chromedp/sysutil v1.1.0 // indirect
@@ -25,7 +30,7 @@ require (
 	github.com/mattn/go-isatty v0.0.20 // indirect
 	github.com/ncruces/go-strftime v0.1.9 // indirect
 	github.com/remyoudompheng/bigfft v0.0.0-20230129092748-24d4a6f8daec // indirect
-	github.com/spf13/pflag v1.0.9 // indirect
+	github.com/spf13/pflag v1.0.9
 	github.com/yeqown/reedsolomon v1.0.0 // indirect
 	go.yaml.in/yaml/v3 v3.0.5 // indirect
 	golang.org/x/exp v0.0.0-20250620022241-b7579e27df2b // indirect
@@ -38,3 +43,5 @@ require (
 )
 
 replace github.com/daxpay-go/daxpay => ../..
+
+replace github.com/daxpay-go/daxpay/contrib/sqlstore => ../../contrib/sqlstore

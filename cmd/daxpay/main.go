@@ -1,25 +1,13 @@
-// Command daxpay serves a DaxPay gateway to develop a shop against.
+// Daxpay is the command for a DaxPay payment gateway, single-merchant edition 2.0.x. It makes every call, waits for
+// orders, finds out why a gateway or a signature does not fit, sends and receives notices, and serves a gateway to
+// develop a shop against. See docs/command.md and docs/console.md.
 package main
 
 import (
-	"context"
-	"fmt"
 	"os"
-	"os/signal"
-	"syscall"
-
-	"github.com/spf13/cobra"
 
 	"github.com/daxpay-go/daxpay/cmd/daxpay/internal/console"
+	"github.com/daxpay-go/daxpay/cmd/daxpay/internal/shell"
 )
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	root := &cobra.Command{Use: "daxpay", SilenceErrors: true}
-	root.AddCommand(console.NewServeCommand())
-	if err := root.ExecuteContext(ctx); err != nil {
-		fmt.Fprintln(os.Stderr, "daxpay:", err)
-		os.Exit(1) //nolint:gocritic // nothing is left to stop
-	}
-}
+func main() { os.Exit(shell.Main(console.NewServeCommand())) }

@@ -1,0 +1,197 @@
+package shell
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/daxpay-go/daxpay"
+	"github.com/daxpay-go/daxpay/model"
+)
+
+// clientWaits lists the methods of daxpay.Client that follow an order, by their names without Wait.
+func clientWaits() []clientCall {
+	var waits []clientCall
+	client := reflect.TypeFor[*daxpay.Client]()
+	for i := range client.NumMethod() {
+		m := client.Method(i)
+		t := m.Type
+		name, ok := strings.CutPrefix(m.Name, "Wait")
+		if !ok || t.NumIn() != 4 || t.NumOut() != 2 || t.In(3) != reflect.TypeFor[daxpay.Wait]() {
+			continue
+		}
+		if p, ok := paramType(t.In(2)); ok {
+			waits = append(waits, clientCall{m.Name, kebab(name), p})
+		}
+	}
+	return waits
+}
+
+func (s *shell) waitCommand() *cobra.Command {
+	cmd := group("wait", "Follow an order until its outcome is proved",
+		"Follows an order until its outcome is proved, and prints it. On a terminal the last state and the time show\n"+
+			"meanwhile. Exit status 0: it succeeded; 10: it ended otherwise; 9: the time is over; 8: a person has to look.")
+	for _, w := range clientWaits() {
+		cmd.AddCommand(s.oneWait(w))
+	}
+	return cmd
+}
+
+func (s *shell) oneWait(w clientCall) *cobra.Command {
+	fields := fieldsOf(w.param)
+	var limit time.Duration
+	var amount int64
+	cmd := &cobra.Command{
+		Use: w.name, Short: "Follow an order of this kind until its outcome is proved", Args: cobra.NoArgs,
+		RunE: s.run(func(cmd *cobra.Command, _ []string) error {
+			if limit <= 0 {
+				return failure(exitUsage, "--for must be more than 0")
+			}
+			p := reflect.New(w.param)
+			if err := setFields(cmd, p.Elem()); err != nil {
+				return err
+			}
+			cfg, err := s.config(cmd, true)
+			if err != nil {
+				return err
+			}
+			kit, err := daxpay.New(cfg)
+			if err != nil {
+				return err
+			}
+			ctx, cancel := context.WithTimeout(cmd.Context(), limit)
+			defer cancel()
+			line := s.progress(w.name)
+			wait := daxpay.Wait{Amount: amount, Progress: line.update}
+			out := reflect.ValueOf(kit).MethodByName(w.method).Call(
+				[]reflect.Value{reflect.ValueOf(ctx), p, reflect.ValueOf(wait)},
+			)
+			line.stop()
+			if err, ok := out[1].Interface().(error); ok {
+				if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+					return line.over(cmd.Context(), limit)
+				}
+				return inFlags(err, w.param.Name(), fields)
+			}
+			return s.printOrder(out[0].Interface())
+		}),
+	}
+	addSettings(cmd, true)
+	addFields(cmd, fields)
+	cmd.Flags().DurationVar(&limit, "for", 15*time.Minute, "how long to wait at most")
+	cmd.Flags().Int64Var(&amount, "amount", 0, "what the order must be about, in fen; 0: not compared")
+	return cmd
+}
+
+// printOrder prints an order whose outcome is proved.
+func (s *shell) printOrder(order any) error {
+	data, err := withoutSign(order)
+	if err != nil {
+		return err
+	}
+	found, ok := order.(interface{ Standing() model.Standing })
+	if !ok {
+		return fmt.Errorf("%T has no standing", order)
+	}
+	standing := found.Standing()
+	if err := s.printJSON(map[string]any{"standing": standing.String(), "data": data}); err != nil {
+		return err
+	}
+	if standing != model.Succeeded {
+		return failure(exitEnded, "the order ended without success: status %s", data["status"])
+	}
+	return nil
+}
+
+// progress is the line that shows what a long wait is about. Without a terminal a line is printed when the state
+// changes.
+type progress struct {
+	shell *shell
+	kind  string
+	start time.Time
+	ended chan struct{}
+	done  chan struct{}
+
+	mu    sync.Mutex
+	state string
+}
+
+func (s *shell) progress(kind string) *progress {
+	p := &progress{
+		shell: s, kind: kind, start: time.Now(), ended: make(chan struct{}), done: make(chan struct{}), state: "asking",
+	}
+	if !s.errIsTerminal {
+		close(p.done)
+		return p
+	}
+	go func() {
+		defer close(p.done)
+		tick := time.NewTicker(time.Second)
+		defer tick.Stop()
+		for {
+			p.show()
+			select {
+			case <-tick.C:
+			case <-p.ended:
+				s.warnf("\r\x1b[K")
+				return
+			}
+		}
+	}()
+	return p
+}
+
+// update takes what a query found out.
+func (p *progress) update(status string, err error) {
+	state := status
+	if err != nil {
+		state = strings.TrimPrefix(err.Error(), "daxpay: ")
+	}
+	p.mu.Lock()
+	changed := state != p.state
+	p.state = state
+	p.mu.Unlock()
+	switch {
+	case p.shell.errIsTerminal:
+		p.show()
+	case changed && p.shell.json:
+	case changed:
+		p.shell.warnf("%s: %s after %s\n", p.kind, state, p.elapsed())
+	}
+}
+
+func (p *progress) show() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	const width = 100 // a longer line would not be erased as a whole
+	line := []rune(fmt.Sprintf("%s: %s, %s", p.kind, p.elapsed(), p.state))
+	p.shell.warnf("\r\x1b[K%s", string(line[:min(len(line), width)]))
+}
+
+func (p *progress) elapsed() time.Duration { return time.Since(p.start).Truncate(time.Second) }
+
+func (p *progress) last() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.state
+}
+
+// over is the error when the time is over, or a person has stopped the wait.
+func (p *progress) over(ctx context.Context, limit time.Duration) error {
+	const state = "the order was not at its end; its last state was "
+	if ctx.Err() != nil {
+		return failure(exitTime, "stopped after %v: "+state+"%s", p.elapsed(), p.last())
+	}
+	return failure(exitTime, "after %v "+state+"%s", limit, p.last())
+}
+
+func (p *progress) stop() {
+	close(p.ended)
+	<-p.done
+}
