@@ -75,7 +75,7 @@ func (s *shell) oneCall(c clientCall) *cobra.Command {
 		RunE: s.run(func(cmd *cobra.Command, _ []string) error {
 			p := reflect.New(c.param)
 			if data != "" {
-				text, err := s.read(data)
+				text, err := s.read(cmd.Context(), data)
 				if err != nil {
 					return err
 				}
@@ -144,7 +144,7 @@ func (s *shell) makeCall(
 		if err := inFlags(mistakes(cmd.Context(), cfg, c, p), c.param.Name(), fields); err != nil {
 			return err
 		}
-		if err := s.confirm(c.summary(p.Elem(), fields, cfg.ServiceURL), yes); err != nil {
+		if err := s.confirm(cmd.Context(), c.summary(p.Elem(), fields, cfg.ServiceURL), yes); err != nil {
 			return err
 		}
 	}

@@ -3,6 +3,7 @@ package shell
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -76,7 +77,7 @@ func (s *shell) config(cmd *cobra.Command, calls bool) (daxpay.Config, error) {
 		set("DAXPAY_SECRET", secret, "the secret in "+file)
 	}
 	if os.Getenv("DAXPAY_SECRET") == "" {
-		secret, err := s.askSecret()
+		secret, err := s.askSecret(cmd.Context())
 		if err != nil {
 			return daxpay.Config{}, err
 		}
@@ -184,15 +185,23 @@ func (s *shell) terminal() (tty *os.File, done func()) {
 }
 
 // askSecret asks a person for the secret, without showing it. It is empty if there is no terminal.
-func (s *shell) askSecret() (string, error) {
+func (s *shell) askSecret(ctx context.Context) (string, error) {
 	tty, done := s.terminal()
 	defer done()
 	if tty == nil {
 		return "", nil
 	}
+	fd := int(tty.Fd())
+	before, err := term.GetState(fd)
+	if err != nil {
+		return "", fmt.Errorf("the terminal cannot be used: %w", err)
+	}
 	s.warnf("Secret of the gateway (签名密钥): ")
-	secret, err := term.ReadPassword(int(tty.Fd()))
+	secret, err := interruptible(ctx, func() ([]byte, error) { return term.ReadPassword(fd) })
 	s.warnf("\n")
+	if ctx.Err() != nil {
+		return "", errors.Join(err, term.Restore(fd, before)) // ReadPassword does not return, and has switched echo off
+	}
 	if err != nil && !errors.Is(err, io.EOF) {
 		return "", failure(exitUsage, "the secret could not be read: %w", err)
 	}
@@ -200,7 +209,7 @@ func (s *shell) askSecret() (string, error) {
 }
 
 // confirm asks a person before something that moves money. Without a terminal there must be --yes.
-func (s *shell) confirm(what string, yes bool) error {
+func (s *shell) confirm(ctx context.Context, what string, yes bool) error {
 	if yes {
 		return nil
 	}
@@ -211,9 +220,9 @@ func (s *shell) confirm(what string, yes bool) error {
 		return failure(exitDeclined, "%s: not sent: there is no terminal to ask on; --yes sends without asking", what)
 	}
 	s.warnf("%s\nGo on? [y/N] ", what)
-	answer, err := bufio.NewReader(tty).ReadString('\n')
+	answer, err := interruptible(ctx, func() (string, error) { return bufio.NewReader(tty).ReadString('\n') })
 	if err != nil && !errors.Is(err, io.EOF) {
-		return fmt.Errorf("the answer could not be read: %w", err)
+		return failure(exitDeclined, "not confirmed: %w", err)
 	}
 	if a := strings.ToLower(strings.TrimSpace(answer)); a != "y" && a != "yes" {
 		return failure(exitDeclined, "not confirmed: nothing was sent")

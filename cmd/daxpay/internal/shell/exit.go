@@ -17,7 +17,7 @@ const (
 	exitRefused    // by the gateway; the call changed nothing
 	exitNoAnswer   // the call changed nothing
 	exitUnverified // an answer or message was not accepted, such as for its signature
-	exitUnknown    // the call may have taken effect
+	exitUnknown    // the call, or an earlier one of the same order, may have taken effect
 	exitDeclined   // nobody said yes
 	exitPerson     // waiting does not help: a person has to look
 	exitTime       // the time of a wait is over
@@ -26,8 +26,8 @@ const (
 
 const exitHelp = `Exit status: 0 done; 1 failed; 2 wrong usage, configuration or param, nothing was sent; 3 refused by the
 gateway; 4 no answer; 5 an answer or a message that is not accepted, such as for its signature; 6 the outcome is
-unknown: the call may have taken effect; 7 not confirmed, nothing was sent; 8 a person has to look at the order;
-9 the time of a wait is over; 10 the order ended without success.`
+unknown: the call, or an earlier one of the same order, may have taken effect; 7 not confirmed, nothing was sent;
+8 a person has to look at the order; 9 the time of a wait is over; 10 the order ended without success.`
 
 // runError is an error of a command that ran, and not of how it was called.
 type runError struct{ error }
@@ -66,7 +66,7 @@ func exitStatus(err error) int {
 		return exitUsage
 	case errors.As(err, &unresolved):
 		return exitPerson
-	case errors.Is(err, daxpay.ErrOutcomeUnknown):
+	case isAny(err, daxpay.ErrOutcomeUnknown, daxpay.ErrEarlierSend):
 		return exitUnknown
 	case errors.Is(err, daxpay.ErrConfig), errors.Is(err, daxpay.ErrParam), errors.Is(err, daxpay.ErrUnsupported):
 		return exitUsage
@@ -117,8 +117,9 @@ type errorJSON struct {
 	Msg     string `json:"msg,omitempty"`
 	Path    string `json:"path,omitempty"`
 	TraceID string `json:"traceId,omitempty"`
-	// Reason of an order that a person has to look at.
-	Reason string `json:"reason,omitempty"`
+	// Reason of the gateway's refusal, and of an order that a person has to look at.
+	Reason     string `json:"reason,omitempty"`
+	Unresolved string `json:"unresolved,omitempty"`
 	// Advice says what to do to learn an outcome that is unknown.
 	Advice string `json:"advice,omitempty"`
 }
@@ -128,6 +129,7 @@ func describe(err error, status int) errorJSON {
 	var refusal *daxpay.GatewayError
 	if errors.As(err, &refusal) {
 		d.Code, d.Msg, d.Path, d.TraceID = refusal.Code, refusal.Msg, refusal.Path, refusal.TraceID
+		d.Reason = string(refusal.Reason)
 	}
 	var answer *daxpay.AnswerError
 	if errors.As(err, &answer) && d.Path == "" {
@@ -147,7 +149,7 @@ func describe(err error, status int) errorJSON {
 	}
 	var unresolved *daxpay.UnresolvedError
 	if errors.As(err, &unresolved) {
-		d.Reason = string(unresolved.Reason)
+		d.Unresolved = string(unresolved.Reason)
 	}
 	var outcome *daxpay.OutcomeError
 	if errors.As(err, &outcome) {

@@ -2,6 +2,7 @@ package shell
 
 import (
 	"bytes"
+	"context"
 	_ "embed"
 	"encoding/json"
 	"errors"
@@ -17,6 +18,7 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+	"golang.org/x/term"
 
 	"github.com/daxpay-go/daxpay/model"
 	"github.com/daxpay-go/daxpay/param"
@@ -320,7 +322,7 @@ func lowerCamel(flag string) string {
 const maxInput = 16 << 20
 
 // read reads a file, or the standard input for "-".
-func (s *shell) read(name string) ([]byte, error) {
+func (s *shell) read(ctx context.Context, name string) ([]byte, error) {
 	in := s.in
 	if name != "-" {
 		file, err := os.Open(name) //nolint:gosec // the user names it
@@ -330,7 +332,10 @@ func (s *shell) read(name string) ([]byte, error) {
 		defer file.Close() //nolint:errcheck // it was read
 		in = file
 	}
-	text, err := io.ReadAll(io.LimitReader(in, maxInput+1))
+	if name == "-" && term.IsTerminal(int(in.Fd())) {
+		s.warnf("Type or paste the JSON, and Ctrl-D at the beginning of a line to end it:\n")
+	}
+	text, err := interruptible(ctx, func() ([]byte, error) { return io.ReadAll(io.LimitReader(in, maxInput+1)) })
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("%s: %w", name, err)

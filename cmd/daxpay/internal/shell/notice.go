@@ -74,7 +74,7 @@ func (s *shell) noticeSendCommand() *cobra.Command {
 				if report.Notice != nil {
 					what += "\n  " + report.Notice.String()
 				}
-				if err := s.confirm(what, yes); err != nil {
+				if err := s.confirm(cmd.Context(), what, yes); err != nil {
 					return err
 				}
 			}

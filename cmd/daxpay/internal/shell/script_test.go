@@ -258,6 +258,23 @@ func TestEveryFieldCanBeSet(t *testing.T) {
 	}
 }
 
+// What waits for a person ends with the context.
+func TestInterruptible(t *testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
+	release := make(chan struct{})
+	defer close(release)
+	_, err := interruptible(ctx, func() (int, error) {
+		cancel()
+		<-release
+		return 1, nil
+	})
+	require.EqualError(t, err, "stopped: nothing was sent")
+
+	n, err := interruptible(context.Background(), func() (int, error) { return 2, io.EOF })
+	require.Equal(t, 2, n)
+	require.Equal(t, io.EOF, err)
+}
+
 func TestKebab(t *testing.T) {
 	for name, want := range map[string]string{
 		"SyncPay": "sync-pay", "WxAuthURL": "wx-auth-url", "bizOrderNo": "biz-order-no", "notifyUrl": "notify-url",
@@ -281,6 +298,7 @@ func TestExitStatus(t *testing.T) {
 		{&runError{&daxpay.OutcomeError{Err: refusal}}, exitUnknown},
 		{&runError{&daxpay.UnresolvedError{Err: refusal}}, exitPerson},
 		{&runError{&daxpay.DuplicateError{}}, exitUnknown},
+		{&runError{daxpay.ErrEarlierSend}, exitUnknown},
 		{&runError{&daxpay.TransportError{Err: io.EOF}}, exitNoAnswer},
 		{&runError{&daxpay.OutcomeError{Err: &daxpay.TransportError{Err: io.EOF}}}, exitUnknown},
 		{&runError{&daxpay.HTTPError{}}, exitUnverified},

@@ -22,6 +22,7 @@ import (
 func Main(further ...*cobra.Command) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the process at once
 	s := &shell{
 		in: os.Stdin, out: os.Stdout, err: os.Stderr,
 		outIsTerminal: term.IsTerminal(int(os.Stdout.Fd())), errIsTerminal: term.IsTerminal(int(os.Stderr.Fd())),
@@ -124,6 +125,27 @@ func (s *shell) printf(format string, args ...any) { _, _ = fmt.Fprintf(s.out, f
 
 // warnf is for what goes along with a result, such as progress.
 func (s *shell) warnf(format string, args ...any) { _, _ = fmt.Fprintf(s.err, format, args...) }
+
+// interruptible calls a function that a context cannot stop, such as one that reads from a terminal, and does not wait
+// for it any longer than the context lasts.
+func interruptible[T any](ctx context.Context, f func() (T, error)) (T, error) {
+	type result struct {
+		value T
+		err   error
+	}
+	done := make(chan result, 1)
+	go func() {
+		value, err := f()
+		done <- result{value, err}
+	}()
+	select {
+	case r := <-done:
+		return r.value, r.err
+	case <-ctx.Done():
+		var none T
+		return none, errors.New("stopped: nothing was sent")
+	}
+}
 
 // The colours, which only a terminal shows.
 const (

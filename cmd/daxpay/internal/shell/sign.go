@@ -117,7 +117,7 @@ func (s *shell) signing(
 			if err != nil {
 				return err
 			}
-			text, err := s.read(name)
+			text, err := s.read(cmd.Context(), name)
 			if err != nil {
 				return err
 			}
