@@ -152,7 +152,11 @@ func (s *shell) makeCall(
 	if err, ok := out[1].Interface().(error); ok {
 		return inFlags(err, c.param.Name(), fields)
 	}
-	return s.printResult(out[0].Elem())
+	answer, err := answerOf(out[0].Elem())
+	if err != nil {
+		return err
+	}
+	return s.printJSON(answer)
 }
 
 // mistakes tells what the client would refuse to send, so that nobody is asked to confirm that.
@@ -205,6 +209,7 @@ func (c clientCall) summary(p reflect.Value, fields []field, serviceURL string) 
 
 // answer is a result as scripts read it.
 type answer struct {
+	Standing    string `json:"standing,omitempty"` // of an order that was waited for
 	Data        any    `json:"data"`
 	Msg         string `json:"msg,omitempty"`
 	TraceID     string `json:"traceId,omitempty"`
@@ -212,16 +217,14 @@ type answer struct {
 	SecretIndex int    `json:"secretIndex,omitempty"`
 }
 
-func (s *shell) printResult(result reflect.Value) error {
+// answerOf is a daxpay.Result as scripts read it.
+func answerOf(result reflect.Value) (answer, error) {
 	data, err := withoutSign(result.FieldByName("Data").Interface())
-	if err != nil {
-		return err
-	}
-	return s.printJSON(answer{
+	return answer{
 		Data: data, Msg: result.FieldByName("Msg").String(), TraceID: result.FieldByName("TraceID").String(),
 		Verified:    result.FieldByName("Verified").Bool(),
 		SecretIndex: int(result.FieldByName("SecretIndex").Int()),
-	})
+	}, err
 }
 
 // withoutSign is a model as JSON without its signature, which was verified and is of no use to a reader.

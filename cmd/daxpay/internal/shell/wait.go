@@ -79,7 +79,7 @@ func (s *shell) oneWait(w clientCall) *cobra.Command {
 				}
 				return inFlags(err, w.param.Name(), fields)
 			}
-			return s.printOrder(out[0].Interface())
+			return s.printOrder(out[0].Elem())
 		}),
 	}
 	addSettings(cmd, true)
@@ -89,22 +89,22 @@ func (s *shell) oneWait(w clientCall) *cobra.Command {
 	return cmd
 }
 
-// printOrder prints an order whose outcome is proved.
-func (s *shell) printOrder(order any) error {
-	data, err := withoutSign(order)
+// printOrder prints the result of a wait: an order whose outcome is proved.
+func (s *shell) printOrder(result reflect.Value) error {
+	answer, err := answerOf(result)
 	if err != nil {
 		return err
 	}
-	found, ok := order.(interface{ Standing() model.Standing })
+	order, ok := result.FieldByName("Data").Addr().Interface().(interface{ Standing() model.Standing })
 	if !ok {
-		return fmt.Errorf("%T has no standing", order)
+		return fmt.Errorf("%v has no standing", result.Type())
 	}
-	standing := found.Standing()
-	if err := s.printJSON(map[string]any{"standing": standing.String(), "data": data}); err != nil {
+	answer.Standing = order.Standing().String()
+	if err := s.printJSON(answer); err != nil {
 		return err
 	}
-	if standing != model.Succeeded {
-		return failure(exitEnded, "the order ended without success: status %s", data["status"])
+	if order.Standing() != model.Succeeded {
+		return failure(exitEnded, "the order ended without success: status %v", result.FieldByName("Data").FieldByName("Status"))
 	}
 	return nil
 }
