@@ -104,7 +104,8 @@ func (s *shell) printOrder(result reflect.Value) error {
 		return err
 	}
 	if order.Standing() != model.Succeeded {
-		return failure(exitEnded, "the order ended without success: status %v", result.FieldByName("Data").FieldByName("Status"))
+		status := result.FieldByName("Data").FieldByName("Status")
+		return failure(exitEnded, "the order ended without success: status %v", status)
 	}
 	return nil
 }
