@@ -68,6 +68,37 @@ func ExampleClient_Pay() {
 	// success true
 }
 
+// PayOrResume is called again with the same param, after a lost answer or by a customer who clicks twice.
+func ExampleClient_PayOrResume() {
+	gw := daxpaytest.New()
+	defer gw.Close()
+	gw.Fail("/unipay/pay", 1, daxpaytest.ResetAfter) // the call runs, and its answer is lost
+	kit, ctx := gw.Client(), context.Background()
+
+	order := &param.PayParam{
+		BizOrderNo: "ORDER-1", Title: "tea", Channel: model.ChannelAli, Method: model.MethodQRCode, Amount: 1200,
+	}
+	for range 2 {
+		state, err := kit.PayOrResume(ctx, order, daxpay.Wait{})
+		if err != nil {
+			fmt.Println(err) // call it again
+			return
+		}
+		switch state.Standing() {
+		case model.Open:
+			fmt.Println("show a QR code:", state.PayBody != "")
+		case model.Succeeded:
+			fmt.Println("paid")
+		case model.Ended:
+			fmt.Println("over")
+		}
+		gw.MarkPaid("ORDER-1") // the customer pays
+	}
+	// Output:
+	// show a QR code: true
+	// paid
+}
+
 // Success means that the gateway took the refund. WaitRefund tells when the money is back.
 func ExampleClient_Refund() {
 	gw := daxpaytest.New()

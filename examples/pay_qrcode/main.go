@@ -1,13 +1,15 @@
-// Pay_qrcode starts a payment by QR code (扫码支付), waits until the customer has paid, and goes on where the answer to Pay
-// was lost.
+// Pay_qrcode starts a payment by QR code (扫码支付), shows the code in the terminal, and waits until the customer has paid.
+// The answer to the first request is lost.
 package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log"
+	"os"
 	"time"
+
+	"github.com/mdp/qrterminal/v3"
 
 	"github.com/daxpay-go/daxpay"
 	"github.com/daxpay-go/daxpay/daxpaytest"
@@ -44,13 +46,14 @@ func run() error {
 		Amount:     29900, // fen: 299 yuan
 		NotifyURL:  "https://shop.example.com/notify",
 	}
-	code, err := pay(ctx, kit, order)
+	state, err := kit.PayOrResume(ctx, order, daxpay.Wait{})
 	sent := time.Now()
 	if err != nil {
-		return err
+		return fmt.Errorf("call it again with the same order: %w", err)
 	}
-	if code != "" {
-		fmt.Println("show the customer a QR code of", code)
+	if state.Standing() == model.Open {
+		fmt.Println("scan to pay", state.PayBody)
+		qrterminal.GenerateHalfBlock(state.PayBody, qrterminal.L, os.Stdout)
 	}
 
 	gw.MarkPaid("ORDER-1") // the customer pays
@@ -64,30 +67,4 @@ func run() error {
 	}
 	fmt.Println("paid:", found.Data.Amount, "fen")
 	return nil
-}
-
-// pay starts the payment and returns what the QR code shows. Where the outcome of Pay is unknown, it looks the payment
-// up under the same number. If the payment is over already, there is no code.
-func pay(ctx context.Context, kit *daxpay.Client, order *param.PayParam) (code string, err error) {
-	res, err := kit.Pay(ctx, order)
-	if errors.Is(err, daxpay.ErrOutcomeUnknown) {
-		fmt.Println("looking it up, because", err)
-		found, err := kit.RecoverPay(ctx, order, daxpay.Wait{})
-		neverArrived := errors.Is(err, daxpay.ErrNoSuchOrder) && !errors.Is(err, daxpay.ErrOutcomeUnknown)
-		switch {
-		case err != nil && !neverArrived:
-			return "", err // still unknown: leave the order open
-		case err == nil && found.Data.Standing() != model.Open:
-			return "", nil
-		}
-		return codeOf(kit.Pay(ctx, order)) // the same param again brings the code
-	}
-	return codeOf(res, err)
-}
-
-func codeOf(res *daxpay.Result[model.PayModel], err error) (string, error) {
-	if err != nil {
-		return "", err
-	}
-	return res.Data.PayBody, nil
 }

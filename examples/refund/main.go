@@ -3,7 +3,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log"
 	"time"
@@ -38,11 +37,12 @@ func run() error {
 
 	// Store the number before the call, and never use another one for the same money.
 	refund := &param.RefundParam{BizRefundNo: "REFUND-1", BizOrderNo: "ORDER-1", Amount: 9900, Reason: "尺码不合"}
-	err = start(ctx, kit, refund)
+	state, err := kit.RefundOrResume(ctx, refund, daxpay.Wait{})
 	sent := time.Now()
 	if err != nil {
-		return err
+		return err // unless it is ErrOutcomeUnknown, nothing was given back; else call it again with the same refund
 	}
+	fmt.Println("taken as", state.Order.RefundNo)
 	query := &param.QueryRefundOrderParam{BizRefundNo: refund.BizRefundNo}
 	back, err := kit.WaitRefund(ctx, query, daxpay.Wait{Made: sent, Amount: refund.Amount})
 	if err != nil {
@@ -52,28 +52,5 @@ func run() error {
 		return fmt.Errorf("send the same refund again, under the same number: %s", back.Data.Status)
 	}
 	fmt.Println("refund", back.Data.RefundNo, "is done:", back.Data.Status)
-	return nil
-}
-
-// start returns nil once the gateway has the refund.
-func start(ctx context.Context, kit *daxpay.Client, refund *param.RefundParam) error {
-	res, err := kit.Refund(ctx, refund)
-	switch {
-	case err == nil:
-		fmt.Println("taken as", res.Data.RefundNo)
-		return nil
-	case errors.Is(err, daxpay.ErrOutcomeUnknown), errors.Is(err, daxpay.ErrEarlierSend): // the gateway may have it
-	default:
-		return err // refused: nothing was done
-	}
-	fmt.Println("looking it up, because", err)
-	found, err := kit.RecoverRefund(ctx, refund, daxpay.Wait{})
-	if errors.Is(err, daxpay.ErrNoSuchOrder) && !errors.Is(err, daxpay.ErrOutcomeUnknown) {
-		return fmt.Errorf("it never arrived, send it again under the same number: %w", err)
-	}
-	if err != nil {
-		return err // still unknown: leave it open
-	}
-	fmt.Println("it had been taken as", found.Data.RefundNo)
 	return nil
 }
