@@ -67,11 +67,19 @@ func (o *opening) notAnAnswer(err error) error {
 	if o.answer.traceID == "" {
 		o.answer.traceID = looseTraceID(o.reply.body)
 	}
-	return &HTTPError{
+	e := &HTTPError{
 		Path: o.path, StatusCode: o.reply.status, ContentType: o.reply.contentType, TraceID: o.answer.traceID, Err: err,
-		UnknownPath: o.reply.unknownPath(o.envelope),
-		url:         o.ServiceURL + o.path, pinned: o.Gateway != GatewayAuto,
+		url: o.ServiceURL + o.path, pinned: o.Gateway != GatewayAuto,
 	}
+	isObject := o.envelope.Read(o.reply.body) == nil
+	e.UnknownPath = o.reply.unknownPath(o.envelope, isObject)
+	e.advice, e.harmless = o.reply.misdirected(e, err)
+	if isObject {
+		if e.edition = editionOf(o.reply.status, o.envelope); e.edition != "" {
+			e.advice = editionAdvice(e.edition)
+		}
+	}
+	return e
 }
 
 // readEnvelope reads the envelope, and the data inside it.
@@ -102,6 +110,7 @@ func (o *opening) notRefused() error {
 	o.answer.code = code
 	refusal := &GatewayError{Path: o.path, Code: code, Msg: msg(o.envelope), TraceID: o.answer.traceID}
 	refusal.proof, refusal.Reason = gateway.ProofOfCode(code, refusal.Msg), Reason(gateway.ReasonOf(code, refusal.Msg))
+	refusal.edition = editionOf(o.reply.status, o.envelope)
 	if refusal.refusedParam() {
 		difference, dated := o.reply.measureDate()
 		refusal.ClockDifference = difference.difference
@@ -123,6 +132,10 @@ func (o *opening) verified() error {
 	}
 	var err error
 	if o.answer.secretIndex, err = o.signer.verify(o.data, data.Raw, o.path, o.answer.traceID); err != nil {
+		var sign *SignError
+		if _, signed := o.data.Get(wire.SignName); !signed && errors.As(err, &sign) {
+			sign.edition = editionOf(o.reply.status, o.envelope)
+		}
 		return err
 	}
 	if err := o.screen(); err != nil {
@@ -149,8 +162,13 @@ func (o *opening) screen() error {
 	age := o.Now().Sub(made)
 	o.answer.ahead = age
 	if o.MaxAge > 0 && (age > o.MaxAge || age < -o.MaxAge) {
-		return o.refused(ErrStale, "resTime",
-			fmt.Sprintf("is %v from now: check the clocks on both sides, see Config.MaxAge", age.Round(time.Second)))
+		e := &AnswerError{Path: o.path, TraceID: o.answer.traceID, Member: "resTime", Err: ErrStale}
+		e.Reason, e.advice = fmt.Sprintf("is %v from now", age.Round(time.Second)),
+			"synchronize the clocks on both sides (NTP), or see Config.MaxAge"
+		if seconds > milliseconds {
+			e.Reason, e.advice = "is in milliseconds", "find what changes times on the way: gateways 2.0.x send Unix seconds"
+		}
+		return e
 	}
 	if member, ok := o.call.plan.Echo(o.call.request, o.data); !ok {
 		return o.refused(ErrEcho, member, "is not the one that was asked for")
@@ -164,6 +182,9 @@ func (o *opening) screen() error {
 	o.learn(o.reply, made)
 	return nil
 }
+
+// milliseconds is more than any time in seconds, and less than any of our days in milliseconds.
+const milliseconds = 100_000_000_000
 
 // notRefusedByBusiness looks at the code of the data: with another than 0 the gateway refuses, signed.
 func (o *opening) notRefusedByBusiness() error {
@@ -282,18 +303,12 @@ const maxTraceID = 64
 
 // unknownPath tells that the gateway does not have the path: HTTP status 404, or what 2.0.x answers, status 500 with a
 // JSON object that names the path and has no code.
-func (r *reply) unknownPath(o *wire.Object) bool {
-	switch r.status {
-	case http.StatusNotFound:
-		return true
-	case http.StatusInternalServerError:
-		if o.Read(r.body) != nil {
-			return false
-		}
+func (r *reply) unknownPath(o *wire.Object, isObject bool) bool {
+	if isObject {
 		path, named := o.Get("path")
 		_, status := o.Get("status")
 		_, code := o.Get("code")
-		return named && path.Kind == wire.String && status && !code
+		r.named = named && path.Kind == wire.String && status && !code
 	}
-	return false
+	return r.status == http.StatusNotFound || r.status == http.StatusInternalServerError && r.named
 }

@@ -1,6 +1,7 @@
 package daxpay
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/daxpay-go/daxpay/internal/gateway"
+	"github.com/daxpay-go/daxpay/internal/wire"
 	"github.com/daxpay-go/daxpay/model"
 	"github.com/daxpay-go/daxpay/param"
 )
@@ -82,7 +84,7 @@ func (r *Report) add(level FindingLevel, name, detail, advice string) {
 
 // Doctor finds out whether this client and its gateway understand each other, and if not, why: is the gateway
 // reachable, and how fast; is the path prefix right; do the clocks agree; are secret and algorithm right; which version
-// is it; does it check the signatures of requests. It asks for a payment that cannot exist, at most six times, which
+// is it; does it check the signatures of requests. It asks for a payment that cannot exist, at most nine times, which
 // changes nothing. It also says who can be on the line, and whether Config.OnceStore keeps the numbers of payouts.
 func (c *Client) Doctor(ctx context.Context) *Report {
 	r := &Report{}
@@ -210,6 +212,10 @@ func (d *doctor) once(ctx context.Context) {
 
 // ask sends one query as a version has it; spoil makes its signature wrong.
 func (d *doctor) ask(ctx context.Context, version gateway.Version, spoil bool) probe {
+	return d.askWith(ctx, d.core.signer.keys.signing(), version, spoil)
+}
+
+func (d *doctor) askWith(ctx context.Context, key *wire.Key, version gateway.Version, spoil bool) probe {
 	p := probe{version: version}
 	nonce, err := newNonce()
 	if err != nil {
@@ -221,7 +227,7 @@ func (d *doctor) ask(ctx context.Context, version gateway.Version, spoil bool) p
 	if p.err = d.core.check(call); p.err != nil {
 		return p
 	}
-	body, err := d.core.seal(call, version)
+	body, err := d.core.sealWith(key, call, version)
 	if err != nil {
 		p.err = err
 		return p
@@ -265,8 +271,8 @@ func (d *doctor) reach(ctx context.Context) bool {
 	var transport *TransportError
 	if errors.As(d.first.err, &transport) {
 		d.report.Latency = 0
-		d.report.add(FindingFault, "reachable", transport.reason(),
-			"check ServiceURL, DNS, firewall, proxy and certificates between here and the gateway")
+		d.report.add(FindingFault, "reachable", transport.reason(), cmp.Or(transport.advice(),
+			"check ServiceURL, DNS, firewall, proxy and certificates between here and the gateway"))
 		return false
 	}
 	d.report.add(FindingOK, "reachable", fmt.Sprintf("in %v", d.first.reply.took.Round(100*time.Microsecond)), "")
@@ -277,6 +283,8 @@ func (d *doctor) reach(ctx context.Context) bool {
 	switch status := page.StatusCode; {
 	case page.UnknownPath: // a matter of the prefix or the version
 		return true
+	case page.harmless:
+		d.report.add(FindingFault, "transport", fmt.Sprintf("the port takes TLS: HTTP status %d", status), page.advice)
 	case status >= 500:
 		d.report.add(FindingFault, "gateway", fmt.Sprintf("something answers for it with HTTP status %d", status),
 			"look why the gateway behind the proxy does not answer")
@@ -332,7 +340,51 @@ func (d *doctor) version(ctx context.Context) {
 			return
 		}
 	}
-	d.diagnose(probes)
+	if edition := editionIn(probes); edition != "" {
+		d.report.add(FindingFault, "version", "looks like DaxPay "+edition, editionAdvice(edition))
+		return
+	}
+	d.diagnose(ctx, probes)
+}
+
+// editionIn is the DaxPay other than 2.0.x as which an answer looks, "" if none does.
+func editionIn(probes []probe) string {
+	for _, p := range probes {
+		var refusal *GatewayError
+		var sign *SignError
+		var page *HTTPError
+		switch {
+		case errors.As(p.err, &refusal) && refusal.edition != "":
+			return refusal.edition
+		case errors.As(p.err, &sign) && sign.edition != "":
+			return sign.edition
+		case errors.As(p.err, &page) && page.edition != "":
+			return page.edition
+		}
+	}
+	return ""
+}
+
+// otherAlgorithm asks again with the other algorithm, in the encodings whose signature was refused, and tells whether the
+// gateway takes that.
+func (d *doctor) otherAlgorithm(ctx context.Context, probes []probe) (SignType, bool) {
+	keys := d.core.signer.keys
+	other, algorithm := HMACSHA256, wire.HMACSHA256
+	if keys.signType == HMACSHA256 {
+		other, algorithm = MD5, wire.MD5
+	}
+	key := wire.NewKey(algorithm, keys.secret())
+	for _, asked := range probes {
+		if !asked.refusedSign() {
+			continue
+		}
+		p := d.askWith(ctx, key, asked.version, false)
+		refusal, sign := p.refusal(), (*SignError)(nil)
+		if refusal != nil && !refusal.refusedSign() || errors.As(p.err, &sign) && !sign.missing {
+			return other, true
+		}
+	}
+	return other, false
 }
 
 func (d *doctor) recognized(ctx context.Context, p *probe) {
@@ -403,7 +455,7 @@ func (d *doctor) notices(version gateway.Version) {
 }
 
 // diagnose says why no version was understood.
-func (d *doctor) diagnose(probes []probe) {
+func (d *doctor) diagnose(ctx context.Context, probes []probe) {
 	// A signature that only some encodings have wrong says nothing of the secret.
 	p, refused, other := probes[0], 0, 0
 	for i := range probes {
@@ -419,8 +471,14 @@ func (d *doctor) diagnose(probes []probe) {
 	}
 	if refused > 0 && other == 0 {
 		d.report.add(FindingOK, "path prefix", "is right", "")
-		advice := "compare SignSecret and SignType with the gateway's settings; look for blanks, quotes and line breaks " +
-			"around the secret"
+		if other, ok := d.otherAlgorithm(ctx, probes); ok {
+			d.report.add(FindingFault, "SignType",
+				fmt.Sprintf("the gateway takes a signature of %s, and SignType is %s", other, d.core.SignType),
+				fmt.Sprintf("set SignType to %s; the secret is right", other))
+			return
+		}
+		advice := "compare SignSecret with the gateway's settings (签名密钥), and look for blanks, quotes and line breaks " +
+			"around it; it is neither right with HMAC_SHA256 nor with MD5"
 		if p.version == gateway.V206 { // whose path 2.0.5 has as well
 			advice += "; if the gateway is 2.0.5 or older, set Gateway to GatewayV205"
 		}

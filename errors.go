@@ -1,6 +1,7 @@
 package daxpay
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -128,8 +129,9 @@ type GatewayError struct {
 	// else never is.
 	Signed bool
 
-	proof gateway.Proof
-	ahead time.Duration // how far this machine's clock was ahead of the gateway's when it came, if it is signed
+	edition string // of DaxPay, if it looks like another than 2.0.x
+	proof   gateway.Proof
+	ahead   time.Duration // how far this machine's clock was ahead of the gateway's when it came, if it is signed
 }
 
 // Is tells that the refusal is ErrNoSuchOrder, ErrEarlierSend, ErrAlreadyPaid, ErrOrderEnded or ErrLocked.
@@ -172,6 +174,8 @@ func (e *GatewayError) saysTheSame(other *GatewayError) bool {
 // advice says what to do.
 func (e *GatewayError) advice() string {
 	switch {
+	case e.edition != "":
+		return editionAdvice(e.edition)
 	case !e.refusedTime():
 		return e.Reason.advice()
 	case e.ClockDifference != 0:
@@ -277,29 +281,26 @@ type HTTPError struct {
 	// Config.Gateway.
 	UnknownPath bool
 
-	url    string // what was asked for
-	pinned bool
+	url      string // what was asked for
+	pinned   bool
+	advice   string // what to do, "" if that is not known
+	harmless bool   // it shows that no gateway got the request
+	edition  string // of DaxPay, if it looks like another than 2.0.x
 }
 
 func (e *HTTPError) Error() string {
-	s := "daxpay: " + e.Path + ": not an answer of the gateway: HTTP status " + strconv.Itoa(e.StatusCode)
+	s := "daxpay: " + e.Path + ": "
+	if e.advice != "" {
+		s += e.advice + "; "
+	}
+	s += "not an answer of the gateway: HTTP status " + strconv.Itoa(e.StatusCode)
 	if e.ContentType != "" {
 		s += ", " + e.ContentType
 	}
 	if e.Err != nil {
 		s += ": " + e.Err.Error()
 	}
-	s += trace(e.TraceID)
-	switch {
-	case e.UnknownPath && e.pinned:
-		s += "; there is no " + e.url + ": check the path prefix in ServiceURL, and whether Gateway is the right version"
-	case e.UnknownPath:
-		s += "; there is no " + e.url +
-			": check the path prefix in ServiceURL, and pin Gateway if the gateway is 2.0.6 or older"
-	case 300 <= e.StatusCode && e.StatusCode < 400:
-		s += "; redirects are not followed: put the final address into ServiceURL"
-	}
-	return s
+	return s + trace(e.TraceID)
 }
 
 // Unwrap makes it ErrProtocol.
@@ -325,6 +326,8 @@ type AnswerError struct {
 	// Msg, or none that is known.
 	Refusal Reason
 	Err     error // which of the above
+
+	advice string // what to do, if Refusal does not say it
 }
 
 // noticePath is the Path of errors about notices.
@@ -338,7 +341,7 @@ func (e *AnswerError) Error() string {
 	if e.Path == noticePath {
 		s = "daxpay: notice refused: "
 	}
-	if advice := e.Refusal.advice(); advice != "" {
+	if advice := cmp.Or(e.advice, e.Refusal.advice()); advice != "" {
 		s = "daxpay: " + e.Path + ": " + advice + "; " + strings.TrimPrefix(e.Err.Error(), "daxpay: ") + ": "
 	}
 	if e.Member != "" {
@@ -361,7 +364,11 @@ type TransportError struct {
 }
 
 func (e *TransportError) Error() string {
-	s := "daxpay: " + e.Path + ": no answer: " + e.reason()
+	s := "daxpay: " + e.Path + ": "
+	if advice := e.advice(); advice != "" {
+		s += advice + "; "
+	}
+	s += "no answer: " + e.reason()
 	if e.NeverSent {
 		s += "; nothing was sent"
 	}
@@ -442,6 +449,10 @@ func (call *call) mayHaveRun(err error, version gateway.Version, trusted bool) b
 	var transport *TransportError
 	if errors.As(err, &transport) {
 		return !transport.NeverSent
+	}
+	var page *HTTPError
+	if errors.As(err, &page) && page.harmless {
+		return call.effect == param.EffectOnce && !trusted
 	}
 	return true
 }

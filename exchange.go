@@ -16,12 +16,17 @@ import (
 	"github.com/go-resty/resty/v2"
 
 	"github.com/daxpay-go/daxpay/internal/gateway"
+	"github.com/daxpay-go/daxpay/internal/wire"
 	"github.com/daxpay-go/daxpay/param"
 )
 
 // seal writes and signs the request. Each attempt has a time and a nonce of its own: the gateway takes ten seconds for
 // old.
 func (c *core) seal(call *call, version gateway.Version) ([]byte, error) {
+	return c.sealWith(c.signer.keys.signing(), call, version)
+}
+
+func (c *core) sealWith(key *wire.Key, call *call, version gateway.Version) ([]byte, error) {
 	s := c.borrow()
 	defer c.giveBack(s)
 	nonce := ""
@@ -36,7 +41,7 @@ func (c *core) seal(call *call, version gateway.Version) ([]byte, error) {
 			Reason: "cannot be written: " + err.Error()}
 	}
 	// The body is not pooled: the transport may still be reading it when the call has returned.
-	return bytes.Clone(s.encoder.Seal(c.signer.keys.signing())), nil
+	return bytes.Clone(s.encoder.Seal(key)), nil
 }
 
 func newNonce() (string, error) {
@@ -53,7 +58,10 @@ func newNonce() (string, error) {
 type reply struct {
 	status      int
 	contentType string
+	encoding    string // Content-Encoding, if it was not undone
+	location    string // of a redirect
 	date        string
+	named       bool // it is JSON that names the path that was asked for
 	body        []byte
 	sent        time.Time // by Config.Now, before it went out
 	took        time.Duration
@@ -131,8 +139,9 @@ func (t *trail) failed(path string, err error) error {
 // receive reads the whole answer.
 func (r *reply) receive(res *resty.Response, path string, limit int64) error {
 	defer res.RawBody().Close() //nolint:errcheck // the answer was read, or it is refused anyway
-	r.status, r.contentType, r.date = res.StatusCode(), clip(res.Header().Get("Content-Type"), 64),
-		res.Header().Get("Date")
+	header := res.Header()
+	r.status, r.contentType, r.date = res.StatusCode(), clip(header.Get("Content-Type"), 64), header.Get("Date")
+	r.encoding, r.location = clip(header.Get("Content-Encoding"), 32), header.Get("Location")
 	var err error
 	r.body, err = readAll(res.RawBody(), res.RawResponse.ContentLength, limit)
 	if errors.Is(err, ErrTooLarge) {

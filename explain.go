@@ -14,6 +14,7 @@ type SignError struct {
 	TraceID string
 
 	missing bool
+	edition string        // of DaxPay, if it looks like another than 2.0.x
 	explain func() string // a function, so that no way of printing shows what was received
 }
 
@@ -23,6 +24,9 @@ func (e *SignError) Error() string {
 		s += ": " + e.Path
 	}
 	s += trace(e.TraceID)
+	if e.edition != "" {
+		return "daxpay: " + e.Path + ": " + editionAdvice(e.edition) + "; " + strings.TrimPrefix(s, "daxpay: ")
+	}
 	if e.missing {
 		return s + "; if this is a gateway up to 2.0.5, which do not sign, set Gateway to GatewayV205"
 	}
@@ -46,6 +50,9 @@ func (e *SignError) Format(f fmt.State, _ rune) { fmt.Fprint(f, e.Error()) }
 func (e *SignError) Explain() string {
 	if e == nil || e.explain == nil {
 		return "nothing was compared"
+	}
+	if e.edition != "" {
+		return e.explain() + "hint:      " + editionAdvice(e.edition) + "\n"
 	}
 	return e.explain()
 }
