@@ -25,8 +25,8 @@ import (
 //
 // A Config can be read from JSON and from YAML, by encoding/json and any YAML package that has methods UnmarshalYAML
 // with a func(any) error, as yaml.v2, yaml.v3 and goccy/go-yaml have. The members are the tags of the fields, durations
-// are written as "5s" and Location as "Asia/Shanghai". What the file does not have stays as it was; a member that is not
-// known is an error. ConfigFromEnv reads the environment.
+// are written as "5s" and Location as "Asia/Shanghai". What the file does not have stays as it was; a member that is
+// not known is an error. ConfigFromEnv reads the environment.
 type Config struct {
 	// ServiceURL is where the gateway is, such as "https://pay.example.com". A path prefix and a trailing slash are
 	// allowed; user, query and fragment are not.

@@ -365,8 +365,8 @@ func editionIn(probes []probe) string {
 	return ""
 }
 
-// otherAlgorithm asks again with the other algorithm, in the encodings whose signature was refused, and tells whether the
-// gateway takes that.
+// otherAlgorithm asks again with the other algorithm, in the encodings whose signature was refused, and tells whether
+// the gateway takes that.
 func (d *doctor) otherAlgorithm(ctx context.Context, probes []probe) (SignType, bool) {
 	keys := d.core.signer.keys
 	other, algorithm := HMACSHA256, wire.HMACSHA256

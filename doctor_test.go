@@ -71,8 +71,9 @@ func TestDoctorFindsFaults(t *testing.T) {
 		finding string
 		advice  string
 	}{
-		"wrong secret":    {nil, func(c *daxpay.Config) { c.SignSecret = "wrong" }, "secret", "compare SignSecret"},
-		"wrong algorithm": {nil, func(c *daxpay.Config) { c.SignType = daxpay.MD5 }, "SignType", "set SignType to HMAC_SHA256"},
+		"wrong secret": {nil, func(c *daxpay.Config) { c.SignSecret = "wrong" }, "secret", "compare SignSecret"},
+		"wrong algorithm": {nil, func(c *daxpay.Config) { c.SignType = daxpay.MD5 }, "SignType",
+			"set SignType to HMAC_SHA256"},
 		"wrong algorithm, 2.0.7": {[]daxpaytest.Option{daxpaytest.WithVersion(daxpay.GatewayV207)},
 			func(c *daxpay.Config) { c.SignType, c.Gateway = daxpay.MD5, "" }, "SignType", "set SignType to HMAC_SHA256"},
 		"wrong secret, 2.0.7": {[]daxpaytest.Option{daxpaytest.WithVersion(daxpay.GatewayV207)},
@@ -102,7 +103,8 @@ func TestDoctorFindsFaults(t *testing.T) {
 		"no check, version": {[]daxpaytest.Option{daxpaytest.WithoutSignatureCheck()}, automatic, "version", "pin Gateway"},
 		"no check, algorithm": {[]daxpaytest.Option{daxpaytest.WithoutSignatureCheck()},
 			func(c *daxpay.Config) { c.SignType = daxpay.MD5 }, "secret", "signs with HMAC_SHA256"},
-		"nobody listens": {nil, func(c *daxpay.Config) { c.ServiceURL = "http://127.0.0.1:1" }, "reachable", "nothing listens there"},
+		"nobody listens": {nil, func(c *daxpay.Config) { c.ServiceURL = "http://127.0.0.1:1" }, "reachable",
+			"nothing listens there"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			gw := stocked(t, tt.options...)

@@ -227,8 +227,8 @@ type NoticeHandlers struct {
 	MaxAge time.Duration
 	// OnError is told why a notice was refused or not acknowledged, by a *NoticeError; one that is ErrNoticeBusy is
 	// nothing to worry about. It is called before the reply, but for a callback or a store that goes on after the reply:
-	// then it is called once more when that ends with an error. If it panics, the reply stays the same. With or without it, Config.Logger gets a line, or
-	// slog.Default() if there is none. Default: none.
+	// then it is called once more when that ends with an error. If it panics, the reply stays the same. With or without
+	// it, Config.Logger gets a line, or slog.Default() if there is none. Default: none.
 	OnError func(context.Context, error)
 }
 

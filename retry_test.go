@@ -200,7 +200,8 @@ func TestRetryErrorTellsAll(t *testing.T) {
 		kit, _ := flaky(t, daxpay.Config{Retry: daxpay.Retry{MaxAttempts: 4}}, 503, 503, errReset,
 			`{"code":10001,"msg":"系统错误","traceId":"T4"}`)
 		err := syncP1(context.Background(), kit)
-		require.EqualError(t, err, "daxpay: /unipay/sync/pay: 4 attempts; #1 to #2: look whether the gateway behind the proxy runs, and "+
+		require.EqualError(t, err, "daxpay: /unipay/sync/pay: 4 attempts; #1 to #2: look whether the gateway behind the "+
+			"proxy runs, and "+
 			"whether the proxy names its right port; not an answer of the gateway: HTTP "+
 			"status 503; "+
 			"#3: no answer: connection reset; #4: look into the gateway's log: the gateway or its channel failed; "+
@@ -294,7 +295,8 @@ func TestRetryBudget(t *testing.T) {
 			require.Error(t, syncP1(ctx, kit))
 			require.Len(t, *seen, want)
 		}
-		require.ErrorContains(t, syncP1(ctx, kit), "1 attempt, then Config.Retry.Budget was used up; #1: look whether the gateway")
+		require.ErrorContains(t, syncP1(ctx, kit),
+			"1 attempt, then Config.Retry.Budget was used up; #1: look whether the gateway")
 		for range 10 {
 			require.NoError(t, syncP1(ctx, kit))
 		}

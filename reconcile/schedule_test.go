@@ -25,8 +25,8 @@ func sharing(s reconcile.Schedule) func(*reconcile.Sink, *reconcile.Options) {
 	return func(_ *reconcile.Sink, o *reconcile.Options) { o.Schedule = s }
 }
 
-// history is what the gateway was asked, what the shop was handed and what Unknown was told in some hours, and when. The
-// step has something look at what is due.
+// history is what the gateway was asked, what the shop was handed and what Unknown was told in some hours, and when.
+// The step has something look at what is due.
 func history(
 	t *testing.T, prepare func(*bench), step func(b *bench, look func(once func(context.Context) error), unknown tell),
 ) []string {

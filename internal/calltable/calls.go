@@ -1,5 +1,5 @@
-// Package calltable is the one table of the gateway's calls for tests. Each call has one row: a param, an answer, what a
-// lost answer may have done, and where each version of the gateway has the call. The tests of the client and of
+// Package calltable is the one table of the gateway's calls for tests. Each call has one row: a param, an answer, what
+// a lost answer may have done, and where each version of the gateway has the call. The tests of the client and of
 // daxpaytest, and the programs in test, run every row. No code that ships imports this package, and it does not import
 // testing.
 package calltable

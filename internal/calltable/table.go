@@ -25,7 +25,8 @@ func changesOfPayments() []Call {
 	return []Call{
 		row[param.PayParam, model.PayModel]{
 			name: "Pay", effect: param.EffectChanges, do: (*daxpay.Client).Pay,
-			sent: since206("/unipay/pay amount attach bizOrderNo channel description extraParam method notifyUrl returnUrl title"),
+			sent: since206("/unipay/pay amount attach bizOrderNo channel description extraParam method notifyUrl returnUrl " +
+				"title"),
 			param: func(n string) *param.PayParam {
 				return &param.PayParam{
 					BizOrderNo: "B" + n, Title: Title(n), Description: "红色", Channel: model.ChannelAli,
@@ -156,8 +157,8 @@ func transferCalls() []Call {
 	return []Call{
 		row[param.TransferParam, model.TransferModel]{
 			name: "Transfer", effect: param.EffectOnce, do: (*daxpay.Client).Transfer,
-			sent: since208("/unipay/transfer amount attach bizTransferNo channel payeeAccount payeeName payeeType reason title " +
-				"transferType"),
+			sent: since208("/unipay/transfer amount attach bizTransferNo channel payeeAccount payeeName payeeType reason " +
+				"title transferType"),
 			param:  transferParam,
 			answer: `"bizTransferNo":"BT1","transferNo":"T1","status":"transferring"`,
 			right: func(m *model.TransferModel, n string) bool {
@@ -199,7 +200,8 @@ func transferParam(n string) *param.TransferParam {
 // stockTransfer pays the transfer n out, once.
 func stockTransfer(gw *daxpaytest.Gateway, n string) {
 	p := transferParam(n)
-	if !slices.ContainsFunc(gw.Transfers(), func(t daxpaytest.Transfer) bool { return t.BizTransferNo == p.BizTransferNo }) {
+	if !slices.ContainsFunc(gw.Transfers(),
+		func(t daxpaytest.Transfer) bool { return t.BizTransferNo == p.BizTransferNo }) {
 		_, _ = client(gw).Transfer(context.Background(), p)
 	}
 }

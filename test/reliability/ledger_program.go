@@ -218,10 +218,12 @@ func (p *process) recover(ctx context.Context, r *row) {
 			p.send(ctx, r) // the same again brings the code for the customer
 			return
 		}
-		p.recovered(ctx, r, err, m != nil, func() error { return p.found(r, m.Data.Amount, string(m.Data.Status), m.Data.Standing()) })
+		p.recovered(ctx, r, err, m != nil,
+			func() error { return p.found(r, m.Data.Amount, string(m.Data.Status), m.Data.Standing()) })
 	case reconcile.Refund:
 		m, err := p.asking.RecoverRefund(limited, p.shop.refundParam(r), w)
-		p.recovered(ctx, r, err, m != nil, func() error { return p.found(r, m.Data.Amount, string(m.Data.Status), m.Data.Standing()) })
+		p.recovered(ctx, r, err, m != nil,
+			func() error { return p.found(r, m.Data.Amount, string(m.Data.Status), m.Data.Standing()) })
 	default:
 		p.watch(ctx, r)
 	}
@@ -308,7 +310,8 @@ func (p *process) review(ctx context.Context, r *row, why daxpay.UnresolvedReaso
 	case r.status != isOpen:
 		return nil
 	case r.kind == reconcile.Transfer: // never
-	case why == daxpay.UnresolvedNoSuchOrder: // a wallet would be charged again, and a refund can stand behind one that failed
+	// A wallet would be charged again, and a refund can stand behind one that failed.
+	case why == daxpay.UnresolvedNoSuchOrder:
 		again = r.channel != model.ChannelWallet && (r.kind != reconcile.Refund || r.absences < mostFailures)
 	case why == daxpay.UnresolvedFailed, why == daxpay.UnresolvedNoNumber:
 		again = r.failures < mostFailures

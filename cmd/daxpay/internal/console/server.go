@@ -221,9 +221,9 @@ func (s *server) guard(next http.Handler) http.Handler {
 	})
 }
 
-// foreign tells whether a page of another origin sent a form. Browsers say so with Sec-Fetch-Site, but not on plain HTTP
-// in a network, and older ones not at all; all send Origin with a form. What has neither is no browser's. It is what
-// http.CrossOriginProtection of newer Go does.
+// foreign tells whether a page of another origin sent a form. Browsers say so with Sec-Fetch-Site, but not on plain
+// HTTP in a network, and older ones not at all; all send Origin with a form. What has neither is no browser's. It is
+// what http.CrossOriginProtection of newer Go does.
 func foreign(r *http.Request) bool {
 	if r.Method == http.MethodGet || r.Method == http.MethodHead {
 		return false
