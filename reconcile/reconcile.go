@@ -18,6 +18,9 @@
 //
 // Nothing is ever sent that moves money: orders are queried often, and all but transfers are synchronized now and then,
 // by the same rules as in daxpay.Client.WaitPay and its like.
+//
+// Several processes that list the same orders ask the gateway as many times, unless they share a Schedule. For a job
+// queue of the shop's own there is Looker, which looks at one order.
 package reconcile
 
 import (
@@ -110,9 +113,10 @@ func (f SourceFunc) Open(ctx context.Context, kind Kind, after string, limit int
 // An order that is model.Unproved never gets to them, but to Unknown: what is called failed may have been done all the
 // same.
 //
-// No order is handed on twice at a time. It can still come a second time, after a crash between the shop's commit and
-// the return, and it can come from a notice at the same time: only a conditional update, or a lock on the row, makes it
-// take effect once.
+// No order is handed on twice at a time by one process, or by several that share a Schedule. It can still come a second
+// time, after a crash between the shop's commit and the return, while the schedule fails, or if the process stood still
+// for longer than Options.Lease. It can also come from a notice at the same time. Only a conditional update, or a lock
+// on the row, makes it take effect once.
 //
 // The functions are called from several goroutines at once. The context ends after Options.Timeout, and with that of
 // Run or Once.
@@ -142,7 +146,8 @@ type Sink struct {
 	//   - daxpay.UnresolvedNoNumber: see Order.GatewayNo.
 	//   - All others, at once: see daxpay.UnresolvedReason.
 	//
-	// After nil it is not called again for that order and reason in this process, after an error later. The order is
+	// After nil it is not called again for that order and reason in this process, nor in others that share a Schedule with
+	// it, after an error later. The order is
 	// looked at all the same, as long as the source lists it, and handed on if its outcome is proved after all.
 	// Default: nobody is told.
 	Unknown func(ctx context.Context, o Order, why *daxpay.UnresolvedError) error

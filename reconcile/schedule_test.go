@@ -400,7 +400,8 @@ func TestNotesThatSayNothing(t *testing.T) {
 		"no JSON":              `late`,
 		"of an earlier order":  `{"v":1,"sent":1600000000000,"made":1600000000000000000,"looks":9,"late":true}`,
 		"made in the future":   `{"v":1,"sent":%d,"made":1900000000000000000,"looks":9,"late":true}`,
-		"synced in the future": `{"v":1,"sent":%d,"made":%[1]d000000,"looks":9,"follow":{"looks":9,"open":true,"latest":3,"syncedAt":9000000000000000,"syncAt":9900000000000000}}`,
+		"synced in the future": `{"v":1,"sent":%d,"made":%[1]d000000,"looks":9,"follow":{"looks":9,"open":true,"latest":3,` +
+			`"syncedAt":9000000000000000,"syncAt":9900000000000000}}`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := newBench(t)

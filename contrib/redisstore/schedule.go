@@ -17,7 +17,7 @@ import (
 //	schedule, err := redisstore.NewSchedule(client, redisstore.Options{})
 //	r, err := reconcile.New(kit, shop, sink, reconcile.Options{Schedule: schedule})
 //
-// An order takes about 500 bytes in Redis, until an hour after it was to be looked at. What Redis loses is looked at
+// An order takes about 600 bytes in Redis, until an hour after it was to be looked at. What Redis loses is looked at
 // sooner than it would have been, and nothing else happens: eviction is allowed, and nothing has to persist.
 //
 // It needs Redis 5 or newer, and is safe for concurrent use. Its methods return when their context ends, as those of a
