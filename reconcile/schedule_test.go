@@ -25,8 +25,8 @@ func sharing(s reconcile.Schedule) func(*reconcile.Sink, *reconcile.Options) {
 	return func(_ *reconcile.Sink, o *reconcile.Options) { o.Schedule = s }
 }
 
-// history is what the gateway was asked, what the shop was handed and what Unknown was told in some hours, and when.
-// The step has something look at what is due.
+// history is what the gateway was asked, what the shop was handed and what Unknown was told in two hours, and when. At
+// each step something looks at what is due.
 func history(
 	t *testing.T, prepare func(*bench), step func(b *bench, look func(once func(context.Context) error), unknown tell),
 ) []string {
@@ -396,10 +396,10 @@ func TestAProcessThatWasTooSlow(t *testing.T) {
 // Notes that cannot be, or come from another release, are as none.
 func TestNotesThatSayNothing(t *testing.T) {
 	for name, text := range map[string]string{
-		"another release":      `{"v":2,"looks":9,"late":true}`,
-		"no JSON":              `late`,
-		"of an earlier order":  `{"v":1,"sent":1600000000000,"made":1600000000000000000,"looks":9,"late":true}`,
-		"made in the future":   `{"v":1,"sent":%d,"made":1900000000000000000,"looks":9,"late":true}`,
+		"another release":     `{"v":2,"looks":9,"late":true}`,
+		"no JSON":             `late`,
+		"of an earlier order": `{"v":1,"sent":1600000000000,"made":1600000000000000000,"looks":9,"late":true}`,
+		"made in the future":  `{"v":1,"sent":%d,"made":1900000000000000000,"looks":9,"late":true}`,
 		"synced in the future": `{"v":1,"sent":%d,"made":%[1]d000000,"looks":9,"follow":{"looks":9,"open":true,"latest":3,` +
 			`"syncedAt":9000000000000000,"syncAt":9900000000000000}}`,
 	} {

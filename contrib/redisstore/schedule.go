@@ -50,8 +50,8 @@ var turn = redis.NewScript(`
 local time = redis.call("TIME")
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local is = redis.call("HMGET", KEYS[1], "owner", "note", "since", "free")
-local since, free = tonumber(is[3] or 0), tonumber(is[4] or 0)
-if is[1] ~= ARGV[1] and now < free and now >= since - 60000 then return {0, "", free - now} end
+local busy = is[4] and is[1] ~= ARGV[1] and now < tonumber(is[4]) and now >= tonumber(is[3]) - 60000
+if busy then return {0, "", tonumber(is[4]) - now} end
 redis.call("HSET", KEYS[1], "owner", ARGV[1], "note", is[2] or "",
 	"since", string.format("%.0f", now), "free", string.format("%.0f", now + ARGV[2]))
 redis.call("PEXPIRE", KEYS[1], ARGV[2] + ARGV[3])

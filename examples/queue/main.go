@@ -105,15 +105,14 @@ func order(ctx context.Context, db *pgxpool.Pool, queue *river.Client[pgx.Tx], n
 }
 
 func main() {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	if err := run(ctx); err != nil {
-		cancel()
+	if err := run(); err != nil {
 		log.Fatal(err)
 	}
 }
 
-func run(ctx context.Context) error {
+func run() error {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
 	dsn := os.Getenv("DATABASE_URL")
 	if dsn == "" {
 		stop, own, err := startPostgreSQL(ctx)

@@ -1,16 +1,10 @@
 package main
 
-import (
-	"context"
-	"testing"
-	"time"
-)
+import "testing"
 
 func TestRun(t *testing.T) {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
 	t.Setenv("DATABASE_URL", "")
-	if err := run(ctx); err != nil {
+	if err := run(); err != nil {
 		t.Fatal(err)
 	}
 }
