@@ -77,7 +77,8 @@ func requireCall(t *testing.T, gw *daxpaytest.Gateway, c *calltable.Call, versio
 		return
 	}
 	var page *daxpay.HTTPError
-	require.NotErrorAs(t, err, &page, "gateway %s of daxpaytest has no %s: add it to daxpaytest/calls.go", version, path)
+	require.NotErrorAs(t, err, &page, "gateway %s of daxpaytest lacks %s: add it to daxpaytest/calls.go", version,
+		path)
 	require.Len(t, gw.Requests(), before+1, "%v", err)
 	require.Equal(t, path, gw.Requests()[before].Path)
 	require.Equal(t, c.MembersIn(version), sentMembers(t, gw))

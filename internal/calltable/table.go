@@ -25,8 +25,8 @@ func changesOfPayments() []Call {
 	return []Call{
 		row[param.PayParam, model.PayModel]{
 			name: "Pay", effect: param.EffectChanges, do: (*daxpay.Client).Pay,
-			sent: since206("/unipay/pay amount attach bizOrderNo channel description extraParam method notifyUrl returnUrl " +
-				"title"),
+			sent: since206("/unipay/pay amount attach bizOrderNo channel description extraParam method notifyUrl " +
+				"returnUrl title"),
 			param: func(n string) *param.PayParam {
 				return &param.PayParam{
 					BizOrderNo: "B" + n, Title: Title(n), Description: "红色", Channel: model.ChannelAli,
@@ -200,8 +200,8 @@ func transferParam(n string) *param.TransferParam {
 // stockTransfer pays the transfer n out, once.
 func stockTransfer(gw *daxpaytest.Gateway, n string) {
 	p := transferParam(n)
-	if !slices.ContainsFunc(gw.Transfers(),
-		func(t daxpaytest.Transfer) bool { return t.BizTransferNo == p.BizTransferNo }) {
+	paid := func(t daxpaytest.Transfer) bool { return t.BizTransferNo == p.BizTransferNo }
+	if !slices.ContainsFunc(gw.Transfers(), paid) {
 		_, _ = client(gw).Transfer(context.Background(), p)
 	}
 }

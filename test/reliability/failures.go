@@ -49,9 +49,7 @@ func markParam(v reflect.Value) {
 	for i := range v.NumField() {
 		f, tag := v.Field(i), v.Type().Field(i)
 		rules := strings.Split(tag.Tag.Get("daxpay"), ",")
-		isNumber := slices.ContainsFunc(rules, func(rule string) bool {
-			return rule == "no" || strings.HasPrefix(rule, "no=")
-		})
+		isNumber := strings.HasPrefix(rules[0], "no")
 		switch {
 		case tag.Anonymous || isNumber:
 		case f.Kind() == reflect.Slice:

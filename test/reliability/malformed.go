@@ -231,14 +231,20 @@ func enveloped(name string, bodies func(data string) []string) bad {
 
 func quoted(s string) string { return `"` + s + `"` }
 
+const (
+	deep  = 100_000
+	codeM = `"code":0`
+	timeM = `"resTime":1715500234`
+)
+
 func badClasses() []bad {
-	const (
-		deep  = 100_000
-		codeM = `"code":0`
-		timeM = `"resTime":1715500234`
-	)
-	open, dicts := strings.Repeat("[", deep), strings.Repeat(`{"a":`, deep)
-	classes := []bad{
+	return slices.Concat(otherTexts(), damaged(), badSyntax(), badNesting(), badText(), badSigns(), changedMembers(),
+		badSignedMembers(), badSignedTexts(), badEnvelopes(), badReplies())
+}
+
+// otherTexts are bodies that are no message at all.
+func otherTexts() []bad {
+	return []bad{
 		the("empty", ""),
 		the("blanks", " ", "\n", "\t\r\n ", "\u00a0", "\u2003"),
 		the("other JSON", "null", "true", "0", `"success"`, "[]", "[{}]", "{}", "SUCCESS"),
@@ -246,6 +252,12 @@ func badClasses() []bad {
 		the("form, YAML, INI", "code=0&sign=x", "code: 0\nsign: x\n", "[data]\ncode=0\n"),
 		the("not a document", "{", "}", "[", `{"`, `{"a`, `{"a"`, `{"a":`, `{"a":1`, `{"a":1,`, ":", ",", `"`, `\`),
 		the("binary", "\x00\x01\x02\x03", string([]byte{0xff, 0xd8, 0xff, 0xe0}), "PK\x03\x04", strings.Repeat("\xff", 1000)),
+	}
+}
+
+// damaged are messages with bytes missing or added.
+func damaged() []bad {
+	return []bad{
 		of("cut off at every byte", func(s *sample) []string {
 			var bodies []string
 			for i := range s.Body {
@@ -289,6 +301,12 @@ func badClasses() []bad {
 		of("as text", func(s *sample) []string { return []string{string(peer.Encode(s.Body))} }),
 		around("comment", "/* x */", ""),
 		adding("comment inside", `/*x*/"x":1`, "//x\n\"x\":1", "#x\n\"x\":1"),
+	}
+}
+
+// badSyntax are messages that are no JSON.
+func badSyntax() []bad {
+	return []bad{
 		of("trailing comma", func(s *sample) []string {
 			return []string{s.Wrap(s.Object[:len(s.Object)-1] + ",}"), s.Wrap("{," + s.Object[1:])}
 		}),
@@ -299,6 +317,13 @@ func badClasses() []bad {
 			`"x":nullx`, `"x":tru`),
 		adding("no JSON number", `"x":01`, `"x":+1`, `"x":.5`, `"x":5.`, `"x":1e`, `"x":1e+`, `"x":0x1`, `"x":1_000`,
 			`"x":--1`, `"x":-`, `"x":１`, `"x":1,000`),
+	}
+}
+
+// badNesting are numbers and levels beyond reason, and members that are given twice.
+func badNesting() []bad {
+	open, dicts := strings.Repeat("[", deep), strings.Repeat(`{"a":`, deep)
+	return []bad{
 		adding("exponent beyond reason", `"x":1e999999999`, `"x":-1e-999999999`, `"x":1e41`, `"x":1e-41`,
 			`"x":1e99999999999999999999`),
 		adding("unsigned huge number", `"x":`+strings.Repeat("9", deep), `"x":0.`+strings.Repeat("0", deep)+"1"),
@@ -320,6 +345,12 @@ func badClasses() []bad {
 			return s.with(`"Code":0`, `"SIGN":"x"`, `"ſign":null`, `"ſtatuſ":1,"status":2`, `"futurenull":null`)
 		}),
 		adding("twice deep inside", `"x":[{"a":{"b":1,"b":1}}]`, `"x":{"a":1,"A":1}`, `"x":[[[{"k":1,"\u212a":2}]]]`),
+	}
+}
+
+// badText are texts that are not UTF-8 or not JSON.
+func badText() []bad {
+	return []bad{
 		adding("invalid UTF-8", "\"x\":\"\xff\"", "\"x\":\"\xc3\"", "\"x\":\"\xe2\x82\"", "\"\xff\":1", "\xff\"x\":1"),
 		adding("overlong UTF-8", "\"x\":\"\xc0\xaf\"", "\"x\":\"\xe0\x80\xaf\"", "\"x\":\"\xf0\x80\x80\xaf\"",
 			"\"x\":\"\xc1\xbf\""),
@@ -333,6 +364,12 @@ func badClasses() []bad {
 		of("white space of other kinds", func(s *sample) []string {
 			return s.with("\u00a0\"x\":1", "\u2028\"x\":1", "\f\"x\":1", "\v\"x\":1", "\ufeff\"x\":1")
 		}),
+	}
+}
+
+// badSigns are signatures that are wrong or missing.
+func badSigns() []bad {
+	return []bad{
 		signAs("sign absent or empty", func(string) []string { return []string{"null", `""`} }),
 		signAs("sign of another type", func(sign string) []string {
 			return []string{"0", "1", "true", "false", "{}", "[]", "[" + quoted(sign) + "]", `{"sign":` + quoted(sign) + "}",
@@ -372,6 +409,12 @@ func badClasses() []bad {
 			}
 			return bodies
 		}),
+	}
+}
+
+// changedMembers are messages that were changed after they were signed.
+func changedMembers() []bad {
+	return []bad{
 		of("sign of another message", func(s *sample) []string {
 			other := s.Seal(strings.Replace(s.Members(), timeM, `"resTime":1715500235`, 1), s.signType)
 			return s.replaced(s.Sign, other.Sign)
@@ -380,6 +423,12 @@ func badClasses() []bad {
 		of("member changed", func(s *sample) []string {
 			return append(s.replaced(timeM, `"resTime":1715500235`, `"resTime":"1715500233"`), s.replaced("x", "y")...)
 		}),
+	}
+}
+
+// badSignedMembers are members that no gateway signs.
+func badSignedMembers() []bad {
+	return []bad{
 		signing("signed without code", codeM+",", ""),
 		signing("signed code of another type", codeM, `"code":null`, `"code":true`, `"code":{}`, `"code":[0]`,
 			`"code":"zero"`, `"code":""`, `"code":" 0"`),
@@ -395,6 +444,12 @@ func badClasses() []bad {
 			`"resTime":99999999999`),
 		signing("signed with reqTime", codeM, `"reqTime":1715500234,"code":0`, `"reqTime":null,"code":0`,
 			`"reqTime":"x","code":0`),
+	}
+}
+
+// badSignedTexts are texts that must not be signed.
+func badSignedTexts() []bad {
+	return []bad{
 		signing("signed NUL", codeM, `"x":"\u0000","code":0`, `"x":{"y":["a\u0000"]},"code":0`,
 			`"x":[{"y":"\u0000"}],"code":0`),
 		signing("signed text that can be cut", codeM, `"x":"&code=0","code":0`, `"x":"a&resTime=1","code":0`,
@@ -426,6 +481,12 @@ func badClasses() []bad {
 				return []any{nil, json.Number("0"), "0", ""}
 			})
 		}),
+	}
+}
+
+// badEnvelopes are answers in which something is wrong around the signed object.
+func badEnvelopes() []bad {
+	return []bad{
 		enveloped("code of the envelope", func(data string) []string {
 			var bodies []string
 			for _, code := range []string{"null", "true", "false", "0.0", "0e0", "-0", "92233720368547758080", `""`, `"zero"`,
@@ -472,7 +533,6 @@ func badClasses() []bad {
 				`{"timestamp":1,"status":404,"error":"Not Found","path":"/x","traceId":"` + message.TraceID + `"}`}
 		}),
 	}
-	return append(classes, badReplies()...)
 }
 
 // badReplies are faults outside the body.

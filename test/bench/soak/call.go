@@ -66,17 +66,17 @@ func (k *kind) name() string {
 }
 
 // call makes the call and checks its answer.
-func (k *kind) call(s subject) error {
+func (k *kind) call(ctx context.Context, s subject) error {
 	p := k.Param(s.n)
 	v := reflect.ValueOf(p).Elem()
 	v.FieldByName("Common").Set(reflect.ValueOf(param.Common{ClientIP: s.tag}))
 	if f := v.FieldByName("NotifyURL"); f.IsValid() {
 		f.SetString(s.notify)
 	}
-	res, err := k.Do(context.Background(), s.kit, p)
+	res, err := k.Do(ctx, s.kit, p)
 	if transfer, ok := p.(*param.TransferParam); ok {
 		// The client remembers for good what it paid out, and would grow. No other call has the number.
-		if forget := s.kit.ForgetTransfer(context.Background(), transfer.BizTransferNo); forget != nil {
+		if forget := s.kit.ForgetTransfer(ctx, transfer.BizTransferNo); forget != nil {
 			return forget
 		}
 	}

@@ -53,12 +53,12 @@ func (r *run) problemCount() int {
 func (r *run) work(ctx context.Context, worker int, seed uint64) {
 	random := rand.New(rand.NewPCG(seed, uint64(worker))) //nolint:gosec // nothing secret
 	for ctx.Err() == nil {
-		r.call(random)
+		r.call(context.WithoutCancel(ctx), random)
 	}
 }
 
-// call makes one call. It has no context that ends: every one is seen through.
-func (r *run) call(random *rand.Rand) {
+// call makes one call. Its context does not end: every call is seen through.
+func (r *run) call(ctx context.Context, random *rand.Rand) {
 	r.rest.RLock()
 	defer r.rest.RUnlock()
 	n := r.calls.Add(1)
@@ -72,7 +72,7 @@ func (r *run) call(random *rand.Rand) {
 		s.notify = r.shop.url
 		r.shop.expect(s.n, kind.notice)
 	}
-	if err := faults[fault].check(kind.Effect, kind.call(s)); err != nil {
+	if err := faults[fault].check(kind.Effect, kind.call(ctx, s)); err != nil {
 		r.problem(fmt.Errorf("%s with fault %q: %w", kind.name(), faults[fault].name, err))
 	}
 }

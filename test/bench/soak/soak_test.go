@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"io"
 	"math/rand/v2"
@@ -106,7 +107,7 @@ func TestEveryKindOfCall(t *testing.T) {
 		if k.absent {
 			s.n = absent + s.n
 		}
-		if err := k.call(s); err != nil {
+		if err := k.call(context.Background(), s); err != nil {
 			t.Errorf("%s: %v", k.name(), err)
 		}
 		if k.notice != "" && h.current.end(k.Path(), s.n) == "" {

@@ -1,6 +1,7 @@
 package message
 
 import (
+	"maps"
 	"reflect"
 	"strings"
 	"testing"
@@ -76,26 +77,84 @@ type example struct {
 	see           func(*Outcome) string
 }
 
-// Each exception, on its own. After each come changes that are nearly the same and are refused.
-func TestExceptions(t *testing.T) {
-	member := func(names ...string) func(*Outcome) string {
-		return func(o *Outcome) string {
-			v := reflect.ValueOf(o.Model).Elem()
-			for _, name := range names {
-				if v.Kind() == reflect.Slice {
-					v = v.Index(0)
-				}
-				v = v.FieldByName(name)
+// cases are what an exception accepts, and changes that are nearly the same and are refused.
+type cases struct{ accepted, refused []example }
+
+// textIn returns a text of the model, by the names of its fields. Of a list it is the first item.
+func textIn(names ...string) func(*Outcome) string {
+	return func(o *Outcome) string {
+		v := reflect.ValueOf(o.Model).Elem()
+		for _, name := range names {
+			if v.Kind() == reflect.Slice {
+				v = v.Index(0)
 			}
-			return v.String()
+			v = v.FieldByName(name)
 		}
+		return v.String()
 	}
-	var tested []string
+}
+
+// textExceptions change free texts.
+func textExceptions() map[string]cases {
+	return map[string]cases{
+		"quotes": {
+			accepted: []example{
+				{kind: "PayNotice", old: `会员 \"VIP\"`, changed: `会员 VIP`, before: `会员 "VIP"`, after: `会员 VIP`,
+					see: textIn("Title")},
+				{kind: "PaySyncParam", old: `处理 \"完成\"`, changed: `\\处理 完成`, before: `处理 "完成"`, after: `\处理 完成`,
+					see: func(o *Outcome) string { return o.Msg }},
+				{kind: "PayParam", old: `{\"url\":\"`, changed: `{url:`, before: `{"url":"https://qr.example.com/?a=1&b=2"}`,
+					after: `{url:https://qr.example.com/?a=1&b=2"}`, see: textIn("PayBody")},
+				{kind: "QueryAllocReceiversParam", old: `店主 \"老王\"`, changed: `店主 老王`, before: `店主 "老王"`, after: `店主 老王`,
+					see: textIn("Receivers", "ReceiverName")},
+			},
+			refused: []example{
+				{kind: "PayNotice", old: `"status":"success"`, changed: `"status":"suc\"cess"`},
+				{kind: "PayNotice", old: `"orderNo":"DEVP`, changed: `"orderNo":"\\DEVP`},
+				{kind: "PayNotice", old: `"title":`, changed: `"ti\"tle":`},
+				{kind: "QueryTransferOrderParam", old: `"payeeAccount":"2088"`, changed: `"payeeAccount":"2088\""`},
+			},
+		},
+		"escape": {
+			accepted: []example{
+				{kind: "QueryAllocOrderParam", old: `张\n三 Brown`, changed: `张n三 Brown`, before: "张\n三 Brown", after: "张n三 Brown",
+					see: textIn("Details", "ReceiverName")},
+				{kind: "QueryAllocOrderParam", old: `张\n三 Brown`, changed: `张\n三 Brow\n`, before: "张\n三 Brown",
+					after: "张\n三 Brow\n", see: textIn("Details", "ReceiverName")},
+			},
+			refused: []example{
+				{kind: "PayNotice", old: `device=ios`, changed: `device=ios\n`},
+				{kind: "QueryAllocReceiversParam", old: `STORE_OWNER`, changed: `STORE_OW\NER`},
+				{kind: "QueryAllocOrderParam", old: `"receiverType":"wx_merchant"`, changed: `"receiverType":"wx_mercha\nt"`},
+			},
+		},
+		"cut": {
+			accepted: []example{
+				{kind: "PayNotice", old: `A&B&device=ios"`, changed: `A&B","device":"ios"`, before: "A&B&device=ios", after: "A&B",
+					see: textIn("Description")},
+				{
+					kind: "PayNotice", members: strings.NewReplacer(`A&B&device=ios"`, `A&B","device":"ios"`),
+					old: `A&B","device":"ios"`, changed: `A&B&device=ios"`,
+					before: "A&B", after: "A&B&device=ios", see: textIn("Description"),
+				},
+				{
+					kind: "QueryAllocOrderParam", members: strings.NewReplacer(`三 Brown`, `三,receiverNick:x`),
+					old: `三,receiverNick:x"`, changed: `三","receiverNick":"x"`,
+					before: "张\n三,receiverNick:x", after: "张\n三", see: textIn("Details", "ReceiverName"),
+				},
+			},
+			refused: []example{
+				{kind: "PayNotice", old: `A&B&device=ios"`, changed: `A&B&device","ios":""`},
+				{kind: "PayNotice", old: `"status":"success",`, changed: `"payTime2":"&status=success",`},
+			},
+		},
+	}
+}
+
+// shapeExceptions change which members there are, and how they are spelled.
+func shapeExceptions() map[string]cases {
 	traceID := func(o *Outcome) string { return o.TraceID }
-	for name, tt := range map[string]struct {
-		accepted []example
-		refused  []example
-	}{
+	return map[string]cases{
 		"spelling": {
 			accepted: []example{
 				{kind: "PaySyncParam", old: `"status":`, changed: "\n\t\"status\" : "},
@@ -123,57 +182,6 @@ func TestExceptions(t *testing.T) {
 			refused: []example{{kind: "PaySyncParam", old: `"code":0,"data"`, changed: `"code":1,"data"`},
 				{kind: "PaySyncParam", old: `"data"`, changed: `"Data"`}},
 		},
-		"quotes": {
-			accepted: []example{
-				{kind: "PayNotice", old: `会员 \"VIP\"`, changed: `会员 VIP`, before: `会员 "VIP"`, after: `会员 VIP`,
-					see: member("Title")},
-				{kind: "PaySyncParam", old: `处理 \"完成\"`, changed: `\\处理 完成`, before: `处理 "完成"`, after: `\处理 完成`,
-					see: func(o *Outcome) string { return o.Msg }},
-				{kind: "PayParam", old: `{\"url\":\"`, changed: `{url:`, before: `{"url":"https://qr.example.com/?a=1&b=2"}`,
-					after: `{url:https://qr.example.com/?a=1&b=2"}`, see: member("PayBody")},
-				{kind: "QueryAllocReceiversParam", old: `店主 \"老王\"`, changed: `店主 老王`, before: `店主 "老王"`, after: `店主 老王`,
-					see: member("Receivers", "ReceiverName")},
-			},
-			refused: []example{
-				{kind: "PayNotice", old: `"status":"success"`, changed: `"status":"suc\"cess"`},
-				{kind: "PayNotice", old: `"orderNo":"DEVP`, changed: `"orderNo":"\\DEVP`},
-				{kind: "PayNotice", old: `"title":`, changed: `"ti\"tle":`},
-				{kind: "QueryTransferOrderParam", old: `"payeeAccount":"2088"`, changed: `"payeeAccount":"2088\""`},
-			},
-		},
-		"escape": {
-			accepted: []example{
-				{kind: "QueryAllocOrderParam", old: `张\n三 Brown`, changed: `张n三 Brown`, before: "张\n三 Brown", after: "张n三 Brown",
-					see: member("Details", "ReceiverName")},
-				{kind: "QueryAllocOrderParam", old: `张\n三 Brown`, changed: `张\n三 Brow\n`, before: "张\n三 Brown",
-					after: "张\n三 Brow\n", see: member("Details", "ReceiverName")},
-			},
-			refused: []example{
-				{kind: "PayNotice", old: `device=ios`, changed: `device=ios\n`},
-				{kind: "QueryAllocReceiversParam", old: `STORE_OWNER`, changed: `STORE_OW\NER`},
-				{kind: "QueryAllocOrderParam", old: `"receiverType":"wx_merchant"`, changed: `"receiverType":"wx_mercha\nt"`},
-			},
-		},
-		"cut": {
-			accepted: []example{
-				{kind: "PayNotice", old: `A&B&device=ios"`, changed: `A&B","device":"ios"`, before: "A&B&device=ios", after: "A&B",
-					see: member("Description")},
-				{
-					kind: "PayNotice", members: strings.NewReplacer(`A&B&device=ios"`, `A&B","device":"ios"`),
-					old: `A&B","device":"ios"`, changed: `A&B&device=ios"`,
-					before: "A&B", after: "A&B&device=ios", see: member("Description"),
-				},
-				{
-					kind: "QueryAllocOrderParam", members: strings.NewReplacer(`三 Brown`, `三,receiverNick:x`),
-					old: `三,receiverNick:x"`, changed: `三","receiverNick":"x"`,
-					before: "张\n三,receiverNick:x", after: "张\n三", see: member("Details", "ReceiverName"),
-				},
-			},
-			refused: []example{
-				{kind: "PayNotice", old: `A&B&device=ios"`, changed: `A&B&device","ios":""`},
-				{kind: "PayNotice", old: `"status":"success",`, changed: `"payTime2":"&status=success",`},
-			},
-		},
 		"null": {
 			accepted: []example{
 				{kind: "PayNotice", old: `,"futureNull":null`, changed: ``},
@@ -189,6 +197,12 @@ func TestExceptions(t *testing.T) {
 			refused: []example{{kind: "PayNotice", old: `"futureNull":null`, changed: `"futureNull":{}`},
 				{kind: "PayNotice", old: `"a":[1,`, changed: `"b":[],"a":[1,`}},
 		},
+	}
+}
+
+// valueExceptions change how values are written.
+func valueExceptions() map[string]cases {
+	return map[string]cases{
 		"digits": {
 			accepted: []example{
 				{kind: "PayNotice", old: `"amount":9900`, changed: `"amount":"9900"`},
@@ -213,7 +227,16 @@ func TestExceptions(t *testing.T) {
 			refused: []example{{kind: "PayNotice", old: `"future":{"B":"x","a":[1,2.50,true,null]}`,
 				changed: `"future":{"B":"x","a":[1,2.51,true,null]}`}},
 		},
-	} {
+	}
+}
+
+// Each exception, on its own.
+func TestExceptions(t *testing.T) {
+	var tested []string
+	all := textExceptions()
+	maps.Copy(all, shapeExceptions())
+	maps.Copy(all, valueExceptions())
+	for name, tt := range all {
 		t.Run(name, func(t *testing.T) {
 			for _, signType := range signTypes {
 				r, err := NewReceiver(signType, nil)
