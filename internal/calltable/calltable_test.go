@@ -95,6 +95,12 @@ func TestRows(t *testing.T) {
 						"add what it sends, or say in version.go that it is absent", version)
 				}
 			}
+			for i := range c.ParamType.NumField() {
+				f := c.ParamType.Field(i)
+				if rules := f.Tag.Get("daxpay"); strings.HasPrefix(rules, "text") || strings.HasPrefix(rules, "opaque") {
+					assert.NotEmpty(t, reflect.ValueOf(p).Elem().Field(i).String(), "param leaves %s empty", f.Name)
+				}
+			}
 			if c.Sent[daxpay.GatewayV208] != "" && hasFields(c.Model) {
 				assert.NotEmpty(t, c.Answer, "answer lacks the members of %s", c.Model.Name())
 			}

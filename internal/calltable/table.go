@@ -25,13 +25,14 @@ func changesOfPayments() []Call {
 	return []Call{
 		row[param.PayParam, model.PayModel]{
 			name: "Pay", effect: param.EffectChanges, do: (*daxpay.Client).Pay,
-			sent: since206("/unipay/pay amount attach bizOrderNo channel description extraParam method notifyUrl " +
+			sent: since206("/unipay/pay amount attach bizOrderNo channel description extraParam method notifyUrl quitUrl " +
 				"returnUrl title"),
 			param: func(n string) *param.PayParam {
 				return &param.PayParam{
 					BizOrderNo: "B" + n, Title: Title(n), Description: "红色", Channel: model.ChannelAli,
 					Method: model.MethodQRCode, Amount: Amount(n), ExtraParam: param.AliPay{AuthCode: "a"}, Attach: "x=1",
-					ReturnURL: "https://shop.example.com/done", NotifyURL: "https://shop.example.com/notify?a=1&b=2",
+					ReturnURL: "https://shop.example.com/done", QuitURL: "https://shop.example.com/",
+					NotifyURL: "https://shop.example.com/notify?a=1&b=2",
 				}
 			},
 			answer: `"bizOrderNo":"B1","orderNo":"P1","status":"progress","payBody":"{\"url\":\"https://qr.example.com/?a=1&b=2\"}"`,
@@ -157,8 +158,8 @@ func transferCalls() []Call {
 	return []Call{
 		row[param.TransferParam, model.TransferModel]{
 			name: "Transfer", effect: param.EffectOnce, do: (*daxpay.Client).Transfer,
-			sent: since208("/unipay/transfer amount attach bizTransferNo channel payeeAccount payeeName payeeType reason " +
-				"title transferType"),
+			sent: since208("/unipay/transfer amount attach bizTransferNo channel notifyUrl payeeAccount payeeName payeeType " +
+				"reason title transferType"),
 			param:  transferParam,
 			answer: `"bizTransferNo":"BT1","transferNo":"T1","status":"transferring"`,
 			right: func(m *model.TransferModel, n string) bool {
@@ -193,7 +194,7 @@ func transferParam(n string) *param.TransferParam {
 	return &param.TransferParam{
 		BizTransferNo: "BT" + n, Channel: model.ChannelAli, Amount: Amount(n), Title: Title(n), Reason: "五月",
 		TransferType: model.TransferToEmployee, PayeeType: model.PayeeAliUserID, PayeeAccount: "2088", PayeeName: "王小明",
-		Attach: "x=1",
+		NotifyURL: "https://shop.example.com/notify?a=1&b=2", Attach: "x=1",
 	}
 }
 
