@@ -11,6 +11,7 @@ import (
 	"github.com/daxpay-go/daxpay/model"
 	"github.com/daxpay-go/daxpay/param"
 	"github.com/daxpay-go/daxpay/reconcile"
+	"github.com/daxpay-go/daxpay/test/reliability/message"
 )
 
 // process is one run of the shop's program. When it dies, nothing that it does has an effect any more: its calls do not
@@ -32,6 +33,7 @@ func (s *shop) start() {
 	p := &process{shop: s}
 	p.ctx, p.kill = context.WithCancel(context.Background())
 	config := s.gateway.Config()
+	config.Logger = message.Silent()
 	config.ServiceURL, config.HTTPClient = s.serviceURL, &http.Client{Transport: p}
 	config.Retry = daxpay.Retry{BaseDelay: 1, MaxDelay: 1, Budget: -1}
 	p.client = must(daxpay.New(config))

@@ -20,6 +20,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"os/signal"
 	"sync"
@@ -77,7 +78,9 @@ func (o options) soak(ctx context.Context, out io.Writer) error {
 		// to chance whether a fault that lasts for one attempt is overcome.
 		Timeout:        4 * patience,
 		AttemptTimeout: patience,
-		Retry:          daxpay.Retry{BaseDelay: 5 * time.Millisecond, MaxDelay: 20 * time.Millisecond, Budget: -1},
+		// Some callbacks fail on purpose. What is wrong is told as a problem.
+		Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Retry:  daxpay.Retry{BaseDelay: 5 * time.Millisecond, MaxDelay: 20 * time.Millisecond, Budget: -1},
 	}); err != nil {
 		return err
 	}

@@ -5,6 +5,8 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log/slog"
+	"math"
 	"net/http"
 	"runtime/debug"
 	"time"
@@ -41,12 +43,18 @@ func (again) Claim(context.Context, string, string, time.Duration) (daxpay.Claim
 
 func (again) Release(context.Context, string, string) error { return nil }
 
+// Silent is a logger that writes nothing: what is refused here is what was attacked, thousands of times.
+func Silent() *slog.Logger {
+	return slog.New(slog.NewTextHandler(io.Discard, &slog.HandlerOptions{Level: slog.Level(math.MaxInt)}))
+}
+
 // NewReceiver returns a receiver whose client has this algorithm, and whatever else configure sets.
 func NewReceiver(signType daxpay.SignType, configure func(*daxpay.Config)) (*Receiver, error) {
 	r := new(Receiver)
 	config := daxpay.Config{
 		ServiceURL: "http://127.0.0.1:9000", SignSecret: Secret, SignType: signType, Gateway: daxpay.GatewayV208,
 		Retry: daxpay.Retry{MaxAttempts: 1}, Now: Now, HTTPClient: &http.Client{Transport: r}, OnceStore: again{},
+		Logger: Silent(),
 	}
 	if configure != nil {
 		configure(&config)
