@@ -71,13 +71,16 @@ func (s *shell) oneCall(c clientCall) *cobra.Command {
 	var yes bool
 	about := texts.Types[c.param.Name()]
 	cmd := &cobra.Command{
-		Use: c.name, Short: firstSentence(about), Long: capital(about), Args: cobra.NoArgs,
+		Use: c.name, Short: firstSentence(about), Long: capital(about), Args: noArgs,
 		RunE: s.run(func(cmd *cobra.Command, _ []string) error {
 			p := reflect.New(c.param)
 			if data != "" {
-				text, err := s.read(cmd.Context(), data)
-				if err != nil {
-					return err
+				text := []byte(data)
+				if !strings.HasPrefix(strings.TrimSpace(data), "{") {
+					var err error
+					if text, err = s.read(cmd.Context(), data); err != nil {
+						return err
+					}
 				}
 				if err := readData(p.Elem(), fields, text); err != nil {
 					return err
@@ -90,7 +93,8 @@ func (s *shell) oneCall(c clientCall) *cobra.Command {
 		}),
 	}
 	addSettings(cmd, true)
-	cmd.Flags().StringVar(&data, "data", "", "read the members of the request from a JSON file, - for the standard input")
+	cmd.Flags().StringVar(&data, "data", "",
+		"members of the request: a JSON object, or a file of one, - for the standard input")
 	addFields(cmd, fields)
 	spec := specOf(reflect.New(c.param))
 	if asks(spec.effect) {

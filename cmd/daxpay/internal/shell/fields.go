@@ -117,7 +117,7 @@ func (f field) usage() string {
 		s += `; JSON, such as {"authCode":"…"}`
 	}
 	if f.typ.Kind() == reflect.Slice {
-		s += "; a JSON list"
+		s += `; a JSON list, such as [{"receiverNo":"V1","amount":100}]`
 	}
 	return strings.ReplaceAll(s, "`", "'") // which pflag takes for the name of the value
 }
@@ -198,7 +198,7 @@ func (f field) setJSON(into reflect.Value, text []byte) error {
 		case reflect.Int64:
 			return errors.New("must be a whole number")
 		}
-		return fmt.Errorf("must be a JSON list of objects: %w", err)
+		return fmt.Errorf(`must be a JSON list such as [{"receiverNo":"V1","amount":100}]: %w`, err)
 	}
 	return nil
 }

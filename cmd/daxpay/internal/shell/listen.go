@@ -18,7 +18,7 @@ func (s *shell) listenCommand() *cobra.Command {
 	l := &listener{shell: s}
 	var addr string
 	cmd := &cobra.Command{
-		Use: "listen", Short: "Receive notices, verify and print them, and pass them on", Args: cobra.NoArgs,
+		Use: "listen", Short: "Receive notices, verify and print them, and pass them on", Args: noArgs,
 		Long: "Receives notices, verifies and prints them. With --forward it passes on those that are verified, and the\n" +
 			"gateway gets the receiver's answer; without, it gets SUCCESS. A notice whose signature is not right is\n" +
 			"answered with FAIL and is not passed on.",
@@ -60,6 +60,9 @@ func (l *listener) serve(ctx context.Context, addr string) error {
 	defer l.end()
 	socket, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
 	if err != nil {
+		if _, _, splitErr := net.SplitHostPort(addr); splitErr != nil {
+			return failure(exitUsage, "--addr must be a host and a port, such as 127.0.0.1:9001")
+		}
 		return failure(exitUsage, "--addr: %w", err)
 	}
 	url := "http://" + socket.Addr().String()

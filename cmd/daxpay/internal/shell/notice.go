@@ -42,7 +42,7 @@ func (s *shell) noticeSendCommand() *cobra.Command {
 	var to, kind string
 	var yes, show bool
 	cmd := &cobra.Command{
-		Use: "send", Short: "Sign a notice and send it to a shop", Args: cobra.NoArgs,
+		Use: "send", Short: "Sign a notice and send it to a shop", Args: noArgs,
 		Long: "Signs a notice with the secret, sends it once as a gateway does, and prints the reply. The gateway takes a\n" +
 			"notice for received if the body of the reply is exactly the 7 bytes SUCCESS, within 5 seconds.\n" +
 			"The flags are the members of the notice; those that are not given have the values of some order.\n" +

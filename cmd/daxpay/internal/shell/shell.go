@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -59,7 +60,9 @@ func (s *shell) root() *cobra.Command {
 			"never a flag: it would show in the list of processes and in the history of the shell.\n\n" + exitHelp,
 		SilenceErrors: true, SilenceUsage: true,
 		Args: cobra.ArbitraryArgs, RunE: unknownCommand,
+		FParseErrWhitelist: cobra.FParseErrWhitelist{UnknownFlags: true}, // they are those of a misspelt subcommand
 	}
+	root.SetFlagErrorFunc(flagError)
 	root.SetIn(s.in)
 	root.SetOut(s.out)
 	root.SetErr(s.err)
@@ -91,17 +94,57 @@ func group(use, short, long string, subcommands ...*cobra.Command) *cobra.Comman
 	return cmd
 }
 
-// unknownCommand is the RunE of a command that needs a subcommand.
+// unknownCommand is the RunE of a command that needs a subcommand. The flags of a misspelt one are not among args.
 func unknownCommand(cmd *cobra.Command, args []string) error {
+	see := "; see " + cmd.CommandPath() + " --help"
+	if len(args) > 0 {
+		cmd.SuggestionsMinimumDistance = 2
+		s := fmt.Sprintf("there is no command %q", cmd.CommandPath()+" "+args[0])
+		near := cmd.SuggestionsFor(args[0])
+		if isCall := slices.ContainsFunc(clientCalls(), func(c clientCall) bool { return c.name == args[0] }); isCall {
+			near = []string{"daxpay call " + args[0]}
+		}
+		if len(near) > 0 {
+			s += "; did you mean " + strings.Join(near, " or ")
+		}
+		return errors.New(s + see)
+	}
+	given := func(arg string) bool { return strings.HasPrefix(arg, "-") && arg != "--json" }
+	if slices.ContainsFunc(os.Args[1:], given) {
+		return errors.New(cmd.CommandPath() + " needs a command before flags" + see)
+	}
+	return cmd.Help()
+}
+
+// noArgs is the Args of a command that has flags only.
+func noArgs(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
-		return cmd.Help()
+		return nil
 	}
-	cmd.SuggestionsMinimumDistance = 2
-	s := fmt.Sprintf("there is no command %q", cmd.CommandPath()+" "+args[0])
-	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
-		s += "; did you mean " + strings.Join(near, " or ")
+	return fmt.Errorf("%s takes flags only, and %q is none; see %s --help", cmd.CommandPath(), args[0], cmd.CommandPath())
+}
+
+// flagError makes a flag that is not known name the one that was meant.
+func flagError(cmd *cobra.Command, err error) error {
+	text := err.Error()
+	if _, name, ok := strings.Cut(text, "unknown flag: --"); ok {
+		name, _, _ = strings.Cut(name, "=")
+		if strings.EqualFold(name, "secret") {
+			return errors.New("the secret is no flag, which would show in the list of processes: " +
+				"use DAXPAY_SECRET, --secret-file or a terminal")
+		}
+		for _, meant := range []string{kebab(name), strings.ReplaceAll(strings.ToLower(name), "_", "-")} {
+			if cmd.Flags().Lookup(meant) != nil {
+				return fmt.Errorf("%s; did you mean --%s", text, meant)
+			}
+		}
 	}
-	return errors.New(s + "; see " + cmd.CommandPath() + " --help")
+	if _, name, ok := strings.Cut(text, "shorthand flag: "); ok {
+		if _, name, _ = strings.Cut(name, " in -"); cmd.Flags().Lookup(name) != nil {
+			return fmt.Errorf("-%s needs two hyphens: --%s", name, name)
+		}
+	}
+	return fmt.Errorf("%s; see %s --help", text, cmd.CommandPath())
 }
 
 // plainJSON encodes a value on one line, and leaves <, > and & as they are.

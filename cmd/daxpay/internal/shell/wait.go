@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"regexp"
 	"strings"
 	"sync"
 	"time"
@@ -48,7 +49,7 @@ func (s *shell) oneWait(w clientCall) *cobra.Command {
 	var limit time.Duration
 	var amount int64
 	cmd := &cobra.Command{
-		Use: w.name, Short: "Follow an order of this kind until its outcome is proved", Args: cobra.NoArgs,
+		Use: w.name, Short: "Follow an order of this kind until its outcome is proved", Args: noArgs,
 		RunE: s.run(func(cmd *cobra.Command, _ []string) error {
 			if limit <= 0 {
 				return failure(exitUsage, "--for must be more than 0")
@@ -151,11 +152,14 @@ func (s *shell) progress(kind string) *progress {
 // update takes what a query found out.
 func (p *progress) update(status string, err error) {
 	state := status
-	if err != nil {
-		state = strings.TrimPrefix(err.Error(), "daxpay: ")
+	switch {
+	case errors.Is(err, daxpay.ErrNoSuchOrder):
+		state = "the gateway does not have it"
+	case err != nil:
+		state = strings.TrimPrefix(errorText(err), "daxpay: ")
 	}
 	p.mu.Lock()
-	changed := state != p.state
+	changed := traceIDs.ReplaceAllString(state, "") != traceIDs.ReplaceAllString(p.state, "")
 	p.state = state
 	p.mu.Unlock()
 	switch {
@@ -166,6 +170,9 @@ func (p *progress) update(status string, err error) {
 		p.shell.warnf("%s: %s after %s\n", p.kind, state, p.elapsed())
 	}
 }
+
+// traceIDs differ from one query to the next.
+var traceIDs = regexp.MustCompile(` \(trace [^)]*\)`)
 
 func (p *progress) show() {
 	p.mu.Lock()
