@@ -31,7 +31,7 @@ type Config struct {
 	// ServiceURL is where the gateway is, such as "https://pay.example.com". A path prefix and a trailing slash are
 	// allowed; user, query and fragment are not.
 	ServiceURL string `json:"serviceUrl" yaml:"serviceUrl" env:"DAXPAY_URL"`
-	// SignSecret is the secret of the gateway's settings (签名密钥).
+	// SignSecret is the secret of the gateway's settings (签名秘钥).
 	SignSecret string `json:"signSecret" yaml:"signSecret" env:"DAXPAY_SECRET"`
 	// PreviousSecrets are secrets that answers and notices may be signed with as well, after the secret was changed: a
 	// notice that was signed before can still be sent again, at the latest by the console's button. Set the new secret as
@@ -39,8 +39,8 @@ type Config struct {
 	// for a day. No request is signed with them; one that reaches the gateway with the wrong secret is refused without
 	// effect (20052). Default: none.
 	PreviousSecrets []string `json:"previousSecrets" yaml:"previousSecrets" env:"DAXPAY_PREVIOUS_SECRETS"`
-	// SignType is the algorithm of the gateway's settings (签名方式); "hmac-sha256", "HMACSHA256" and "md5" are understood
-	// as well. Default: HMACSHA256.
+	// SignType is the algorithm of the gateway's settings (签名方式); "hmac-sha256", "SHA256", as the console shows
+	// HMACSHA256, and "md5" are understood as well. Default: HMACSHA256.
 	SignType SignType `json:"signType" yaml:"signType" env:"DAXPAY_SIGN_TYPE"`
 	// Gateway pins the gateway's version; "auto", "v2.0.8" and "208" are understood as well. Default: GatewayAuto.
 	Gateway GatewayVersion `json:"gateway" yaml:"gateway" env:"DAXPAY_GATEWAY"`

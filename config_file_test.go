@@ -175,7 +175,7 @@ func TestConfigAsFile(t *testing.T) {
 }
 
 func TestSpellings(t *testing.T) {
-	for _, s := range []string{"HMACSHA256", "hmac-sha256", "HMAC_SHA256", "HmacSHA256", "hmac sha256"} {
+	for _, s := range []string{"HMACSHA256", "hmac-sha256", "HMAC_SHA256", "HmacSHA256", "hmac sha256", "SHA256"} {
 		signer, err := daxpay.NewSigner(daxpay.SignType(s), "s")
 		require.NoError(t, err, s)
 		require.Equal(t, "daxpay.Signer{SignType:HMAC_SHA256}", fmt.Sprint(signer))
@@ -253,7 +253,7 @@ func TestConfigFromEnvMistakes(t *testing.T) {
 	t.Setenv("DAXPAY_SECRET", "")
 	_, err := daxpay.ConfigFromEnv()
 	require.EqualError(t, err, "daxpay: DAXPAY_URL must be set, such as https://pay.example.com\n"+
-		"daxpay: DAXPAY_SECRET must be set: it is the secret (签名密钥) in the gateway's settings")
+		"daxpay: DAXPAY_SECRET must be set: it is the secret (签名秘钥) in the gateway's settings")
 
 	for name, value := range map[string]string{
 		"URL": "pay.example.com", "SECRET": "'the-secret'", "PREVIOUS_SECRETS": "the-older,", "SIGN_TYPE": "the-secret",

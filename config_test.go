@@ -53,7 +53,7 @@ func TestConfigFields(t *testing.T) {
 		{func(c *daxpay.Config) { c.SignType = daxpay.MD5 }, ""},
 		{func(c *daxpay.Config) { c.SignType = "md5" }, ""},
 		{func(c *daxpay.Config) { c.SignType = "hmac-sha256" }, ""},
-		{func(c *daxpay.Config) { c.SignType = "SHA256" }, `SignType must be HMAC_SHA256 or MD5, not "SHA256"`},
+		{func(c *daxpay.Config) { c.SignType = "SHA1" }, `SignType must be HMAC_SHA256 or MD5, not "SHA1"`},
 		{func(c *daxpay.Config) { c.Gateway = "v2.0.7" }, ""},
 		{func(c *daxpay.Config) { c.Gateway = daxpay.GatewayV205 }, ""},
 		{func(c *daxpay.Config) { c.Gateway = "2.0.9" }, `Gateway must be auto, 2.0.5, 2.0.6, 2.0.7 or 2.0.8, not "2.0.9"`},

@@ -477,7 +477,7 @@ func (d *doctor) diagnose(ctx context.Context, probes []probe) {
 				fmt.Sprintf("set SignType to %s; the secret is right", other))
 			return
 		}
-		advice := "compare SignSecret with the gateway's settings (签名密钥), and look for blanks, quotes and line breaks " +
+		advice := "compare SignSecret with the gateway's settings (签名秘钥), and look for blanks, quotes and line breaks " +
 			"around it; it is neither right with HMAC_SHA256 nor with MD5"
 		if p.version == gateway.V206 { // whose path 2.0.5 has as well
 			advice += "; if the gateway is 2.0.5 or older, set Gateway to GatewayV205"

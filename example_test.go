@@ -265,7 +265,7 @@ func ExampleNew() {
 	// Output:
 	// daxpay: Config.ServiceURL must start with http:// or https://
 	// daxpay: Config.SignType must be HMAC_SHA256 or MD5
-	// daxpay: Config.SignSecret must be set: it is the secret (签名密钥) in the gateway's settings
+	// daxpay: Config.SignSecret must be set: it is the secret (签名秘钥) in the gateway's settings
 }
 
 func ExampleSigner() {

@@ -31,7 +31,7 @@ func (t SignType) algorithm() wire.Algorithm {
 // spelled finds the algorithm that is meant, such as by "hmac-sha256"; false if it is none.
 func (t SignType) spelled() (SignType, bool) {
 	switch strings.NewReplacer("-", "", "_", "", " ", "").Replace(strings.ToUpper(string(t))) {
-	case "HMACSHA256":
+	case "HMACSHA256", "SHA256": // the latter in the gateway's console
 		return HMACSHA256, true
 	case "MD5":
 		return MD5, true
@@ -95,7 +95,7 @@ func (k *signerKeys) giveBack(o *wire.Object) {
 // beijing is the zone of a gateway as installed.
 var beijing = time.FixedZone("Asia/Shanghai", 8*60*60)
 
-// NewSigner returns a signer for an algorithm and the gateway's secret (签名密钥). Times that a message prints as text are
+// NewSigner returns a signer for an algorithm and the gateway's secret (签名秘钥). Times that a message prints as text are
 // read in Chinese time; see In. Its errors are *ConfigErrors.
 func NewSigner(signType SignType, secret string) (*Signer, error) {
 	signType, algorithm, faults := checkSigning(signType, []string{secret})
@@ -115,7 +115,7 @@ func checkSigning(given SignType, secrets []string) (SignType, wire.Algorithm, [
 	}
 	if strings.TrimSpace(secrets[0]) == "" {
 		faults = append(faults, &ConfigError{
-			Field: "SignSecret", Reason: "must be set: it is the secret (签名密钥) in the gateway's settings",
+			Field: "SignSecret", Reason: "must be set: it is the secret (签名秘钥) in the gateway's settings",
 		})
 	}
 	return signType, signType.algorithm(), faults

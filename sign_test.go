@@ -23,7 +23,7 @@ func TestNewSigner(t *testing.T) {
 			require.Nil(t, s)
 		}
 	}
-	_, err := daxpay.NewSigner("SHA256", "")
+	_, err := daxpay.NewSigner("SHA1", "")
 	require.ErrorContains(t, err, "SignType")
 	require.ErrorContains(t, err, "SignSecret")
 

@@ -1,7 +1,7 @@
 // Doctor says what is wrong between this machine and a gateway: URL, path prefix, secret, algorithm, clock, version. It
-// examines the gateway at DAXPAY_URL with the secret DAXPAY_SECRET and the algorithm DAXPAY_SIGN_TYPE (HMAC_SHA256 if
-// unset, or MD5). It changes nothing there, and exits with 1 if it finds a fault. Without DAXPAY_URL it examines a
-// gateway inside the program, once with a wrong secret and once with the right one.
+// examines the gateway at DAXPAY_URL with the secret DAXPAY_SECRET and the other variables of daxpay.ConfigFromEnv. It
+// changes nothing there, and exits with 1 if it finds a fault. Without DAXPAY_URL it examines a gateway inside the
+// program, once with a wrong secret and once with the right one.
 package main
 
 import (
@@ -22,20 +22,20 @@ func main() {
 }
 
 func run() error {
-	config := daxpay.Config{
-		ServiceURL: os.Getenv("DAXPAY_URL"),
-		SignSecret: os.Getenv("DAXPAY_SECRET"),
-		SignType:   daxpay.SignType(os.Getenv("DAXPAY_SIGN_TYPE")),
-	}
-	if config.ServiceURL == "" {
-		gw := daxpaytest.New()
-		defer gw.Close()
-		config.ServiceURL, config.SignSecret = gw.URL(), "a wrong secret"
-		if err := look(config); err == nil {
-			return errors.New("the wrong secret was not noticed")
+	if os.Getenv("DAXPAY_URL") != "" {
+		config, err := daxpay.ConfigFromEnv()
+		if err != nil {
+			return err
 		}
-		config.SignSecret = daxpaytest.Secret
+		return look(config)
 	}
+	gw := daxpaytest.New()
+	defer gw.Close()
+	config := daxpay.Config{ServiceURL: gw.URL(), SignSecret: "a wrong secret"}
+	if err := look(config); err == nil {
+		return errors.New("the wrong secret was not noticed")
+	}
+	config.SignSecret = daxpaytest.Secret
 	return look(config)
 }
 

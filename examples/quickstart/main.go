@@ -1,8 +1,7 @@
 // Quickstart makes the first calls to a gateway. With nothing set up it talks to a gateway inside the program, where a
 // customer also pays a QR code. With DAXPAY_URL and DAXPAY_SECRET it talks to that one, and starts no payment: it syncs
 // a payment and a refund and finishes an allocation, by the numbers in DAXPAY_BIZ_ORDER_NO, DAXPAY_REFUND_NO and
-// DAXPAY_ALLOCATION_NO, or by numbers that do not exist. DAXPAY_SIGN_TYPE (HMAC_SHA256 or MD5) and DAXPAY_GATEWAY
-// (2.0.6, 2.0.7 or 2.0.8) are optional.
+// DAXPAY_ALLOCATION_NO, or by numbers that do not exist. The other variables of daxpay.ConfigFromEnv are optional.
 package main
 
 import (
@@ -30,13 +29,13 @@ func run() error {
 	refund := cmp.Or(os.Getenv("DAXPAY_REFUND_NO"), "quickstart-refund")
 	allocation := cmp.Or(os.Getenv("DAXPAY_ALLOCATION_NO"), "quickstart-allocation")
 
-	config := daxpay.Config{
-		ServiceURL: os.Getenv("DAXPAY_URL"),
-		SignSecret: os.Getenv("DAXPAY_SECRET"),
-		SignType:   daxpay.SignType(os.Getenv("DAXPAY_SIGN_TYPE")),
-		Gateway:    daxpay.GatewayVersion(os.Getenv("DAXPAY_GATEWAY")),
-	}
-	if config.ServiceURL == "" {
+	var config daxpay.Config
+	if os.Getenv("DAXPAY_URL") != "" {
+		var err error
+		if config, err = daxpay.ConfigFromEnv(); err != nil {
+			return err
+		}
+	} else {
 		gw := daxpaytest.New()
 		defer gw.Close()
 		fmt.Println("DAXPAY_URL is not set: this is the gateway inside the program")

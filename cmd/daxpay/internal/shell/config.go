@@ -31,7 +31,7 @@ var settingFlags = []struct{ name, variable, usage string }{
 func addSettings(cmd *cobra.Command, calls bool) {
 	f := cmd.Flags()
 	f.String("env-file", "", "read DAXPAY_… variables from a file of lines NAME=VALUE")
-	f.String("secret-file", "", "read the secret (签名密钥) from a file, instead of DAXPAY_SECRET")
+	f.String("secret-file", "", "read the secret (签名秘钥) from a file, instead of DAXPAY_SECRET")
 	for _, s := range settingFlags {
 		if calls || s.variable == "DAXPAY_SIGN_TYPE" || s.variable == "DAXPAY_GATEWAY" {
 			f.String(s.name, "", s.usage+" ("+s.variable+")")
@@ -196,7 +196,7 @@ func (s *shell) askSecret(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("the terminal cannot be used: %w", err)
 	}
-	s.warnf("Secret of the gateway (签名密钥): ")
+	s.warnf("Secret of the gateway (签名秘钥): ")
 	secret, err := interruptible(ctx, func() ([]byte, error) { return term.ReadPassword(fd) })
 	s.warnf("\n")
 	if ctx.Err() != nil {
