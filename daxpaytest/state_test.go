@@ -97,7 +97,7 @@ func TestNumbers(t *testing.T) {
 		require.Regexp(t, `^[B-DF-HJ-NP-TV-XZ]{3}P261128120506\d{8}$`, p.OrderNo)
 		found, err := gw.Client().QueryPayOrder(ctx, &param.QueryPayOrderParam{BizOrderNo: "A1"})
 		require.NoError(t, err)
-		seen[p.OrderNo[:4]], seen[found.Data.OutOrderNo] = true, true
+		seen[p.OrderNo], seen[found.Data.OutOrderNo] = true, true
 		gw.Close()
 	}
 	require.Len(t, seen, 6, "the numbers of two gateways differ, and those of their channels")
