@@ -269,10 +269,15 @@ func TestLoseAndDelayNotices(t *testing.T) {
 	require.True(t, gw.DelayNotice("A2", time.Minute))
 	end("A2")
 	require.Empty(t, got)
+	due := gw.DueNotices()
+	require.Len(t, due, 1)
+	require.Equal(t, "A2", due[0].BizNo)
+	require.Equal(t, clock.Now().Add(time.Minute), due[0].Due)
 	rows := d.list()
 	clock.Advance(time.Minute)
 	require.NoError(t, gw.WaitNotices(ctx))
 	require.Contains(t, <-got, "A2")
+	require.Empty(t, gw.DueNotices())
 
 	// A notice that waits survives.
 	other := daxpaytest.Start(t, daxpaytest.WithTestClock(clock))

@@ -368,6 +368,36 @@ func (g *Gateway) nextNotice(number string, set func(no string)) bool {
 	return ok
 }
 
+// DueNotice is a notice that the gateway will send by itself.
+type DueNotice struct {
+	Kind      OrderKind
+	No, BizNo string // of the order
+	URL       string
+	Sends     int       // so far
+	Due       time.Time // by the gateway's clock; in the past for one that waits for its turn
+}
+
+// DueNotices lists the notices that the gateway will send by itself: those that wait for their turn, that were delayed,
+// and that the job sends again.
+func (g *Gateway) DueNotices() []DueNotice {
+	s := &g.sender
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var list []DueNotice
+	add := func(n *notice, due time.Time) {
+		list = append(list, DueNotice{n.Kind, n.No, n.BizNo, n.URL, n.Sends, due})
+	}
+	for _, n := range s.queue {
+		add(n, g.now())
+	}
+	for _, n := range s.sent {
+		if !n.Due.IsZero() {
+			add(n, n.Due)
+		}
+	}
+	return list
+}
+
 // Resend sends the newest notice about a number once more, as the button in the gateway's console does, and tells
 // whether it was received. The error is ErrNoNotice if there was none.
 func (g *Gateway) Resend(ctx context.Context, no string) (bool, error) {

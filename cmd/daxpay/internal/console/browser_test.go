@@ -308,6 +308,7 @@ func stock(t *testing.T, s *served) {
 		{"TEA-0918-a-merchant-number-that-is-rather-long", "企业采购：全自动咖啡机 2 台，含安装、三年保修与季度保养服务", "",
 			model.MethodBarCode, 123456789},
 		{"TEA-0920", "滤纸 V60 100 张", good, model.MethodQRCode, 9900},
+		{"TEA-0921", "茶则", good, model.MethodWap, 3000},
 	} {
 		p := &param.PayParam{BizOrderNo: o.no, Title: o.title, Channel: model.ChannelAli, Method: o.method, Amount: o.amount,
 			NotifyURL: o.to, Allocation: o.no == "TEA-0908"}
@@ -320,7 +321,10 @@ func stock(t *testing.T, s *served) {
 	press("TEA-0908", url.Values{"act": {"pay"}})
 	press("TEA-0909", url.Values{"act": {"pay"}})
 	press("TEA-0909", url.Values{"act": {"send"}})
-	_, err := s.kit.ClosePay(ctx, &param.PayCloseParam{BizOrderNo: "TEA-0915"})
+	press("TEA-0921", url.Values{"act": {"delay"}, "seconds": {"300"}})
+	_, err := s.kit.ClosePay(ctx, &param.PayCloseParam{BizOrderNo: "TEA-0921"})
+	require.NoError(t, err)
+	_, err = s.kit.ClosePay(ctx, &param.PayCloseParam{BizOrderNo: "TEA-0915"})
 	require.NoError(t, err)
 	_, err = s.kit.CancelPay(ctx, &param.PayCancelParam{BizOrderNo: "TEA-0911"})
 	require.NoError(t, err)

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/netip"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -98,7 +99,8 @@ func (s *server) announce(addr net.Addr) {
 	if s.options.Out == nil {
 		return
 	}
-	host := addr.String()
+	hosts := reachable(addr)
+	host := hosts[0]
 	secret := "from --secret-file or DAXPAY_SECRET"
 	if s.options.Secret == "" {
 		secret = defaultSecret + " (that of a new gateway)"
@@ -120,10 +122,33 @@ func (s *server) announce(addr net.Addr) {
 		"  service URL  http://%s\n  console      http://%s/_console\n"+
 		"  secret       %s\n  sign type    %s\n  data         %s\n",
 		s.version, host, host, secret, s.gw.Settings().SignType, where)
+	for _, other := range hosts[1:] {
+		fmt.Fprintf(s.options.Out, "  network      http://%s\n", other)
+	}
 	if !loopback(addr) {
 		fmt.Fprintf(s.options.Out, "\n*** WARNING: %s is open to the network, and the console has no login.\n"+
-			"*** Everybody who can reach it sees every request and can change everything, the secret too.\n\n", host)
+			"*** Everybody who can reach it sees every request and can change everything, the secret too.\n\n", addr)
 	}
+}
+
+// reachable lists the addresses by which a listener can be reached: its own, or this machine's if it listens on all.
+func reachable(addr net.Addr) []string {
+	tcp, ok := addr.(*net.TCPAddr)
+	if !ok || !tcp.IP.IsUnspecified() {
+		return []string{addr.String()}
+	}
+	at := func(ip string) string { return net.JoinHostPort(ip, strconv.Itoa(tcp.Port)) }
+	list := []string{at("127.0.0.1")}
+	addresses, err := net.InterfaceAddrs()
+	if err != nil {
+		return list
+	}
+	for _, a := range addresses {
+		if network, ok := a.(*net.IPNet); ok && network.IP.To4() != nil && network.IP.IsGlobalUnicast() {
+			list = append(list, at(network.IP.String()))
+		}
+	}
+	return list
 }
 
 func loopback(addr net.Addr) bool {

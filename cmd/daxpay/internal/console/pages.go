@@ -24,6 +24,7 @@ func parsePages() (map[string]*template.Template, error) {
 			"yuan":   yuan,
 			"took":   took,
 			"ago":    func(now, at time.Time) string { return ago(now.Sub(at), lang) },
+			"until":  func(now, at time.Time) string { return ago(at.Sub(now), lang) },
 			"unix":   func(n int64) time.Time { return time.Unix(n, 0) },
 			"clock":  func(t time.Time) string { return t.In(zone).Format("15:04:05") },
 			"millis": func(t time.Time) string { return t.In(zone).Format(".000") },
@@ -426,6 +427,7 @@ func (s *server) open(d *requestsData, e event, host string) {
 }
 
 type noticesData struct {
+	Due     []daxpaytest.DueNotice
 	Rows    []happening
 	Next    int64
 	Resends bool
@@ -436,7 +438,7 @@ func (s *server) noticesPage(r *http.Request) (string, words, string, any, error
 	if err != nil {
 		return "", words{}, "", nil, err
 	}
-	d := noticesData{Resends: s.gw.Settings().Resends}
+	d := noticesData{Resends: s.gw.Settings().Resends, Due: s.gw.DueNotices()}
 	if len(list) > pageLength {
 		list = list[:pageLength]
 		d.Next = list[pageLength-1].ID
