@@ -39,7 +39,7 @@ type Options struct {
 	// Hosts are names by which browsers may open the pages, besides localhost and any IP address.
 	Hosts []string
 	// KeepOrders and KeepRequests are how many orders, and how many requests, notices and the like are kept: beyond
-	// that the oldest go first, and open orders last. 0: 100,000 of each.
+	// that the oldest go first, and open orders last. 0: 100,000 orders, and 50,000 of the others.
 	KeepOrders, KeepRequests int
 	// NoticesAnywhere lets notices go to other machines.
 	NoticesAnywhere bool
@@ -190,13 +190,16 @@ The secret comes from --secret-file, else from the variable DAXPAY_SECRET, else 
 		nil,
 		"name by which browsers may open the pages, besides localhost and IP addresses",
 	)
-	f.IntVar(&o.KeepOrders, "keep-orders", defaultKeep, "how many orders to keep; the oldest go first")
-	f.IntVar(&o.KeepRequests, "keep-requests", defaultKeep, "how many requests, notices and channel calls to keep in all")
+	f.IntVar(&o.KeepOrders, "keep-orders", defaultOrders, "how many orders to keep; the oldest go first")
+	f.IntVar(&o.KeepRequests, "keep-requests", defaultRequests, "how many requests, notices and channel calls to keep in all")
 	f.BoolVar(&o.NoticesAnywhere, "notices-anywhere", false, "send notices to other machines too, not to this one only")
 	return c
 }
 
-const defaultKeep = 100_000
+const (
+	defaultOrders   = 100_000
+	defaultRequests = 50_000
+)
 
 // readSecret reads the secret from a file, or from the environment.
 func readSecret(file string) (string, error) {

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -310,6 +311,11 @@ func TestEverythingIsThereAfterARestart(t *testing.T) {
 	first.do(t, http.MethodPost, "/_cashier/"+paid.OrderNo, url.Values{"act": {"pay"}})
 	first.do(t, http.MethodPost, "/_console/settings/do", url.Values{"act": {"silent"}, "value": {"1"}})
 	first.do(t, http.MethodPost, "/_console/settings/do", url.Values{"act": {"clock"}, "to": {"1d"}})
+	mode, err := os.Stat(file)
+	require.NoError(t, err)
+	require.Equal(t, os.FileMode(0o600), mode.Mode().Perm(), "it holds what customers told the shop")
+	err = console.Run(context.Background(), console.Options{Addr: "127.0.0.1:0", Data: file})
+	require.ErrorContains(t, err, "another process has it")
 	require.NoError(t, first.stop())
 
 	second := serve(t, o)
@@ -321,7 +327,7 @@ func TestEverythingIsThereAfterARestart(t *testing.T) {
 	require.Contains(t, body, time.Now().Add(24*time.Hour).In(time.FixedZone("", 8*3600)).Format(time.DateOnly))
 	require.NoError(t, second.stop())
 
-	err := console.Run(context.Background(), console.Options{Addr: "127.0.0.1:0", Data: file, Version: daxpay.GatewayV207})
+	err = console.Run(context.Background(), console.Options{Addr: "127.0.0.1:0", Data: file, Version: daxpay.GatewayV207})
 	require.ErrorContains(t, err, "2.0.8")
 }
 

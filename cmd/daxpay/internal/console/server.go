@@ -50,7 +50,7 @@ type server struct {
 var zone = time.FixedZone("Asia/Shanghai", 8*60*60)
 
 func newServer(ctx context.Context, o Options) (*server, error) {
-	o.KeepOrders, o.KeepRequests = cmp.Or(o.KeepOrders, defaultKeep), cmp.Or(o.KeepRequests, defaultKeep)
+	o.KeepOrders, o.KeepRequests = cmp.Or(o.KeepOrders, defaultOrders), cmp.Or(o.KeepRequests, defaultRequests)
 	s := &server{options: o, version: cmp.Or(o.Version, daxpay.GatewayV208), secret: cmp.Or(o.Secret, defaultSecret),
 		clock: daxpaytest.NewRunningClock(time.Now()), log: slog.New(slog.NewTextHandler(os.Stderr, nil))}
 	if !slices.Contains([]daxpay.GatewayVersion{daxpay.GatewayV206, daxpay.GatewayV207, daxpay.GatewayV208}, s.version) {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"os"
 	"strings"
 	"time"
 
@@ -87,9 +88,17 @@ create index if not exists number_event on number (event);
 func openStore(ctx context.Context, file string, keep int) (*store, error) {
 	name := "file:daxpay?mode=memory"
 	if file != "" {
+		// What is stored are the requests of a shop, with all that its customers told it.
+		f, err := os.OpenFile(file, os.O_CREATE|os.O_RDWR, 0o600) //nolint:gosec // the user names it
+		if err != nil {
+			return nil, err
+		}
+		if err := f.Close(); err != nil {
+			return nil, err
+		}
 		// A killed process loses nothing that was written. Only a machine that loses power can lose the last moments.
-		name = "file:" + (&url.URL{Path: file}).EscapedPath() +
-			"?_pragma=journal_mode(WAL)&_pragma=synchronous(NORMAL)&_pragma=busy_timeout(5000)&_pragma=locking_mode(EXCLUSIVE)"
+		name = "file:" + (&url.URL{Path: file}).EscapedPath() + "?_pragma=journal_mode(WAL)&_pragma=synchronous(NORMAL)" +
+			"&_pragma=busy_timeout(1000)&_pragma=locking_mode(EXCLUSIVE)"
 	}
 	db, err := sql.Open("sqlite", name)
 	if err != nil {
