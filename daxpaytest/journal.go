@@ -229,8 +229,8 @@ func (g *Gateway) row(key string) ([]byte, error) {
 	return json.Marshal(v)
 }
 
-// Load makes the gateway what the one was that reported the rows, which must have had the same version. It replaces
-// what the gateway knows so far, and sends the notices that had not been sent. The order of the rows does not matter.
+// Load makes a new gateway what the one was that reported the rows, which must have had the same version. It sends the
+// notices that had not been sent. The order of the rows does not matter. The journal does not get them again.
 func (g *Gateway) Load(rows []Row) error {
 	s := snapshot{Version: string(g.version), Tables: newTables(), Channel: newBook(), Bodies: make(map[string][]byte),
 		Settings: g.Settings()}
@@ -261,7 +261,11 @@ func (g *Gateway) Load(rows []Row) error {
 		}
 	}
 	s.Sent = sent
-	return g.restore(s)
+	g.mu.Lock()
+	g.become(s)
+	g.counted = g.counters()
+	g.mu.Unlock()
+	return nil
 }
 
 func (s *snapshot) load(r Row, sent *int64, notices *[]*notice) error {

@@ -85,17 +85,36 @@ func (g *Gateway) Orders(filter OrderFilter) []Order {
 		if filter.Kind != "" && ref.kind != filter.Kind || part != "" && !g.db.hasNumber(ref, part) {
 			continue
 		}
-		o, ok := g.orderOf(ref)
-		if !ok || filter.Status != "" && o.Status != filter.Status && o.RefundStatus != filter.Status &&
-			o.Result != filter.Status {
+		if filter.Status != "" && !g.db.hasStatus(ref, filter.Status) {
 			continue
 		}
-		list = append(list, o)
-		if len(list) == filter.Limit {
+		if o, ok := g.orderOf(ref); ok {
+			list = append(list, o)
+		}
+		if len(list) > 0 && len(list) == filter.Limit {
 			break
 		}
 	}
 	return list
+}
+
+// hasStatus tells whether an order has a status.
+func (t *tables) hasStatus(ref orderRef, status string) bool {
+	switch ref.kind {
+	case KindPay:
+		p := t.Payments[ref.id]
+		return p != nil && (p.Status == status || p.RefundStatus == status)
+	case KindRefund:
+		f := t.Refunds[ref.id]
+		return f != nil && f.Status == status
+	case KindTransfer:
+		x := t.transferByID(ref.id)
+		return x != nil && x.Status == status
+	case KindAlloc:
+		a := t.Allocations[ref.id]
+		return a != nil && (a.Status == status || deref(a.Result) == status)
+	}
+	return false
 }
 
 // hasNumber tells whether a part, in lower case, is in one of an order's numbers.

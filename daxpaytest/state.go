@@ -76,15 +76,19 @@ func (g *Gateway) Restore(state []byte) error {
 	if s.Tables == nil || s.Channel == nil || s.Queued > len(s.Notices) {
 		return fmt.Errorf("daxpaytest: the snapshot is not whole")
 	}
-	return g.restore(s)
-}
-
-func (g *Gateway) restore(s snapshot) error {
-	s.Tables.index()
-	g.Change(func(now *Settings) { *now = s.Settings })
 	g.mu.Lock()
 	defer g.done()
 	g.touchAll()
+	g.become(s)
+	g.touchAll()
+	return nil
+}
+
+// become takes over everything that a gateway knows. What it knew before is gone.
+func (g *Gateway) become(s snapshot) {
+	s.Tables.index()
+	g.settings = s.Settings
+	g.resends.Store(s.Settings.Resends)
 	s.Tables.changes = g.changes
 	g.db, g.channel, g.made = s.Tables, s.Channel, s.Made
 	if s.Prefix != "" {
@@ -95,7 +99,6 @@ func (g *Gateway) restore(s snapshot) error {
 	for key, l := range s.Locks {
 		g.locks[key] = lock{l.Token, l.Until}
 	}
-	g.touchAll()
 	g.sender.mu.Lock()
 	first := len(s.Notices) - s.Queued
 	for _, old := range slices.Concat(g.sender.sent, g.sender.queue) {
@@ -107,14 +110,12 @@ func (g *Gateway) restore(s snapshot) error {
 	g.sender.made.Store(s.Sent)
 	for i := range s.Notices[:first] {
 		g.sender.sent = append(g.sender.sent, &s.Notices[i])
-		g.sender.touch(&s.Notices[i])
 	}
 	g.sender.arm(g)
 	g.sender.mu.Unlock()
 	for i := range s.Notices[first:] {
 		g.sender.enqueue(g, &s.Notices[first+i])
 	}
-	return nil
 }
 
 // touchAll counts everything as changed.
@@ -139,6 +140,11 @@ func (g *Gateway) touchAll() {
 	}
 	g.changes.named("settings", "")
 	g.changes.named("rest", "")
+	g.sender.mu.Lock()
+	defer g.sender.mu.Unlock()
+	for _, n := range g.sender.sent {
+		g.sender.touch(n)
+	}
 }
 
 func filled[K comparable, V any](m map[K]V) map[K]V {
