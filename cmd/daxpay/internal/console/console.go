@@ -4,6 +4,7 @@ package console
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -43,8 +44,9 @@ type Options struct {
 	KeepOrders, KeepRequests int
 	// NoticesAnywhere lets notices go to other machines.
 	NoticesAnywhere bool
-	// Out gets what is printed at the start. Nil: nothing is printed.
-	Out io.Writer
+	// Out gets what is printed at the start. Nil: nothing is printed. JSON is for scripts.
+	Out  io.Writer
+	JSON bool
 	// Started is called with the address once the gateway listens. It may be nil.
 	Started func(addr net.Addr)
 }
@@ -101,6 +103,13 @@ func (s *server) announce(addr net.Addr) {
 	}
 	hosts := reachable(addr)
 	host := hosts[0]
+	if s.options.JSON {
+		_ = json.NewEncoder(s.options.Out).Encode(map[string]any{
+			"serviceUrl": "http://" + host, "console": "http://" + host + "/_console", "gateway": s.version,
+			"signType": s.gw.Settings().SignType, "loopback": loopback(addr),
+		})
+		return
+	}
 	secret := "from --secret-file or DAXPAY_SECRET"
 	if s.options.Secret == "" {
 		secret = defaultSecret + " (that of a new gateway)"
@@ -174,6 +183,9 @@ The secret comes from --secret-file, else from the variable DAXPAY_SECRET, else 
 			}
 			o.Secret, o.SignType, o.Version = secret, daxpay.SignType(signType), daxpay.GatewayVersion(version)
 			o.Out = c.ErrOrStderr()
+			if f := c.Flags().Lookup("json"); f != nil && f.Value.String() == "true" { // of the whole command
+				o.Out, o.JSON = c.OutOrStdout(), true
+			}
 			c.SilenceUsage = true
 			return Run(c.Context(), o)
 		},

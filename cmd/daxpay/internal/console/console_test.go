@@ -345,6 +345,11 @@ func TestStart(t *testing.T) {
 	require.NotContains(t, out.String(), "WARNING")
 	require.NoError(t, s.stop())
 	out.Reset()
+	s = serve(t, console.Options{Out: &out, JSON: true})
+	require.JSONEq(t, `{"serviceUrl":"`+s.url+`","console":"`+s.url+`/_console","gateway":"2.0.8","signType":"HMAC_SHA256",`+
+		`"loopback":true}`, out.String())
+	require.NoError(t, s.stop())
+	out.Reset()
 	serve(t, console.Options{Addr: "0.0.0.0:0", Out: &out})
 	require.Contains(t, out.String(), "WARNING")
 }
