@@ -203,7 +203,7 @@ The secret comes from --secret-file, else from the variable DAXPAY_SECRET, else 
 		"name by which browsers may open the pages, besides localhost and IP addresses",
 	)
 	f.IntVar(&o.KeepOrders, "keep-orders", defaultOrders, "how many orders to keep; the oldest go first")
-	f.IntVar(&o.KeepRequests, "keep-requests", defaultRequests, "how many requests, notices and channel calls to keep in all")
+	f.IntVar(&o.KeepRequests, "keep-requests", defaultRequests, "how many requests, notices and channel calls to keep")
 	f.BoolVar(&o.NoticesAnywhere, "notices-anywhere", false, "send notices to other machines too, not to this one only")
 	return c
 }

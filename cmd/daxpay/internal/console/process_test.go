@@ -74,7 +74,7 @@ func TestKilled(t *testing.T) {
 	var mu sync.Mutex
 	for round := range 3 {
 		process, s := startProcess(t, "--data", file)
-		const enough = 150
+		const enough = 60
 		var count atomic.Int64
 		var callers sync.WaitGroup
 		for caller := range 8 {
