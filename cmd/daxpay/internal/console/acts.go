@@ -278,6 +278,7 @@ func (s *server) actOnOrder(r *http.Request) (string, error) {
 		if a.Disabled() {
 			return "", refused(a)
 		}
+		defer s.changed(o)
 		return back + "?said=done", s.happen(ctx, name, o, r)
 	}
 	for _, a := range s.sendsOf(o) {
@@ -613,6 +614,7 @@ func (s *server) cashierPage(r *http.Request) (string, words, string, any, error
 			return "", words{}, "", nil, err
 		}
 		s.gw.Channel().Waits(o.No)
+		s.changed(o)
 	}
 	return "cashier", words{"收银台", "Cashier"}, "", d, nil
 }
@@ -630,6 +632,7 @@ func (s *server) actOnCashier(r *http.Request) (string, error) {
 		o.Expires > 0 && s.clock.Now().Unix() >= o.Expires {
 		return back, nil // the page says how it is
 	}
+	defer s.changed(o)
 	if r.PostFormValue("act") == "pay" {
 		return back, s.pay(ctx, o)
 	}

@@ -443,4 +443,12 @@ func TestTheListIsLive(t *testing.T) {
 	b.run(chromedp.Click(`[data-do=live]`))
 	b.text(".orders tbody", "LIVE-3")
 	b.check("live list")
+
+	order := orderPath(t, s, "LIVE-1")
+	b.open(s.url + order)
+	b.text(".head .chips", "In progress")
+	s.do(t, http.MethodPost, "/_cashier/"+filepath.Base(order), url.Values{"act": {"pay"}})
+	b.text(".head .chips", "Success")
+	b.text(".tl", "Channel tells")
+	b.check("live order")
 }

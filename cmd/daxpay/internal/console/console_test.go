@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -280,6 +281,32 @@ func TestASilentChannel(t *testing.T) {
 	require.Empty(t, got, "2.0.8 sends no notice then")
 	_, body := s.get(t, "/_console/notices", "Accept-Language", "en")
 	require.Contains(t, body, "2.0.8 sends none after a channel callback")
+}
+
+// A browser that goes away while a page is made takes nothing with it.
+func TestAPageThatIsNotWaitedFor(t *testing.T) {
+	s := serve(t, console.Options{})
+	s.pay(t, "A1", "tea", "")
+	var gone sync.WaitGroup
+	for i := range 200 {
+		gone.Add(1)
+		go func() {
+			defer gone.Done()
+			ctx, cancel := context.WithTimeout(context.Background(), time.Duration(i)*20*time.Microsecond)
+			defer cancel()
+			req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url+"/_console/requests?q=A1", nil)
+			if err != nil {
+				return
+			}
+			if res, err := http.DefaultClient.Do(req); err == nil {
+				_ = res.Body.Close()
+			}
+		}()
+	}
+	gone.Wait()
+	status, body := s.get(t, "/_console/requests")
+	require.Equal(t, http.StatusOK, status)
+	require.Contains(t, body, "/unipay/pay")
 }
 
 func TestFaultsFromTheConsole(t *testing.T) {

@@ -58,6 +58,11 @@ func (s *server) record(ctx context.Context, e event, number string) error {
 	return nil
 }
 
+// changed tells the pages about an order that it has changed.
+func (s *server) changed(o daxpaytest.Order) {
+	s.hub.publish(map[string]bool{"orders": true, "order:" + key(o.Kind, o.No): true})
+}
+
 // key is the number of an order, by which its events are found.
 func key(kind daxpaytest.OrderKind, no string) string {
 	return string(kind) + ":" + strings.ToLower(no)

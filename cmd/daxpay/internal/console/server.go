@@ -393,7 +393,11 @@ func (s *server) events(w http.ResponseWriter, r *http.Request) {
 				return
 			}
 		case <-p.ready:
-			list, err := json.Marshal(p.take())
+			topics := p.take()
+			if len(topics) == 0 {
+				continue // they were taken with those before
+			}
+			list, err := json.Marshal(topics)
 			if err != nil || !send("data: "+string(list)+"\n\n") {
 				return
 			}

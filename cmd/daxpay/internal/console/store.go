@@ -105,7 +105,7 @@ func openStore(ctx context.Context, file string, keep int) (*store, error) {
 		return nil, err
 	}
 	db.SetMaxOpenConns(1)
-	if _, err := db.ExecContext(ctx, schema); err != nil {
+	if _, err := db.ExecContext(context.WithoutCancel(ctx), schema); err != nil {
 		return nil, errors.Join(
 			fmt.Errorf("the data file %s cannot be used, or another process has it: %w", file, err),
 			db.Close(),
@@ -118,7 +118,7 @@ func (s *store) close() error { return s.db.Close() }
 
 // rows are those of the gateway's state.
 func (s *store) rows(ctx context.Context) ([]daxpaytest.Row, error) {
-	found, err := s.db.QueryContext(ctx, "select key, value from state")
+	found, err := s.db.QueryContext(context.WithoutCancel(ctx), "select key, value from state")
 	if err != nil {
 		return nil, err
 	}
@@ -136,6 +136,7 @@ func (s *store) rows(ctx context.Context) ([]daxpaytest.Row, error) {
 
 // write stores events and rows in one transaction.
 func (s *store) write(ctx context.Context, events []event, numbers [][]string, rows []daxpaytest.Row) error {
+	ctx = context.WithoutCancel(ctx)
 	tx, err := s.db.BeginTx(ctx, nil)
 	if err != nil {
 		return err
@@ -206,7 +207,10 @@ const newest = 1 << 62
 
 const columns = "select id, at, took, kind, name, trace, code, status, bad, sent, got, info from event "
 
+// query reads events. A caller who goes away does not stop it: the driver would close the connection, and with it goes
+// what is in memory.
 func (s *store) query(ctx context.Context, where string, args ...any) ([]event, error) {
+	ctx = context.WithoutCancel(ctx)
 	found, err := s.db.QueryContext(ctx, columns+where, args...)
 	if err != nil {
 		return nil, err
