@@ -122,8 +122,8 @@ func (r *reply) saysOneOf(parts [][]byte) bool {
 	return false
 }
 
-// redirectsToTLS tells a redirect to the same path of the same host, with https. Such a one is sent by a server in
-// front of the gateway, instead of passing the request on.
+// redirectsToTLS tells a redirect to the same path of the same host, with https. A server in front of the gateway sends
+// it instead of passing the request on.
 func (r *reply) redirectsToTLS(from string) bool {
 	here, err := url.Parse(from)
 	if err != nil {

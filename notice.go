@@ -495,7 +495,7 @@ func (h *noticeHandler) serve(w http.ResponseWriter, r *http.Request, start time
 	}
 	if len(body) == 0 {
 		return outcome{status: http.StatusBadRequest, err: refusedNotice(ErrProtocol, "",
-			"the body is empty: did something read it before this handler?")}
+			"mount the handler before anything that reads the body: it is empty")}
 	}
 	if h.client == nil || h.client.core == nil {
 		return outcome{status: http.StatusInternalServerError, err: &ConfigError{

@@ -131,7 +131,7 @@ var advices = map[Reason]string{
 	ReasonChannelUnavailable: "check Channel and Method, and enable them in the gateway's console: they are not " +
 		"available there",
 	ReasonNotConfigured: "complete the settings of the channel and the platform in the gateway's console: one is missing",
-	ReasonNotSupported:  "the gateway cannot do this with this channel",
+	ReasonNotSupported:  "check Channel and Method: the gateway cannot do this with them",
 	ReasonNotPermitted:  "enable the call in the gateway's console: it is switched off",
 	ReasonSignature: "check SignSecret (no blanks, quotes or line break around it), SignType and Gateway against the " +
 		"gateway's settings",

@@ -221,16 +221,21 @@ type RetryError struct {
 }
 
 func (e *RetryError) Error() string {
+	text := func(i int) string {
+		return strings.TrimPrefix(strings.TrimPrefix(e.Errs[i].Error(), "daxpay: "), e.Path+": ")
+	}
+	n := len(e.Errs)
+	alike := func(err error) bool { return err.Error() == e.Errs[0].Error() }
+	if n > 1 && e.Stopped == nil && !slices.ContainsFunc(e.Errs, func(err error) bool { return !alike(err) }) {
+		return fmt.Sprintf("daxpay: %s: %s; the same in %d attempts", e.Path, text(0), n)
+	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "daxpay: %s: %d attempt", e.Path, len(e.Errs))
+	fmt.Fprintf(&b, "daxpay: %s: %d attempt", e.Path, n)
 	if len(e.Errs) != 1 {
 		b.WriteByte('s')
 	}
 	if e.Stopped != nil {
 		fmt.Fprintf(&b, ", then %v", e.Stopped)
-	}
-	text := func(i int) string {
-		return strings.TrimPrefix(strings.TrimPrefix(e.Errs[i].Error(), "daxpay: "), e.Path+": ")
 	}
 	for first := 0; first < len(e.Errs); {
 		last := first // of those that say the same
