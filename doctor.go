@@ -84,7 +84,7 @@ func (r *Report) add(level FindingLevel, name, detail, advice string) {
 
 // Doctor finds out whether this client and its gateway understand each other, and if not, why: is the gateway
 // reachable, and how fast; is the path prefix right; do the clocks agree; are secret and algorithm right; which version
-// is it; does it check the signatures of requests. It asks for a payment that cannot exist, at most nine times, which
+// is it; does it check the signatures of requests. It asks for a payment that cannot exist, at most six times, which
 // changes nothing. It also says who can be on the line, and whether Config.OnceStore keeps the numbers of payouts.
 func (c *Client) Doctor(ctx context.Context) *Report {
 	r := &Report{}

@@ -45,7 +45,7 @@ func TestDoctorRecognizesVersions(t *testing.T) {
 			require.Contains(t, report.String(), "are checked")
 			require.Positive(t, report.Latency)
 			require.LessOrEqual(t, report.ClockDifference.Abs(), 2*time.Second)
-			require.LessOrEqual(t, len(gw.Requests()), 9)
+			require.LessOrEqual(t, len(gw.Requests()), 6)
 			require.ElementsMatch(t, []string{"transport", "OnceStore", "notices"}, slices.Collect(maps.Keys(found(report))),
 				"that it is http, that the store forgets, and what to expect of notices")
 			require.Contains(t, found(report)["notices"].Detail, map[daxpay.GatewayVersion]string{
@@ -282,5 +282,67 @@ func TestDoctorDoesNotGuess(t *testing.T) {
 		require.False(t, report.Healthy())
 		require.Contains(t, report.String(), advice, status)
 		server.Close()
+	}
+}
+
+// What answers in the gateway's place is named, with what to change.
+func TestDoctorNamesWhatAnswers(t *testing.T) {
+	answers3x := `{"code":10506,"msg":"商户号不可为空","data":null,"traceId":"T"}`
+	for name, tt := range map[string]struct {
+		do      func(m merchant) string // the URL
+		finding string
+		advice  string
+	}{
+		"a TLS port": {func(m merchant) string {
+			return strings.Replace(m.secure().URL, "https://", "http://", 1)
+		}, "transport", "write https://"},
+		"a port without TLS": {func(m merchant) string {
+			return strings.Replace(m.gw.URL(), "http://", "https://", 1)
+		}, "reachable", "write http://"},
+		"3.x": {func(m merchant) string {
+			server := httptest.NewServer(answers(http.StatusOK, "application/json", answers3x))
+			m.t.Cleanup(server.Close)
+			return server.URL
+		}, "version", "use the client of DaxPay 3.x"},
+		"a path of 3.x": {func(m merchant) string {
+			server := httptest.NewServer(answers(http.StatusNotFound, "application/json", `{"code":10404,"msg":"x"}`))
+			m.t.Cleanup(server.Close)
+			return server.URL
+		}, "version", "use the client of DaxPay 3.x"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := merchant{t, daxpaytest.Start(t)}
+			url := tt.do(m)
+			report := client(t, m.gw, func(c *daxpay.Config) { c.ServiceURL = url }).Doctor(context.Background())
+			require.False(t, report.Healthy())
+			require.Contains(t, report.String(), tt.advice)
+			var advice []string
+			for _, f := range report.Findings {
+				if f.Name == tt.finding && f.Level == daxpay.FindingFault {
+					advice = append(advice, f.Advice)
+				}
+			}
+			require.Len(t, advice, 1, report)
+			require.Contains(t, advice[0], tt.advice)
+		})
+	}
+}
+
+// A secret that is wrong whatever the algorithm is not taken for a wrong algorithm.
+func TestDoctorTellsSecretAndAlgorithmApart(t *testing.T) {
+	for _, version := range []daxpay.GatewayVersion{daxpay.GatewayV206, daxpay.GatewayV207, daxpay.GatewayV208} {
+		for _, wrongSecret := range []bool{false, true} {
+			gw := stocked(t, daxpaytest.WithVersion(version))
+			report := client(t, gw, func(c *daxpay.Config) {
+				c.Gateway, c.SignType = daxpay.GatewayAuto, daxpay.MD5
+				if wrongSecret {
+					c.SignSecret = "wrong"
+				}
+			}).Doctor(context.Background())
+			require.LessOrEqual(t, len(gw.Requests()), 6)
+			text := report.String()
+			require.Equal(t, wrongSecret, strings.Contains(text, "compare SignSecret"), text)
+			require.Equal(t, !wrongSecret, strings.Contains(text, "set SignType to HMAC_SHA256; the secret is right"), text)
+		}
 	}
 }

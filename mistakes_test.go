@@ -271,3 +271,23 @@ func TestMistakes(t *testing.T) {
 		})
 	}
 }
+
+// A gateway of another edition signs elsewhere, so that its answer has no signature for this client: Explain says why.
+func TestExplainNamesTheEdition(t *testing.T) {
+	m := merchant{t, daxpaytest.Start(t)}
+	for edition, body := range map[string]string{
+		"3.0":        `{"code":0,"data":{"code":0},"sign":"` + strings.Repeat("0f", 32) + `"}`,
+		"3.1 or 4.x": `{"code":0,"data":{"code":0},"sign":"` + strings.Repeat("QUFB", 43) + `"}`,
+		"":           `{"code":0,"data":{"code":0},"sign":""}`, // 2.0.5
+	} {
+		err := m.meets(answers(http.StatusOK, "application/json", body))
+		var sign *daxpay.SignError
+		require.ErrorAs(t, err, &sign, edition)
+		if edition == "" {
+			require.NotContains(t, sign.Explain()+err.Error(), "DaxPay")
+			continue
+		}
+		require.Contains(t, sign.Explain(), "hint:      use the client of DaxPay "+edition)
+		require.ErrorContains(t, err, "use the client of DaxPay "+edition)
+	}
+}
