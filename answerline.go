@@ -107,8 +107,9 @@ func (e *answerEnd) find(b []byte) (used int, complete bool) {
 		e.add(rest[:end])
 		used += end + 1
 		line := bytes.TrimSuffix(e.line[:min(e.length, len(e.line))], []byte("\r"))
+		long := e.length > len(e.line)
 		e.length = 0
-		if e.takes(line) {
+		if e.takes(line, long) {
 			*e = answerEnd{}
 			return used, true
 		}
@@ -129,8 +130,8 @@ var (
 	chunked          = []byte("chunked")
 )
 
-// takes reads a line, and tells whether the answer ends with it.
-func (e *answerEnd) takes(line []byte) bool {
+// takes reads a line, of which the end is missing if it is long, and tells whether the answer ends with it.
+func (e *answerEnd) takes(line []byte, long bool) bool {
 	switch e.part {
 	case statusLine:
 		protocol, status, _ := bytes.Cut(line, []byte(" "))
@@ -145,9 +146,15 @@ func (e *answerEnd) takes(line []byte) bool {
 		if len(line) == 0 {
 			return e.takesHeader()
 		}
+		if line[0] == ' ' || line[0] == '\t' { // the line before goes on
+			e.part = unknown
+			return false
+		}
 		name, value, _ := bytes.Cut(line, []byte(":"))
 		value = bytes.Trim(value, " \t")
 		switch {
+		case long && (bytes.EqualFold(name, contentLength) || bytes.EqualFold(name, transferEncoding)):
+			e.part = unknown
 		case bytes.EqualFold(name, contentLength):
 			if size, err := strconv.ParseInt(string(value), 10, 64); err == nil {
 				e.size = size

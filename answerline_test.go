@@ -72,6 +72,8 @@ func TestAnswerEndOfWhatIsNotUnderstood(t *testing.T) {
 		"SSH-2.0-x\r\n\r\nmore", "HTTP/2 200\r\n\r\nmore", "HTTP/1.1 101 Switching\r\n\r\nmore",
 		"HTTP/1.1 200 OK\r\n\r\nmore", "HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\nmore",
 		"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\nmore", "HTTP/1.1 200 OK\r\nContent-Length:\r\n 2\r\n\r\nmore",
+		"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding:\r\n chunked\r\n\r\n4\r\nmore\r\n0\r\n\r\n",
+		"HTTP/1.1 200 OK\r\nContent-Length:" + strings.Repeat(" ", 48) + "10\r\n\r\n1234567890",
 		"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nx\r\nmore",
 		"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\nmore",
 	} {
