@@ -193,11 +193,15 @@ func (c *Client) lookForBarCode(
 		case !isAbsence(err):
 			return nil, unknownOutcome(s.path, s.advice, err)
 		}
-		if _, err = c.SyncPay(ctx, sync); isSignedAbsence(err) {
+		_, err = c.SyncPay(ctx, sync)
+		switch {
+		case isSignedAbsence(err):
 			return nil, nil
-		}
-		if err = sleep(ctx, lockDelay); err != nil {
+		case err != nil && !syncPasses(err):
 			return nil, err
+		}
+		if end := sleep(ctx, lockDelay); end != nil { // the sync may have settled the payment
+			return nil, unknownOutcome(s.path, s.advice, errors.Join(end, err))
 		}
 	}
 }
@@ -370,6 +374,12 @@ func sleep(ctx context.Context, d time.Duration) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+}
+
+// syncPasses tells whether the fault of a sync can pass by itself.
+func syncPasses(err error) bool {
+	var refusal *GatewayError
+	return passes(err) || errors.As(err, &refusal) && follow.RefusedSync(refusal.Code, refusal.Business) != 0
 }
 
 // isAbsence tells whether the gateway says that it has no such order.

@@ -468,6 +468,33 @@ func TestPayOrResumeByBarCode(t *testing.T) {
 			require.NotErrorIs(s, err, daxpay.ErrOutcomeUnknown)
 		},
 	}, daxpay.GatewayV206, daxpay.GatewayV207, daxpay.GatewayV208)
+	// The query of 2.0.6 does not sign that there is no such payment, so that the sync has to say it.
+	onEveryVersion(t, map[string]func(ctx context.Context, s *desk){
+		"the sync is refused": func(ctx context.Context, s *desk) {
+			s.gw.SwitchOff("/unipay/syncPay")
+			_, err := s.kit.PayOrResume(ctx, teaByBarCode(), daxpay.Wait{})
+			var refusal *daxpay.GatewayError
+			require.ErrorAs(s, err, &refusal)
+			require.Equal(s, daxpay.ReasonNotPermitted, refusal.Reason)
+			require.NotErrorIs(s, err, daxpay.ErrOutcomeUnknown, "nothing was sent")
+			require.Zero(s, s.took())
+		},
+		"the sync fails for a while": func(ctx context.Context, s *desk) {
+			s.line.faults["/unipay/syncPay"] = slices.Repeat([]lineFault{lost, neverSent, badGateway}, 2)
+			state, err := s.kit.PayOrResume(ctx, teaByBarCode(), daxpay.Wait{})
+			s.stands(model.Succeeded, state, err)
+			require.Equal(s, 1, s.sent(payPath))
+		},
+		"the sync does not answer": func(ctx context.Context, s *desk) {
+			s.line.faults["/unipay/syncPay"] = slices.Repeat([]lineFault{lost}, 99)
+			ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+			defer cancel()
+			_, err := s.kit.PayOrResume(ctx, teaByBarCode(), daxpay.Wait{})
+			require.ErrorIs(s, err, context.DeadlineExceeded)
+			require.ErrorIs(s, err, daxpay.ErrOutcomeUnknown, "the sync can have closed the payment")
+			require.Zero(s, s.sent(payPath))
+		},
+	}, daxpay.GatewayV206)
 }
 
 func TestRefundOrResume(t *testing.T) {
