@@ -222,10 +222,11 @@ func (c *Client) lookForBarCode(
 // A refund that the gateway has closed needs a person, who looks at the channel before the money is given back under
 // another number: the error is an *UnresolvedError with UnresolvedClosed.
 //
-// An error that is not ErrOutcomeUnknown says that this call changed nothing: the gateway was not reached or refused
-// the refund, for example because another refund of the payment is open or has failed. Gateway 2.0.6 has no working
-// query of refunds: the error is ErrUnsupported. The context of a failed call has usually ended: call again with a new
-// one.
+// An error that is not ErrOutcomeUnknown says that this call changed nothing, and that the gateway does not have the
+// refund as one that failed, which the channel may have done: the gateway was not reached or refused the refund, for
+// example because another refund of the payment is open or has failed. It says nothing of an earlier call that ended in
+// ErrOutcomeUnknown, whose request can still arrive. Gateway 2.0.6 has no working query of refunds: the error is
+// ErrUnsupported. The context of a failed call has usually ended: call again with a new one.
 //
 // Wait.Amount is ignored: the amount is that of the param.
 func (c *Client) RefundOrResume(ctx context.Context, p *param.RefundParam, w Wait) (*RefundState, error) {
@@ -239,7 +240,7 @@ func (c *Client) RefundOrResume(ctx context.Context, p *param.RefundParam, w Wai
 			ErrUnsupported)
 	}
 	s := sends{client: c, path: p.Call().Path, advice: "call RefundOrResume with the same param again"}
-	if res, err := c.lookForRefund(ctx, p, w); res != nil || err != nil {
+	if res, err := c.lookForRefund(ctx, p, w, &s); res != nil || err != nil {
 		return refundState(res, err)
 	}
 	w.Made, l.sync = time.Time{}, nil // what this call sent, it does not repeat
@@ -271,7 +272,7 @@ func refundState(res *Result[model.RefundOrderModel], err error) (*RefundState, 
 // lookForRefund looks for a refund that an earlier call may have made. It returns none if Refund is to be called: there
 // is no refund, or one that failed and that a sync did not find done.
 func (c *Client) lookForRefund(
-	ctx context.Context, p *param.RefundParam, w Wait,
+	ctx context.Context, p *param.RefundParam, w Wait, s *sends,
 ) (*Result[model.RefundOrderModel], error) {
 	l := c.refundSent(p)
 	res, err := l.query(ctx)
@@ -289,11 +290,12 @@ func (c *Client) lookForRefund(
 	res, err = repeatable(followOrder(ctx, c, w, l))
 	switch {
 	case err == nil && res.Data.Status == model.RefundFail && l.sync != nil:
+		s.doubt = true
 		return nil, nil
 	case err == nil, errors.Is(err, ErrEcho):
 		return res, err
 	}
-	return nil, unknownOutcome(p.Call().Path, p.Call().Recover, err)
+	return nil, unknownOutcome(s.path, s.advice, err)
 }
 
 // sendable tells what keeps a call from being sent.
@@ -316,16 +318,20 @@ type sends struct {
 	err     error     // of the latest
 	at      time.Time // when it failed
 	unknown bool      // one of them may have taken effect
+	doubt   bool      // so may one of an earlier call
 	reason  string    // why the gateway refused the latest, "" if it did not tell
 	same    bool      // it gave the same reason before
 	n       int
 	locked  bool
 }
 
-// failed takes the error of a send. It returns the one that ends the call: nothing happened, now or before.
+// failed takes the error of a send. It returns the one that ends the call: this call did nothing.
 func (s *sends) failed(err error) error {
 	s.unknown = s.unknown || errors.Is(err, ErrOutcomeUnknown) || errors.Is(err, ErrEarlierSend)
-	if !s.unknown {
+	switch {
+	case !s.unknown && s.doubt:
+		return unknownOutcome(s.path, s.advice, err)
+	case !s.unknown:
 		return err
 	}
 	reason := reasonOf(err)

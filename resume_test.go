@@ -576,6 +576,23 @@ func TestRefundOrResume(t *testing.T) {
 			stands(s, model.Succeeded, state, err)
 			require.Equal(s, 1, s.sent(refundPath), "the sync found it")
 		},
+		"it failed, and is refused then": func(ctx context.Context, s *desk) {
+			s.gw.Channel().TimesOut(daxpaytest.OpRefund)
+			state, err := s.kit.RefundOrResume(ctx, back("R1"), daxpay.Wait{})
+			stands(s, model.Unproved, state, err)
+			s.gw.Channel().Breaks(daxpaytest.OpRefundSync)
+			long := daxpay.Wait{Made: time.Now().Add(-2 * time.Minute)}
+			s.gw.SwitchOff(refundPath)
+			_, err = s.kit.RefundOrResume(ctx, back("R1"), long)
+			require.ErrorIs(s, err, daxpay.ErrOutcomeUnknown, "the channel has given the money back")
+			var refusal *daxpay.GatewayError
+			require.ErrorAs(s, err, &refusal)
+			s.gw.SwitchOn(refundPath)
+			s.line.faults[refundPath] = slices.Repeat([]lineFault{neverSent}, 9)
+			_, err = s.kit.RefundOrResume(ctx, back("R1"), long)
+			require.ErrorIs(s, err, daxpay.ErrOutcomeUnknown)
+			require.ErrorIs(s, err, errReset)
+		},
 		"the gateway has closed it": func(ctx context.Context, s *desk) {
 			s.gw.SetRefund(daxpaytest.Refund{BizRefundNo: "R1", BizOrderNo: "A1", Amount: 30, Order: model.RefundClose})
 			_, err := s.kit.RefundOrResume(ctx, back("R1"), daxpay.Wait{})
