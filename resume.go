@@ -54,21 +54,23 @@ func (s *RefundState) Standing() model.Standing { return s.Order.Standing() }
 // there is one payment. After an error, call it again with the same param.
 //
 // The payment that the gateway has must have the number and the amount of the param. If it does not, the number is used
-// for something else, and the error is ErrEcho.
+// for something else, and the error is ErrEcho. One that was begun from a wallet is an *UnresolvedError with
+// UnresolvedWallet, because the wallet may have been charged.
 //
-// PayOrResume calls Pay. If the outcome is unknown, it queries the payment, and sends the same param again if the
-// payment is open, which brings its PayBody, or if the gateway does not have it. It sends at most three times, and
-// stops when the gateway gives the same reason twice. A send that meets the lock of another Pay of the number (正在支付中)
-// does not count: PayOrResume waits for the lock until ctx ends.
+// PayOrResume queries the payment, and calls Pay if the gateway does not have it, or if it is open: that brings its
+// PayBody. If the outcome is unknown, it looks again. It sends at most three times, and stops when the gateway gives the
+// same reason twice. A send that meets the lock of another Pay of the number (正在支付中) does not count: PayOrResume
+// waits for the lock until ctx ends.
 //
 // A bar code (model.MethodBarCode) is sent only if the gateway has no such payment, or if a sync says that the payment
 // is not paid. That sync is made 20 seconds after the last send, for which Wait.Made stands until this call sends; ctx
 // should last longer.
 //
 // An error that is not ErrOutcomeUnknown says that this call changed nothing: the gateway refused the payment or was
-// not reached. A wallet payment (model.ChannelWallet) is ErrParam, because the gateway charges a wallet for each send:
-// use Pay. Any other error is ErrOutcomeUnknown, such as an *UnresolvedError, see WaitPay, or the end of ctx after a
-// send. The context of a failed call has usually ended: call again with a new one.
+// not reached, or the number is used for something else. It says nothing of an earlier call. A wallet payment
+// (model.ChannelWallet) is ErrParam, because the gateway charges a wallet for each send: use Pay. Any other error is
+// ErrOutcomeUnknown, such as an *UnresolvedError, see WaitPay, or the end of ctx after a send. The context of a failed
+// call has usually ended: call again with a new one.
 //
 // Wait.Amount is ignored: the amount is that of the param.
 func (c *Client) PayOrResume(ctx context.Context, p *param.PayParam, w Wait) (*PayState, error) {
@@ -83,14 +85,14 @@ func (c *Client) PayOrResume(ctx context.Context, p *param.PayParam, w Wait) (*P
 	}
 	w.Amount = p.Amount
 	s := sends{client: c, path: p.Call().Path, advice: "call PayOrResume with the same param again"}
-	look := func(ctx context.Context) (*Result[model.PayOrderModel], error) { return c.lookForPay(ctx, p, w) }
+	first := func() (*Result[model.PayOrderModel], error) { return c.lookBeforePay(ctx, p, w, &s) }
+	look := func() (*Result[model.PayOrderModel], error) { return c.lookForPay(ctx, p, w) }
 	if p.Method == model.MethodBarCode {
-		look = func(ctx context.Context) (*Result[model.PayOrderModel], error) {
-			return c.lookForBarCode(ctx, p, w, &s)
-		}
-		if res, err := look(ctx); res != nil || err != nil {
-			return payState(res, nil, err)
-		}
+		look = func() (*Result[model.PayOrderModel], error) { return c.lookForBarCode(ctx, p, w, &s) }
+		first = look
+	}
+	if res, err := first(); res != nil || err != nil {
+		return payState(res, nil, err)
 	}
 	for {
 		sent, err := c.Pay(ctx, p)
@@ -101,7 +103,7 @@ func (c *Client) PayOrResume(ctx context.Context, p *param.PayParam, w Wait) (*P
 		if err := s.failed(err); err != nil {
 			return nil, err
 		}
-		if res, err := look(ctx); res != nil || err != nil {
+		if res, err := look(); res != nil || err != nil {
 			return payState(res, nil, unknownOutcome(s.path, s.advice, err))
 		}
 		if err := s.again(ctx); err != nil {
@@ -120,6 +122,28 @@ func payState(res *Result[model.PayOrderModel], sent *Result[model.PayModel], er
 		state.PayBody, state.TraceID = sent.Data.PayBody, sent.TraceID
 	}
 	return state, nil
+}
+
+// lookBeforePay looks for a payment that an earlier call made. It returns none if Pay is to be called: there is no
+// payment, or it is open and is the one that is meant. Of any other, the gateway would take over the channel and the
+// URLs of the param; and a wallet was charged before.
+func (c *Client) lookBeforePay(
+	ctx context.Context, p *param.PayParam, w Wait, s *sends,
+) (*Result[model.PayOrderModel], error) {
+	l := c.paySent(p)
+	res, err := l.query(ctx)
+	if err != nil {
+		return nil, ifNot(isAbsence, err)
+	}
+	_, standing, err := (&wait[model.PayOrderModel]{Wait: w, lookup: l}).read(&res.Data)
+	switch {
+	case err != nil:
+		return nil, err
+	case standing == model.Open:
+		return nil, nil
+	}
+	res, err = c.lookForPay(ctx, p, w)
+	return res, unknownOutcome(s.path, s.advice, err)
 }
 
 // lookForPay looks for a payment that was sent. It returns none if Pay is to be called again: there is no payment, or

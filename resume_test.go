@@ -186,7 +186,7 @@ func TestPayOrResume(t *testing.T) {
 				require.EqualValues(s, 100, state.Order.Amount)
 			}
 			require.Equal(s, 2, s.sent(payPath))
-			require.Len(s, s.gw.Requests(), 4, "a query each time tells the amount")
+			require.Len(s, s.gw.Requests(), 6, "a query before and after tells what the number stands for")
 			require.Zero(s, s.took())
 		},
 		"it is paid": func(ctx context.Context, s *desk) {
@@ -260,7 +260,7 @@ func TestPayOrResume(t *testing.T) {
 			_, err := s.kit.PayOrResume(ctx, tea("A1"), daxpay.Wait{})
 			require.NotErrorIs(s, err, daxpay.ErrOutcomeUnknown)
 			require.ErrorIs(s, err, errReset)
-			require.Empty(s, s.gw.Requests())
+			require.Zero(s, s.sent(payPath))
 		},
 		"there is no connection after a request was lost": func(ctx context.Context, s *desk) {
 			s.line.faults[payPath] = append([]lineFault{lost}, slices.Repeat([]lineFault{neverSent}, 9)...)
@@ -293,7 +293,7 @@ func TestPayOrResume(t *testing.T) {
 			require.NotErrorIs(s, err, daxpay.ErrOutcomeUnknown)
 			var refusal *daxpay.GatewayError
 			require.ErrorAs(s, err, &refusal)
-			require.Len(s, s.gw.Requests(), 1)
+			require.Equal(s, 1, s.sent(payPath))
 		},
 		"another call holds the lock": func(ctx context.Context, s *desk) {
 			s.gw.Lock("A1")
@@ -332,10 +332,12 @@ func TestPayOrResume(t *testing.T) {
 			s.isOpen(s.kit.PayOrResume(ctx, tea("A1"), daxpay.Wait{}))
 			p := tea("A1")
 			p.Amount = 99
+			p.NotifyURL = "https://shop.example.com/other"
 			for range 2 { // open, then paid
 				_, err := s.kit.PayOrResume(ctx, p, daxpay.Wait{Amount: 100})
 				require.ErrorIs(s, err, daxpay.ErrEcho)
-				require.ErrorIs(s, err, daxpay.ErrOutcomeUnknown)
+				require.NotErrorIs(s, err, daxpay.ErrOutcomeUnknown)
+				require.Equal(s, 1, s.sent(payPath), "the gateway would take over the channel and the URL for the other order")
 				s.gw.Channel().Pays("A1")
 				s.gw.Channel().Tells("A1")
 			}
@@ -344,7 +346,19 @@ func TestPayOrResume(t *testing.T) {
 			s.isOpen(s.kit.PayOrResume(ctx, tea("A1"), daxpay.Wait{}))
 			_, err := s.kit.PayOrResume(ctx, tea("a1"), daxpay.Wait{})
 			require.ErrorIs(s, err, daxpay.ErrEcho)
-			require.ErrorIs(s, err, daxpay.ErrOutcomeUnknown)
+			require.NotErrorIs(s, err, daxpay.ErrOutcomeUnknown)
+			require.Equal(s, 1, s.sent(payPath))
+		},
+		"it was begun from a wallet": func(ctx context.Context, s *desk) {
+			p := tea("A1")
+			p.Channel, p.Method, p.ExtraParam = model.ChannelWallet, model.MethodNormal, param.WalletPay{UserID: "u1"}
+			_, err := s.kit.Pay(ctx, p)
+			require.NoError(s, err)
+			_, err = s.kit.PayOrResume(ctx, tea("A1"), daxpay.Wait{})
+			var unresolved *daxpay.UnresolvedError
+			require.ErrorAs(s, err, &unresolved)
+			require.Equal(s, daxpay.UnresolvedWallet, unresolved.Reason)
+			require.Equal(s, 1, s.sent(payPath), "the wallet was charged, and a QR code could be paid besides")
 		},
 		"a wallet": func(ctx context.Context, s *desk) {
 			p := tea("A1")
