@@ -138,6 +138,7 @@ func (o *opening) verified() error {
 		}
 		return err
 	}
+	o.answer.signed = true
 	if err := o.screen(); err != nil {
 		return err
 	}

@@ -40,7 +40,8 @@ type answer struct {
 	traceID  string
 	raw      []byte
 	ahead    time.Duration // from resTime until it came
-	verified bool
+	signed   bool          // its signature is right
+	verified bool          // and it is the answer to this call, made now
 
 	secretIndex int // of the secret under which it was verified
 }

@@ -126,6 +126,9 @@ type probe struct {
 	version gateway.Version
 	reply   reply
 	err     error
+	// understood tells that the answer was signed with the secret: that there is no such payment. An answer that is
+	// refused for something else, such as its time, was.
+	understood bool
 }
 
 // refusal is the gateway's refusal, nil if there was none.
@@ -133,14 +136,6 @@ func (p *probe) refusal() *GatewayError {
 	var refusal *GatewayError
 	errors.As(p.err, &refusal)
 	return refusal
-}
-
-// understood tells that the answer was signed with the secret: that there is no such payment. An answer that is refused
-// for something else, such as its time, was.
-func (p *probe) understood() bool {
-	refusal, answer := p.refusal(), (*AnswerError)(nil)
-	return p.err == nil || refusal != nil && refusal.Signed ||
-		errors.As(p.err, &answer) && answer.Err != ErrTooLarge //nolint:errorlint // it is never wrapped
 }
 
 // fault is what went wrong, in words.
@@ -241,6 +236,7 @@ func (d *doctor) askWith(ctx context.Context, key *wire.Key, version gateway.Ver
 	if p.err == nil {
 		var a answer
 		p.err = d.core.read(call, version, path, &p.reply, &a)
+		p.understood = a.signed
 	}
 	if d.report.Latency == 0 || p.reply.took < d.report.Latency {
 		d.report.Latency = p.reply.took
@@ -329,13 +325,13 @@ func (d *doctor) clock() {
 func (d *doctor) version(ctx context.Context) {
 	probes := []probe{d.first}
 	for _, v := range []gateway.Version{gateway.V208, gateway.V207, gateway.V206} {
-		if v != d.first.version && !d.first.understood() {
+		if v != d.first.version && !d.first.understood {
 			probes = append(probes, d.ask(ctx, v, false))
 		}
 	}
 	for i := range probes {
 		p := &probes[i]
-		if p.understood() {
+		if p.understood {
 			d.recognized(ctx, p)
 			return
 		}
@@ -391,7 +387,7 @@ func (d *doctor) recognized(ctx context.Context, p *probe) {
 	d.report.add(FindingOK, "path prefix", "is right", "")
 	d.report.add(FindingOK, "secret", "secret and algorithm are right: the answer is signed with them", "")
 	spoiled := d.ask(ctx, p.version, true)
-	checks, unchecked := spoiled.refusedSign(), spoiled.understood()
+	checks, unchecked := spoiled.refusedSign(), spoiled.understood
 	version, told, failed := p.version, true, spoiled
 	switch {
 	case version == gateway.V206: // which alone has this path
@@ -399,10 +395,10 @@ func (d *doctor) recognized(ctx context.Context, p *probe) {
 		told = false
 	case version == gateway.V207: // 2.0.8 takes what 2.0.7 takes, but knows nonceStr
 		known := d.ask(ctx, gateway.V208, false)
-		if known.understood() {
+		if known.understood {
 			version = gateway.V208
 		}
-		told, failed = known.understood() || known.refusedSign(), known
+		told, failed = known.understood || known.refusedSign(), known
 	}
 	pinned, isPinned := d.core.Gateway.pinned()
 	switch {

@@ -59,6 +59,34 @@ func TestDoctorRecognizesVersions(t *testing.T) {
 	}
 }
 
+// What cannot be verified says nothing of the secret: anyone on the line could have sent it.
+func TestDoctorBelievesNothingUnverified(t *testing.T) {
+	for name, data := range map[string]string{
+		"a wrong signature":              `{"code":1,"resTime":1,"sign":"0"}`,
+		"a number that cannot be signed": `{"code":1,"x":[1e23],"resTime":1,"sign":"0"}`,
+		"a number that is none to Java":  `{"code":1,"x":[1e400],"resTime":1,"sign":"0"}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			asked := 0
+			forger := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				asked++
+				body := `{"code":0,"msg":"success","data":` + data + `}`
+				if asked == 2 { // which would be taken for the probe with the wrong signature
+					body = `{"code":20052,"msg":"验签失败","data":null}`
+				}
+				_, _ = w.Write([]byte(body))
+			}))
+			defer forger.Close()
+			kit, err := daxpay.New(daxpay.Config{ServiceURL: forger.URL, SignSecret: "the-secret"})
+			require.NoError(t, err)
+			report := kit.Doctor(context.Background())
+			require.False(t, report.Healthy(), report)
+			require.NotContains(t, report.String(), "are right")
+			require.NotContains(t, report.String(), "are checked")
+		})
+	}
+}
+
 func TestDoctorFindsFaults(t *testing.T) {
 	html := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/html")
