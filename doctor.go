@@ -361,26 +361,36 @@ func editionIn(probes []probe) string {
 	return ""
 }
 
-// otherAlgorithm asks again with the other algorithm, in the encodings whose signature was refused, and tells whether
-// the gateway takes that.
-func (d *doctor) otherAlgorithm(ctx context.Context, probes []probe) (SignType, bool) {
+// otherAlgorithm asks again with the other algorithm, in the encodings whose signature was refused. It tells whether
+// the gateway takes that, and answers with it, and whether it refuses each of these signatures.
+func (d *doctor) otherAlgorithm(ctx context.Context, probes []probe) (other SignType, takes, refuses bool) {
 	keys := d.core.signer.keys
-	other, algorithm := HMACSHA256, wire.HMACSHA256
-	if keys.signType == HMACSHA256 {
-		other, algorithm = MD5, wire.MD5
+	if other = HMACSHA256; keys.signType == HMACSHA256 {
+		other = MD5
 	}
-	key := wire.NewKey(algorithm, keys.secret())
+	key := wire.NewKey(other.algorithm(), keys.secret())
+	refuses = true
 	for _, asked := range probes {
 		if !asked.refusedSign() {
 			continue
 		}
 		p := d.askWith(ctx, key, asked.version, false)
-		refusal, sign := p.refusal(), (*SignError)(nil)
-		if refusal != nil && !refusal.refusedSign() || errors.As(p.err, &sign) && !sign.missing {
-			return other, true
+		if d.isSignedWith(key, p.reply.body) {
+			return other, true, false
 		}
+		refuses = refuses && p.refusedSign()
 	}
-	return other, false
+	return other, false, refuses
+}
+
+// isSignedWith tells whether the data of an answer has the signature that the key gives.
+func (d *doctor) isSignedWith(key *wire.Key, body []byte) bool {
+	var envelope, data wire.Object
+	if envelope.ReadWith(body, &data, "data") != nil {
+		return false
+	}
+	verdict, _, err := wire.Verify([]*wire.Key{key}, &data, d.core.Location)
+	return err == nil && verdict == wire.Genuine
 }
 
 func (d *doctor) recognized(ctx context.Context, p *probe) {
@@ -467,14 +477,18 @@ func (d *doctor) diagnose(ctx context.Context, probes []probe) {
 	}
 	if refused > 0 && other == 0 {
 		d.report.add(FindingOK, "path prefix", "is right", "")
-		if other, ok := d.otherAlgorithm(ctx, probes); ok {
+		other, takes, refuses := d.otherAlgorithm(ctx, probes)
+		if takes {
 			d.report.add(FindingFault, "SignType",
 				fmt.Sprintf("the gateway takes a signature of %s, and SignType is %s", other, d.core.SignType),
 				fmt.Sprintf("set SignType to %s; the secret is right", other))
 			return
 		}
 		advice := "compare SignSecret with the gateway's settings (签名秘钥), and look for blanks, quotes and line breaks " +
-			"around it; it is neither right with HMAC_SHA256 nor with MD5"
+			"around it"
+		if refuses {
+			advice += "; it is neither right with HMAC_SHA256 nor with MD5"
+		}
 		if p.version == gateway.V206 { // whose path 2.0.5 has as well
 			advice += "; if the gateway is 2.0.5 or older, set Gateway to GatewayV205"
 		}

@@ -87,6 +87,34 @@ func TestDoctorBelievesNothingUnverified(t *testing.T) {
 	}
 }
 
+// An unsigned refusal proves no algorithm, and so gives nobody a way to have MD5 advised.
+func TestDoctorAdvisesNoAlgorithmUnverified(t *testing.T) {
+	for name, last := range map[string]string{
+		"a system error":    `{"code":10001,"msg":"系统错误","data":null}`,
+		"a wrong signature": `{"code":0,"msg":"success","data":{"code":1,"msg":"支付订单不存在","resTime":1,"sign":"0"}}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			asked := 0
+			forger := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				body := `{"code":20052,"msg":"验签失败","data":null}`
+				if asked++; asked > 3 {
+					body = last
+				}
+				_, _ = w.Write([]byte(body))
+			}))
+			defer forger.Close()
+			kit, err := daxpay.New(daxpay.Config{ServiceURL: forger.URL, SignSecret: "the-secret"})
+			require.NoError(t, err)
+			report := kit.Doctor(context.Background())
+			require.False(t, report.Healthy(), report)
+			require.NotContains(t, report.String(), "secret is right")
+			require.NotContains(t, report.String(), "set SignType")
+			require.NotContains(t, report.String(), "neither right")
+			require.Greater(t, asked, 3)
+		})
+	}
+}
+
 func TestDoctorFindsFaults(t *testing.T) {
 	html := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/html")
