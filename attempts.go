@@ -18,6 +18,7 @@ import (
 type call struct {
 	path     string
 	effect   param.Effect
+	beyond   func(now time.Time) []param.Fault // finds what tags cannot say
 	proof    []string
 	refusals param.Refusals
 	recovery string
@@ -130,8 +131,13 @@ func (c *core) check(call *call) error {
 		checked = gateway.V208
 	}
 	layout := call.plan.Layout(call.path, checked)
-	if err := call.faults(call.plan.Check(layout, call.request, call.answerPlan, c.returns,
-		c.AllowAmbiguousText)); err != nil || pinned {
+	faults := call.plan.Check(layout, call.request, call.answerPlan, c.returns, c.AllowAmbiguousText)
+	if call.beyond != nil {
+		for _, f := range call.beyond(c.now()) {
+			faults = append(faults, wire.Fault(f))
+		}
+	}
+	if err := call.faults(faults); err != nil || pinned {
 		return err
 	}
 	fitting := call.versions[:0]

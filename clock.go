@@ -82,7 +82,10 @@ func (c *core) doubt(d measured, dated bool) {
 	}
 }
 
+// now is the time that a request would bear: the gateway's, with Config.CorrectClock.
+func (c *core) now() time.Time { return c.Now().Add(c.clock.ahead()) }
+
 // stamp is what the client fills into a request made now.
 func (c *core) stamp(nonce string) wire.Stamp {
-	return wire.Stamp{ClientIP: c.ClientIP, Nonce: nonce, Time: c.Now().Add(c.clock.ahead()).Unix(), Zone: c.Location}
+	return wire.Stamp{ClientIP: c.ClientIP, Nonce: nonce, Time: c.now().Unix(), Zone: c.Location}
 }

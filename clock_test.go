@@ -15,6 +15,7 @@ import (
 
 	"github.com/daxpay-go/daxpay"
 	"github.com/daxpay-go/daxpay/daxpaytest"
+	"github.com/daxpay-go/daxpay/model"
 	"github.com/daxpay-go/daxpay/param"
 )
 
@@ -98,6 +99,23 @@ func TestCorrectClock(t *testing.T) {
 	require.NoError(t, query(plain))
 	both.behind.Store(15)
 	require.Error(t, query(plain), "by default nothing is learned")
+}
+
+// What has expired is told by the clock that the gateway has.
+func TestExpiryByTheCorrectedClock(t *testing.T) {
+	var both clocks
+	gw := stocked(t, daxpaytest.WithClock(at(now)))
+	kit := client(t, gw, func(c *daxpay.Config) { c.Now, c.CorrectClock = both.client, true })
+	both.behind.Store(9)
+	_, err := kit.QueryPayOrder(context.Background(), &param.QueryPayOrderParam{OrderNo: "P1"})
+	require.NoError(t, err)
+	pay := func(expires int64) error {
+		_, err := kit.Pay(context.Background(), &param.PayParam{BizOrderNo: "NEW", Title: "tea", Channel: model.ChannelAli,
+			Method: model.MethodQRCode, Amount: 1, ExpiredTime: time.Unix(now+expires, 0)})
+		return err
+	}
+	require.ErrorIs(t, pay(-61), daxpay.ErrParam, "52 seconds ago by this clock")
+	require.NoError(t, pay(60))
 }
 
 // A refusal is not signed, so nothing is learned from it: someone who forges one could have the client sign for

@@ -148,9 +148,8 @@ func (silent) Debugf(string, ...any) {}
 type Result[T any] struct {
 	// Data is the answer.
 	Data T
-	// Code is data.code, 0 in every result, and Msg is data.msg, mostly empty.
-	Code int
-	Msg  string
+	// Msg is data.msg, mostly empty.
+	Msg string
 	// TraceID finds the call in the gateway's log. It stands outside of what is signed.
 	TraceID string
 	// Raw is data as it was received: the bytes whose signature was verified, with members that Data does not know.
@@ -180,7 +179,7 @@ func Execute[T any](ctx context.Context, c *Client, p param.Request[T]) (*Result
 	if err != nil {
 		return nil, err
 	}
-	result.Code, result.Msg, result.TraceID, result.Raw = a.code, a.msg, a.traceID, a.raw
+	result.Msg, result.TraceID, result.Raw = a.msg, a.traceID, a.raw
 	result.Verified, result.SecretIndex = a.verified, a.secretIndex
 	return &result, nil
 }
@@ -198,7 +197,7 @@ func callOf[T any](ctx context.Context, c *Client, p param.Request[T], data *T) 
 	}
 	spec := p.Call()
 	return &call{
-		path: spec.Path, effect: spec.Effect, proof: spec.Proof, refusals: spec.Refusals, recovery: spec.Recover,
+		path: spec.Path, beyond: spec.Check, effect: spec.Effect, proof: spec.Proof, refusals: spec.Refusals, recovery: spec.Recover,
 		request: reflect.Indirect(reflect.ValueOf(p)),
 		model:   reflect.ValueOf(data).Elem(),
 	}, nil

@@ -10,8 +10,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/daxpay-go/daxpay"
-	"github.com/daxpay-go/daxpay/model"
-	"github.com/daxpay-go/daxpay/param"
 )
 
 // A transport that sends a transfer in a way that it does not report, gets no answer, and then fails to connect in a
@@ -32,8 +30,7 @@ func TestATransportThatReportsOnlyItsLastTry(t *testing.T) {
 		}),
 	}})
 	require.NoError(t, err)
-	_, err = kit.Transfer(context.Background(),
-		&param.TransferParam{BizTransferNo: "T1", Channel: model.ChannelAli, Amount: 1})
+	_, err = kit.Transfer(context.Background(), someTransfer)
 	require.ErrorIs(t, err, daxpay.ErrOutcomeUnknown)
 	var transport *daxpay.TransportError
 	require.ErrorAs(t, err, &transport)

@@ -11,6 +11,23 @@ const (
 	ChannelWallet Channel = "wallet_pay" // 钱包
 )
 
+// ChannelOfAuthCode tells whose bar code (付款码) a code is, by its first two digits: 10 to 15 are WeChat's, 25 to 30
+// Alipay's, and 62 is UnionPay's. It returns "" for any other code, and for one that is not all digits.
+func ChannelOfAuthCode(code string) Channel {
+	if len(code) < 2 || !isDigits(code) {
+		return ""
+	}
+	switch prefix := code[:2]; {
+	case "10" <= prefix && prefix <= "15":
+		return ChannelWeChat
+	case "25" <= prefix && prefix <= "30":
+		return ChannelAli
+	case prefix == "62":
+		return ChannelUnion
+	}
+	return ""
+}
+
 // Method is a way to pay (支付方式).
 type Method string
 

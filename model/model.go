@@ -9,16 +9,13 @@ import (
 	"time"
 )
 
-// Common holds the members that every signed answer has.
+// Common holds the members that every signed answer has, but for two: the code, which is 0 in all that reach the caller,
+// and the signature, which was verified and is not for whoever gets the model as JSON. Both are in daxpay.Result.Raw.
 type Common struct {
-	// Code is 0 in every answer that reaches the caller as a result; others become a *daxpay.GatewayError.
-	Code int `json:"code"`
 	// Msg is the gateway's remark, mostly empty.
 	Msg string `json:"msg" daxpay:"text"`
 	// ResTime is when the gateway answered (响应时间).
 	ResTime Time `json:"resTime"`
-	// Sign is the signature (签名) of the answer, which was verified.
-	Sign string `json:"sign"`
 	// SecretIndex tells of a notice which secret it is signed with: 0 for Config.SignSecret, n for the nth of
 	// Config.PreviousSecrets, counted from 1. Of an answer, daxpay.Result tells it.
 	SecretIndex int `json:"-"`

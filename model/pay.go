@@ -9,8 +9,15 @@ type PayModel struct {
 	OrderNo string `json:"orderNo" daxpay:"proof"`
 	// Status is the state of the payment (支付状态), never empty. It is mostly PayProgress: the user has yet to pay.
 	Status PayStatus `json:"status" daxpay:"proof"`
-	// PayBody is what the front end needs to start paying (支付参数体): a URL, a form, or the parameters of a script, by
-	// channel and method. Empty where there is nothing to do, such as after a bar code.
+	// PayBody is what the front end needs to start paying (支付参数体), by channel and method:
+	//
+	//	qrcode   the text of the QR code
+	//	jsapi    WeChat: JSON, see ParseWeChatJSAPI. Alipay: its trade number (trade_no)
+	//	app      Alipay: the order string. WeChat: the prepay_id, not signed. UnionPay: tn
+	//	wap      Alipay, UnionPay: a form or a URL. WeChat: a URL
+	//	web      a form or a URL
+	//
+	// Empty where there is nothing to do, such as after a bar code.
 	PayBody string `json:"payBody" daxpay:"opaque"`
 }
 

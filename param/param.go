@@ -32,6 +32,7 @@
 //   - object: JSON that must be one object
 //   - inverted: a bool that is sent as false when it is set
 //   - ip: an IPv4 or IPv6 address
+//   - url: an absolute http or https URL
 //   - no: a string that names an order; if the answer names it too, it must be the same. With no=name the answer has it
 //     under another name
 //   - text: free text. Every other string is a code, in which control characters, &, quotes and backslashes are
@@ -55,6 +56,9 @@ type Call[T any] struct {
 	// Path is where the call is under the service URL, as gateway 2.0.8 has it, such as "/unipay/sync/pay". The client
 	// knows where older versions have the calls of this package.
 	Path string
+	// Check finds what is wrong with the param beyond what tags can say. Now is the time that a request would bear. Nil:
+	// nothing more is checked.
+	Check func(now time.Time) []Fault
 	// Effect says what it does to the gateway to send the call again, and so when the client may. Default: EffectChanges.
 	Effect Effect
 	// Proof lists the values of the answer's member "status" that prove that the call took effect. With any other status
@@ -66,6 +70,12 @@ type Call[T any] struct {
 	Refusals Refusals
 	// Recover completes the text of daxpay.ErrOutcomeUnknown: what to do to learn the outcome. Empty with EffectReadOnly.
 	Recover string
+}
+
+// Fault says what is wrong with a field of a param. It becomes a *daxpay.ParamError.
+type Fault struct {
+	Field  string // its Go name
+	Reason string // continues the field's name: "must …"
 }
 
 // Effect is what a call does at the gateway. Whatever it is, a call of which not a byte went out may be tried again.

@@ -21,7 +21,8 @@ type PayParam struct {
 	// Allocation says that the payment may be allocated (是否开启分账). AutoAllocation (自动分账) is ignored by every release.
 	Allocation     bool `json:"allocation"`
 	AutoAllocation bool `json:"autoAllocation"`
-	// ExpiredTime is until when it can be paid (过期时间), sent as Unix seconds. Zero: the gateway's setting.
+	// ExpiredTime is until when it can be paid (过期时间), sent as Unix seconds, not more than a minute in the past: the
+	// gateway would take the payment, and close it with the first call that looks at it. Zero: the gateway's setting.
 	ExpiredTime time.Time `json:"expiredTime"`
 	// Channel (支付通道) and Method (支付方式) are required.
 	Channel model.Channel `json:"channel" daxpay:"required,max=20"`
@@ -37,10 +38,10 @@ type PayParam struct {
 	// each.
 	ReturnURL string `json:"returnUrl" daxpay:"opaque,max=200"`
 	QuitURL   string `json:"quitUrl" daxpay:"opaque,max=200"`
-	// NotifyURL is where the notice goes (异步通知地址), at most 150 characters: gateway 2.0.8 accepts 200, but
+	// NotifyURL is where the notice goes (异步通知地址), an absolute http or https URL of at most 150 characters: gateway 2.0.8 accepts 200, but
 	// cannot store more than 150, and then sends no notice. Empty: 2.0.8 sends no notice, and older gateways send it
 	// to the URL in their console, which as installed is a server of the vendor's.
-	NotifyURL string `json:"notifyUrl" daxpay:"opaque,max=150"`
+	NotifyURL string `json:"notifyUrl" daxpay:"url,max=150"`
 	// NotNotify asks for no notice of this payment (不进行通知). Only gateways 2.0.7 and 2.0.6 know it. It is sent as
 	// notNotify false: these gateways suppress the notice for false and for nothing else.
 	NotNotify bool `json:"notNotify" daxpay:"inverted"`
@@ -54,11 +55,23 @@ func (p *PayParam) Call() Call[model.PayModel] {
 	}
 	return Call[model.PayModel]{
 		Path:     "/unipay/pay",
+		Check:    p.check,
 		Effect:   effect,
 		Refusals: Refusals{Harmless: true},
 		Recover: "query and sync the payment by the same BizOrderNo; send it again only with the same BizOrderNo, " +
 			"with a bar code only when a sync says that it is not paid, and never from a wallet",
 	}
+}
+
+// lateExpiry is how long ago a payment may have expired that is sent: clocks differ.
+const lateExpiry = time.Minute
+
+func (p *PayParam) check(now time.Time) []Fault {
+	if p.ExpiredTime.IsZero() || now.Sub(p.ExpiredTime) <= lateExpiry {
+		return nil
+	}
+	return []Fault{{"ExpiredTime", "must not be in the past: it is " + now.Sub(p.ExpiredTime).Round(time.Second).String() +
+		" ago"}}
 }
 
 // ExtraParam is what a channel needs beside the members of a payment, 附加参数.

@@ -1,6 +1,12 @@
 package param
 
-import "github.com/daxpay-go/daxpay/model"
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/daxpay-go/daxpay/model"
+)
 
 // TransferParam pays out money: 转账. The gateway does not look whether it knows BizTransferNo already: a transfer that
 // is sent twice is paid twice.
@@ -18,25 +24,46 @@ type TransferParam struct {
 	Reason string `json:"reason" daxpay:"text,max=150"`
 	// TransferType is what the transfer is for (转账类型). Gateway 2.0.8 ignores it.
 	TransferType model.TransferType `json:"transferType" daxpay:"max=20"`
-	// PayeeType (收款人类型), PayeeAccount (收款人账号, at most 100 characters) and PayeeName (收款人姓名, at most 50 characters) say who
-	// gets it.
-	PayeeType    model.PayeeType `json:"payeeType" daxpay:"max=20"`
-	PayeeAccount string          `json:"payeeAccount" daxpay:"max=100"`
-	PayeeName    string          `json:"payeeName" daxpay:"text,max=50"`
-	// NotifyURL is where a notice would go (异步通知地址), at most 150 characters. Gateway 2.0.8 sends none for transfers.
-	NotifyURL string `json:"notifyUrl" daxpay:"opaque,max=150"`
+	// PayeeType (收款人类型) says what PayeeAccount is, required. model.ChannelAli takes model.PayeeAliUserID,
+	// model.PayeeAliOpenID and model.PayeeAliLoginName, and model.ChannelWeChat takes model.PayeeWxPersonal.
+	PayeeType model.PayeeType `json:"payeeType" daxpay:"required,max=20"`
+	// PayeeAccount (收款人账号) is who gets it, required, at most 100 characters. The gateway does not look whether it is there.
+	PayeeAccount string `json:"payeeAccount" daxpay:"required,max=100"`
+	// PayeeName (收款人姓名) is at most 50 characters.
+	PayeeName string `json:"payeeName" daxpay:"text,max=50"`
+	// NotifyURL is where a notice would go (异步通知地址), an absolute http or https URL of at most 150 characters. Gateway 2.0.8 sends none for transfers.
+	NotifyURL string `json:"notifyUrl" daxpay:"url,max=150"`
 	// Attach is the merchant's (商户扩展参数), at most 500 characters.
 	Attach string `json:"attach" daxpay:"text,max=500"`
 }
 
 // Call implements Request.
-func (*TransferParam) Call() Call[model.TransferModel] {
+func (p *TransferParam) Call() Call[model.TransferModel] {
 	return Call[model.TransferModel]{
 		Path:     "/unipay/transfer",
+		Check:    p.check,
 		Effect:   EffectOnce,
 		Proof:    transferProof,
 		Refusals: Refusals{HarmlessTexts: transferRefusals},
 		Recover: "never send it again: query the transfer by its BizTransferNo, and if there is none, have a person look " +
 			"at the channel",
 	}
+}
+
+// payees are the types of payees that gateway 2.0.8 takes for a channel. It refuses every transfer by another channel.
+var payees = map[model.Channel][]model.PayeeType{
+	model.ChannelAli:    {model.PayeeAliUserID, model.PayeeAliOpenID, model.PayeeAliLoginName},
+	model.ChannelWeChat: {model.PayeeWxPersonal},
+}
+
+func (p *TransferParam) check(time.Time) []Fault {
+	types, known := payees[p.Channel]
+	if !known || p.PayeeType == "" || slices.Contains(types, p.PayeeType) {
+		return nil // a channel that is not known may be a newer gateway's
+	}
+	names := make([]string, len(types))
+	for i, t := range types {
+		names[i] = string(t)
+	}
+	return []Fault{{"PayeeType", "must be " + strings.Join(names, ", ") + " for the channel " + string(p.Channel)}}
 }

@@ -484,7 +484,8 @@ func TestCallerGaveUp(t *testing.T) {
 	config.ServiceURL, config.Observer = server.URL, h
 	kit, err := daxpay.New(config)
 	require.NoError(t, err)
-	_, err = kit.Transfer(ctx, &param.TransferParam{BizTransferNo: "T1", Channel: model.ChannelAli, Amount: 1})
+	_, err = kit.Transfer(ctx, &param.TransferParam{BizTransferNo: "T1", Channel: model.ChannelAli, Amount: 1,
+		PayeeType: model.PayeeAliUserID, PayeeAccount: "2088"})
 	require.ErrorIs(t, err, context.Canceled)
 	h.ended()
 	found := h.metrics()

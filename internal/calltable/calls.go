@@ -121,7 +121,7 @@ func (r row[P, M]) call() Call {
 				return nil, err
 			}
 			return &Result{
-				Data: &res.Data, Code: res.Code, Msg: res.Msg, TraceID: res.TraceID, Raw: res.Raw, Verified: res.Verified,
+				Data: &res.Data, Msg: res.Msg, TraceID: res.TraceID, Raw: res.Raw, Verified: res.Verified,
 				SecretIndex: res.SecretIndex,
 			}, nil
 		},

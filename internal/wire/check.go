@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"net/netip"
+	"net/url"
 	"reflect"
 	"regexp"
 	"strconv"
@@ -234,6 +235,10 @@ func (c *checker) string(field string, r Rule, s string) {
 		if !isAddress(s) {
 			c.add(field, "must be an IPv4 or IPv6 address")
 		}
+	case r.URL:
+		if !isURL(s) {
+			c.add(field, "must be an absolute URL, such as https://shop.example.com/notify")
+		}
 	case r.Opaque:
 	case r.Text:
 		if !c.allowText && c.names.cut(signedText(s, nested), nested) {
@@ -249,6 +254,12 @@ func (c *checker) string(field string, r Rule, s string) {
 	case strings.TrimSpace(s) != s:
 		c.add(field, "must not start or end with white space")
 	}
+}
+
+// isURL tells whether a text is where the gateway can post to.
+func isURL(s string) bool {
+	u, err := url.Parse(s)
+	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Hostname() != "" && !strings.ContainsAny(s, " \t\r\n")
 }
 
 // isAddress tells whether a text is an IP address in a form that the gateway accepts. It knows fewer of those that

@@ -54,6 +54,7 @@ type Rule struct {
 	Text     bool   // text: free text
 	Opaque   bool   // opaque: composed by the gateway, and exempt from the checks of text and of codes
 	IP       bool   // ip: an IPv4 or IPv6 address
+	URL      bool   // url: an absolute http or https URL
 	Required bool   // required: must be set
 	OneOf    bool   // oneof: one of the members that have it must be set
 	Proof    bool   // proof: an answer without it does not prove success
@@ -197,7 +198,7 @@ func parseRule(tag string) (Rule, error) {
 		return r, nil
 	}
 	flags := map[string]*bool{
-		"text": &r.Text, "opaque": &r.Opaque, "ip": &r.IP, "required": &r.Required, "oneof": &r.OneOf,
+		"text": &r.Text, "opaque": &r.Opaque, "ip": &r.IP, "url": &r.URL, "required": &r.Required, "oneof": &r.OneOf,
 		"proof": &r.Proof, "object": &r.Object, "inverted": &r.Inverted,
 	}
 	limits := map[string]*int64{"max": &r.Max, "min": &r.Min}

@@ -121,7 +121,7 @@ func answer(c *calltable.Call) Kind {
 				return nil, err
 			}
 			return &Outcome{
-				Model: res.Data, Code: res.Code, Msg: res.Msg, TraceID: res.TraceID, Raw: res.Raw, Verified: res.Verified,
+				Model: res.Data, Msg: res.Msg, TraceID: res.TraceID, Raw: res.Raw, Verified: res.Verified,
 				SecretIndex: res.SecretIndex,
 			}, nil
 		},
