@@ -62,6 +62,9 @@ func (s *RefundState) Standing() model.Standing { return s.Order.Standing() }
 // same reason twice. A send that meets the lock of another Pay of the number (正在支付中) does not count: PayOrResume
 // waits for the lock until ctx ends.
 //
+// Once ExpiredTime has passed, nothing is sent: a sync settles the payment that an earlier call made. If there is none,
+// the error is ErrParam.
+//
 // A bar code (model.MethodBarCode) is sent only if the gateway has no such payment, or if a sync says that the payment
 // is not paid. That sync is made 20 seconds after the last send, for which Wait.Made stands until this call sends; ctx
 // should last longer.
@@ -74,17 +77,21 @@ func (s *RefundState) Standing() model.Standing { return s.Order.Standing() }
 //
 // Wait.Amount is ignored: the amount is that of the param.
 func (c *Client) PayOrResume(ctx context.Context, p *param.PayParam, w Wait) (*PayState, error) {
-	if p != nil && p.Channel == model.ChannelWallet {
+	if p == nil {
+		return nil, nilParam(p)
+	}
+	if p.Channel == model.ChannelWallet {
 		return nil, &ParamError{
 			Param: fmt.Sprintf("%T", *p), Field: "Channel",
 			Reason: "must not be wallet_pay: the gateway charges a wallet each time it is asked; call Pay, once",
 		}
 	}
-	if err := sendable(ctx, c, p); err != nil {
-		return nil, err
-	}
 	w.Amount = p.Amount
 	s := sends{client: c, path: p.Call().Path, advice: "call PayOrResume with the same param again"}
+	if err := sendable(ctx, c, p); err != nil {
+		res, err := c.lookForExpired(ctx, p, w, s.advice, err)
+		return payState(res, nil, err)
+	}
 	first := func() (*Result[model.PayOrderModel], error) { return c.lookBeforePay(ctx, p, w, &s) }
 	look := func() (*Result[model.PayOrderModel], error) { return c.lookForPay(ctx, p, w) }
 	if p.Method == model.MethodBarCode {
@@ -158,6 +165,39 @@ func (c *Client) lookForPay(ctx context.Context, p *param.PayParam, w Wait) (*Re
 		return nil, nil
 	case err == nil && res.Data.Standing() == model.Open:
 		return nil, nil
+	}
+	return res, err
+}
+
+// lookForExpired looks for a payment that cannot be sent because it has expired, and that an earlier call may have sent.
+// The sync closes it, or finds it paid. It returns fault if the param was never good, or if there is no payment.
+func (c *Client) lookForExpired(
+	ctx context.Context, p *param.PayParam, w Wait, advice string, fault error,
+) (*Result[model.PayOrderModel], error) {
+	if ctx == nil || p.ExpiredTime.IsZero() {
+		return nil, fault
+	}
+	lasting := *p
+	lasting.ExpiredTime = time.Time{}
+	if sendable(ctx, c, &lasting) != nil {
+		return nil, fault
+	}
+	_, err := c.QueryPayOrder(ctx, &param.QueryPayOrderParam{Common: from(p.Common), BizOrderNo: p.BizOrderNo})
+	if err != nil {
+		if isAbsence(err) {
+			return nil, fault
+		}
+		return nil, err
+	}
+	l := c.paySent(p)
+	l.begun = nil
+	w.Made, w.Ceiling = p.ExpiredTime, w.First // a sync is due at once
+	if w.Ceiling <= 0 {
+		w.Ceiling = defaultFirstPause
+	}
+	res, err := proved(followOrder(ctx, c, w, l))
+	if err != nil && !errors.Is(err, ErrEcho) {
+		err = unknownOutcome(p.Call().Path, advice, err)
 	}
 	return res, err
 }

@@ -228,6 +228,32 @@ func TestPayOrResume(t *testing.T) {
 			state, err := s.kit.PayOrResume(ctx, tea("A1"), daxpay.Wait{})
 			s.stands(model.Ended, state, err)
 		},
+		"it has expired, as the param says": func(ctx context.Context, s *desk) {
+			<-time.After(700 * 24 * time.Hour) // the bubble begins in a year that the gateway's time does not reach
+			ctx, end := context.WithTimeout(context.WithoutCancel(ctx), time.Hour)
+			defer end()
+			p := tea("A1")
+			p.ExpiredTime = time.Now().Add(10 * time.Minute)
+			s.isOpen(s.kit.PayOrResume(ctx, p, daxpay.Wait{}))
+			<-time.After(12 * time.Minute)
+			begun := time.Now()
+			state, err := s.kit.PayOrResume(ctx, p, daxpay.Wait{})
+			s.stands(model.Ended, state, err)
+			require.Less(s, time.Since(begun), 5*time.Second)
+			require.Equal(s, 1, s.sent(payPath))
+			s.gw.Channel().Pays("A1")
+			<-time.After(20 * time.Second) // the lock of the repair
+			state, err = s.kit.PayOrResume(ctx, p, daxpay.Wait{})
+			s.stands(model.Succeeded, state, err)
+			p.BizOrderNo = "A2"
+			_, err = s.kit.PayOrResume(ctx, p, daxpay.Wait{})
+			require.ErrorIs(s, err, daxpay.ErrParam)
+			require.ErrorContains(s, err, "ExpiredTime")
+			p.BizOrderNo, p.Amount = "A1", 99
+			_, err = s.kit.PayOrResume(ctx, p, daxpay.Wait{})
+			require.ErrorIs(s, err, daxpay.ErrEcho)
+			require.NotErrorIs(s, err, daxpay.ErrOutcomeUnknown)
+		},
 		"the answer is lost": func(ctx context.Context, s *desk) {
 			s.line.faults[payPath] = []lineFault{answerLost, badGateway}
 			s.isOpen(s.kit.PayOrResume(ctx, tea("A1"), daxpay.Wait{}))

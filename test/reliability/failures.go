@@ -65,7 +65,7 @@ func markParam(v reflect.Value) {
 			f.SetString(`{"a":"` + accountMark + `"}`)
 		case slices.Contains(rules, "text"):
 			f.SetString(nameMark + accountMark + tokenMark)
-		case slices.Contains(rules, "opaque"):
+		case slices.Contains(rules, "opaque"), slices.Contains(rules, "url"):
 			f.SetString("https://shop.example.com/?t=" + tokenMark)
 		default:
 			f.SetString(accountMark)

@@ -422,6 +422,10 @@ func (p *process) resume() {
 // The params of the orders.
 
 func (s *shop) payParam(r *row) *param.PayParam {
+	expires := r.expires
+	if now := s.now(); expires.Before(now) { // it is not sent so; the gateway keeps the time of an order that it has
+		expires = now.Add(time.Minute)
+	}
 	p := &param.PayParam{
 		BizOrderNo: r.no, Title: "shoes", Channel: r.channel, Method: r.method, Amount: r.amount, NotifyURL: s.notifyURL,
 	}
@@ -429,9 +433,9 @@ func (s *shop) payParam(r *row) *param.PayParam {
 	case r.channel == model.ChannelWallet:
 		p.ExtraParam = param.WalletPay{UserID: "u1"}
 	case r.method == model.MethodBarCode:
-		p.ExpiredTime, p.ExtraParam = r.expires, param.BarCode{AuthCode: "28763443825664394"}
+		p.ExpiredTime, p.ExtraParam = expires, param.BarCode{AuthCode: "28763443825664394"}
 	default:
-		p.ExpiredTime = r.expires
+		p.ExpiredTime = expires
 	}
 	return p
 }

@@ -176,7 +176,7 @@ func schemaOf(t reflect.Type) schema {
 			found.kind = boolean
 		case f.Type.Kind() != reflect.String:
 			found.kind = integer
-		case slices.Contains(rules, "text") || slices.Contains(rules, "opaque"):
+		case slices.Contains(rules, "text"), slices.Contains(rules, "opaque"), slices.Contains(rules, "url"):
 			found.kind = free
 		}
 		name := jsonName(f)
