@@ -3,9 +3,13 @@
 package daxpay_test
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
+	"math/rand/v2"
 	"net/http"
 	"net/http/httptrace"
 	"slices"
@@ -39,8 +43,25 @@ const (
 type line struct {
 	gateway *daxpaytest.Gateway
 
-	mu     sync.Mutex
-	faults map[string][]lineFault
+	mu      sync.Mutex
+	faults  map[string][]lineFault
+	arrived int // requests to pay
+	twice   int // of these, bar codes for what the channel has been paid for
+}
+
+// arrives counts a request to pay.
+func (l *line) arrives(body []byte) {
+	var sent struct{ BizOrderNo, Method string }
+	if json.Unmarshal(body, &sent) != nil {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.arrived++
+	if has, ok := l.gateway.Payment(sent.BizOrderNo); ok && has.Status == model.PaySyncSuccess &&
+		sent.Method == string(model.MethodBarCode) {
+		l.twice++
+	}
 }
 
 func (l *line) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -56,6 +77,15 @@ func (l *line) RoundTrip(r *http.Request) (*http.Response, error) {
 	case neverSent:
 		httptrace.ContextClientTrace(r.Context()).GetConn(r.URL.Host)
 		return nil, errReset
+	}
+	if r.URL.Path == payPath {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			return nil, err
+		}
+		l.arrives(body)
+		r = r.Clone(r.Context())
+		r.Body = io.NopCloser(bytes.NewReader(body))
 	}
 	res, err := inProcess{l.gateway}.RoundTrip(r)
 	switch fault {
@@ -740,4 +770,96 @@ func TestResumeFromEverywhere(t *testing.T) {
 			require.Len(s, orders[no], 1, no)
 		}
 	})
+}
+
+// The shop of this test has 500 orders. A third of its requests, or of the answers, are lost, its customers click twice,
+// pay, pay late, and get their codes from a channel that fails. It believes PayOrResume, and nothing else.
+func TestResumeForManyOrders(t *testing.T) {
+	const orders = 500
+	for _, version := range []daxpay.GatewayVersion{daxpay.GatewayV206, daxpay.GatewayV207, daxpay.GatewayV208} {
+		t.Run(string(version), func(t *testing.T) {
+			atDesk(t, version, func(_ context.Context, s *desk) {
+				random := rand.New(rand.NewPCG(31, uint64(len(version)))) //nolint:gosec // repeatable
+				counts := make(map[string]int)
+				for i := range orders {
+					s.order(random, fmt.Sprintf("N%d", i), counts)
+				}
+				t.Logf("%d orders: %v", orders, counts)
+				require.Zero(t, s.line.twice)
+				require.Positive(t, counts["open"])
+				require.Positive(t, counts["succeeded"])
+				require.Positive(t, counts["ended"])
+				require.Positive(t, counts["unknown"])
+			})
+		})
+	}
+}
+
+// order plays the life of an order, and compares what PayOrResume says with what the channel did.
+func (s *desk) order(random *rand.Rand, no string, counts map[string]int) {
+	s.Helper()
+	p := tea(no)
+	if random.IntN(3) == 0 {
+		p.Method, p.ExtraParam = model.MethodBarCode, param.BarCode{AuthCode: "281111111111111111"}
+	}
+	channel := s.gw.Channel()
+	for range 1 + random.IntN(4) { // clicks
+		paths := []string{payPath, "/unipay/query/payOrder", "/uni/query/payOrder", "/unipay/sync/pay", "/unipay/syncPay"}
+		for _, path := range paths {
+			s.line.faults[path] = nil
+			for range 6 {
+				fault := lineFault(0)
+				if random.IntN(3) == 0 {
+					fault = []lineFault{lost, answerLost, neverSent, badGateway}[random.IntN(4)]
+				}
+				s.line.faults[path] = append(s.line.faults[path], fault)
+			}
+		}
+		switch random.IntN(6) {
+		case 0:
+			channel.TimesOut(daxpaytest.OpPay)
+		case 1:
+			channel.Breaks(daxpaytest.OpPay)
+		case 2:
+			channel.Takes(daxpaytest.OpPay)
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), time.Duration(5+random.IntN(55))*time.Second)
+		before := s.line.arrived
+		state, err := s.kit.PayOrResume(ctx, p, daxpay.Wait{})
+		cancel()
+		channel.Obeys(daxpaytest.OpPay)
+		truth, exists := s.gw.Payment(no)
+		paid := exists && truth.Status == model.PaySyncSuccess
+		switch {
+		case errors.Is(err, daxpay.ErrOutcomeUnknown):
+			counts["unknown"]++
+		case err != nil:
+			counts["nothing happened"]++
+			require.Equal(s, before, s.line.arrived)
+		default:
+			counts[state.Standing().String()]++
+			if standing := state.Standing(); standing != model.Open { // WaitPay follows what is open
+				require.Equal(s, paid, standing == model.Succeeded, "%s is called %v", no, standing)
+			}
+			require.Equal(s, truth.OrderNo, state.Order.OrderNo)
+		}
+		if !exists {
+			continue
+		}
+		switch random.IntN(5) { // what the customer and the cashier do before the next click
+		case 0:
+			channel.Pays(no)
+		case 1:
+			channel.Pays(no)
+			channel.Tells(no)
+		case 2:
+			_, _ = s.kit.ClosePay(context.Background(), &param.PayCloseParam{BizOrderNo: no})
+		case 3:
+			_, _ = s.kit.ClosePay(context.Background(), &param.PayCloseParam{BizOrderNo: no})
+			channel.Pays(no)
+		}
+		if truth, _ := s.gw.Payment(no); truth.Status == model.PaySyncSuccess && truth.Order != model.PaySuccess {
+			counts["paid, and the gateway does not know"]++
+		}
+	}
 }
