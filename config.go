@@ -261,6 +261,10 @@ func (cfg *Config) checkSecrets(fault func(field, reason string)) {
 			fault(field, "must not be empty")
 		case !utf8.ValidString(secret):
 			fault(field, "must be valid UTF-8")
+		case strings.TrimSpace(secret) != secret:
+			fault(field, "must not have white space or a line break around it")
+		case secret == masked:
+			fault(field, "is what this package prints instead of a secret: a Config was printed and read again")
 		case secret == cfg.SignSecret:
 			fault(field, "is SignSecret itself: it should be the secret that the gateway had before")
 		case slices.Contains(cfg.PreviousSecrets[:i], secret):

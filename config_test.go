@@ -175,6 +175,11 @@ func TestSecretsThatCannotBe(t *testing.T) {
 		_, err := daxpay.New(daxpay.Config{ServiceURL: "http://127.0.0.1:9000", SignSecret: tt.secret})
 		require.ErrorIs(t, err, daxpay.ErrConfig)
 		require.ErrorContains(t, err, tt.reason)
+		_, err = daxpay.New(daxpay.Config{ServiceURL: "http://127.0.0.1:9000", SignSecret: "new",
+			PreviousSecrets: []string{tt.secret}})
+		require.ErrorIs(t, err, daxpay.ErrConfig)
+		require.ErrorContains(t, err, "PreviousSecrets[0] ")
+		require.ErrorContains(t, err, tt.reason)
 	}
 }
 
