@@ -183,14 +183,16 @@ func (v GatewayVersion) spelled() (GatewayVersion, bool) {
 }
 
 // given quotes a setting that is wrong, to end the text that says so. It does not quote what may be a secret in the
-// wrong place: what is longer than any mistyped setting, and anything while the secret is missing, or is the name of an
-// algorithm.
+// wrong place: what is longer than any mistyped setting, and anything while the secret is missing, or is what belongs
+// into another field.
 func given(value string, secrets []string) string {
 	const longest = 16
 	if len(value) > longest || slices.Contains(secrets, value) || strings.TrimSpace(secrets[0]) == "" {
 		return ""
 	}
-	if _, swapped := SignType(secrets[0]).spelled(); swapped {
+	_, algorithm := SignType(secrets[0]).spelled()
+	_, version := GatewayVersion(secrets[0]).spelled()
+	if algorithm || version || strings.Contains(secrets[0], "://") {
 		return ""
 	}
 	return fmt.Sprintf(", not %q", value)

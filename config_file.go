@@ -223,7 +223,7 @@ func setFromText(field reflect.Value, text string) string {
 		field.SetInt(int64(d))
 	case *time.Location:
 		zone, err := time.LoadLocation(text)
-		if err != nil {
+		if err != nil || text == "" { // which would be UTC
 			return "must be a time zone that this machine knows, such as Asia/Shanghai"
 		}
 		field.Set(reflect.ValueOf(zone))

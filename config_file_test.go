@@ -138,6 +138,9 @@ func TestConfigFileMistakes(t *testing.T) {
 			require.Equal(t, "SignSecret", first.Field)
 			require.Equal(t, "signSecret", first.Setting)
 
+			err = read(`{"location":""}`, &cfg)
+			require.ErrorContains(t, err, "daxpay: location must be a time zone")
+
 			for _, text := range []string{`"the-secret"`, `["the-secret"]`, `{"retry":"the-secret"}`} {
 				err := read(text, &cfg)
 				require.ErrorIs(t, err, daxpay.ErrConfig)
@@ -209,6 +212,8 @@ func TestWrongSettingsAreQuoted(t *testing.T) {
 		{"", "the-secret", false},
 		{"MD5", "the-secret", false}, // they have changed places
 		{"hmac-sha256", "the-secret", false},
+		{"2.0.8", "the-secret", false},
+		{"https://pay.cn", "the-secret", false},
 	} {
 		cfg := daxpay.Config{
 			ServiceURL: "http://127.0.0.1", SignSecret: tt.secret,
