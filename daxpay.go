@@ -197,7 +197,8 @@ func callOf[T any](ctx context.Context, c *Client, p param.Request[T], data *T) 
 	}
 	spec := p.Call()
 	return &call{
-		path: spec.Path, beyond: spec.Check, effect: spec.Effect, proof: spec.Proof, refusals: spec.Refusals, recovery: spec.Recover,
+		path: spec.Path, effect: spec.Effect, proof: spec.Proof, refusals: spec.Refusals, recovery: spec.Recover,
+		beyond:  spec.Check,
 		request: reflect.Indirect(reflect.ValueOf(p)),
 		model:   reflect.ValueOf(data).Elem(),
 	}, nil

@@ -399,8 +399,11 @@ func (h *noticeHandler) reason(end outcome) string {
 	for _, p := range private {
 		text = strings.ReplaceAll(text, p, masked)
 	}
-	return clip(text, maxMsg)
+	return clip(signatureForm.ReplaceAllString(text, masked), maxMsg)
 }
+
+// signatureForm matches what has the form of a signature, which the callback does not get in the notice.
+var signatureForm = regexp.MustCompile(`\b(?:[0-9a-f]{64}|[0-9a-f]{32})\b`)
 
 // leastPrivate is how many bytes a text of a notice has at least that could be told from any other word.
 const leastPrivate = 4

@@ -169,8 +169,8 @@ func (c *Client) lookForPay(ctx context.Context, p *param.PayParam, w Wait) (*Re
 	return res, err
 }
 
-// lookForExpired looks for a payment that cannot be sent because it has expired, and that an earlier call may have sent.
-// The sync closes it, or finds it paid. It returns fault if the param was never good, or if there is no payment.
+// lookForExpired looks for a payment that cannot be sent because it has expired, and that an earlier call may have
+// sent. The sync closes it, or finds it paid. It returns fault if the param was never good, or if there is no payment.
 func (c *Client) lookForExpired(
 	ctx context.Context, p *param.PayParam, w Wait, advice string, fault error,
 ) (*Result[model.PayOrderModel], error) {

@@ -772,17 +772,18 @@ func TestResumeFromEverywhere(t *testing.T) {
 	})
 }
 
-// The shop of this test has 500 orders. A third of its requests, or of the answers, are lost, its customers click twice,
-// pay, pay late, and get their codes from a channel that fails. It believes PayOrResume, and nothing else.
+// The shop of this test has 500 orders. A third of its requests, or of the answers, are lost, its customers click
+// twice, pay, pay late, and get their codes from a channel that fails. It believes PayOrResume, and nothing else.
 func TestResumeForManyOrders(t *testing.T) {
 	const orders = 500
 	for _, version := range []daxpay.GatewayVersion{daxpay.GatewayV206, daxpay.GatewayV207, daxpay.GatewayV208} {
 		t.Run(string(version), func(t *testing.T) {
-			atDesk(t, version, func(_ context.Context, s *desk) {
-				random := rand.New(rand.NewPCG(31, uint64(len(version)))) //nolint:gosec // repeatable
+			atDesk(t, version, func(ctx context.Context, s *desk) {
+				ctx = context.WithoutCancel(ctx)
+				random := rand.New(rand.NewPCG(31, uint64(len(version))))
 				counts := make(map[string]int)
 				for i := range orders {
-					s.order(random, fmt.Sprintf("N%d", i), counts)
+					s.order(ctx, random, fmt.Sprintf("N%d", i), counts)
 				}
 				t.Logf("%d orders: %v", orders, counts)
 				require.Zero(t, s.line.twice)
@@ -796,7 +797,7 @@ func TestResumeForManyOrders(t *testing.T) {
 }
 
 // order plays the life of an order, and compares what PayOrResume says with what the channel did.
-func (s *desk) order(random *rand.Rand, no string, counts map[string]int) {
+func (s *desk) order(ctx context.Context, random *rand.Rand, no string, counts map[string]int) {
 	s.Helper()
 	p := tea(no)
 	if random.IntN(3) == 0 {
@@ -823,9 +824,9 @@ func (s *desk) order(random *rand.Rand, no string, counts map[string]int) {
 		case 2:
 			channel.Takes(daxpaytest.OpPay)
 		}
-		ctx, cancel := context.WithTimeout(context.Background(), time.Duration(5+random.IntN(55))*time.Second)
+		limited, cancel := context.WithTimeout(ctx, time.Duration(5+random.IntN(55))*time.Second)
 		before := s.line.arrived
-		state, err := s.kit.PayOrResume(ctx, p, daxpay.Wait{})
+		state, err := s.kit.PayOrResume(limited, p, daxpay.Wait{})
 		cancel()
 		channel.Obeys(daxpaytest.OpPay)
 		truth, exists := s.gw.Payment(no)
@@ -853,9 +854,9 @@ func (s *desk) order(random *rand.Rand, no string, counts map[string]int) {
 			channel.Pays(no)
 			channel.Tells(no)
 		case 2:
-			_, _ = s.kit.ClosePay(context.Background(), &param.PayCloseParam{BizOrderNo: no})
+			_, _ = s.kit.ClosePay(ctx, &param.PayCloseParam{BizOrderNo: no})
 		case 3:
-			_, _ = s.kit.ClosePay(context.Background(), &param.PayCloseParam{BizOrderNo: no})
+			_, _ = s.kit.ClosePay(ctx, &param.PayCloseParam{BizOrderNo: no})
 			channel.Pays(no)
 		}
 		if truth, _ := s.gw.Payment(no); truth.Status == model.PaySyncSuccess && truth.Order != model.PaySuccess {

@@ -39,10 +39,11 @@ func TestFen(t *testing.T) {
 func TestChannelOfAuthCode(t *testing.T) {
 	for code, want := range map[string]model.Channel{
 		"101111111111111111": model.ChannelWeChat, "151111111111111111": model.ChannelWeChat,
-		"251111111111111111": model.ChannelAli, "281111111111111111": model.ChannelAli, "301111111111111111": model.ChannelAli,
+		"251111111111111111": model.ChannelAli, "281111111111111111": model.ChannelAli,
+		"301111111111111111":  model.ChannelAli,
 		"6211111111111111111": model.ChannelUnion,
 		"091111111111111111":  "", "161111111111111111": "", "241111111111111111": "", "311111111111111111": "",
-		"611111111111111111": "", "631111111111111111": "", "": "", "1": "", "1x1111": "", " 281111": "", "２８1": "",
+		"611111111111111111": "", "631111111111111111": "", "": "", "1": "", "1x1111": "", "28 1111": "", "２８1": "",
 	} {
 		require.Equal(t, want, model.ChannelOfAuthCode(code), code)
 	}

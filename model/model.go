@@ -9,8 +9,9 @@ import (
 	"time"
 )
 
-// Common holds the members that every signed answer has, but for two: the code, which is 0 in all that reach the caller,
-// and the signature, which was verified and is not for whoever gets the model as JSON. Both are in daxpay.Result.Raw.
+// Common holds the members that every signed answer has, but for two: the code, which is 0 in all that reach the
+// caller, and the signature, which was verified and is not for whoever gets the model as JSON. Both are in
+// daxpay.Result.Raw.
 type Common struct {
 	// Msg is the gateway's remark, mostly empty.
 	Msg string `json:"msg" daxpay:"text"`

@@ -47,9 +47,10 @@ type AllocStartParam struct {
 	GroupID int64 `json:"allocationGroupId" daxpay:"min=1"`
 	// Receivers are the shares (分账接收方列表). Gateway 2.0.6 does not know them.
 	Receivers []AllocReceiver `json:"receivers"`
-	// NotifyURL is where the notice goes (异步通知地址), an absolute http or https URL of at most 150 characters: gateway 2.0.8 accepts 200, but
-	// cannot store more than 150, and then sends no notice. Empty: 2.0.8 sends no notice, and older gateways send it
-	// to the URL in their console, which as installed is a server of the vendor's. Gateway 2.0.6 does not know it.
+	// NotifyURL is where the notice goes (异步通知地址), an absolute http or https URL of at most 150 characters: gateway 2.0.8
+	// accepts 200, but cannot store more than 150, and then sends no notice. Empty: 2.0.8 sends no notice, and older
+	// gateways send it to the URL in their console, which as installed is a server of the vendor's. Gateway 2.0.6 does not
+	// know it.
 	NotifyURL string `json:"notifyUrl" daxpay:"url,max=150"`
 	// NotNotify asks for no notice of this allocation (不进行通知). Only gateway 2.0.7 knows it. It is sent as
 	// notNotify false: that gateway suppresses the notice for false and for nothing else.

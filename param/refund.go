@@ -24,9 +24,9 @@ type RefundParam struct {
 	ExtraParam string `json:"extraParam" daxpay:"text,max=2048"`
 	// Attach comes back in notices as it is (商户扩展参数), at most 500 characters.
 	Attach string `json:"attach" daxpay:"text,max=500"`
-	// NotifyURL is where the notice goes (异步通知地址), an absolute http or https URL of at most 150 characters: gateway 2.0.8 accepts 200, but
-	// cannot store more than 150, and then sends no notice. Empty: 2.0.8 sends no notice, and older gateways send it
-	// to the URL in their console, which as installed is a server of the vendor's.
+	// NotifyURL is where the notice goes (异步通知地址), an absolute http or https URL of at most 150 characters: gateway 2.0.8
+	// accepts 200, but cannot store more than 150, and then sends no notice. Empty: 2.0.8 sends no notice, and older
+	// gateways send it to the URL in their console, which as installed is a server of the vendor's.
 	NotifyURL string `json:"notifyUrl" daxpay:"url,max=150"`
 	// NotNotify asks for no notice of this refund (不进行通知). Only gateways 2.0.7 and 2.0.6 know it. It is sent as
 	// notNotify false: these gateways suppress the notice for false and for nothing else.

@@ -27,11 +27,13 @@ type TransferParam struct {
 	// PayeeType (收款人类型) says what PayeeAccount is, required. model.ChannelAli takes model.PayeeAliUserID,
 	// model.PayeeAliOpenID and model.PayeeAliLoginName, and model.ChannelWeChat takes model.PayeeWxPersonal.
 	PayeeType model.PayeeType `json:"payeeType" daxpay:"required,max=20"`
-	// PayeeAccount (收款人账号) is who gets it, required, at most 100 characters. The gateway does not look whether it is there.
+	// PayeeAccount (收款人账号) is who gets it, required, at most 100 characters. The gateway does not look whether it is
+	// there.
 	PayeeAccount string `json:"payeeAccount" daxpay:"required,max=100"`
 	// PayeeName (收款人姓名) is at most 50 characters.
 	PayeeName string `json:"payeeName" daxpay:"text,max=50"`
-	// NotifyURL is where a notice would go (异步通知地址), an absolute http or https URL of at most 150 characters. Gateway 2.0.8 sends none for transfers.
+	// NotifyURL is where a notice would go (异步通知地址), an absolute http or https URL of at most 150 characters. Gateway
+	// 2.0.8 sends none for transfers.
 	NotifyURL string `json:"notifyUrl" daxpay:"url,max=150"`
 	// Attach is the merchant's (商户扩展参数), at most 500 characters.
 	Attach string `json:"attach" daxpay:"text,max=500"`

@@ -259,7 +259,8 @@ func (c *checker) string(field string, r Rule, s string) {
 // isURL tells whether a text is where the gateway can post to.
 func isURL(s string) bool {
 	u, err := url.Parse(s)
-	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Hostname() != "" && !strings.ContainsAny(s, " \t\r\n")
+	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Hostname() != "" &&
+		!strings.ContainsAny(s, " \t\r\n")
 }
 
 // isAddress tells whether a text is an IP address in a form that the gateway accepts. It knows fewer of those that

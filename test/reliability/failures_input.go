@@ -74,8 +74,8 @@ func paramFailures() []failure {
 
 func badTransfers() map[string]markedCall {
 	transfer := func(change func(*param.TransferParam)) markedCall {
-		p := &param.TransferParam{BizTransferNo: "BT1", Channel: model.ChannelAli, Amount: 1, PayeeType: model.PayeeAliLoginName,
-			PayeeAccount: accountMark, PayeeName: nameMark, Attach: tokenMark}
+		p := &param.TransferParam{BizTransferNo: "BT1", Channel: model.ChannelAli, Amount: 1,
+			PayeeType: model.PayeeAliLoginName, PayeeAccount: accountMark, PayeeName: nameMark, Attach: tokenMark}
 		change(p)
 		return callOf(p)
 	}
