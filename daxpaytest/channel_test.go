@@ -218,15 +218,29 @@ func TestNoticesAreSentAgain(t *testing.T) {
 	require.Equal(t, first, <-notices)
 }
 
+// anyPay is a payment whose NotifyURL this package does not check.
+type anyPay struct {
+	param.Common
+	BizOrderNo string        `json:"bizOrderNo" daxpay:"opaque"`
+	Title      string        `json:"title" daxpay:"text"`
+	Channel    model.Channel `json:"channel"`
+	Method     model.Method  `json:"method"`
+	Amount     int64         `json:"amount"`
+	NotifyURL  string        `json:"notifyUrl" daxpay:"opaque"`
+}
+
+func (*anyPay) Call() param.Call[model.PayModel] { return param.Call[model.PayModel]{Path: "/unipay/pay"} }
+
 // A notice for another machine is not sent, unless the test wants it.
 func TestNoticesStayHere(t *testing.T) {
 	ctx := context.Background()
 	gw := daxpaytest.Start(t)
 	urls := []string{"https://shop.example.com/notify", "nonsense", "http://[::1", "%zz", "http://127.0.0.1:1/"}
 	for _, url := range urls {
-		pay := qrcode("A" + url)
-		pay.Method, pay.NotifyURL = model.MethodBarCode, url
-		_, err := gw.Client().Pay(ctx, pay)
+		_, err := daxpay.Execute(ctx, gw.Client(), &anyPay{
+			BizOrderNo: "A" + url, Title: "shoes", Channel: model.ChannelAli, Method: model.MethodBarCode, Amount: 100,
+			NotifyURL: url,
+		})
 		require.NoError(t, err)
 	}
 	require.NoError(t, gw.WaitNotices(ctx))
