@@ -25,12 +25,12 @@ func sharing(s reconcile.Schedule) func(*reconcile.Sink, *reconcile.Options) {
 	return func(_ *reconcile.Sink, o *reconcile.Options) { o.Schedule = s }
 }
 
-// history is what the gateway was asked, what the shop was handed and what Unknown was told in two hours, and when. At
+// history is what the gateway was asked, what the shop was handed and what Unknown was told in 45 minutes, and when. At
 // each step something looks at what is due.
 func history(
 	t *testing.T, prepare func(*bench), step func(b *bench, look func(once func(context.Context) error), unknown tell),
 ) []string {
-	const tick = time.Second
+	const tick = 2 * time.Second
 	b := newBench(t)
 	prepare(b)
 	var all []string
@@ -56,10 +56,7 @@ func history(
 		note(fmt.Sprintf("unknown %s %s %s", o.Kind, o.No, why.Reason))
 		return nil
 	}
-	for b.now().Sub(start) < 2*time.Hour {
-		if b.shop.open[orderKey{reconcile.Pay, "P"}].Ended && b.now().Sub(start) > 90*time.Minute {
-			b.shop.settle(reconcile.Pay, "P")
-		}
+	for b.now().Sub(start) < 45*time.Minute {
 		step(b, look, unknown)
 		b.clock.pass(tick)
 	}

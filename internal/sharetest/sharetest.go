@@ -131,7 +131,7 @@ func (p *Plan) handed(ctx context.Context, o reconcile.Order, _ *model.PayOrderM
 
 // Gateway counts what processes ask it.
 type Gateway struct {
-	// Before is called before each call. It may be nil.
+	// Before is called before each call. It may be nil. Set it before the first process starts.
 	Before func(process int, r *http.Request)
 	Calls  atomic.Int64
 	Handed atomic.Int64 // how often a sink got an order
@@ -157,7 +157,6 @@ func New(orders int) (*Gateway, error) {
 	for i := range orders {
 		g.gateway.SetPayment(daxpaytest.Payment{BizOrderNo: number(i), Amount: 1, Status: model.PaySyncProgress})
 	}
-	g.server = httptest.NewServer(g)
 	return g, nil
 }
 
@@ -166,7 +165,9 @@ func (g *Gateway) Pay() { g.gateway.MarkPaid(number(0)) }
 
 // Close ends the gateway.
 func (g *Gateway) Close() {
-	g.server.Close()
+	if g.server != nil {
+		g.server.Close()
+	}
 	g.gateway.Close()
 }
 
@@ -193,6 +194,9 @@ type Process struct {
 
 // Start starts one. The first has the number 0.
 func (g *Gateway) Start(ctx context.Context, p Plan) (*Process, error) {
+	if g.server == nil {
+		g.server = httptest.NewServer(g)
+	}
 	p.URL, p.Name, p.Made = fmt.Sprintf("%s/%d", g.server.URL, g.started), g.name, g.made
 	g.started++
 	text, err := json.Marshal(p)
