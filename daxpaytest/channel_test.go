@@ -229,7 +229,9 @@ type anyPay struct {
 	NotifyURL  string        `json:"notifyUrl" daxpay:"opaque"`
 }
 
-func (*anyPay) Call() param.Call[model.PayModel] { return param.Call[model.PayModel]{Path: "/unipay/pay"} }
+func (*anyPay) Call() param.Call[model.PayModel] {
+	return param.Call[model.PayModel]{Path: "/unipay/pay"}
+}
 
 // A notice for another machine is not sent, unless the test wants it.
 func TestNoticesStayHere(t *testing.T) {
