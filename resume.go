@@ -58,8 +58,8 @@ func (s *RefundState) Standing() model.Standing { return s.Order.Standing() }
 // UnresolvedWallet, because the wallet may have been charged.
 //
 // PayOrResume queries the payment, and calls Pay if the gateway does not have it, or if it is open: that brings its
-// PayBody. If the outcome is unknown, it looks again. It sends at most three times, and stops when the gateway gives the
-// same reason twice. A send that meets the lock of another Pay of the number (正在支付中) does not count: PayOrResume
+// PayBody. If the outcome is unknown, it looks again. It sends at most three times, and stops when the gateway gives
+// the same reason twice. A send that meets the lock of another Pay of the number (正在支付中) does not count: PayOrResume
 // waits for the lock until ctx ends.
 //
 // Once ExpiredTime has passed, nothing is sent: a sync settles the payment that an earlier call made. If there is none,
