@@ -864,3 +864,19 @@ func (s *desk) order(ctx context.Context, random *rand.Rand, no string, counts m
 		}
 	}
 }
+
+// A signed "no such order" lets PayOrResume send. One that anybody on the line can write must not: it could hide a
+// payment that was begun from a wallet.
+func TestPayOrResumeBelievesNoUnsignedAbsence(t *testing.T) {
+	for version, want := range map[daxpay.GatewayVersion]bool{
+		daxpay.GatewayV206: true, daxpay.GatewayV207: false, daxpay.GatewayV208: false, daxpay.GatewayAuto: false,
+	} {
+		t.Run(version.String(), func(t *testing.T) {
+			kit, transport := mocked(t, daxpay.Config{Gateway: version, Now: at(now)},
+				jsonAnswer(`{"code":10010,"msg":"支付订单不存在","data":null,"traceId":"T"}`))
+			_, err := kit.PayOrResume(context.Background(), tea("A1"), daxpay.Wait{})
+			require.Error(t, err)
+			require.Equal(t, want, transport.GetTotalCallCount() > 1, "a Pay followed the query")
+		})
+	}
+}

@@ -283,7 +283,7 @@ func testSchedule(t *testing.T, d database, dsn func(...string) string) {
 	exec("UPDATE daxpay_schedule SET free = free - 3600000 WHERE id LIKE 'old%'")
 	exec("UPDATE daxpay_schedule SET free = free - 3540000 WHERE id LIKE 'new%'")
 	rows := func(like string) (n int) {
-		query := "SELECT COUNT(*) FROM daxpay_schedule WHERE id LIKE '" + like + "'" //nolint:gosec // the test's own text
+		query := "SELECT COUNT(*) FROM daxpay_schedule WHERE id LIKE '" + like + "'"
 		row := db.QueryRowContext(ctx, query)
 		require.NoError(t, row.Scan(&n))
 		return n
