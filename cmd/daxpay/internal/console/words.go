@@ -284,12 +284,13 @@ func consequence(e event) (words, []words) {
 	case e.Info.Fault != "" && e.Code != daxpaytest.NotRun && e.Info.Fault != string(daxpaytest.Late):
 		return words{"已执行，但回答被故障留下了。", "It ran, and a fault kept the answer back."}, []words{unknown}
 	case e.Code == daxpaytest.NotRun:
-		return words{
-				"故障让请求没有执行。",
-				"A fault kept the call from running.",
-			}, []words{
-				{"商户看不出来：对它来说结果未知。", "The shop cannot tell: for it the outcome is unknown."},
-			}
+		said := words{
+			"故障让请求没有执行。",
+			"A fault kept the call from running.",
+		}
+		return said, []words{
+			{"商户看不出来：对它来说结果未知。", "The shop cannot tell: for it the outcome is unknown."},
+		}
 	case a.outer == "":
 		return words{"网关没有这个路径。", "The gateway has no such path."}, append(nearPath(e.Name), nothing)
 	}
@@ -306,24 +307,26 @@ func consequence(e event) (words, []words) {
 				},
 			}
 	case "10005":
-		return words{
-				"请求体不能读：不是 JSON，或某个成员的类型不对。",
-				"The body cannot be read: no JSON, or a member of a wrong type.",
-			}, []words{
-				nothing,
-			}
+		said := words{
+			"请求体不能读：不是 JSON，或某个成员的类型不对。",
+			"The body cannot be read: no JSON, or a member of a wrong type.",
+		}
+		return said, []words{
+			nothing,
+		}
 	case "10006":
 		switch {
 		case strings.Contains(a.msg, "请求已过期"):
 			return words{"请求太旧：reqTime 早于时间窗。", "The request is too old: its reqTime is outside the window."},
 				[]words{{"每次发送都重新取 reqTime 并重新签名；检查商户的时钟。", "Stamp and sign every attempt anew; check the shop's clock."}, nothing}
 		case strings.Contains(a.msg, "晚于"):
-			return words{
-					"reqTime 在将来：商户的时钟快了，或单位是毫秒。",
-					"reqTime is in the future: the shop's clock is fast, or the unit is milliseconds.",
-				}, []words{
-					nothing,
-				}
+			said := words{
+				"reqTime 在将来：商户的时钟快了，或单位是毫秒。",
+				"reqTime is in the future: the shop's clock is fast, or the unit is milliseconds.",
+			}
+			return said, []words{
+				nothing,
+			}
 		}
 		return words{"参数不对：" + firstLine(a.msg), "A parameter is wrong: " + firstLine(a.msg)}, []words{nothing}
 	case "10007":
@@ -334,12 +337,13 @@ func consequence(e event) (words, []words) {
 	case "20023", "20024":
 		return words{"这个接口被关闭了。", "This call is switched off."}, []words{nothing}
 	case "10001", "10008":
-		return words{
-				"网关内部错误：回答没有签名，结果未知。",
-				"A fault inside the gateway: the answer is not signed, the outcome unknown.",
-			}, []words{
-				unknown,
-			}
+		said := words{
+			"网关内部错误：回答没有签名，结果未知。",
+			"A fault inside the gateway: the answer is not signed, the outcome unknown.",
+		}
+		return said, []words{
+			unknown,
+		}
 	case "1":
 		return words{"只接受 POST。", "Only POST is accepted."}, []words{nothing}
 	}
@@ -371,13 +375,14 @@ func noticeVerdict(e event) (short, long words) {
 					"2.0.7 and 2.0.6 do send here.",
 			}
 	case e.Info.Lost:
-		return words{
-				"在控制台设了“丢掉下一条”",
-				"“Lose the next” was set in the console",
-			}, words{
-				"网关记为已发，没有送出。",
-				"The gateway counts it as sent; nobody got it.",
-			}
+		said := words{
+			"在控制台设了“丢掉下一条”",
+			"“Lose the next” was set in the console",
+		}
+		return said, words{
+			"网关记为已发，没有送出。",
+			"The gateway counts it as sent; nobody got it.",
+		}
 	case strings.HasPrefix(e.Info.Err, "notices go to this machine only"):
 		return words{"通知地址不在本机", "The address is not on this machine"},
 			words{"用 --notices-anywhere 启动，通知才会发到别的机器。", "Start with --notices-anywhere to let notices go to other machines."}
@@ -391,29 +396,32 @@ func noticeVerdict(e event) (short, long words) {
 				"The gateway looks at the body alone.",
 			}
 	case e.Info.Received:
-		return words{
-				"正好是 SUCCESS",
-				"Exactly SUCCESS",
-			}, words{
-				"5 秒内收到 7 个字节 SUCCESS。",
-				"The 7 bytes SUCCESS within 5 seconds.",
-			}
+		said := words{
+			"正好是 SUCCESS",
+			"Exactly SUCCESS",
+		}
+		return said, words{
+			"5 秒内收到 7 个字节 SUCCESS。",
+			"The 7 bytes SUCCESS within 5 seconds.",
+		}
 	case strings.Contains(e.Info.Err, "5 seconds"):
-		return words{
-				"超过 5 秒没有完整回复",
-				"No whole reply within 5 s",
-			}, words{
-				"5 秒内必须收完回复。",
-				"The whole reply must be in within 5 s.",
-			}
+		said := words{
+			"超过 5 秒没有完整回复",
+			"No whole reply within 5 s",
+		}
+		return said, words{
+			"5 秒内必须收完回复。",
+			"The whole reply must be in within 5 s.",
+		}
 	case e.Info.Err != "":
-		return words{
-				"没有回复：" + e.Info.Err,
-				"No reply: " + e.Info.Err,
-			}, words{
-				"地址打不开，或连接中断。",
-				"The address cannot be reached, or the connection broke.",
-			}
+		said := words{
+			"没有回复：" + e.Info.Err,
+			"No reply: " + e.Info.Err,
+		}
+		return said, words{
+			"地址打不开，或连接中断。",
+			"The address cannot be reached, or the connection broke.",
+		}
 	case strings.HasPrefix(reply, "\ufeff"):
 		return words{"开头有 BOM，必须正好是 SUCCESS", "A BOM at the start; it must be exactly SUCCESS"}, exact(reply)
 	case strings.TrimSpace(reply) == "SUCCESS" && strings.HasSuffix(reply, "\n"):
@@ -423,13 +431,14 @@ func noticeVerdict(e event) (short, long words) {
 	case strings.EqualFold(reply, "success"):
 		return words{"大小写不对，必须是 SUCCESS", "Wrong case; it must be SUCCESS"}, exact(reply)
 	case e.Status >= 300 && e.Status < 400:
-		return words{
-				"重定向：网关不跟随",
-				"A redirect: the gateway does not follow it",
-			}, words{
-				"通知地址必须直接回答。",
-				"The address must answer itself.",
-			}
+		said := words{
+			"重定向：网关不跟随",
+			"A redirect: the gateway does not follow it",
+		}
+		return said, words{
+			"通知地址必须直接回答。",
+			"The address must answer itself.",
+		}
 	case reply == "":
 		return words{"正文是空的，必须正好是 SUCCESS", "An empty body; it must be exactly SUCCESS"}, exact(reply)
 	}
