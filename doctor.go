@@ -476,23 +476,7 @@ func (d *doctor) diagnose(ctx context.Context, probes []probe) {
 		}
 	}
 	if refused > 0 && other == 0 {
-		d.report.add(FindingOK, "path prefix", "is right", "")
-		other, takes, refuses := d.otherAlgorithm(ctx, probes)
-		if takes {
-			d.report.add(FindingFault, "SignType",
-				fmt.Sprintf("the gateway takes a signature of %s, and SignType is %s", other, d.core.SignType),
-				fmt.Sprintf("set SignType to %s; the secret is right", other))
-			return
-		}
-		advice := "compare SignSecret with the gateway's settings (签名秘钥), and look for blanks, quotes and line breaks " +
-			"around it"
-		if refuses {
-			advice += "; it is neither right with HMAC_SHA256 nor with MD5"
-		}
-		if p.version == gateway.V206 { // whose path 2.0.5 has as well
-			advice += "; if the gateway is 2.0.5 or older, set Gateway to GatewayV205"
-		}
-		d.report.add(FindingFault, "secret", "the gateway refuses the signature: "+p.refusal().said(), advice)
+		d.diagnoseRefusedSign(ctx, probes, p)
 		return
 	}
 	for i := range probes { // the one that says most: not a refusal of the signature, not a path that is not there
@@ -532,6 +516,27 @@ func (d *doctor) diagnose(ctx context.Context, probes []probe) {
 	default:
 		d.report.add(FindingFault, "answer", p.fault(), "")
 	}
+}
+
+// diagnoseRefusedSign tells what is wrong when the gateway refuses the signature in every encoding, p being one of them.
+func (d *doctor) diagnoseRefusedSign(ctx context.Context, probes []probe, p probe) {
+	d.report.add(FindingOK, "path prefix", "is right", "")
+	other, takes, refuses := d.otherAlgorithm(ctx, probes)
+	if takes {
+		d.report.add(FindingFault, "SignType",
+			fmt.Sprintf("the gateway takes a signature of %s, and SignType is %s", other, d.core.SignType),
+			fmt.Sprintf("set SignType to %s; the secret is right", other))
+		return
+	}
+	advice := "compare SignSecret with the gateway's settings (签名秘钥), and look for blanks, quotes and line breaks " +
+		"around it"
+	if refuses {
+		advice += "; it is neither right with HMAC_SHA256 nor with MD5"
+	}
+	if p.version == gateway.V206 { // whose path 2.0.5 has as well
+		advice += "; if the gateway is 2.0.5 or older, set Gateway to GatewayV205"
+	}
+	d.report.add(FindingFault, "secret", "the gateway refuses the signature: "+p.refusal().said(), advice)
 }
 
 // cause is the last line of Explain, which holds nothing of the message.

@@ -48,41 +48,13 @@ func (g *Gateway) refund(p params) (outcome, error) {
 // doRefund makes a refund, or repeats one that failed, and asks the channel for it. That the channel does not do it is
 // no error.
 func (g *Gateway) doRefund(p params, bizNo string) (*refund, error) {
-	var order *payment
-	var f *refund
-	if row := g.db.refundByBiz(bizNo); row != nil {
-		f = ptr(*row)
-		if f.Status != payFail {
-			return nil, refuse(codeUnclassified, textRefundOnlyFail)
-		}
-		paid := g.db.payment(f.OrderID)
-		if paid == nil {
-			return nil, byVersion(g, refuse(codeNoSuchTrade, textNoPayment), fault(codeNotThere, textNoPayment))
-		}
-		order = ptr(*paid)
-		if err := g.checkChannel(order.Channel); err != nil {
-			return nil, err
-		}
-		f.Attach, f.NotifyURL = p.text("attach"), g.notifyURL(p, "/unipay/refund")
-		if err := g.saveRefund(nil, f); err != nil {
-			return nil, err
-		}
-	} else {
-		if order = g.paymentOf(p, "bizOrderNo"); order == nil {
-			return nil, fault(codeNotThere, textNoPayment)
-		}
-		if err := g.checkRefundable(p, order, bizNo); err != nil {
-			return nil, err
-		}
-		if err := g.checkChannel(order.Channel); err != nil {
-			return nil, err
-		}
-		order.Balance -= *p.number("amount")
-		g.setRefundStatus(order, refundOpen)
-		if err := g.savePayment(nil, order); err != nil {
-			return nil, err
-		}
-		f = ptr(g.db.addRefund(g.newRefund(p, order)))
+	begin := g.beginRefund
+	if g.db.refundByBiz(bizNo) != nil {
+		begin = g.repeatRefund
+	}
+	order, f, err := begin(p, bizNo)
+	if err != nil {
+		return nil, err
 	}
 	a, err := g.ask(OpRefund, f.RefundNo, func(later bool) answer { return g.payBack(f, order, later) })
 	if err != nil || !a.ok && !a.later {
@@ -115,6 +87,44 @@ func (g *Gateway) doRefund(p params, bizNo string) (*refund, error) {
 		g.noticeRefund(f)
 	}
 	return f, nil
+}
+
+// beginRefund keeps a refund under a new number.
+func (g *Gateway) beginRefund(p params, bizNo string) (*payment, *refund, error) {
+	order := g.paymentOf(p, "bizOrderNo")
+	if order == nil {
+		return nil, nil, fault(codeNotThere, textNoPayment)
+	}
+	if err := g.checkRefundable(p, order, bizNo); err != nil {
+		return nil, nil, err
+	}
+	if err := g.checkChannel(order.Channel); err != nil {
+		return nil, nil, err
+	}
+	order.Balance -= *p.number("amount")
+	g.setRefundStatus(order, refundOpen)
+	if err := g.savePayment(nil, order); err != nil {
+		return nil, nil, err
+	}
+	return order, ptr(g.db.addRefund(g.newRefund(p, order))), nil
+}
+
+// repeatRefund takes up a refund that failed.
+func (g *Gateway) repeatRefund(p params, bizNo string) (*payment, *refund, error) {
+	f := ptr(*g.db.refundByBiz(bizNo))
+	if f.Status != payFail {
+		return nil, nil, refuse(codeUnclassified, textRefundOnlyFail)
+	}
+	paid := g.db.payment(f.OrderID)
+	if paid == nil {
+		return nil, nil, byVersion(g, refuse(codeNoSuchTrade, textNoPayment), fault(codeNotThere, textNoPayment))
+	}
+	order := ptr(*paid)
+	if err := g.checkChannel(order.Channel); err != nil {
+		return nil, nil, err
+	}
+	f.Attach, f.NotifyURL = p.text("attach"), g.notifyURL(p, "/unipay/refund")
+	return order, f, g.saveRefund(nil, f)
 }
 
 // payBack is what the channel does with a refund.
