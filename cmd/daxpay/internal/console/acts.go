@@ -39,14 +39,14 @@ var acts = []act{
 		Name:  "scan",
 		Icon:  "scan",
 		Label: words{"用户扫码", "User scans"},
-		Hint:  words{"通道从此认识这笔支付，还没付款。", "The channel knows the payment from now on; it is not paid yet."},
+		Hint:  words{"此后通道有了这笔支付，尚未付款。", "The channel knows the payment from now on; it is not paid yet."},
 	},
 	{
 		Name:  "pay",
 		Icon:  "yuan",
 		Label: words{"用户付款", "User pays"},
 		Hint: words{
-			"通道收到钱，并告诉网关（除非设置了丢掉这个消息）。",
+			"通道收款，并回调网关（除非设置了回调丢失）。",
 			"The channel has the money, and tells the gateway, unless that message is set to be lost.",
 		},
 	},
@@ -55,7 +55,7 @@ var acts = []act{
 		Icon:  "wait",
 		Label: words{"关单后付款", "Pays late"},
 		Hint: words{
-			"通道收款，网关仍是关闭，同步后变 success。",
+			"通道收款，网关仍为关闭，同步后变为 success。",
 			"The channel takes the money; the gateway stays as it is until a sync makes it success.",
 		},
 	},
@@ -63,26 +63,26 @@ var acts = []act{
 		Name:  "tell",
 		Icon:  "send",
 		Label: words{"通道回调", "Channel tells"},
-		Hint:  words{"通道把付款告诉网关。", "The channel tells the gateway that it is paid."},
+		Hint:  words{"通道回调网关，告知已付款。", "The channel tells the gateway that it is paid."},
 	},
 	{
 		Name:  "decline",
 		Icon:  "x",
 		Label: words{"付款码被拒", "Bar code declined"},
-		Hint:  words{"用户没有确认，通道关闭这笔支付。", "The user has not confirmed; the channel closes the payment."},
+		Hint:  words{"用户没有确认，通道关闭该支付。", "The user has not confirmed; the channel closes the payment."},
 	},
 	{
 		Name:  "close",
 		Icon:  "minus",
 		Label: words{"通道关单", "Channel closes"},
-		Hint:  words{"通道关闭，没有收款；同步后网关也关闭。", "The channel closes it without money; after a sync the gateway does, too."},
+		Hint:  words{"通道关闭订单，没有收款；同步后网关也关闭。", "The channel closes it without money; after a sync the gateway does, too."},
 	},
 	{
 		Name:  "return",
 		Icon:  "undo",
 		Label: words{"通道退回", "Channel returns it"},
 		Hint: words{
-			"在网关之外全额退回：之后同步得到 pay_refund，订单状态不变。",
+			"不经过网关，全额退回：之后同步返回 pay_refund，订单状态不变。",
 			"Given back in full outside the gateway: a sync then says pay_refund, and the order keeps its state.",
 		},
 	},
@@ -90,13 +90,13 @@ var acts = []act{
 		Name:  "finish",
 		Icon:  "check",
 		Label: words{"交易完结", "Channel finishes"},
-		Hint:  words{"从此不能退款。", "No refund is possible any more."},
+		Hint:  words{"此后不能再退款。", "No refund is possible any more."},
 	},
 	{
 		Name:  "forget",
 		Icon:  "lose",
 		Label: words{"通道不认识", "Channel forgets"},
-		Hint:  words{"之后同步得到 pay_not_found_unknown。", "A sync then says pay_not_found_unknown."},
+		Hint:  words{"之后同步返回 pay_not_found_unknown。", "A sync then says pay_not_found_unknown."},
 	},
 	{
 		Name:  "refunded",
@@ -109,7 +109,7 @@ var acts = []act{
 		Icon:  "x",
 		Label: words{"退款失败", "Refund fails"},
 		Hint: words{
-			"通道没有退款；之后同步被拒绝，订单停在退款中。",
+			"通道没有退款；之后的同步会被拒绝，订单停留在退款中。",
 			"The channel gives nothing back; a sync is refused then, and the refund stays in progress.",
 		},
 	},
@@ -117,14 +117,14 @@ var acts = []act{
 		Name:  "paidout",
 		Icon:  "check",
 		Label: words{"转账到账", "Payee has it"},
-		Hint:  words{"收款人收到钱，网关也知道。", "The payee has the money, and the gateway knows."},
+		Hint:  words{"收款人已到账，网关也已得知。", "The payee has the money, and the gateway knows."},
 	},
 	{
 		Name:  "allocate",
 		Icon:  "check",
-		Label: words{"分账有结果", "Shares have results"},
+		Label: words{"分账出结果", "Shares have results"},
 		Hint: words{
-			"通道按下面选的结果处理每一份；网关在同步时得知。",
+			"通道按下面选择的结果处理各个接收方；网关在同步时得知。",
 			"The channel does with each share as chosen; the gateway learns of it by a sync.",
 		},
 	},
@@ -132,19 +132,19 @@ var acts = []act{
 		Name:  "cashier-scan",
 		Icon:  "scan",
 		Label: words{"用户打开收银台", "User opens the cashier"},
-		Hint:  words{"在手机或浏览器里打开，还没付款。", "On a phone or in a browser; not paid yet."},
+		Hint:  words{"在手机或浏览器里打开，尚未付款。", "On a phone or in a browser; not paid yet."},
 	},
 	{
 		Name:  "cashier-decline",
 		Icon:  "x",
 		Label: words{"用户拒绝付款", "User declines"},
-		Hint:  words{"订单仍在等待，可以再付。", "The order still waits, and can be paid again."},
+		Hint:  words{"订单仍待付款，可以再付。", "The order still waits, and can be paid again."},
 	},
 	{
 		Name:  "lost",
 		Icon:  "lose",
-		Label: words{"通道的消息丢了", "Channel's message lost"},
-		Hint:  words{"网关不知道已付款，直到同步。", "The gateway does not know that it is paid until a sync."},
+		Label: words{"通道回调丢失", "Channel's message lost"},
+		Hint:  words{"网关在同步之前不知道已付款。", "The gateway does not know that it is paid until a sync."},
 	},
 }
 
@@ -178,19 +178,19 @@ func (s *server) actsOf(o daxpaytest.Order) []act {
 		open, paid := o.Status == "progress", o.AtChannel == "paid" || o.AtChannel == "finished" || o.AtChannel == "returned"
 		wallet := when(o.Channel == "wallet_pay", "钱包支付不经过通道。", "A wallet payment does not go through the channel.")
 		isPaid := when(paid, "已经付款。", "It is paid already.")
-		notOpen := when(!open, "网关里这个订单已经结束。", "The order has ended in the gateway.")
+		notOpen := when(!open, "网关里该订单已经结束。", "The order has ended in the gateway.")
 		unpaid := when(!paid, "还没有付款。", "It is not paid yet.")
-		add("scan", wallet, isPaid, notOpen, when(o.AtChannel == "waiting", "通道已经认识它。", "The channel knows it already."))
+		add("scan", wallet, isPaid, notOpen, when(o.AtChannel == "waiting", "通道已有该订单。", "The channel knows it already."))
 		add("pay", wallet, isPaid, notOpen)
-		add("late", wallet, isPaid, when(open, "只在订单关闭之后可用。", "Only after the order was closed."))
-		add("tell", wallet, unpaid, when(!open, "网关已经知道，或者不再理会。", "The gateway knows, or does not care any more."))
+		add("late", wallet, isPaid, when(open, "订单关闭之后才可用。", "Only after the order was closed."))
+		add("tell", wallet, unpaid, when(!open, "网关已经得知，或者不再处理。", "The gateway knows, or does not care any more."))
 		if o.Method == "barcode" {
 			add("decline", isPaid, notOpen)
 		}
-		add("close", wallet, isPaid, when(o.AtChannel == "closed", "通道已经关闭它。", "The channel has closed it."))
+		add("close", wallet, isPaid, when(o.AtChannel == "closed", "通道已关闭该订单。", "The channel has closed it."))
 		add("return", wallet, unpaid, when(o.AtChannel == "returned", "已经退回。", "It is given back already."))
 		add("finish", wallet, unpaid, when(o.AtChannel != "paid", "不能完结。", "It cannot be finished."))
-		add("forget", wallet, when(o.AtChannel == "", "通道本来就不认识它。", "The channel does not know it anyway."))
+		add("forget", wallet, when(o.AtChannel == "", "通道本来就没有该订单。", "The channel does not know it anyway."))
 	case daxpaytest.KindRefund:
 		ended := when(o.Status != "progress", "退款已经结束。", "The refund has ended.")
 		add("refunded", when(o.AtChannel == "done", "通道已经退款。", "The channel has given it back already."), ended)
@@ -213,37 +213,37 @@ func (s *server) sendsOf(o daxpaytest.Order) []act {
 			Name:  "send",
 			Icon:  "send",
 			Label: words{"发送", "Send"},
-			Hint:  words{"按订单现在的状态签名并发出一条通知。", "Signs and sends a notice of the order as it is."},
+			Hint:  words{"按订单当前状态生成通知，签名并发送。", "Signs and sends a notice of the order as it is."},
 		},
 		{
 			Name:  "again",
 			Icon:  "again",
 			Label: words{"再发一次", "Send again"},
-			Hint:  words{"最近一条原样再发：字节和 resTime 都不变。", "The last one once more: the same bytes, the same resTime."},
+			Hint:  words{"原样重发最近一条：字节和 resTime 都不变。", "The last one once more: the same bytes, the same resTime."},
 		},
 		{
 			Name:  "twice",
 			Icon:  "twice",
 			Label: words{"同时发两份", "Twice at once"},
-			Hint:  words{"两份同时到达：看商户是否重复发货。", "Two at the same moment: does the shop deliver twice?"},
+			Hint:  words{"两份同时到达：检验商户是否会重复发货。", "Two at the same moment: does the shop deliver twice?"},
 		},
 		{
 			Name:  "lose",
 			Icon:  "lose",
-			Label: words{"丢掉下一条", "Lose the next"},
-			Hint:  words{"下一条记为已发，但不送出。", "The next one counts as sent, and never leaves."},
+			Label: words{"丢弃下一条", "Lose the next"},
+			Hint:  words{"下一条记为已发送，但不会送出。", "The next one counts as sent, and never leaves."},
 		},
 		{
 			Name:  "delay",
 			Icon:  "wait",
 			Label: words{"下一条延迟", "Delay the next"},
-			Hint:  words{"网关自己发的下一条晚些再发。", "The next one that the gateway sends by itself goes out later."},
+			Hint:  words{"网关自动发送的下一条会推迟。", "The next one that the gateway sends by itself goes out later."},
 		},
 	}
 	var off words
 	switch {
 	case o.Kind == daxpaytest.KindTransfer:
-		off = words{"网关从不为转账发通知。", "The gateway never sends notices of transfers."}
+		off = words{"网关不发送转账通知。", "The gateway never sends notices of transfers."}
 	case o.NotifyURL == "":
 		off = words{"这个订单没有通知地址。", "The order has no notify URL."}
 	}
@@ -440,7 +440,7 @@ func (s *server) actOnSettings(r *http.Request) (string, error) {
 	number := func(name string, least, most int) (int, error) {
 		n, err := strconv.Atoi(strings.TrimSpace(r.PostFormValue(name)))
 		if err != nil || n < least || n > most {
-			return 0, &httpError{http.StatusBadRequest, words{fmt.Sprintf("应当是 %d 到 %d 之间的整数。", least, most),
+			return 0, &httpError{http.StatusBadRequest, words{fmt.Sprintf("应为 %d 到 %d 之间的整数。", least, most),
 				fmt.Sprintf("It must be an integer from %d to %d.", least, most)}}
 		}
 		return n, nil
@@ -501,7 +501,7 @@ func (s *server) actOnSettings(r *http.Request) (string, error) {
 		if secret == "" || len(secret) > 200 {
 			return "", &httpError{
 				http.StatusBadRequest,
-				words{"密钥不能是空的，最多 200 个字符。", "The secret must not be empty, and has at most 200 characters."},
+				words{"签名秘钥不能为空，最多 200 个字符。", "The secret must not be empty, and has at most 200 characters."},
 			}
 		}
 		s.mu.Lock()
@@ -537,7 +537,7 @@ func (s *server) setFault(r *http.Request, times int, number func(string, int, i
 		ok = s.gw.Fail(path, times, fault)
 	}
 	if !ok {
-		return &httpError{http.StatusBadRequest, words{"没有这种故障或这个调用。", "There is no such fault, or no such call."}}
+		return &httpError{http.StatusBadRequest, words{"没有这种故障，或者没有这个调用。", "There is no such fault, or no such call."}}
 	}
 	s.hub.publish(map[string]bool{"settings": true})
 	return nil

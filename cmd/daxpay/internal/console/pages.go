@@ -86,11 +86,11 @@ func parsePages() (map[string]*template.Template, error) {
 // said are what a page says after a form.
 var said = map[string]words{
 	"sent":     {"通知已发出，结果在时间线里", "Sent; the timeline has the result"},
-	"lose":     {"下一条通知会丢掉", "The next notice will be lost"},
-	"delay":    {"下一条通知会延迟", "The next notice will be delayed"},
+	"lose":     {"下一条通知将丢弃", "The next notice will be lost"},
+	"delay":    {"下一条通知将延迟", "The next notice will be delayed"},
 	"done":     {"完成", "Done"},
 	"set":      {"已设置", "Set"},
-	"nonotice": {"这个订单还没有通知可发", "There is no notice to send for this order yet"},
+	"nonotice": {"该订单还没有可发送的通知", "There is no notice to send for this order yet"},
 }
 
 type ordersData struct {
@@ -197,12 +197,12 @@ func happeningOf(e event) happening {
 		}
 	case kindAsk:
 		h.Arrow, h.Direction = "gc to fro chan", words{"网关 ⇄ 通道", "gateway ⇄ channel"}
-		h.Words, h.Sub = operationWords(e.Name), words{"网关问通道", "the gateway asks the channel"}
+		h.Words, h.Sub = operationWords(e.Name), words{"网关请求通道", "the gateway asks the channel"}
 		h.Words = words{"通道：" + h.Words.Zh, "Channel: " + h.Words.En}
 		switch {
 		case e.Info.NoAnswer:
 			h.Arrow = "gc to broken"
-			h.Result = verdict{"bad", "x", "", words{"没有回答", "no answer"}}
+			h.Result = verdict{"bad", "x", "", words{"没有响应", "no answer"}}
 		case e.Info.Later:
 			h.Result = verdict{"wait", "wait", "", words{"已受理，稍后完成", "taken, done later"}}
 		case e.Bad:
@@ -218,7 +218,7 @@ func happeningOf(e event) happening {
 			h.Words.Zh += " · 第 " + strconv.Itoa(e.Info.Attempt) + " 次"
 			h.Words.En += " · attempt " + strconv.Itoa(e.Info.Attempt)
 		} else {
-			h.Words.Zh += " · 在控制台发送"
+			h.Words.Zh += " · 从控制台发送"
 			h.Words.En += " · sent from the console"
 		}
 		h.Sub = words{e.Info.URL, e.Info.URL}
@@ -381,7 +381,7 @@ func (s *server) requestsPage(r *http.Request) (string, words, string, any, erro
 		if open, err = s.store.event(r.Context(), id); err == nil && (open.ID == 0 || open.Kind != kindCall) {
 			err = &httpError{
 				http.StatusNotFound,
-				words{"没有这个请求，或者它太旧，已经丢掉了。", "There is no such request, or it was so old that it was dropped."},
+				words{"没有这个请求，或者它太旧，已被清理。", "There is no such request, or it was so old that it was dropped."},
 			}
 		}
 	} else if len(list) > 0 {
@@ -418,7 +418,7 @@ func (s *server) open(d *requestsData, e event, host string) {
 		return
 	}
 	if algorithm(e.Info.SignType).of(e.Info.SignedText, secret) != e.Info.Expected {
-		why.Cause = words{"网关的密钥在这之后换过：不能再重算。", "The gateway's secret was changed since: it cannot be computed again."}
+		why.Cause = words{"网关的密钥在此之后更换过，无法重新计算。", "The gateway's secret was changed since: it cannot be computed again."}
 		why.Fixes, why.Tried = nil, nil
 	} else {
 		d.SDK = explanation(e.In, e.Info.SignType, secret)

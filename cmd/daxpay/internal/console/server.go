@@ -263,7 +263,7 @@ func (e *httpError) Error() string { return e.words.En }
 
 var errNoOrder = &httpError{
 	http.StatusNotFound,
-	words{"没有这个订单，或者它太旧，已经丢掉了。", "There is no such order, or it was so old that it was dropped."},
+	words{"没有这个订单，或者它太旧，已被清理。", "There is no such order, or it was so old that it was dropped."},
 }
 
 // view is what every page has.

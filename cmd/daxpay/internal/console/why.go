@@ -61,7 +61,7 @@ func diagnose(body []byte, text, expected, signType, secret string, old []string
 	received, given := signOf(body)
 	if !given || received == "" {
 		d.Cause = words{"请求里没有签名。", "The request has no signature."}
-		d.Fixes = []words{{"把签名放进成员 sign：一个字符串。", "Put the signature into the member sign, as a string."}}
+		d.Fixes = []words{{"把签名放进 sign 字段，类型为字符串。", "Put the signature into the member sign, as a string."}}
 		return d
 	}
 	if received == expected {
@@ -80,11 +80,11 @@ func diagnose(body []byte, text, expected, signType, secret string, old []string
 		}
 	}
 	if !d.Fits {
-		d.Cause = words{"密钥不同，或者请求在签名之后被改过。", "The secrets differ, or the request was changed after it was signed."}
+		d.Cause = words{"密钥不一致，或者请求在签名之后被修改过。", "The secrets differ, or the request was changed after it was signed."}
 		d.Fixes = []words{
 			{"先核对密钥：它在“故障与设置”页。", "Check the secret first: it is on the page Faults & settings."},
-			{"再把下面的被签名文字与商户签的文字逐行比较。", "Then compare the text below with what the shop signs, line by line."},
-			{"下面列出的常见错误都试过了，没有一个吻合。", "The usual mistakes listed below were tried; none fits."},
+			{"再把下面的待签名字符串与商户的逐行比较。", "Then compare the text below with what the shop signs, line by line."},
+			{"下面列出的常见错误都试过了，没有一个相符。", "The usual mistakes listed below were tried; none fits."},
 		}
 	}
 	return d
@@ -206,7 +206,7 @@ func secretMistakes(a algorithm, text, secret string, old []string) []mistake {
 			fixes: []words{
 				{"改法：strings.TrimSpace(secret)，或写文件时用 printf %s 而不是 echo。",
 					"Fix: strings.TrimSpace(secret), or write the file with printf %s rather than echo."},
-				{"什么都没有执行：可以放心再发。", "Nothing was executed: sending again is safe."},
+				{"没有执行：可以放心重发。", "Nothing was executed: sending again is safe."},
 			},
 		})
 	}
@@ -229,18 +229,18 @@ func secretMistakes(a algorithm, text, secret string, old []string) []mistake {
 			name:  words{"以前的密钥", "an earlier secret"},
 			cause: words{"商户还在用这个网关以前的密钥。", "The shop still uses a secret that this gateway had before."},
 			signs: []string{a.of(text, s)}, key: "≠",
-			fixes: []words{{"在商户里换成现在的密钥。", "Give the shop the present secret."}},
+			fixes: []words{{"让商户换成现在的密钥。", "Give the shop the present secret."}},
 		})
 	}
 	if secret != defaultSecret {
 		list = append(list, mistake{
-			name: words{"出厂密钥 123456", "the secret 123456 of a new gateway"},
+			name: words{"默认密钥 123456", "the secret 123456 of a new gateway"},
 			cause: words{
-				"商户用的是出厂密钥 123456，网关用的是另一个。",
+				"商户用的是默认密钥 123456，网关用的是另一个。",
 				"The shop uses the secret 123456 of a new gateway; this one has another.",
 			},
 			signs: []string{a.of(text, defaultSecret)}, key: "≠",
-			fixes: []words{{"在商户里设置这个网关的密钥。", "Give the shop the secret of this gateway."}},
+			fixes: []words{{"让商户使用这个网关的密钥。", "Give the shop the secret of this gateway."}},
 		})
 	}
 	return list
@@ -251,7 +251,7 @@ func digestMistakes(a algorithm, text, expected, secret string) []mistake {
 	sum := sha256.Sum256([]byte(text + "&key=" + secret))
 	other := string(a.other())
 	return []mistake{
-		{name: words{"算法是 " + other, other + " instead of " + string(a)},
+		{name: words{"签名方式用了 " + other, other + " instead of " + string(a)},
 			cause: words{
 				"商户用 " + other + " 签名，网关设置的是 " + string(a) + "。",
 				"The shop signs with " + other + "; the gateway is set to " + string(a) + ".",
@@ -271,9 +271,9 @@ func digestMistakes(a algorithm, text, expected, secret string) []mistake {
 			cause: words{"签名是 Base64，网关要小写十六进制。", "The signature is in Base64; the gateway wants lower-case hex digits."},
 			signs: []string{base64.StdEncoding.EncodeToString(raw), base64.URLEncoding.EncodeToString(raw)},
 			fixes: []words{{"用小写十六进制。", "Use lower-case hex digits."}}},
-		{name: words{"文字转成大写", "text in upper case"},
+		{name: words{"待签名字符串转成大写", "text in upper case"},
 			cause: words{
-				"商户把文字转成大写再签，DaxPay 3.x 那样；2.0.x 不转。",
+				"商户像 DaxPay 3.x 那样，先把待签名字符串转成大写；2.0.x 不转。",
 				"The shop turns the text to upper case before it signs, as DaxPay 3.x does; 2.0.x does not.",
 			},
 			signs: []string{
@@ -281,21 +281,21 @@ func digestMistakes(a algorithm, text, expected, secret string) []mistake {
 				a.digest(strings.ToUpper(text)+"&KEY="+secret, secret),
 				a.of(strings.ToUpper(text), secret),
 			},
-			fixes: []words{{"不要转大写。文档里写的大写是旧的。", "Do not turn it to upper case; the documents that say so are old."}}},
+			fixes: []words{{"不要转成大写。文档里的这个说法已经过时。", "Do not turn it to upper case; the documents that say so are old."}}},
 		{name: words{"没有 &key=", "without &key="},
-			cause: words{"文字末尾缺少 &key= 和密钥。", "The text lacks &key= and the secret at its end."},
+			cause: words{"待签名字符串末尾缺少 &key= 和密钥。", "The text lacks &key= and the secret at its end."},
 			signs: []string{a.digest(text, secret), a.digest(text+secret, secret), a.digest(text+"key="+secret, secret)},
 			fixes: []words{
-				{"在文字末尾加 &key= 和密钥，HMAC 的密钥也是它。", "Append &key= and the secret to the text; the secret is the HMAC key, too."},
+				{"在待签名字符串末尾加上 &key= 和密钥；HMAC 也用这个密钥。", "Append &key= and the secret to the text; the secret is the HMAC key, too."},
 			}},
 		{name: words{"用 &sign= 而不是 &key=", "&sign= instead of &key="},
-			cause: words{"商户在末尾加的是 &sign=，应当是 &key=。", "The shop appends &sign= and the secret; it should be &key=."},
+			cause: words{"商户在末尾加的是 &sign= 和密钥，应为 &key=。", "The shop appends &sign= and the secret; it should be &key=."},
 			signs: []string{a.digest(text+"&sign="+secret, secret)},
 			fixes: []words{{"改成 &key=。", "Use &key=."}}},
 		{name: words{"HMAC 密钥为空或用普通 SHA-256", "empty HMAC key, or plain SHA-256"},
 			cause: words{"商户没有把密钥作为 HMAC 的密钥。", "The shop does not use the secret as the HMAC key."},
 			signs: []string{a.digest(text+"&key="+secret, ""), hex.EncodeToString(sum[:])},
-			fixes: []words{{"用 HMAC-SHA256，密钥是同一个 secret。", "Use HMAC-SHA256 with the same secret as its key."}}},
+			fixes: []words{{"用 HMAC-SHA256，并以同一个密钥作为 HMAC 密钥。", "Use HMAC-SHA256 with the same secret as its key."}}},
 	}
 }
 
@@ -345,41 +345,41 @@ func textMistakes(a algorithm, body []byte, text, secret string) []mistake {
 	slices.Sort(raw)
 	slices.Sort(html)
 	list := []mistake{
-		{name: words{"签了网关不认识的成员", "members that the gateway does not know"}, pairs: all, signs: sign(all),
+		{name: words{"签了网关不认识的字段", "members that the gateway does not know"}, pairs: all, signs: sign(all),
 			cause: words{
-				"商户签了网关不认识的成员：" + strings.Join(unknown, "、") + "。",
+				"商户签了网关不认识的字段：" + strings.Join(unknown, "、") + "。",
 				"The shop signed members that the gateway does not know: " + strings.Join(unknown, ", ") + ".",
 			},
-			fixes: []words{{"去掉它们：网关不签不认识的成员。", "Leave them out: the gateway does not sign what it does not know."}}},
-		{name: words{"成员没有排序", "members not sorted"}, pairs: nil, signs: sign(sent),
+			fixes: []words{{"去掉它们：网关不认识的字段不参与签名。", "Leave them out: the gateway does not sign what it does not know."}}},
+		{name: words{"字段没有排序", "members not sorted"}, pairs: nil, signs: sign(sent),
 			cause: words{
-				"商户按发送的顺序签名，没有按名字排序。",
+				"商户按发送顺序签名，没有按字段名排序。",
 				"The shop signs the members in the order in which it sends them, not sorted by name.",
 			},
-			fixes: []words{{"按成员名的 ASCII 顺序排序。", "Sort the members by name, in ASCII order."}}},
+			fixes: []words{{"按字段名的 ASCII 顺序排序。", "Sort the members by name, in ASCII order."}}},
 		{name: words{"值做了 URL 编码", "values URL-encoded"}, pairs: encoded, signs: sign(encoded),
-			cause: words{"商户对值做了 URL 编码再签。", "The shop URL-encodes the values before it signs."},
-			fixes: []words{{"签原文，不编码。", "Sign the values as they are."}}},
+			cause: words{"商户先对值做了 URL 编码，再签名。", "The shop URL-encodes the values before it signs."},
+			fixes: []words{{"用原值签名，不要编码。", "Sign the values as they are."}}},
 		{name: words{"引号和反斜杠没有去掉", "quotes and backslashes kept"}, pairs: raw, signs: sign(raw),
 			cause: words{
-				"商户没有从文字里去掉引号和反斜杠（嵌套对象当作 JSON）。",
+				"商户没有去掉待签名字符串里的引号和反斜杠（嵌套对象按 JSON 处理）。",
 				"The shop keeps quotes and backslashes in the text, as in nested objects written as JSON.",
 			},
-			fixes: []words{{"签名之前去掉文字里所有的 \" 和 \\。", `Delete every " and \ from the text before signing.`}}},
+			fixes: []words{{"签名之前，去掉待签名字符串里所有的 \" 和 \\。", `Delete every " and \ from the text before signing.`}}},
 		{name: words{`HTML 转义 \u003c`, `HTML escapes, \u003c`}, pairs: html, signs: sign(html),
 			cause: words{`商户的 JSON 库把 <、>、& 写成 \u003c 之类。`, `The shop's JSON library writes <, > and & as \u003c and the like.`},
 			fixes: []words{{"Go 里用 json.Encoder 的 SetEscapeHTML(false)。", "In Go, use SetEscapeHTML(false) of json.Encoder."}}},
 	}
 	if len(nulls) > 0 {
 		kept := slices.Sorted(slices.Values(append(slices.Clone(own), nulls...)))
-		list = append(list, mistake{name: words{"留着 null", "nulls kept"}, pairs: kept, signs: sign(kept),
-			cause: words{"商户把值为 null 的成员也签了。", "The shop signs members that are null."},
-			fixes: []words{{"值为 null 的成员不参与签名。", "Members that are null do not take part."}}})
+		list = append(list, mistake{name: words{"没有去掉 null", "nulls kept"}, pairs: kept, signs: sign(kept),
+			cause: words{"商户把值为 null 的字段也签了。", "The shop signs members that are null."},
+			fixes: []words{{"值为 null 的字段不参与签名。", "Members that are null do not take part."}}})
 	}
 	filled := slices.DeleteFunc(slices.Clone(own), func(p string) bool { return strings.HasSuffix(p, "=") })
 	if len(filled) < len(own) {
-		list = append(list, mistake{name: words{"丢掉了空字符串", "empty strings dropped"}, pairs: filled, signs: sign(filled),
-			cause: words{"商户没有签空字符串，网关签。", "The shop leaves out empty strings; the gateway signs them."},
+		list = append(list, mistake{name: words{"漏掉了空字符串", "empty strings dropped"}, pairs: filled, signs: sign(filled),
+			cause: words{"商户没有签空字符串，而网关会签。", "The shop leaves out empty strings; the gateway signs them."},
 			fixes: []words{{"要么不发空字符串，要么也签它（reason=）。", "Do not send empty strings, or sign them as well (reason=)."}}})
 	}
 	for i, p := range own {
@@ -387,7 +387,7 @@ func textMistakes(a algorithm, body []byte, text, secret string) []mistake {
 		without := slices.Delete(slices.Clone(own), i, i+1)
 		list = append(list, mistake{name: words{"没有签 " + name, name + " left out"}, pairs: without, signs: sign(without),
 			cause: words{"商户签名时没有 " + name + "，发送时才加上。", "The shop signs without " + name + ", and adds it afterwards."},
-			fixes: []words{{"签名之前就加上它。", "Add it before signing."}}})
+			fixes: []words{{"在签名之前加上它。", "Add it before signing."}}})
 	}
 	return list
 }

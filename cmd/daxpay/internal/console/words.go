@@ -94,7 +94,7 @@ var channels = map[string]words{
 
 var methods = map[string]words{
 	"qrcode": {"扫码", "QR code"}, "barcode": {"付款码", "bar code"}, "wap": {"手机网页", "WAP"}, "web": {"电脑网页", "web"},
-	"app": {"应用", "app"}, "jsapi": {"JSAPI", "JSAPI"}, "normal": {"余额", "balance"},
+	"app": {"App", "app"}, "jsapi": {"JSAPI", "JSAPI"}, "normal": {"余额", "balance"},
 }
 
 // call is one of the gateway's.
@@ -262,15 +262,15 @@ func firstLine(s string) string {
 func faultWords(f daxpaytest.Fault) words {
 	switch f {
 	case daxpaytest.HangBefore, daxpaytest.HangAfter:
-		return words{"超时（不回答，直到对方断开）", "no answer until the caller gives up"}
+		return words{"超时（不响应，直到对方断开）", "no answer until the caller gives up"}
 	case daxpaytest.ResetBefore, daxpaytest.ResetAfter:
 		return words{"连接重置", "connection reset"}
 	case daxpaytest.BadGatewayBefore, daxpaytest.BadGatewayAfter:
 		return words{"502 HTML", "502 HTML"}
 	case daxpaytest.Truncated:
-		return words{"回答中断", "answer cut off"}
+		return words{"响应中断", "answer cut off"}
 	case daxpaytest.Unsigned:
-		return words{"回答没有签名", "answer not signed"}
+		return words{"响应没有签名", "answer not signed"}
 	}
 	return words{"变慢", "slow"}
 }
@@ -278,18 +278,18 @@ func faultWords(f daxpaytest.Fault) words {
 // consequence says what an answer means for the merchant.
 func consequence(e event) (words, []words) {
 	a := readAnswer(e.Out)
-	nothing := words{"什么都没有执行：可以放心再发。", "Nothing was executed: sending again is safe."}
+	nothing := words{"没有执行：可以放心重发。", "Nothing was executed: sending again is safe."}
 	unknown := words{"可能已经执行：先查询，不要直接重发。", "It may have run: query before you send anything again."}
 	switch {
 	case e.Info.Fault != "" && e.Code != daxpaytest.NotRun && e.Info.Fault != string(daxpaytest.Late):
-		return words{"已执行，但回答被故障留下了。", "It ran, and a fault kept the answer back."}, []words{unknown}
+		return words{"已执行，但响应因故障丢失。", "It ran, and a fault kept the answer back."}, []words{unknown}
 	case e.Code == daxpaytest.NotRun:
 		said := words{
-			"故障让请求没有执行。",
+			"由于故障，请求没有执行。",
 			"A fault kept the call from running.",
 		}
 		return said, []words{
-			{"商户看不出来：对它来说结果未知。", "The shop cannot tell: for it the outcome is unknown."},
+			{"商户无法区分：对它来说结果未知。", "The shop cannot tell: for it the outcome is unknown."},
 		}
 	case a.outer == "":
 		return words{"网关没有这个路径。", "The gateway has no such path."}, append(nearPath(e.Name), nothing)
@@ -302,13 +302,13 @@ func consequence(e event) (words, []words) {
 		return words{"业务拒绝：" + firstLine(a.msg), "The business refused: " + firstLine(a.msg)},
 			[]words{
 				{
-					"回答有签名，但里面没有单号：看它是哪个请求的回答。",
+					"响应有签名，但不含单号：要看它对应哪个请求。",
 					"The answer is signed, but names no order: it belongs to the request it came back to.",
 				},
 			}
 	case "10005":
 		said := words{
-			"请求体不能读：不是 JSON，或某个成员的类型不对。",
+			"请求体无法解析：不是 JSON，或者某个字段的类型不对。",
 			"The body cannot be read: no JSON, or a member of a wrong type.",
 		}
 		return said, []words{
@@ -317,28 +317,28 @@ func consequence(e event) (words, []words) {
 	case "10006":
 		switch {
 		case strings.Contains(a.msg, "请求已过期"):
-			return words{"请求太旧：reqTime 早于时间窗。", "The request is too old: its reqTime is outside the window."},
-				[]words{{"每次发送都重新取 reqTime 并重新签名；检查商户的时钟。", "Stamp and sign every attempt anew; check the shop's clock."}, nothing}
+			return words{"请求已过期：reqTime 超出请求有效时长。", "The request is too old: its reqTime is outside the window."},
+				[]words{{"每次发送都重新生成 reqTime 并重新签名；检查商户的时钟。", "Stamp and sign every attempt anew; check the shop's clock."}, nothing}
 		case strings.Contains(a.msg, "晚于"):
 			said := words{
-				"reqTime 在将来：商户的时钟快了，或单位是毫秒。",
+				"reqTime 晚于当前时间：商户的时钟快了，或者单位用了毫秒。",
 				"reqTime is in the future: the shop's clock is fast, or the unit is milliseconds.",
 			}
 			return said, []words{
 				nothing,
 			}
 		}
-		return words{"参数不对：" + firstLine(a.msg), "A parameter is wrong: " + firstLine(a.msg)}, []words{nothing}
+		return words{"参数错误：" + firstLine(a.msg), "A parameter is wrong: " + firstLine(a.msg)}, []words{nothing}
 	case "10007":
-		return words{"同一订单的另一个请求正在执行。", "Another request about the same order is at work."},
-			[]words{{"这一次什么都没做；另一次可能是你自己的、回答丢失的那次。", "This one did nothing; the other may be your own whose answer was lost."}}
+		return words{"同一订单的另一个请求正在处理。", "Another request about the same order is at work."},
+			[]words{{"本次没有执行；另一次可能是你自己发出、响应丢失的那次。", "This one did nothing; the other may be your own whose answer was lost."}}
 	case "10010":
 		return words{"没有这个订单。", "There is no such order."}, []words{nothing}
 	case "20023", "20024":
-		return words{"这个接口被关闭了。", "This call is switched off."}, []words{nothing}
+		return words{"该接口未开放。", "This call is switched off."}, []words{nothing}
 	case "10001", "10008":
 		said := words{
-			"网关内部错误：回答没有签名，结果未知。",
+			"网关内部错误：响应没有签名，结果未知。",
 			"A fault inside the gateway: the answer is not signed, the outcome unknown.",
 		}
 		return said, []words{
@@ -356,7 +356,7 @@ func nearPath(path string) []words {
 		if strings.EqualFold(c.Path, strings.TrimRight(path, "/")) ||
 			strings.HasSuffix(strings.ToLower(path), strings.ToLower(c.Path)) {
 			return []words{
-				{"应当是 " + c.Path + "（区分大小写，前面没有别的）。", "It should be " + c.Path + " (case matters, nothing before it)."},
+				{"应为 " + c.Path + "（区分大小写，前面不带其他路径）。", "It should be " + c.Path + " (case matters, nothing before it)."},
 			}
 		}
 	}
@@ -368,66 +368,66 @@ func noticeVerdict(e event) (short, long words) {
 	reply := string(e.Out)
 	switch {
 	case e.Kind == kindSilence:
-		return words{"2.0.8 在通道回调之后不发通知：请主动查询", "2.0.8 sends none after a channel callback: ask for the state"},
+		return words{"通道回调之后，2.0.8 不发通知：请主动查询", "2.0.8 sends none after a channel callback: ask for the state"},
 			words{
-				"真实的 2.0.8 在这个线程里签不了名，所以不发，也不留待重发。2.0.7 与 2.0.6 会发。",
+				"真实的 2.0.8 在这个线程里无法签名，所以不发送，也不会重发。2.0.7 与 2.0.6 会发送。",
 				"A real 2.0.8 cannot sign in this thread, so nothing is sent and nothing is left to send again. " +
 					"2.0.7 and 2.0.6 do send here.",
 			}
 	case e.Info.Lost:
 		said := words{
-			"在控制台设了“丢掉下一条”",
+			"在控制台设置了“丢弃下一条”",
 			"“Lose the next” was set in the console",
 		}
 		return said, words{
-			"网关记为已发，没有送出。",
+			"网关记为已发送，实际没有送出。",
 			"The gateway counts it as sent; nobody got it.",
 		}
 	case strings.HasPrefix(e.Info.Err, "notices go to this machine only"):
 		return words{"通知地址不在本机", "The address is not on this machine"},
-			words{"用 --notices-anywhere 启动，通知才会发到别的机器。", "Start with --notices-anywhere to let notices go to other machines."}
+			words{"用 --notices-anywhere 启动，通知才会发到其他机器。", "Start with --notices-anywhere to let notices go to other machines."}
 	case e.Info.Received && e.Status != 200:
 		return words{
-				fmt.Sprintf("HTTP %d，但正文是 SUCCESS：算收到", e.Status),
+				fmt.Sprintf("HTTP %d，但响应体是 SUCCESS：算接收成功", e.Status),
 				fmt.Sprintf("HTTP %d, yet the body is SUCCESS: it counts", e.Status),
 			},
 			words{
-				"网关只看正文。",
+				"网关只看响应体。",
 				"The gateway looks at the body alone.",
 			}
 	case e.Info.Received:
 		said := words{
-			"正好是 SUCCESS",
+			"恰好是 SUCCESS",
 			"Exactly SUCCESS",
 		}
 		return said, words{
-			"5 秒内收到 7 个字节 SUCCESS。",
+			"5 秒内返回了 7 个字节 SUCCESS。",
 			"The 7 bytes SUCCESS within 5 seconds.",
 		}
 	case strings.Contains(e.Info.Err, "5 seconds"):
 		said := words{
-			"超过 5 秒没有完整回复",
+			"5 秒内没有完整响应",
 			"No whole reply within 5 s",
 		}
 		return said, words{
-			"5 秒内必须收完回复。",
+			"完整的响应必须在 5 秒内返回。",
 			"The whole reply must be in within 5 s.",
 		}
 	case e.Info.Err != "":
 		said := words{
-			"没有回复：" + e.Info.Err,
+			"没有响应：" + e.Info.Err,
 			"No reply: " + e.Info.Err,
 		}
 		return said, words{
-			"地址打不开，或连接中断。",
+			"地址无法访问，或者连接中断。",
 			"The address cannot be reached, or the connection broke.",
 		}
 	case strings.HasPrefix(reply, "\ufeff"):
-		return words{"开头有 BOM，必须正好是 SUCCESS", "A BOM at the start; it must be exactly SUCCESS"}, exact(reply)
+		return words{"开头有 BOM，必须恰好是 SUCCESS", "A BOM at the start; it must be exactly SUCCESS"}, exact(reply)
 	case strings.TrimSpace(reply) == "SUCCESS" && strings.HasSuffix(reply, "\n"):
-		return words{"末尾多了换行，必须正好是 SUCCESS", "A line break at the end; it must be exactly SUCCESS"}, exact(reply)
+		return words{"末尾多了换行，必须恰好是 SUCCESS", "A line break at the end; it must be exactly SUCCESS"}, exact(reply)
 	case strings.TrimSpace(reply) == "SUCCESS":
-		return words{"前后有空白，必须正好是 SUCCESS", "Blanks around it; it must be exactly SUCCESS"}, exact(reply)
+		return words{"前后有空白，必须恰好是 SUCCESS", "Blanks around it; it must be exactly SUCCESS"}, exact(reply)
 	case strings.EqualFold(reply, "success"):
 		return words{"大小写不对，必须是 SUCCESS", "Wrong case; it must be SUCCESS"}, exact(reply)
 	case e.Status >= 300 && e.Status < 400:
@@ -436,13 +436,13 @@ func noticeVerdict(e event) (short, long words) {
 			"A redirect: the gateway does not follow it",
 		}
 		return said, words{
-			"通知地址必须直接回答。",
+			"通知地址必须直接响应。",
 			"The address must answer itself.",
 		}
 	case reply == "":
-		return words{"正文是空的，必须正好是 SUCCESS", "An empty body; it must be exactly SUCCESS"}, exact(reply)
+		return words{"响应体为空，必须恰好是 SUCCESS", "An empty body; it must be exactly SUCCESS"}, exact(reply)
 	}
-	return words{"正文不是 SUCCESS", "The body is not SUCCESS"}, exact(reply)
+	return words{"响应体不是 SUCCESS", "The body is not SUCCESS"}, exact(reply)
 }
 
 // exact shows the bytes of a reply.
@@ -452,6 +452,6 @@ func exact(reply string) words {
 		shown += " …"
 	}
 	n := strconv.Itoa(len(reply))
-	return words{n + " 个字节：" + shown + "。必须正好是 7 个字节 SUCCESS。Go 里用 io.WriteString，不用 Fprintln。",
+	return words{n + " 个字节：" + shown + "。必须恰好是 7 个字节 SUCCESS。Go 里用 io.WriteString，不用 Fprintln。",
 		n + " bytes: " + shown + ". It must be exactly the 7 bytes SUCCESS. In Go use io.WriteString, not Fprintln."}
 }
