@@ -82,7 +82,8 @@ func diagnose(body []byte, text, expected, signType, secret string, old []string
 	if !d.Fits {
 		d.Cause = words{"密钥不一致，或者请求在签名之后被修改过。", "The secrets differ, or the request was changed after it was signed."}
 		d.Fixes = []words{
-			{"先核对密钥：它在“故障与设置”页。", "Check the secret first: it is on the page Faults & settings."},
+			{"先核对密钥：以启动时给出的或在“故障与设置”页设置的为准。",
+				"Check the secret first: it is the one given at the start, or set on the page Faults & settings."},
 			{"再把下面的待签名字符串与商户的逐行比较。", "Then compare the text below with what the shop signs, line by line."},
 			{"下面列出的常见错误都试过了，没有一个相符。", "The usual mistakes listed below were tried; none fits."},
 		}
