@@ -29,7 +29,7 @@ import (
 // not known is an error. ConfigFromEnv reads the environment.
 type Config struct {
 	// ServiceURL is where the gateway is, such as "https://pay.example.com". A path prefix and a trailing slash are
-	// allowed; user, query and fragment are not.
+	// allowed; user, query and fragment are not. The paths of the calls, such as /unipay/pay, are added to it.
 	ServiceURL string `json:"serviceUrl" yaml:"serviceUrl" env:"DAXPAY_URL"`
 	// SignSecret is the secret of the gateway's settings (签名秘钥).
 	SignSecret string `json:"signSecret" yaml:"signSecret" env:"DAXPAY_SECRET"`

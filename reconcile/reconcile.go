@@ -70,7 +70,7 @@ type Order struct {
 	Ended bool
 }
 
-// Source knows which orders are open. Mostly it is a select on the shop's tables.
+// Source knows which orders are open. Usually it is a select on the shop's tables.
 type Source interface {
 	// Open lists orders of a kind that the shop has not settled, in the order of their numbers, beginning with the
 	// first number that comes after the given one ("": with the first of all), and at most limit of them. Fewer than
@@ -82,7 +82,7 @@ type Source interface {
 	// that a complete list no longer has is forgotten. After an error, or a panic, nothing is forgotten; the kind is
 	// listed anew later, and the orders that are known are looked at meanwhile.
 	//
-	// An order belongs into the list from before the gateway is called for it until its outcome is stored. It is listed
+	// An order belongs in the list from before the gateway is called for it until its outcome is stored. It is listed
 	// at most once in a list.
 	//
 	// A payment that is over without success should stay in the list, with Order.Ended, until it can no longer be paid:

@@ -57,7 +57,11 @@ func run() error {
 	handler := kit.NoticeHandler(daxpay.NoticeHandlers{
 		Pay: func(_ context.Context, n *model.PayNotice) error {
 			// Compare the notice with your own order, and store what it says before you return nil.
-			if err := (daxpay.Expect{BizOrderNo: n.BizOrderNo, Amount: 29900, Paid: true}).Check(n); err != nil {
+			err := daxpay.Expect{BizOrderNo: n.BizOrderNo, Amount: 29900, Paid: true}.Check(n)
+			if errors.Is(err, daxpay.ErrUnproved) {
+				return nil // closed or cancelled: it still can be paid
+			}
+			if err != nil {
 				return err
 			}
 			fmt.Println(n.BizOrderNo, "is paid")
