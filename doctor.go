@@ -518,7 +518,8 @@ func (d *doctor) diagnose(ctx context.Context, probes []probe) {
 	}
 }
 
-// diagnoseRefusedSign tells what is wrong when the gateway refuses the signature in every encoding, p being one of them.
+// diagnoseRefusedSign tells what is wrong when the gateway refuses the signature in every encoding. p is one of the
+// probes that it refused.
 func (d *doctor) diagnoseRefusedSign(ctx context.Context, probes []probe, p probe) {
 	d.report.add(FindingOK, "path prefix", "is right", "")
 	other, takes, refuses := d.otherAlgorithm(ctx, probes)
