@@ -73,30 +73,30 @@ func (c *core) post(ctx context.Context, call *call, path string, body []byte) (
 	}
 	r := reply{sent: c.Now()}
 	start := time.Now()
-	trail := new(trail)
-	trail.body.Reset(body)
+	s := new(sending)
+	s.body.Reset(body)
 	end, mayFollow := c.attemptEnd(call, start)
 	attempt, cancel := context.WithDeadline(ctx, end)
 	defer cancel()
 	if !call.effect.Repeatable() {
-		trail.stop = cancel
+		s.stop = cancel
 	}
 	client := c.resty
 	if call.effect == param.EffectOnce {
 		client = c.fresh
 	}
-	res, err := client.R().SetContext(trail.follow(attempt)).SetBody(&trail.body).Post(c.ServiceURL + path)
+	res, err := client.R().SetContext(s.follow(attempt)).SetBody(&s.body).Post(c.ServiceURL + path)
 	r.took = time.Since(start)
 	if err == nil {
 		err = r.receive(res, path, c.MaxAnswerSize)
 	}
 	switch {
-	case trail.wasRepeated():
+	case s.wasRepeated():
 		err = &TransportError{Path: path, Err: errRepeats}
 	case err != nil && mayFollow && attempt.Err() != nil && ctx.Err() == nil:
-		err = trail.failed(path, &attemptTimeoutError{after: c.AttemptTimeout})
+		err = s.failed(path, &attemptTimeoutError{after: c.AttemptTimeout})
 	case err != nil:
-		err = trail.failed(path, err)
+		err = s.failed(path, err)
 	}
 	return r, err
 }
@@ -125,7 +125,7 @@ func (e *attemptTimeoutError) Error() string {
 func (*attemptTimeoutError) Timeout() bool { return true }
 
 // failed is the error of a request that did not bring an answer, or not all of it.
-func (t *trail) failed(path string, err error) error {
+func (s *sending) failed(path string, err error) error {
 	if errors.Is(err, ErrTooLarge) {
 		return err
 	}
@@ -133,7 +133,7 @@ func (t *trail) failed(path string, err error) error {
 	if errors.As(err, &outer) {
 		err = outer.Err // without the URL
 	}
-	return &TransportError{Path: path, NeverSent: t.neverSent(), Err: &scrubbedError{err}}
+	return &TransportError{Path: path, NeverSent: s.neverSent(), Err: &scrubbedError{err}}
 }
 
 // receive reads the whole answer.

@@ -144,9 +144,9 @@ func (c *watchedConn) Write(b []byte) (int, error) {
 	return n, err
 }
 
-// trail is what one request did on the wire. Its body is a bytes.Reader and nothing around one: for any other, net/http
-// would write the header by itself first, which costs a tenth of a call.
-type trail struct {
+// sending is what one request did on the wire. Its body is a bytes.Reader and nothing around one: for any other,
+// net/http would write the header by itself first, which costs a tenth of a call.
+type sending struct {
 	mu       sync.Mutex
 	dialing  bool         // the transport reports what it does
 	taken    bool         // it took a connection
@@ -162,53 +162,53 @@ type trail struct {
 }
 
 // follow returns the context of the request.
-func (t *trail) follow(ctx context.Context) context.Context {
-	t.trace = httptrace.ClientTrace{GetConn: t.getConn, GotConn: t.gotConn, WroteRequest: t.wroteRequest}
-	return httptrace.WithClientTrace(ctx, &t.trace)
+func (s *sending) follow(ctx context.Context) context.Context {
+	s.trace = httptrace.ClientTrace{GetConn: s.getConn, GotConn: s.gotConn, WroteRequest: s.wroteRequest}
+	return httptrace.WithClientTrace(ctx, &s.trace)
 }
 
 // lookAtBody takes it for sent if it was read while there was no connection. Then a transport of the caller's own has
 // it, which may have sent it in a way that it does not report before it tried another.
-func (t *trail) lookAtBody() {
-	if !t.taken && int64(t.body.Len()) != t.body.Size() {
-		t.written = true
+func (s *sending) lookAtBody() {
+	if !s.taken && int64(s.body.Len()) != s.body.Size() {
+		s.written = true
 	}
 }
 
 // getConn ends a request for which the transport wants another connection after it has written to one: it is about to
 // send it again.
-func (t *trail) getConn(string) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.dialing = true
-	t.look()
-	if t.taken && t.stop != nil && t.sent() {
-		t.repeated = true
-		t.stop()
+func (s *sending) getConn(string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.dialing = true
+	s.look()
+	if s.taken && s.stop != nil && s.sent() {
+		s.repeated = true
+		s.stop()
 	}
 }
 
 // sent tells that the request was written, to a connection that is watched or by what net/http says.
-func (t *trail) sent() bool { return t.flushed || t.conn != nil && t.written }
+func (s *sending) sent() bool { return s.flushed || s.conn != nil && s.written }
 
-func (t *trail) gotConn(info httptrace.GotConnInfo) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.repeated && !isHTTP2(info.Conn) {
+func (s *sending) gotConn(info httptrace.GotConnInfo) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.repeated && !isHTTP2(info.Conn) {
 		_ = info.Conn.Close() // net/http would write before it looks at the context
 	}
-	t.look()
-	t.lookAtBody()
-	t.taken = true
+	s.look()
+	s.lookAtBody()
+	s.taken = true
 	conn := info.Conn
 	if secure, ok := conn.(interface{ NetConn() net.Conn }); ok { // *tls.Conn
 		conn = secure.NetConn()
 	}
-	if t.conn, _ = conn.(*watchedConn); t.conn == nil {
-		t.written = true
+	if s.conn, _ = conn.(*watchedConn); s.conn == nil {
+		s.written = true
 		return
 	}
-	t.before = t.conn.writes.Load()
+	s.before = s.conn.writes.Load()
 }
 
 // isHTTP2 tells whether other requests use the connection as well.
@@ -217,33 +217,33 @@ func isHTTP2(conn net.Conn) bool {
 	return ok && secure.ConnectionState().NegotiatedProtocol == "h2"
 }
 
-func (t *trail) wroteRequest(info httptrace.WroteRequestInfo) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.flushed = t.flushed || info.Err == nil
+func (s *sending) wroteRequest(info httptrace.WroteRequestInfo) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.flushed = s.flushed || info.Err == nil
 }
 
 // look takes over what happened on the connection that was taken last. A connection that other requests write to as
 // well, of HTTP/2, counts as written to.
-func (t *trail) look() {
-	if t.conn != nil && t.conn.writes.Load() != t.before {
-		t.written = true
+func (s *sending) look() {
+	if s.conn != nil && s.conn.writes.Load() != s.before {
+		s.written = true
 	}
 }
 
 // wasRepeated tells whether the transport sent the request again by itself, or was about to.
-func (t *trail) wasRepeated() bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.repeated
+func (s *sending) wasRepeated() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.repeated
 }
 
 // neverSent tells, when the request has failed, that not a byte of it was written, nor will be: the transport has
 // closed the connection by then. A transport that does not report what it does hides that.
-func (t *trail) neverSent() bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.look()
-	t.lookAtBody()
-	return t.dialing && !t.written
+func (s *sending) neverSent() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.look()
+	s.lookAtBody()
+	return s.dialing && !s.written
 }

@@ -98,10 +98,10 @@ func TestTrail(t *testing.T) {
 		}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			var trail trail
-			trace := httptrace.ContextClientTrace(trail.follow(context.Background()))
+			var s sending
+			trace := httptrace.ContextClientTrace(s.follow(context.Background()))
 			tt.do(trace)
-			require.Equal(t, tt.want, trail.neverSent())
+			require.Equal(t, tt.want, s.neverSent())
 		})
 	}
 }
@@ -114,13 +114,13 @@ func TestTrailOfARealRequest(t *testing.T) {
 		if server.TLS != nil {
 			transport.TLSClientConfig = server.Client().Transport.(*http.Transport).TLSClientConfig
 		}
-		var trail trail
-		req, err := http.NewRequestWithContext(trail.follow(context.Background()), http.MethodPost, server.URL, http.NoBody)
+		var s sending
+		req, err := http.NewRequestWithContext(s.follow(context.Background()), http.MethodPost, server.URL, http.NoBody)
 		require.NoError(t, err)
 		_, err = transport.RoundTrip(req) //nolint:bodyclose // there is none
 		require.Error(t, err)
-		require.False(t, trail.neverSent())
-		require.NotNil(t, trail.conn, "the connection is one that is watched")
+		require.False(t, s.neverSent())
+		require.NotNil(t, s.conn, "the connection is one that is watched")
 		server.Close()
 	}
 }
@@ -149,16 +149,16 @@ func TestTrailOverHTTP2(t *testing.T) {
 	// As a transport of the caller's own may have it.
 	transport.TLSNextProto, transport.ForceAttemptHTTP2, transport.DialTLSContext = nil, true, nil
 	for range 2 {
-		var trail trail
-		req, err := http.NewRequestWithContext(trail.follow(context.Background()), http.MethodPost, server.URL,
+		var s sending
+		req, err := http.NewRequestWithContext(s.follow(context.Background()), http.MethodPost, server.URL,
 			strings.NewReader("{}"))
 		require.NoError(t, err)
 		res, err := transport.RoundTrip(req)
 		require.NoError(t, err)
 		require.NoError(t, res.Body.Close())
 		require.Equal(t, 2, res.ProtoMajor)
-		require.NotNil(t, trail.conn)
-		require.False(t, trail.neverSent())
+		require.NotNil(t, s.conn)
+		require.False(t, s.neverSent())
 	}
 }
 
