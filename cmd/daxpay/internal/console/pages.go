@@ -234,7 +234,7 @@ func happeningOf(e event) happening {
 		h.Sub, h.Why = noticeVerdict(e)
 	case kindAct:
 		h.Arrow, h.Direction = "self atc", words{"通道", "channel"}
-		a := actByName(e.Name)
+		a := buttonByName(e.Name)
 		h.Words, h.Sub = a.Label, a.Hint
 		if e.Name == "tell" {
 			h.Arrow, h.Direction = "gc fro chan", words{"通道 → 网关", "channel → gateway"}
@@ -247,9 +247,9 @@ func happeningOf(e event) happening {
 type orderData struct {
 	Order    daxpaytest.Order
 	Cashier  string // path; empty if there is nothing to pay
-	Acts     []act
+	Acts     []button
 	Manners  []manner
-	Sends    []act
+	Sends    []button
 	Relate   []daxpaytest.Order // refunds and allocations of a payment
 	Payment  *daxpaytest.Order  // of a refund or an allocation
 	Timeline []happening
@@ -279,7 +279,7 @@ func (s *server) orderPage(r *http.Request) (string, words, string, any, error) 
 	if err != nil {
 		return "", words{}, "", nil, err
 	}
-	d := orderData{Order: o, Acts: s.actsOf(o), Sends: s.sendsOf(o)}
+	d := orderData{Order: o, Acts: s.buttonsOf(o), Sends: s.sendsOf(o)}
 	manners := s.gw.Channel().Manners()
 	for _, op := range operations {
 		d.Manners = append(d.Manners, manner{string(op.Op), op.Words, manners[op.Op]})

@@ -33,7 +33,7 @@ type event struct {
 	At      time.Time // by the gateway's clock
 	Took    time.Duration
 	Kind    kind
-	Name    string // path, operation, kind of order, or act
+	Name    string // path, operation, kind of order, or button
 	TraceID string
 	Code    int
 	Status  int

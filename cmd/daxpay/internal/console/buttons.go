@@ -14,8 +14,8 @@ import (
 	"github.com/daxpay-go/daxpay/daxpaytest"
 )
 
-// act is a button, and what it does in words. Off is why it cannot be pressed now.
-type act struct {
+// button is one of a page, and what it does in words. Off is why it cannot be pressed now.
+type button struct {
 	Name, Icon string
 	Label      words
 	Hint       words
@@ -23,18 +23,18 @@ type act struct {
 }
 
 // Disabled tells whether it cannot be pressed.
-func (a act) Disabled() bool { return a.Off.En != "" }
+func (a button) Disabled() bool { return a.Off.En != "" }
 
 // Text is the hint, or why it cannot be pressed.
-func (a act) Text() words {
+func (a button) Text() words {
 	if a.Disabled() {
 		return a.Off
 	}
 	return a.Hint
 }
 
-// acts are what can happen at the channel.
-var acts = []act{
+// buttons are what can happen at the channel.
+var buttons = []button{
 	{
 		Name:  "scan",
 		Icon:  "scan",
@@ -148,18 +148,18 @@ var acts = []act{
 	},
 }
 
-func actByName(name string) act {
-	if i := slices.IndexFunc(acts, func(a act) bool { return a.Name == name }); i >= 0 {
-		return acts[i]
+func buttonByName(name string) button {
+	if i := slices.IndexFunc(buttons, func(a button) bool { return a.Name == name }); i >= 0 {
+		return buttons[i]
 	}
-	return act{Name: name, Label: words{name, name}}
+	return button{Name: name, Label: words{name, name}}
 }
 
-// actsOf are the buttons of an order. They never move or vanish; one that is not possible says why.
-func (s *server) actsOf(o daxpaytest.Order) []act {
-	var list []act
+// buttonsOf are the buttons of an order. They never move or vanish; one that is not possible says why.
+func (s *server) buttonsOf(o daxpaytest.Order) []button {
+	var list []button
 	add := func(name string, off ...words) {
-		a := actByName(name)
+		a := buttonByName(name)
 		for _, w := range off {
 			if w.En != "" && a.Off.En == "" {
 				a.Off = w
@@ -207,8 +207,8 @@ func (s *server) actsOf(o daxpaytest.Order) []act {
 }
 
 // sendsOf are the buttons for notices.
-func (s *server) sendsOf(o daxpaytest.Order) []act {
-	list := []act{
+func (s *server) sendsOf(o daxpaytest.Order) []button {
+	list := []button{
 		{
 			Name:  "send",
 			Icon:  "send",
@@ -257,9 +257,9 @@ func (s *server) sendsOf(o daxpaytest.Order) []act {
 }
 
 // refused is what the server says to a button that cannot be pressed.
-func refused(a act) error { return &httpError{http.StatusConflict, a.Off} }
+func refused(a button) error { return &httpError{http.StatusConflict, a.Off} }
 
-func (s *server) actOnOrder(r *http.Request) (string, error) {
+func (s *server) pressOnOrder(r *http.Request) (string, error) {
 	o, err := s.orderOf(r)
 	if err != nil {
 		return "", err
@@ -271,7 +271,7 @@ func (s *server) actOnOrder(r *http.Request) (string, error) {
 		s.setManner(r)
 		return back + "?said=set", nil
 	}
-	for _, a := range s.actsOf(o) {
+	for _, a := range s.buttonsOf(o) {
 		if a.Name != name {
 			continue
 		}
@@ -432,7 +432,7 @@ func (s *server) notice(ctx context.Context, name string, o daxpaytest.Order, r 
 	return "sent"
 }
 
-func (s *server) actOnSettings(r *http.Request) (string, error) {
+func (s *server) pressOnSettings(r *http.Request) (string, error) {
 	back := "/_console/settings?said=set"
 	if r.PostFormValue("from") == "notices" {
 		back = "/_console/notices?said=set"
@@ -619,7 +619,7 @@ func (s *server) cashierPage(r *http.Request) (string, words, string, any, error
 	return "cashier", words{"收银台", "Cashier"}, "", d, nil
 }
 
-func (s *server) actOnCashier(r *http.Request) (string, error) {
+func (s *server) pressOnCashier(r *http.Request) (string, error) {
 	o, err := s.cashierOrder(r)
 	if err != nil {
 		return "", err
