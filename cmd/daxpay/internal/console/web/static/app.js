@@ -106,6 +106,8 @@
   }
   function listen(topics) {
     var source = new EventSource("/_console/events");
+    // What changed between the rendering of the page and this was not told.
+    source.onopen = function () { if (!paused) refresh(); };
     source.onmessage = function (e) {
       if (!JSON.parse(e.data).some(function (t) { return topics.indexOf(t) >= 0; })) return;
       if (paused) { waiting++; held(); return; }
