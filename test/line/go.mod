@@ -1,6 +1,6 @@
 module github.com/daxpay-go/daxpay/test/line
 
-go 1.23.0
+go 1.26.0
 
 replace (
 	github.com/daxpay-go/daxpay => ../..
@@ -13,7 +13,7 @@ require (
 	github.com/daxpay-go/daxpay/contrib/redisstore v0.0.0
 	github.com/daxpay-go/daxpay/contrib/sqlstore v0.0.0
 	github.com/hashicorp/go-retryablehttp v0.7.8
-	github.com/jackc/pgx/v5 v5.7.6
+	github.com/jackc/pgx/v5 v5.13.0
 	github.com/redis/go-redis/v9 v9.17.0
 	github.com/stretchr/testify v1.12.1
 )
@@ -25,10 +25,9 @@ require (
 	github.com/hashicorp/go-cleanhttp v0.5.2 // indirect
 	github.com/jackc/pgpassfile v1.0.0 // indirect
 	github.com/jackc/pgservicefile v0.0.0-20240606120523-5a60cdf6a761 // indirect
-	github.com/jackc/puddle/v2 v2.2.2 // indirect
+	github.com/jackc/puddle/v2 v2.2.3 // indirect
 	go.yaml.in/yaml/v3 v3.0.5 // indirect
-	golang.org/x/crypto v0.41.0 // indirect
 	golang.org/x/net v0.43.0 // indirect
-	golang.org/x/sync v0.16.0 // indirect
-	golang.org/x/text v0.28.0 // indirect
+	golang.org/x/sync v0.24.0 // indirect
+	golang.org/x/text v0.43.0 // indirect
 )
