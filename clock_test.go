@@ -134,25 +134,35 @@ func TestNothingIsLearnedFromRefusals(t *testing.T) {
 	require.Equal(t, []int64{-3600, -3600}, reqTimes(t, gw))
 }
 
-// An old answer, sent again, can mislead the client, but not for longer than until the gateway says no.
-func TestCorrectClockForgetsWhatTheGatewayRefuses(t *testing.T) {
-	gw := stocked(t, daxpaytest.WithSecret(secret), daxpaytest.WithClock(at(now)))
-	old := sealed(t, `"code":0,"resTime":1715500034,"orderNo":"P1","amount":1,"status":"success"`) // 200 seconds
-	var replay atomic.Bool
+// intercepted returns a function that queries P1 with CorrectClock. While on is true, intercept answers in place of gw.
+func intercepted(
+	t *testing.T, gw *daxpaytest.Gateway, intercept http.HandlerFunc,
+) (query func() error, on *atomic.Bool) {
+	t.Helper()
+	on = new(atomic.Bool)
 	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if replay.Load() {
-			w.Header().Set("Date", "")
-			_, _ = w.Write([]byte(old))
+		if on.Load() {
+			intercept(w, r)
 			return
 		}
 		gw.ServeHTTP(w, r)
 	}))
-	defer front.Close()
+	t.Cleanup(front.Close)
 	kit := client(t, gw, func(c *daxpay.Config) { c.ServiceURL, c.CorrectClock = front.URL, true })
-	query := func() error {
+	return func() error {
 		_, err := kit.QueryPayOrder(context.Background(), &param.QueryPayOrderParam{OrderNo: "P1"})
 		return err
-	}
+	}, on
+}
+
+// An old answer, sent again, can mislead the client, but only until the gateway refuses a request.
+func TestCorrectClockForgetsWhatTheGatewayRefuses(t *testing.T) {
+	gw := stocked(t, daxpaytest.WithSecret(secret), daxpaytest.WithClock(at(now)))
+	old := sealed(t, `"code":0,"resTime":1715500034,"orderNo":"P1","amount":1,"status":"success"`) // 200 seconds
+	query, replay := intercepted(t, gw, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Date", "")
+		_, _ = w.Write([]byte(old))
+	})
 	replay.Store(true)
 	require.NoError(t, query())
 	replay.Store(false)
@@ -173,20 +183,9 @@ func TestNothingIsLearnedFromWhatIsRefused(t *testing.T) {
 	} {
 		gw := stocked(t, daxpaytest.WithSecret(secret), daxpaytest.WithClock(at(now)))
 		swapped := sealed(t, old)
-		var swap atomic.Bool
-		front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if swap.Load() {
-				_, _ = w.Write([]byte(swapped))
-				return
-			}
-			gw.ServeHTTP(w, r)
-		}))
-		defer front.Close()
-		kit := client(t, gw, func(c *daxpay.Config) { c.ServiceURL, c.CorrectClock = front.URL, true })
-		query := func() error {
-			_, err := kit.QueryPayOrder(context.Background(), &param.QueryPayOrderParam{OrderNo: "P1"})
-			return err
-		}
+		query, swap := intercepted(t, gw, func(w http.ResponseWriter, _ *http.Request) {
+			_, _ = w.Write([]byte(swapped))
+		})
 		swap.Store(true)
 		require.Error(t, query(), name)
 		swap.Store(false)

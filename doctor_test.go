@@ -59,7 +59,22 @@ func TestDoctorRecognizesVersions(t *testing.T) {
 	}
 }
 
-// What cannot be verified says nothing of the secret: anyone on the line could have sent it.
+// examineForger runs Doctor against a server that does not have the secret. The server answers request n, from 1, with
+// answer(n); asked is how many requests it got.
+func examineForger(t *testing.T, answer func(n int) string) (report *daxpay.Report, asked int) {
+	t.Helper()
+	forger := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		asked++
+		_, _ = w.Write([]byte(answer(asked)))
+	}))
+	defer forger.Close()
+	kit, err := daxpay.New(daxpay.Config{ServiceURL: forger.URL, SignSecret: "the-secret"})
+	require.NoError(t, err)
+	report = kit.Doctor(context.Background())
+	return report, asked
+}
+
+// An answer that cannot be verified proves nothing about the secret: anyone on the line could have sent it.
 func TestDoctorBelievesNothingUnverified(t *testing.T) {
 	for name, data := range map[string]string{
 		"a wrong signature":              `{"code":1,"resTime":1,"sign":"0"}`,
@@ -67,19 +82,12 @@ func TestDoctorBelievesNothingUnverified(t *testing.T) {
 		"a number that is none to Java":  `{"code":1,"x":[1e400],"resTime":1,"sign":"0"}`,
 	} {
 		t.Run(name, func(t *testing.T) {
-			asked := 0
-			forger := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-				asked++
-				body := `{"code":0,"msg":"success","data":` + data + `}`
-				if asked == 2 { // which would be taken for the probe with the wrong signature
-					body = `{"code":20052,"msg":"验签失败","data":null}`
+			report, _ := examineForger(t, func(n int) string {
+				if n == 2 { // Doctor could take it for the answer to the probe with the wrong signature.
+					return `{"code":20052,"msg":"验签失败","data":null}`
 				}
-				_, _ = w.Write([]byte(body))
-			}))
-			defer forger.Close()
-			kit, err := daxpay.New(daxpay.Config{ServiceURL: forger.URL, SignSecret: "the-secret"})
-			require.NoError(t, err)
-			report := kit.Doctor(context.Background())
+				return `{"code":0,"msg":"success","data":` + data + `}`
+			})
 			require.False(t, report.Healthy(), report)
 			require.NotContains(t, report.String(), "are right")
 			require.NotContains(t, report.String(), "are checked")
@@ -94,18 +102,12 @@ func TestDoctorAdvisesNoAlgorithmUnverified(t *testing.T) {
 		"a wrong signature": `{"code":0,"msg":"success","data":{"code":1,"msg":"支付订单不存在","resTime":1,"sign":"0"}}`,
 	} {
 		t.Run(name, func(t *testing.T) {
-			asked := 0
-			forger := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-				body := `{"code":20052,"msg":"验签失败","data":null}`
-				if asked++; asked > 3 {
-					body = last
+			report, asked := examineForger(t, func(n int) string {
+				if n > 3 {
+					return last
 				}
-				_, _ = w.Write([]byte(body))
-			}))
-			defer forger.Close()
-			kit, err := daxpay.New(daxpay.Config{ServiceURL: forger.URL, SignSecret: "the-secret"})
-			require.NoError(t, err)
-			report := kit.Doctor(context.Background())
+				return `{"code":20052,"msg":"验签失败","data":null}`
+			})
 			require.False(t, report.Healthy(), report)
 			require.NotContains(t, report.String(), "secret is right")
 			require.NotContains(t, report.String(), "set SignType")

@@ -152,13 +152,18 @@ func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// sealed is an answer whose data has the members, the time and a signature.
 func (g *gateway) sealed(members string) string {
+	return `{"msg":"success","code":0,"data":` + g.signed(members) + `,"traceId":"t-1"}`
+}
+
+func (g *gateway) signed(members string) string {
 	signer, err := daxpay.NewSigner(daxpay.HMACSHA256, g.secret)
 	require.NoError(g, err)
 	members += fmt.Sprintf(`,"resTime":%d`, g.now().Unix())
 	sign, err := signer.Sign([]byte("{" + members + "}"))
 	require.NoError(g, err)
-	return `{"msg":"success","code":0,"data":{` + members + `,"sign":"` + sign + `"},"traceId":"t-1"}`
+	return "{" + members + `,"sign":"` + sign + `"}`
 }
 
 func (p *payment) query() any {
@@ -267,8 +272,6 @@ func (g *gateway) syncAllocation(no string) any {
 func (g *gateway) notice(no string) ([]byte, bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	signer, err := daxpay.NewSigner(daxpay.HMACSHA256, g.secret)
-	require.NoError(g, err)
 	var members string
 	switch p, f := g.payments[no], g.refunds[no]; {
 	case p != nil && p.status != model.PayProgress:
@@ -282,10 +285,7 @@ func (g *gateway) notice(no string) ([]byte, bool) {
 	default:
 		return nil, false
 	}
-	members = fmt.Sprintf(`"code":0,"msg":null,"resTime":%d,`, g.now().Unix()) + members
-	sign, err := signer.Sign([]byte("{" + members + "}"))
-	require.NoError(g, err)
-	return []byte("{" + members + `,"sign":"` + sign + `"}`), true
+	return []byte(g.signed(`"code":0,"msg":null,` + members)), true
 }
 
 // config is that of a client of the gateway, over w.

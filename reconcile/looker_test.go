@@ -33,13 +33,7 @@ func TestALookerFollowsAsAReconcilerDoes(t *testing.T) {
 		}
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			var r *reconcile.Reconciler
-			want := history(t, prepare, func(b *bench, look func(func(context.Context) error), unknown tell) {
-				if r == nil {
-					r = b.reconciler(func(s *reconcile.Sink, _ *reconcile.Options) { s.Unknown = unknown })
-				}
-				look(r.Once)
-			})
+			want := historyOfOne(t, prepare)
 			type queued struct {
 				due  time.Time
 				next reconcile.Next

@@ -63,6 +63,18 @@ func history(
 	return all
 }
 
+// historyOfOne is the history with one Reconciler and no schedule.
+func historyOfOne(t *testing.T, prepare func(*bench)) []string {
+	t.Helper()
+	var r *reconcile.Reconciler
+	return history(t, prepare, func(b *bench, look func(func(context.Context) error), unknown tell) {
+		if r == nil {
+			r = b.reconciler(func(s *reconcile.Sink, _ *reconcile.Options) { s.Unknown = unknown })
+		}
+		look(r.Once)
+	})
+}
+
 type tell = func(context.Context, reconcile.Order, *daxpay.UnresolvedError) error
 
 // followed are orders that are looked at for hours.
@@ -111,13 +123,7 @@ func TestProcessesFollowAnOrderAsOneDoes(t *testing.T) {
 	for name, prepare := range followed {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			var alone *reconcile.Reconciler
-			want := history(t, prepare, func(b *bench, look func(func(context.Context) error), unknown tell) {
-				if alone == nil {
-					alone = b.reconciler(func(s *reconcile.Sink, _ *reconcile.Options) { s.Unknown = unknown })
-				}
-				look(alone.Once)
-			})
+			want := historyOfOne(t, prepare)
 			require.NotEmpty(t, want)
 
 			random := rand.New(rand.NewPCG(1, 2))
