@@ -86,22 +86,25 @@ func TestLegacyNeedsThePin(t *testing.T) {
 	require.NotErrorIs(t, err, daxpay.ErrOutcomeUnknown)
 }
 
-func TestAuto(t *testing.T) {
+// syncP1 makes a call that gateways know in two encodings, finishA1 one that they know in three.
+func syncP1(ctx context.Context, kit *daxpay.Client) error {
+	_, err := kit.SyncPay(ctx, &param.PaySyncParam{OrderNo: "P1"})
+	return err
+}
+
+func finishA1(ctx context.Context, kit *daxpay.Client) error {
+	_, err := kit.FinishAlloc(ctx, &param.AllocFinishParam{AllocNo: "A1"})
+	return err
+}
+
+func TestAutoTriesEncodings(t *testing.T) {
 	ctx := context.Background()
-	pay := func(kit *daxpay.Client) error {
-		_, err := kit.SyncPay(ctx, &param.PaySyncParam{OrderNo: "P1"})
-		return err
-	}
-	finish := func(kit *daxpay.Client) error {
-		_, err := kit.FinishAlloc(ctx, &param.AllocFinishParam{AllocNo: "A1"})
-		return err
-	}
 	t.Run("2.0.8", func(t *testing.T) {
 		gw := stocked(t)
 		kit := client(t, gw, automatic)
-		require.NoError(t, pay(kit))
-		require.NoError(t, finish(kit))
-		err := finish(kit)
+		require.NoError(t, syncP1(ctx, kit))
+		require.NoError(t, finishA1(ctx, kit))
+		err := finishA1(ctx, kit)
 		requireBusinessError(t, err, "分账单状态错误", lastTrace(t, err))
 		require.Equal(t, []string{
 			"/unipay/sync/pay 0",
@@ -112,8 +115,8 @@ func TestAuto(t *testing.T) {
 	t.Run("2.0.7", func(t *testing.T) {
 		gw := stocked(t, daxpaytest.WithVersion(daxpay.GatewayV207))
 		kit := client(t, gw, automatic)
-		require.NoError(t, finish(kit))
-		require.NoError(t, pay(kit))
+		require.NoError(t, finishA1(ctx, kit))
+		require.NoError(t, syncP1(ctx, kit))
 		require.Equal(t, []string{
 			"/unipay/allocation/finish 20000", // as documented
 			"/unipay/allocation/finish 20000", // as 2.0.8
@@ -123,14 +126,50 @@ func TestAuto(t *testing.T) {
 	t.Run("encodings that are the same are tried once", func(t *testing.T) {
 		gw := stocked(t, daxpaytest.WithVersion(daxpay.GatewayV207))
 		kit := client(t, gw, automatic)
-		require.NoError(t, pay(kit))
-		require.NoError(t, finish(kit))
+		require.NoError(t, syncP1(ctx, kit))
+		require.NoError(t, finishA1(ctx, kit))
 		require.Equal(t, []string{"/unipay/sync/pay 20000", "/unipay/sync/pay 0", "/unipay/allocation/finish 0"}, paths(gw))
 	})
+	t.Run("a gateway that was updated", func(t *testing.T) {
+		old := stocked(t, daxpaytest.WithVersion(daxpay.GatewayV207))
+		updated := stocked(t)
+		var target http.Handler = old
+		front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { target.ServeHTTP(w, r) }))
+		defer front.Close()
+		kit := client(t, old, func(c *daxpay.Config) { c.ServiceURL, c.Gateway = front.URL, daxpay.GatewayAuto })
+		require.NoError(t, finishA1(ctx, kit))
+		target = updated
+		require.NoError(t, finishA1(ctx, kit))
+		require.Equal(t, "/unipay/allocation/finish 0", paths(updated)[2])
+	})
+	t.Run("each attempt has its own time and nonce", func(t *testing.T) {
+		var mu sync.Mutex
+		clock := time.Unix(now, 0)
+		gw := stocked(t, daxpaytest.WithVersion(daxpay.GatewayV207), daxpaytest.WithClock(func() time.Time {
+			mu.Lock()
+			defer mu.Unlock()
+			clock = clock.Add(time.Second)
+			return clock
+		}))
+		require.NoError(t, finishA1(ctx, client(t, gw, automatic)))
+		seen := map[string]bool{}
+		for _, r := range gw.Requests() {
+			var sent struct{ ReqTime, NonceStr, Sign any }
+			require.NoError(t, json.Unmarshal(r.Body, &sent))
+			seen[fmt.Sprint(sent.ReqTime)] = true
+			seen[fmt.Sprint(sent.NonceStr)] = true
+			seen[fmt.Sprint(sent.Sign)] = true
+		}
+		require.Len(t, seen, 9)
+	})
+}
+
+func TestAutoEndsAtRefusals(t *testing.T) {
+	ctx := context.Background()
 	t.Run("wrong secret", func(t *testing.T) {
 		for _, version := range []daxpay.GatewayVersion{daxpay.GatewayV207, daxpay.GatewayV208} {
 			gw := stocked(t, daxpaytest.WithVersion(version))
-			err := pay(client(t, gw, func(c *daxpay.Config) { c.Gateway, c.SignSecret = daxpay.GatewayAuto, "wrong" }))
+			err := syncP1(ctx, client(t, gw, func(c *daxpay.Config) { c.Gateway, c.SignSecret = daxpay.GatewayAuto, "wrong" }))
 			var refusal *daxpay.GatewayError
 			require.ErrorAs(t, err, &refusal)
 			require.Contains(t, err.Error(),
@@ -141,7 +180,7 @@ func TestAuto(t *testing.T) {
 	})
 	t.Run("wrong algorithm", func(t *testing.T) {
 		gw := stocked(t)
-		err := pay(client(t, gw, func(c *daxpay.Config) { c.SignType = daxpay.MD5 }))
+		err := syncP1(ctx, client(t, gw, func(c *daxpay.Config) { c.SignType = daxpay.MD5 }))
 		var refusal *daxpay.GatewayError
 		require.ErrorAs(t, err, &refusal)
 		require.Equal(t, 20052, refusal.Code)
@@ -156,12 +195,12 @@ func TestAuto(t *testing.T) {
 			return jsonAnswer(body)(r)
 		})
 		var refusal *daxpay.GatewayError
-		require.ErrorAs(t, finish(kit), &refusal)
+		require.ErrorAs(t, finishA1(ctx, kit), &refusal)
 		require.Equal(t, 3, sent)
 		require.Equal(t, 10006, refusal.Code)
 		require.Equal(t, "T0", refusal.TraceID)
 		sent = 0
-		require.EqualError(t, finish(kit), "daxpay: /unipay/allocation/finish: "+
+		require.EqualError(t, finishA1(ctx, kit), "daxpay: /unipay/allocation/finish: "+
 			"correct the param; if a member is said to be missing that was set, check Gateway; "+
 			"check SignSecret (no blanks, quotes or line break around it), SignType and Gateway against the gateway's "+
 			"settings; gateway refused it as in the documents (trace T0): code 10006: no; as 2.0.8 (trace T1): code 20052: no; "+
@@ -175,52 +214,20 @@ func TestAuto(t *testing.T) {
 			sealed(t, `"code":20052,"msg":"验签失败","resTime":1715500234`),
 		} {
 			kit, transport := mocked(t, daxpay.Config{Now: at(now)}, jsonAnswer(body))
-			require.Error(t, finish(kit))
+			require.Error(t, finishA1(ctx, kit))
 			require.Equal(t, 1, transport.GetTotalCallCount(), body)
 		}
 	})
 	t.Run("a validation refusal is final where the names are the same everywhere", func(t *testing.T) {
 		kit, transport := mocked(t, daxpay.Config{}, jsonAnswer(`{"code":10006,"msg":"请求时间已过期"}`))
-		require.Error(t, pay(kit))
+		require.Error(t, syncP1(ctx, kit))
 		require.Equal(t, 1, transport.GetTotalCallCount())
-	})
-	t.Run("a gateway that was updated", func(t *testing.T) {
-		old := stocked(t, daxpaytest.WithVersion(daxpay.GatewayV207))
-		updated := stocked(t)
-		var target http.Handler = old
-		front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { target.ServeHTTP(w, r) }))
-		defer front.Close()
-		kit := client(t, old, func(c *daxpay.Config) { c.ServiceURL, c.Gateway = front.URL, daxpay.GatewayAuto })
-		require.NoError(t, finish(kit))
-		target = updated
-		require.NoError(t, finish(kit))
-		require.Equal(t, "/unipay/allocation/finish 0", paths(updated)[2])
 	})
 	t.Run("what must go out once does", func(t *testing.T) {
 		kit, transport := mocked(t, daxpay.Config{}, jsonAnswer(`{"code":20052,"msg":"验签失败"}`))
 		_, err := daxpay.Execute(ctx, kit, &payoutParam{No: "N1", Amount: 1})
 		require.ErrorContains(t, err, "check SignSecret (no blanks, quotes or line break around it), SignType and Gateway")
 		require.Equal(t, 1, transport.GetTotalCallCount())
-	})
-	t.Run("each attempt has its own time and nonce", func(t *testing.T) {
-		var mu sync.Mutex
-		clock := time.Unix(now, 0)
-		gw := stocked(t, daxpaytest.WithVersion(daxpay.GatewayV207), daxpaytest.WithClock(func() time.Time {
-			mu.Lock()
-			defer mu.Unlock()
-			clock = clock.Add(time.Second)
-			return clock
-		}))
-		require.NoError(t, finish(client(t, gw, automatic)))
-		seen := map[string]bool{}
-		for _, r := range gw.Requests() {
-			var sent struct{ ReqTime, NonceStr, Sign any }
-			require.NoError(t, json.Unmarshal(r.Body, &sent))
-			seen[fmt.Sprint(sent.ReqTime)] = true
-			seen[fmt.Sprint(sent.NonceStr)] = true
-			seen[fmt.Sprint(sent.Sign)] = true
-		}
-		require.Len(t, seen, 9)
 	})
 }
 
@@ -233,10 +240,6 @@ func lastTrace(t *testing.T, err error) string {
 
 func TestTransportErrors(t *testing.T) {
 	ctx := context.Background()
-	finish := func(ctx context.Context, kit *daxpay.Client) error {
-		_, err := kit.FinishAlloc(ctx, &param.AllocFinishParam{AllocNo: "A1"})
-		return err
-	}
 	t.Run("nobody listens", func(t *testing.T) {
 		listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 		require.NoError(t, err)
@@ -244,7 +247,7 @@ func TestTransportErrors(t *testing.T) {
 		kit, err := daxpay.New(daxpay.Config{ServiceURL: "http://" + listener.Addr().String(), SignSecret: secret,
 			Retry: once})
 		require.NoError(t, err)
-		err = finish(ctx, kit)
+		err = finishA1(ctx, kit)
 		var transport *daxpay.TransportError
 		require.ErrorAs(t, err, &transport)
 		require.True(t, transport.NeverSent)
@@ -258,7 +261,7 @@ func TestTransportErrors(t *testing.T) {
 		defer server.Close()
 		kit, err := daxpay.New(daxpay.Config{ServiceURL: server.URL, SignSecret: secret, Retry: once})
 		require.NoError(t, err)
-		err = finish(ctx, kit)
+		err = finishA1(ctx, kit)
 		require.ErrorContains(t, err, "certificate")
 		require.NotErrorIs(t, err, daxpay.ErrOutcomeUnknown)
 	})
@@ -272,7 +275,7 @@ func TestTransportErrors(t *testing.T) {
 		defer server.Close()
 		kit, err := daxpay.New(daxpay.Config{ServiceURL: server.URL, SignSecret: secret, Retry: once})
 		require.NoError(t, err)
-		err = finish(ctx, kit)
+		err = finishA1(ctx, kit)
 		require.ErrorIs(t, err, io.EOF)
 		require.ErrorIs(t, err, daxpay.ErrOutcomeUnknown)
 		require.ErrorContains(t, err, "query the allocation")
@@ -286,7 +289,7 @@ func TestTransportErrors(t *testing.T) {
 		defer server.Close()
 		kit, err := daxpay.New(daxpay.Config{ServiceURL: server.URL, SignSecret: secret, Retry: once})
 		require.NoError(t, err)
-		err = finish(ctx, kit)
+		err = finishA1(ctx, kit)
 		require.ErrorIs(t, err, io.ErrUnexpectedEOF)
 		require.ErrorIs(t, err, daxpay.ErrOutcomeUnknown)
 	})
@@ -298,7 +301,7 @@ func TestTransportErrors(t *testing.T) {
 		kit, err := daxpay.New(daxpay.Config{ServiceURL: server.URL, SignSecret: secret, Timeout: 20 * time.Millisecond,
 			Retry: once})
 		require.NoError(t, err)
-		err = finish(ctx, kit)
+		err = finishA1(ctx, kit)
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		require.ErrorIs(t, err, daxpay.ErrOutcomeUnknown)
 	})
@@ -306,7 +309,7 @@ func TestTransportErrors(t *testing.T) {
 		gw := stocked(t)
 		ended, cancel := context.WithCancel(ctx)
 		cancel()
-		err := finish(ended, gw.Client())
+		err := finishA1(ended, gw.Client())
 		require.ErrorIs(t, err, context.Canceled)
 		require.NotErrorIs(t, err, daxpay.ErrOutcomeUnknown)
 		require.Empty(t, gw.Requests())
@@ -315,14 +318,14 @@ func TestTransportErrors(t *testing.T) {
 		kit, _ := mocked(t, daxpay.Config{}, func(*http.Request) (*http.Response, error) {
 			return nil, errors.New(`malformed HTTP response "payee 王小明"`)
 		})
-		err := finish(ctx, kit)
+		err := finishA1(ctx, kit)
 		require.ErrorContains(t, err, "no answer: malformed HTTP response")
 		require.NotContains(t, err.Error(), "王小明")
 
 		kit, _ = mocked(t, daxpay.Config{}, func(*http.Request) (*http.Response, error) {
 			return nil, fmt.Errorf("transport broken: %w", textproto.ProtocolError("malformed MIME header line: 王小明"))
 		})
-		err = finish(ctx, kit)
+		err = finishA1(ctx, kit)
 		require.ErrorContains(t, err, "no answer: malformed HTTP header")
 		require.NotContains(t, err.Error(), "王小明")
 	})

@@ -215,16 +215,18 @@ func TestNullsDoNotChangeTheKind(t *testing.T) {
 	require.Equal(t, model.NoticePay, n.Kind())
 }
 
-func TestNoticeHandlerContract(t *testing.T) {
+// payHandler is a handler of pay notices alone, with a store of its own.
+func payHandler(kit *daxpay.Client, pay func(context.Context, *model.PayNotice) error) http.Handler {
+	return kit.NoticeHandler(daxpay.NoticeHandlers{Pay: pay, Store: daxpay.NewMemoryStore(0)})
+}
+
+func TestNoticeReplies(t *testing.T) {
 	gw := settled(t)
 	kit := gw.Client()
 	body := noticeOf(t, gw, "B1")
-	handler := func(pay func(context.Context, *model.PayNotice) error) http.Handler {
-		return kit.NoticeHandler(daxpay.NoticeHandlers{Pay: pay, Store: daxpay.NewMemoryStore(0)})
-	}
 	t.Run("received", func(t *testing.T) {
 		w := httptest.NewRecorder()
-		handler(func(ctx context.Context, n *model.PayNotice) error {
+		payHandler(kit, func(ctx context.Context, n *model.PayNotice) error {
 			deadline, ok := ctx.Deadline()
 			require.True(t, ok)
 			require.LessOrEqual(t, time.Until(deadline), 4*time.Second)
@@ -237,20 +239,47 @@ func TestNoticeHandlerContract(t *testing.T) {
 	t.Run("other methods", func(t *testing.T) {
 		for _, method := range []string{http.MethodGet, http.MethodPut, http.MethodHead} {
 			w := httptest.NewRecorder()
-			handler(nil).ServeHTTP(w, httptest.NewRequestWithContext(context.Background(), method, "/", strings.NewReader(body)))
+			r := httptest.NewRequestWithContext(context.Background(), method, "/", strings.NewReader(body))
+			payHandler(kit, nil).ServeHTTP(w, r)
 			require.Equal(t, http.StatusMethodNotAllowed, w.Code)
 			require.Equal(t, "FAIL", w.Body.String())
 			require.Equal(t, "POST", w.Header().Get("Allow"))
 		}
 	})
 	t.Run("no callback", func(t *testing.T) {
-		status, reply := deliver(handler(nil), body)
+		status, reply := deliver(payHandler(kit, nil), body)
 		require.Equal(t, http.StatusNotImplemented, status)
 		require.Equal(t, "FAIL", reply)
 	})
+	t.Run("old ones are welcome unless an age is set", func(t *testing.T) {
+		for age, want := range map[time.Duration]string{0: "SUCCESS", time.Minute: "SUCCESS", 25 * time.Hour: "SUCCESS"} {
+			h := client(t, gw, func(c *daxpay.Config) {
+				c.Now = func() time.Time { return time.Now().Add(24*time.Hour + 4*time.Minute) }
+			}).
+				NoticeHandler(daxpay.NoticeHandlers{Pay: func(context.Context, *model.PayNotice) error { return nil }, MaxAge: age})
+			_, reply := deliver(h, body)
+			require.Equal(t, want, reply)
+		}
+		var got error
+		h := client(t, gw, func(c *daxpay.Config) { c.Now = func() time.Time { return time.Now().Add(48 * time.Hour) } }).
+			NoticeHandler(daxpay.NoticeHandlers{MaxAge: time.Second, OnError: func(_ context.Context, err error) { got = err }})
+		_, reply := deliver(h, body)
+		require.Equal(t, "FAIL", reply)
+		require.ErrorIs(t, got, daxpay.ErrStale)
+	})
+	t.Run("a client that was not made with New", func(t *testing.T) {
+		_, reply := deliver((&daxpay.Client{}).NoticeHandler(daxpay.NoticeHandlers{}), body)
+		require.Equal(t, "FAIL", reply)
+	})
+}
+
+func TestNoticeCallbackRunsUntilItSucceeds(t *testing.T) {
+	gw := settled(t)
+	kit := gw.Client()
+	body := noticeOf(t, gw, "B1")
 	t.Run("callback fails, then succeeds, then is not called again", func(t *testing.T) {
 		called := 0
-		h := handler(func(context.Context, *model.PayNotice) error {
+		h := payHandler(kit, func(context.Context, *model.PayNotice) error {
 			called++
 			switch called {
 			case 1:
@@ -287,7 +316,7 @@ func TestNoticeHandlerContract(t *testing.T) {
 	})
 	t.Run("a callback that leaves its goroutine gives the event back", func(t *testing.T) {
 		called := 0
-		h := handler(func(context.Context, *model.PayNotice) error {
+		h := payHandler(kit, func(context.Context, *model.PayNotice) error {
 			if called++; called == 1 {
 				runtime.Goexit()
 			}
@@ -301,7 +330,7 @@ func TestNoticeHandlerContract(t *testing.T) {
 	})
 	t.Run("two at once", func(t *testing.T) {
 		entered, leave := make(chan struct{}), make(chan struct{})
-		h := handler(func(context.Context, *model.PayNotice) error {
+		h := payHandler(kit, func(context.Context, *model.PayNotice) error {
 			close(entered)
 			<-leave
 			return nil
@@ -320,46 +349,30 @@ func TestNoticeHandlerContract(t *testing.T) {
 		_, reply = deliver(h, body)
 		require.Equal(t, "SUCCESS", reply)
 	})
-	t.Run("old ones are welcome unless an age is set", func(t *testing.T) {
-		for age, want := range map[time.Duration]string{0: "SUCCESS", time.Minute: "SUCCESS", 25 * time.Hour: "SUCCESS"} {
-			h := client(t, gw, func(c *daxpay.Config) {
-				c.Now = func() time.Time { return time.Now().Add(24*time.Hour + 4*time.Minute) }
-			}).
-				NoticeHandler(daxpay.NoticeHandlers{Pay: func(context.Context, *model.PayNotice) error { return nil }, MaxAge: age})
-			_, reply := deliver(h, body)
-			require.Equal(t, want, reply)
-		}
-		var got error
-		h := client(t, gw, func(c *daxpay.Config) { c.Now = func() time.Time { return time.Now().Add(48 * time.Hour) } }).
-			NoticeHandler(daxpay.NoticeHandlers{MaxAge: time.Second, OnError: func(_ context.Context, err error) { got = err }})
-		_, reply := deliver(h, body)
-		require.Equal(t, "FAIL", reply)
-		require.ErrorIs(t, got, daxpay.ErrStale)
-	})
-	t.Run("the store fails", func(t *testing.T) {
-		called := 0
-		var got error
-		store := &brokenStore{}
-		h := kit.NoticeHandler(daxpay.NoticeHandlers{
-			Pay: func(context.Context, *model.PayNotice) error { called++; return nil }, Store: store,
-			OnError: func(_ context.Context, err error) { got = err },
-		})
-		store.claim = errors.New("redis down")
-		_, reply := deliver(h, body)
-		require.Equal(t, "FAIL", reply)
-		require.ErrorIs(t, got, store.claim)
-		require.Zero(t, called)
+}
 
-		store.claim, store.done = nil, errors.New("redis down again")
-		_, reply = deliver(h, body)
-		require.Equal(t, "SUCCESS", reply, "the callback has it")
-		require.ErrorIs(t, got, store.done)
-		require.Equal(t, 1, called)
+func TestNoticeStoreFails(t *testing.T) {
+	gw := settled(t)
+	kit := gw.Client()
+	body := noticeOf(t, gw, "B1")
+	called := 0
+	var got error
+	store := &brokenStore{}
+	h := kit.NoticeHandler(daxpay.NoticeHandlers{
+		Pay: func(context.Context, *model.PayNotice) error { called++; return nil }, Store: store,
+		OnError: func(_ context.Context, err error) { got = err },
 	})
-	t.Run("a client that was not made with New", func(t *testing.T) {
-		_, reply := deliver((&daxpay.Client{}).NoticeHandler(daxpay.NoticeHandlers{}), body)
-		require.Equal(t, "FAIL", reply)
-	})
+	store.claim = errors.New("redis down")
+	_, reply := deliver(h, body)
+	require.Equal(t, "FAIL", reply)
+	require.ErrorIs(t, got, store.claim)
+	require.Zero(t, called)
+
+	store.claim, store.done = nil, errors.New("redis down again")
+	_, reply = deliver(h, body)
+	require.Equal(t, "SUCCESS", reply, "the callback has it")
+	require.ErrorIs(t, got, store.done)
+	require.Equal(t, 1, called)
 }
 
 type brokenStore struct{ claim, done error }

@@ -84,11 +84,6 @@ func flaky(t *testing.T, config daxpay.Config, script ...any) (*daxpay.Client, *
 	return kit, &seen
 }
 
-func syncP1(ctx context.Context, kit *daxpay.Client) error {
-	_, err := kit.SyncPay(ctx, &param.PaySyncParam{OrderNo: "P1"})
-	return err
-}
-
 func payout(ctx context.Context, kit *daxpay.Client) error {
 	_, err := daxpay.Execute(ctx, kit, &payoutParam{No: "N1", Amount: 1})
 	return err
