@@ -26,7 +26,7 @@ import (
 	"github.com/daxpay-go/daxpay/param"
 )
 
-// stocked is a gateway with one of everything.
+// stocked is a gateway that has one order of each kind.
 func stocked(t *testing.T, options ...daxpaytest.Option) *daxpaytest.Gateway {
 	t.Helper()
 	gw := daxpaytest.Start(t, options...)
@@ -49,7 +49,7 @@ func client(t *testing.T, gw *daxpaytest.Gateway, change func(*daxpay.Config)) *
 
 func automatic(config *daxpay.Config) { config.Gateway = daxpay.GatewayAuto }
 
-// paths lists the paths of the requests that the gateway got, and what it answered.
+// paths lists the paths of the requests that the gateway got, each with the code of the answer.
 func paths(gw *daxpaytest.Gateway) []string {
 	var list []string
 	for _, r := range gw.Requests() {
@@ -58,7 +58,7 @@ func paths(gw *daxpaytest.Gateway) []string {
 	return list
 }
 
-// 2.0.6 as installed does not know the call; where it does, it finishes and then cannot sign its answer.
+// 2.0.6 as installed does not have the call. Where it is registered, it runs and then fails to sign its answer.
 func TestFinishOf206(t *testing.T) {
 	for registered, text := range map[bool]string{false: "未找到接口信息", true: "支付方法返回类型需要为"} {
 		gw := stocked(t, daxpaytest.WithVersion(daxpay.GatewayV206),
@@ -240,7 +240,7 @@ func lastTrace(t *testing.T, err error) string {
 
 func TestTransportErrors(t *testing.T) {
 	ctx := context.Background()
-	t.Run("nobody listens", func(t *testing.T) {
+	t.Run("connection refused", func(t *testing.T) {
 		listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 		require.NoError(t, err)
 		require.NoError(t, listener.Close())
@@ -331,8 +331,8 @@ func TestTransportErrors(t *testing.T) {
 	})
 }
 
-// With GetBody, net/http would send a request again by itself where it believes that the first one had no effect.
-func TestNothingCanBeSentAgainUnseen(t *testing.T) {
+// With GetBody, net/http can resend a request on its own when it believes that the first one had no effect.
+func TestNetHTTPCannotResendRequests(t *testing.T) {
 	sent := 0
 	kit, _ := mocked(t, daxpay.Config{Now: at(now)}, func(r *http.Request) (*http.Response, error) {
 		sent++
@@ -494,7 +494,7 @@ type privateName string
 
 func (*privateName) UnmarshalJSON(b []byte) error { return fmt.Errorf("cannot parse %s", b) }
 
-// moody writes its JSON when it is checked, and not when it is sent.
+// moody encodes once, for the check, and fails when it is sent.
 type moody struct{ asked *int }
 
 func (m moody) MarshalJSON() ([]byte, error) {
@@ -513,7 +513,7 @@ func (*moodyParam) Call() param.Call[payoutModel] {
 	return param.Call[payoutModel]{Path: "/unipay/ext/mood"}
 }
 
-func TestWhatCannotBeWrittenHasNoUnknownOutcome(t *testing.T) {
+func TestUnencodableParamIsNotSent(t *testing.T) {
 	kit, transport := mocked(t, daxpay.Config{}, jsonAnswer("{}"))
 	_, err := daxpay.Execute(context.Background(), kit, &moodyParam{Mood: moody{new(int)}})
 	require.ErrorIs(t, err, daxpay.ErrParam)
@@ -521,9 +521,9 @@ func TestWhatCannotBeWrittenHasNoUnknownOutcome(t *testing.T) {
 	require.Zero(t, transport.GetTotalCallCount())
 }
 
-// What a merchant's own types say of what they cannot read, and what the other side put into names, stays out of
-// errors.
-func TestErrorsHoldNothingOfTheMessage(t *testing.T) {
+// Errors of a merchant's own UnmarshalJSON, and member names of the other side, can hold personal data and stay out of
+// error texts.
+func TestErrorsDoNotQuoteTheMessage(t *testing.T) {
 	for _, members := range []string{`"payee":"wang"`, `"wang":"\u0000"`, `"wang":{"a":"x&code=1"}`} {
 		kit, _ := mocked(t, daxpay.Config{Now: at(now)}, jsonAnswer(sealed(t, `"code":0,"resTime":1715500234,`+members)))
 		_, err := daxpay.Execute(context.Background(), kit, &payoutParam{No: "N1", Amount: 1})
@@ -539,8 +539,8 @@ func TestErrorsHoldNothingOfTheMessage(t *testing.T) {
 	require.ErrorContains(t, err, "ask the bank")
 }
 
-// What the other side sent shows in no way in which an error that no answer came is printed.
-func TestTransportErrorsShowNothingOfTheMessage(t *testing.T) {
+// A TransportError does not show what the other side sent, whichever way it is printed.
+func TestTransportErrorsDoNotQuoteTheMessage(t *testing.T) {
 	kit, _ := mocked(t, daxpay.Config{}, func(*http.Request) (*http.Response, error) {
 		return nil, textproto.ProtocolError("malformed MIME header: 王小明")
 	})
@@ -557,7 +557,7 @@ func TestTransportErrorsShowNothingOfTheMessage(t *testing.T) {
 	require.JSONEq(t, `{"Path":"/unipay/sync/pay","NeverSent":false,"Err":"malformed HTTP header"}`, string(text))
 }
 
-// A text that looks like a time, in JSON of the merchant's own, once took a zone that was not there.
+// A text that looks like a time, in the merchant's own JSON, is not converted to another zone.
 func TestRawJSONInAParam(t *testing.T) {
 	signer, err := daxpay.NewSigner(daxpay.HMACSHA256, secret)
 	require.NoError(t, err)
@@ -610,7 +610,7 @@ func TestCustomCallMistakes(t *testing.T) {
 	require.Zero(t, transport.GetTotalCallCount())
 }
 
-func TestLogHoldsOnlyWhatIsAllowed(t *testing.T) {
+func TestLogHoldsOnlyAllowedFields(t *testing.T) {
 	var lines bytes.Buffer
 	gw := daxpaytest.Start(t, daxpaytest.WithVersion(daxpay.GatewayV207))
 	gw.SetPayment(daxpaytest.Payment{OrderNo: "number-paid", Status: model.PaySyncSuccess})

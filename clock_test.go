@@ -19,7 +19,7 @@ import (
 	"github.com/daxpay-go/daxpay/param"
 )
 
-// clocks are the gateway's, which stands still, and the client's, which is behind it.
+// clocks has the client's clock, which is behind the gateway's; that one stands still.
 type clocks struct{ behind atomic.Int64 }
 
 func (c *clocks) client() time.Time { return time.Unix(now-c.behind.Load(), 0) }
@@ -66,7 +66,7 @@ func TestTimeRefusalsTellTheDifference(t *testing.T) {
 	}
 }
 
-// reqTimes are the times of the requests that the gateway got, counted from the gateway's own.
+// reqTimes are the times of the requests that the gateway got, in seconds from the gateway's own time.
 func reqTimes(t *testing.T, gw *daxpaytest.Gateway) []int64 {
 	t.Helper()
 	var times []int64
@@ -86,22 +86,22 @@ func TestCorrectClock(t *testing.T) {
 		return err
 	}
 	kit := client(t, gw, func(c *daxpay.Config) { c.Now, c.CorrectClock = both.client, true })
-	for _, behind := range []int64{1, 8, 15, 24, 24, -30, -80,
-		-72} { // never more than 10 behind, or 60 ahead, of what is known
+	// None is more than 10 seconds behind, or 60 ahead of, what the client knows by then.
+	for _, behind := range []int64{1, 8, 15, 24, 24, -30, -80, -72} {
 		both.behind.Store(behind)
 		require.NoError(t, query(kit), "%d seconds behind", behind)
 	}
-	// A second is within what cannot be measured, and changes nothing; else the request after has the right time.
+	// One second is below what can be measured and changes nothing; otherwise the next request has the right time.
 	require.Equal(t, []int64{-1, -8, -7, -9, 0, 54, 50, -8}, reqTimes(t, gw))
 
 	plain := client(t, gw, func(c *daxpay.Config) { c.Now = both.client })
 	both.behind.Store(8)
 	require.NoError(t, query(plain))
 	both.behind.Store(15)
-	require.Error(t, query(plain), "by default nothing is learned")
+	require.Error(t, query(plain), "by default the clock is not corrected")
 }
 
-// What has expired is told by the clock that the gateway has.
+// Expiry is checked by the gateway's clock, as far as it is known.
 func TestExpiryByTheCorrectedClock(t *testing.T) {
 	var both clocks
 	gw := stocked(t, daxpaytest.WithClock(at(now)))
@@ -118,9 +118,9 @@ func TestExpiryByTheCorrectedClock(t *testing.T) {
 	require.NoError(t, pay(60))
 }
 
-// A refusal is not signed, so nothing is learned from it: someone who forges one could have the client sign for
+// The clock is not corrected by a refusal, which is not signed: someone who forges one could have the client sign for
 // another time.
-func TestNothingIsLearnedFromRefusals(t *testing.T) {
+func TestClockIgnoresUnsignedRefusals(t *testing.T) {
 	var both clocks
 	both.behind.Store(3600)
 	gw := stocked(t, daxpaytest.WithClock(at(now)))
@@ -173,9 +173,8 @@ func TestCorrectClockForgetsWhatTheGatewayRefuses(t *testing.T) {
 	require.Equal(t, []int64{-200, 0}, reqTimes(t, gw))
 }
 
-// A signed message that is refused as an answer teaches nothing: anyone who sees one that is about something else could
-// send it.
-func TestNothingIsLearnedFromWhatIsRefused(t *testing.T) {
+// The clock is not corrected by a signed message that is refused as an answer: anyone who has seen one could replay it.
+func TestClockIgnoresRefusedAnswers(t *testing.T) {
 	for name, old := range map[string]string{
 		"to another order": `"code":0,"resTime":1715500034,"orderNo":"P2","amount":1,"status":"success"`,
 		"to another call":  `"code":0,"resTime":1715500034,"orderNo":"P1","refundNo":"R1","amount":1,"status":"success"`,
@@ -194,8 +193,8 @@ func TestNothingIsLearnedFromWhatIsRefused(t *testing.T) {
 	}
 }
 
-// What was learned is not the end of a client whose clock was set right meanwhile, even if something between it and the
-// gateway takes the Date from answers.
+// A client whose clock was set right after a correction recovers with the next call, even if a proxy removes the Date
+// header from answers.
 func TestCorrectClockWithoutDate(t *testing.T) {
 	var both clocks
 	gw := stocked(t, daxpaytest.WithClock(at(now)))
@@ -216,7 +215,7 @@ func TestCorrectClockWithoutDate(t *testing.T) {
 	require.NoError(t, query())
 }
 
-// undated is a ResponseWriter whose Date nobody can set.
+// undated is a ResponseWriter that sends no Date.
 type undated struct{ http.ResponseWriter }
 
 func (w undated) WriteHeader(status int) {
@@ -236,8 +235,7 @@ func TestCorrectClockNeedsMaxAge(t *testing.T) {
 	require.ErrorContains(t, err, "CorrectClock needs MaxAge")
 }
 
-// A gateway that looks at the time has found the signature right, so GatewayAuto reports the clock and tries no other
-// encoding.
+// A gateway checks the time after the signature, so GatewayAuto reports the clock and tries no other encoding.
 func TestAutoReportsTheClock(t *testing.T) {
 	var sent []string
 	kit, _ := mocked(t, daxpay.Config{Now: at(now)}, func(r *http.Request) (*http.Response, error) {

@@ -51,7 +51,7 @@ func (s *stuck) Release(ctx context.Context, key, owner string) error {
 	return s.OnceStore.Release(ctx, key, owner)
 }
 
-// The gateway waits for 5 seconds, so the reply is there after 4.8, whatever the callback and the store do with their
+// The gateway waits for 5 seconds, so the handler replies within 4.8, even if the callback and the store ignore their
 // contexts.
 func TestNoticeReplyTime(t *testing.T) {
 	fails := errors.New("database down")
@@ -61,16 +61,16 @@ func TestNoticeReplyTime(t *testing.T) {
 		reply     string
 		status    int
 		took      time.Duration
-		reported  []error // what the errors are, in order
+		reported  []error // what errors.Is finds in each, in order
 		next      string  // the reply to the delivery after 15 seconds
 		callbacks int
 	}{
-		"callback minds its context": {
+		"callback heeds its context": {
 			callback: func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() },
 			reply:    "FAIL", status: 500, took: 4 * time.Second,
 			reported: []error{context.DeadlineExceeded}, next: "FAIL", callbacks: 2,
 		},
-		"callback takes its time": {
+		"callback succeeds late": {
 			callback: func(context.Context) error { passTime(9 * time.Second); return nil },
 			reply:    "FAIL", status: 503, took: 4800 * time.Millisecond,
 			reported: []error{context.DeadlineExceeded}, next: "SUCCESS", callbacks: 1,
@@ -166,7 +166,7 @@ func TestNoticeReplyTime(t *testing.T) {
 	}
 }
 
-// A hung callback keeps its event for ten minutes, so that no other runs beside it, and not until the process ends.
+// A hung callback holds its event for ten minutes: no second callback runs within that time, and one may after it.
 func TestHungCallback(t *testing.T) {
 	for name, hang := range map[string]time.Duration{"for nine minutes": 9 * time.Minute, "for an hour": time.Hour} {
 		t.Run(name, func(t *testing.T) {
@@ -207,7 +207,7 @@ func TestHungCallback(t *testing.T) {
 	}
 }
 
-// OnError may panic as well when nobody waits for the reply any more.
+// OnError may panic even after the reply has been sent.
 func TestLateReportThatPanics(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		kit, _ := mocked(t, daxpay.Config{}, jsonAnswer("{}"))
@@ -231,7 +231,7 @@ func TestLateReportThatPanics(t *testing.T) {
 	})
 }
 
-// lines is a log.
+// lines collects the attribute "refused" of log lines.
 type lines struct {
 	slog.Handler
 	counts []int64
@@ -249,7 +249,7 @@ func (l *lines) Handle(_ context.Context, r slog.Record) error {
 	return nil
 }
 
-func TestUnverifiedNoticesDoNotFillTheLog(t *testing.T) {
+func TestUnverifiedNoticesDoNotFloodTheLog(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := new(lines)
 		kit, _ := mocked(t, daxpay.Config{Logger: slog.New(log)}, jsonAnswer("{}"))
@@ -273,7 +273,7 @@ func TestMemoryStore(t *testing.T) {
 			require.NoError(t, err)
 			return state
 		}
-		// A lease ends to the moment.
+		// A lease ends exactly on time.
 		require.Equal(t, daxpay.ClaimGranted, claim("a", "1", time.Minute))
 		passTime(time.Minute - 1)
 		require.Equal(t, daxpay.ClaimBusy, claim("a", "2", time.Minute))
@@ -281,7 +281,7 @@ func TestMemoryStore(t *testing.T) {
 		require.Equal(t, daxpay.ClaimGranted, claim("a", "2", time.Minute))
 		require.NoError(t, s.Release(ctx, "a", "2"))
 
-		// What is finished makes room, what would expire first before the others.
+		// A full store forgets finished keys, the one that expires first before the others.
 		for i, key := range []string{"a", "b", "c"} {
 			require.NoError(t, s.Done(ctx, key, "1", time.Hour-time.Duration(i)*time.Minute))
 		}
@@ -289,7 +289,7 @@ func TestMemoryStore(t *testing.T) {
 		require.Equal(t, daxpay.ClaimDone, claim("a", "1", time.Minute))
 		require.Equal(t, daxpay.ClaimDone, claim("b", "1", time.Minute))
 
-		// Claims do not, nor does what is finished for good.
+		// It forgets neither claims nor keys that are finished for good.
 		require.NoError(t, s.Done(ctx, "a", "1", 0))
 		require.Equal(t, daxpay.ClaimGranted, claim("e", "1", 0))
 		_, err := s.Claim(ctx, "f", "1", time.Minute)
@@ -298,7 +298,7 @@ func TestMemoryStore(t *testing.T) {
 		require.Equal(t, []daxpay.ClaimState{daxpay.ClaimDone, daxpay.ClaimBusy, daxpay.ClaimBusy},
 			[]daxpay.ClaimState{claim("a", "2", 0), claim("d", "2", 0), claim("e", "2", 0)})
 
-		// Unless their lease has ended.
+		// It forgets claims whose lease has ended.
 		passTime(time.Minute)
 		require.Equal(t, daxpay.ClaimGranted, claim("f", "1", 0))
 		_, err = s.Claim(ctx, "g", "1", 0)
@@ -308,8 +308,8 @@ func TestMemoryStore(t *testing.T) {
 	})
 }
 
-// The lease and what is remembered are as long as the gateway needs: see the constants.
-func TestWhatTheHandlerAsksOfTheStore(t *testing.T) {
+// The constants in notice.go say why the lease and the retention are as long as they are.
+func TestLeaseAndRetentionOfEvents(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var asked []time.Duration
 		var keys []string
@@ -327,7 +327,7 @@ func TestWhatTheHandlerAsksOfTheStore(t *testing.T) {
 	})
 }
 
-// asking tells what is asked of a store.
+// asking reports the key and the duration of each call to a store.
 type asking struct {
 	daxpay.OnceStore
 	ask func(key string, d time.Duration)
