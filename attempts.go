@@ -55,12 +55,14 @@ func (c *core) execute(ctx context.Context, call *call) (answer, error) {
 	}
 	ctx, watch := c.watch(ctx, call)
 	call.end = time.Now().Add(c.Timeout)
-	attempts := func() (answer, error) { return c.attempts(ctx, call, watch) }
+	send := func() (answer, error) { return c.attempts(ctx, call, watch) }
+	var a answer
+	var err error
 	if call.effect == param.EffectOnce {
-		once := attempts
-		attempts = func() (answer, error) { return c.claimed(ctx, call, once) }
+		a, err = c.claimed(ctx, call, send)
+	} else {
+		a, err = send()
 	}
-	a, err := attempts()
 	watch.done(ctx, err)
 	return a, err
 }

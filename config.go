@@ -81,10 +81,10 @@ type Config struct {
 	// the outcome of the call is unknown. Calls that must be sent only once (param.EffectOnce) never use a connection
 	// that was idle for more than 3 seconds. Default: 45 seconds.
 	IdleConnTimeout time.Duration `json:"idleConnTimeout" yaml:"idleConnTimeout" env:"DAXPAY_IDLE_CONN_TIMEOUT"`
-	// TrustedNetwork says that no one can tamper with the connection, although ServiceURL is an http URL. A refusal
-	// does not name the order. Someone on the connection could replay a recorded refusal in place of the answer to a
-	// transfer that was paid. Without HTTPS, a loopback address or TrustedNetwork, a refused transfer is therefore
-	// ErrOutcomeUnknown. Default: false.
+	// TrustedNetwork says that no one can tamper with the connection, although ServiceURL is an http URL, or the
+	// Transport does not verify certificates. A refusal does not name the order. Someone on the connection could replay
+	// a recorded refusal in place of the answer to a transfer that was paid. Without verified HTTPS, a loopback address
+	// or TrustedNetwork, a refused transfer is therefore ErrOutcomeUnknown. Default: false.
 	TrustedNetwork bool `json:"trustedNetwork" yaml:"trustedNetwork" env:"DAXPAY_TRUSTED_NETWORK"`
 	// AllowAmbiguousText accepts texts that contain "&", the name of a member, and "=" in a row. Someone on the
 	// connection could cut such a text so that part of it becomes a member, without breaking the signature. Set it only
@@ -348,21 +348,24 @@ func (cfg Config) line() line {
 
 // skipsVerification reports whether the caller's transport accepts any certificate.
 func (cfg Config) skipsVerification() bool {
+	transport := cfg.httpTransport()
+	return transport != nil && transport.TLSClientConfig != nil && transport.TLSClientConfig.InsecureSkipVerify
+}
+
+// httpTransport returns the caller's transport if it is net/http's, else nil.
+func (cfg Config) httpTransport() *http.Transport {
 	if cfg.HTTPClient == nil {
-		return false
+		return nil
 	}
-	transport, ok := cfg.HTTPClient.Transport.(*http.Transport)
-	return ok && transport.TLSClientConfig != nil && transport.TLSClientConfig.InsecureSkipVerify
+	transport, _ := cfg.HTTPClient.Transport.(*http.Transport)
+	return transport
 }
 
 // usesProxy reports whether requests to the URL go through a proxy. The built-in transport uses none for loopback
 // addresses.
 func (cfg Config) usesProxy(u *url.URL) bool {
-	if cfg.HTTPClient == nil {
-		return false
-	}
-	transport, ok := cfg.HTTPClient.Transport.(*http.Transport)
-	if !ok || transport.Proxy == nil {
+	transport := cfg.httpTransport()
+	if transport == nil || transport.Proxy == nil {
 		return false
 	}
 	proxy, err := transport.Proxy(&http.Request{Method: http.MethodPost, URL: u, Header: http.Header{}})

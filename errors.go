@@ -379,6 +379,9 @@ func (e *TransportError) Error() string {
 	return s
 }
 
+// Unwrap returns Err.
+func (e *TransportError) Unwrap() error { return e.Err }
+
 // Format prints the error's text for every verb, because Err may hold what the other side sent.
 func (e *TransportError) Format(f fmt.State, _ rune) { fmt.Fprint(f, e.Error()) }
 
@@ -413,9 +416,6 @@ func (e *scrubbedError) Is(target error) bool { return errors.Is(e.err, target) 
 
 // As finds the wrapped error, see Is.
 func (e *scrubbedError) As(target any) bool { return errors.As(e.err, target) }
-
-// Unwrap returns Err.
-func (e *TransportError) Unwrap() error { return e.Err }
 
 // OutcomeError wraps the error of a call that may have taken effect. It is ErrOutcomeUnknown.
 type OutcomeError struct {

@@ -275,21 +275,25 @@ const (
 //
 // A notice may have at most 1,000 members, including those of nested objects, with names of at most 256 bytes.
 func (c *Client) NoticeHandler(h NoticeHandlers) http.Handler {
-	if h.Store == nil && c != nil && c.core != nil {
-		h.Store = c.core.events
+	handler := &noticeHandler{NoticeHandlers: h}
+	if c != nil {
+		handler.core = c.core
+	}
+	if h.Store == nil && handler.core != nil {
+		handler.Store = handler.core.events
 	}
 	if h.MaxSize <= 0 {
-		h.MaxSize = defaultNoticeSize
+		handler.MaxSize = defaultNoticeSize
 	}
 	if h.MaxAge > 0 && h.MaxAge < leastNoticeAge {
-		h.MaxAge = leastNoticeAge
+		handler.MaxAge = leastNoticeAge
 	}
-	return &noticeHandler{NoticeHandlers: h, client: c}
+	return handler
 }
 
 type noticeHandler struct {
 	NoticeHandlers
-	client  *Client
+	core    *core // nil if the client was not made with New
 	refused refusalLines
 }
 
@@ -377,8 +381,8 @@ const maxNumber = 100
 // not received.
 func (h *noticeHandler) logger(level slog.Level) *slog.Logger {
 	switch {
-	case h.client != nil && h.client.core != nil && h.client.core.Logger != nil:
-		return h.client.core.Logger
+	case h.core != nil && h.core.Logger != nil:
+		return h.core.Logger
 	case level >= slog.LevelWarn:
 		return slog.Default()
 	}
@@ -392,8 +396,8 @@ var discard = slog.New(slog.NewTextHandler(io.Discard, &slog.HandlerOptions{Leve
 func (h *noticeHandler) reason(end outcome) string {
 	text := end.err.Error()
 	var private []string
-	if h.client != nil && h.client.core != nil {
-		private = append(private, h.client.core.signer.keys.secrets()...)
+	if h.core != nil {
+		private = append(private, h.core.signer.keys.secrets()...)
 	}
 	if end.notice != nil {
 		private = textsIn(private, reflect.ValueOf(end.notice).Elem(), end.notice.Number(), end.notice.BizNumber(),
@@ -505,20 +509,20 @@ func (h *noticeHandler) serve(w http.ResponseWriter, r *http.Request, start time
 		return outcome{status: http.StatusBadRequest, err: refusedNotice(ErrProtocol, "",
 			"mount the handler before anything that reads the body: the body is empty")}
 	}
-	if h.client == nil || h.client.core == nil {
+	if h.core == nil {
 		return outcome{status: http.StatusInternalServerError, err: &ConfigError{
 			Field: "SignSecret", Reason: "is unknown: make the Client with New",
 		}}
 	}
 	var said digest
-	notice, err := h.client.core.parseNotice(body, &said)
+	notice, err := h.core.parseNotice(body, &said)
 	if err != nil {
 		return outcome{status: http.StatusBadRequest, err: err}
 	}
 	if err := h.fresh(notice); err != nil {
 		return outcome{status: http.StatusBadRequest, err: err, notice: notice}
 	}
-	return h.once(r.Context(), notice, h.client.core.storeKey(eventKey(notice, said)), start)
+	return h.once(r.Context(), notice, h.core.storeKey(eventKey(notice, said)), start)
 }
 
 // body reads the body. After an error it leaves the read deadline set, because the server reads on after the reply.
@@ -557,7 +561,7 @@ func (h *noticeHandler) fresh(notice model.Notice) error {
 	case *model.AllocNotice:
 		common = n.Common
 	}
-	if age := h.client.core.Now().Sub(common.ResTime.Time); age > h.MaxAge {
+	if age := h.core.Now().Sub(common.ResTime.Time); age > h.MaxAge {
 		return refusedNotice(ErrStale, "resTime", fmt.Sprintf("is %v ago: see NoticeHandlers.MaxAge", age.Round(time.Second)))
 	}
 	return nil

@@ -34,13 +34,15 @@ func (e *DuplicateError) Unwrap() []error {
 }
 
 // ForgetTransfer lets the client send a BizTransferNo (商户转账号) again. The gateway pays a number as often as it
-// receives it: call ForgetTransfer only after a person has seen at the channel that the money was not paid.
+// receives it: call ForgetTransfer only after a person has seen at the channel that the money was not paid. Its errors
+// are those of ForgetOnce.
 func (c *Client) ForgetTransfer(ctx context.Context, bizTransferNo string) error {
 	return ForgetOnce(ctx, c, &param.TransferParam{BizTransferNo: bizTransferNo})
 }
 
 // ForgetOnce is ForgetTransfer for any call that must be sent only once (param.EffectOnce). Only the number in p
-// counts.
+// counts. The error is ErrConfig or ErrParam, or else the error of Config.OnceStore: the number may then still be
+// recorded.
 func ForgetOnce[T any](ctx context.Context, c *Client, p param.Request[T]) error {
 	if c == nil || c.core == nil {
 		return &ConfigError{Field: "ServiceURL", Reason: "is unknown: make the Client with New"}
@@ -93,11 +95,11 @@ func (c *core) claimed(ctx context.Context, call *call, send func() (answer, err
 	}
 	var state ClaimState
 	err = within(ctx, func(ctx context.Context) error {
-		answer, err := c.once.Claim(ctx, key, owner, 0)
+		claim, err := c.once.Claim(ctx, key, owner, 0)
 		if err == nil && ctx.Err() != nil { // too late: nothing was sent
 			return errors.Join(ctx.Err(), release())
 		}
-		state = answer
+		state = claim
 		return err
 	})
 	switch {

@@ -17,7 +17,7 @@ type Reason string
 
 // The reasons.
 const (
-	// ReasonUnknown: the reason is not known. Read Msg.
+	// ReasonUnknown: the reason is not known. Read GatewayError.Msg.
 	ReasonUnknown = Reason(gateway.Unknown)
 	// ReasonNoSuchOrder: the gateway does not have the payment, refund, transfer or allocation.
 	ReasonNoSuchOrder = Reason(gateway.NoSuchOrder)

@@ -156,7 +156,7 @@ func always() bool { return true }
 
 // stillUnknown is like unknownOutcome, except for the one error that proves that nothing happened.
 func stillUnknown(path, advice string, err error) error {
-	if errors.Is(err, ErrNoSuchOrder) && !errors.Is(err, ErrOutcomeUnknown) {
+	if isAbsence(err) {
 		return err // followOrder returns it only when it counts
 	}
 	return unknownOutcome(path, advice, err)

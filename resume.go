@@ -25,7 +25,7 @@ type PayState struct {
 	TraceID string
 }
 
-// Standing is one of three:
+// Standing returns one of three:
 //
 //   - model.Open: the customer can pay. Show PayBody, and learn the end from WaitPay or package reconcile. For a bar
 //     code there is no PayBody: the customer confirms on the phone.
@@ -42,7 +42,7 @@ type RefundState struct {
 	TraceID string
 }
 
-// Standing is one of three:
+// Standing returns one of three:
 //
 //   - model.Open: the gateway has taken it. Learn the end from WaitRefund or package reconcile.
 //   - model.Succeeded: the money was given back.
@@ -441,17 +441,6 @@ func (s *sends) again(ctx context.Context) error {
 		return unknownOutcome(s.path, s.advice, errors.Join(err, s.err))
 	}
 	return nil
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }
 
 // syncPasses reports whether the fault of a sync is temporary.

@@ -1,6 +1,7 @@
 package daxpay
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -59,20 +60,10 @@ func (r Retry) withDefaults(fault func(field, reason string)) Retry {
 	if r.MaxDelay < 0 {
 		fault("Retry.MaxDelay", "must not be negative")
 	}
-	if r.MaxAttempts == 0 {
-		r.MaxAttempts = defaultMaxAttempts
-	}
-	if r.BaseDelay == 0 {
-		r.BaseDelay = defaultBaseDelay
-	}
-	if r.MaxDelay == 0 {
-		r.MaxDelay = defaultMaxDelay
-	}
-	if r.Budget == 0 {
-		r.Budget = defaultBudget
-	}
-	r.MaxDelay, r.BaseDelay, r.Budget = min(r.MaxDelay, maxMaxDelay), min(r.BaseDelay, maxMaxDelay),
-		min(r.Budget, maxBudget)
+	r.MaxAttempts = cmp.Or(r.MaxAttempts, defaultMaxAttempts)
+	r.BaseDelay = min(cmp.Or(r.BaseDelay, defaultBaseDelay), maxMaxDelay)
+	r.MaxDelay = min(cmp.Or(r.MaxDelay, defaultMaxDelay), maxMaxDelay)
+	r.Budget = min(cmp.Or(r.Budget, defaultBudget), maxBudget)
 	return r
 }
 
@@ -172,13 +163,21 @@ func (c *core) again(ctx context.Context, call *call, attempt int, err error) (b
 	if !c.budget.take() {
 		return false, errSpent
 	}
-	timer := time.NewTimer(pause)
+	if err := sleep(ctx, pause); err != nil {
+		return false, err
+	}
+	return true, nil
+}
+
+// sleep waits for d. It returns the context's error if that ends first.
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
-		return true, nil
+		return nil
 	case <-ctx.Done():
-		return false, ctx.Err()
+		return ctx.Err()
 	}
 }
 

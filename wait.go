@@ -355,12 +355,8 @@ func followOrder[M any](ctx context.Context, c *Client, w Wait, l lookup[M]) (*R
 		}
 		var at time.Duration
 		at, sync = f.order.Due(f.age(), f.First, f.Ceiling, last)
-		timer := time.NewTimer(at - f.age())
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
-			err = f.over(ctx.Err(), errors.Join(err, f.err))
+		if ended := sleep(ctx, at-f.age()); ended != nil {
+			err = f.over(ended, errors.Join(err, f.err))
 			if errors.Is(err, ErrNoSuchOrder) { // too early to prove anything, or said by a sync
 				err = unknownOutcome(f.path, "wait again, with the same Wait.Made", err)
 			}
