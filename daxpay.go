@@ -44,7 +44,7 @@ type Client struct {
 	core *core
 }
 
-// core is what a Client is made of.
+// core is the implementation of a Client.
 type core struct {
 	Config    // the secrets in it are masked; only the signer has them
 	signer    *Signer

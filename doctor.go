@@ -403,7 +403,7 @@ func (d *doctor) recognized(ctx context.Context, p *probe) {
 	case version == gateway.V206: // which alone has this path
 	case !checks:
 		told = false
-	case version == gateway.V207: // 2.0.8 takes what 2.0.7 takes, but knows nonceStr
+	case version == gateway.V207: // 2.0.8 accepts what 2.0.7 accepts, and also nonceStr
 		known := d.ask(ctx, gateway.V208, false)
 		if known.understood {
 			version = gateway.V208

@@ -132,7 +132,7 @@ type GatewayError struct {
 	// signed, and others never.
 	Signed bool
 
-	edition string // of DaxPay, if it looks like another than 2.0.x
+	edition string // of DaxPay, if it seems to be another one than 2.0.x
 	proof   gateway.Proof
 	ahead   time.Duration // how far this machine's clock was ahead of the gateway's when it came, if it is signed
 }
@@ -288,7 +288,7 @@ type HTTPError struct {
 	pinned   bool
 	advice   string // what to do, "" if that is not known
 	harmless bool   // proves that the request reached no gateway
-	edition  string // of DaxPay, if it looks like another than 2.0.x
+	edition  string // of DaxPay, if it seems to be another one than 2.0.x
 }
 
 func (e *HTTPError) Error() string {

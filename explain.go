@@ -14,7 +14,7 @@ type SignError struct {
 	TraceID string
 
 	missing bool
-	edition string        // of DaxPay, if it looks like another than 2.0.x
+	edition string        // of DaxPay, if it seems to be another one than 2.0.x
 	explain func() string // a function, because fmt does not print what it holds
 }
 

@@ -15,7 +15,8 @@ func listPause(every time.Duration, failures int) time.Duration {
 	return doubled(every, min(failures, maxListDoublings), math.MaxInt64)
 }
 
-var errRepeats = errors.New("an order is listed twice: Open must return the numbers in order, and only those after the given one")
+var errRepeats = errors.New("an order is listed twice: Open must return the numbers in order, " +
+	"and only those after the given one")
 
 // keepListing lists the open orders until the context ends.
 func (r *Reconciler) keepListing(ctx context.Context) {

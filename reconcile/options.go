@@ -15,8 +15,8 @@ type Options struct {
 	// Grace is the age at which an order is looked at for the first time. An early look does no harm, because nothing
 	// is synchronized in the first seconds. Default: 1 second.
 	Grace time.Duration
-	// First is the shortest pause between two looks at an order. The pause grows with the age of the order, to about 6
-	// % of it. Default: 2 seconds.
+	// First is the shortest pause between two looks at an order. The pause grows with the age of the order, to about 6%
+	// of it. Default: 2 seconds.
 	First time.Duration
 	// Ceiling is the longest pause between two looks at an order. Default: 5 minutes.
 	Ceiling time.Duration
