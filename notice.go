@@ -792,8 +792,8 @@ func protected(ctx context.Context, call func(context.Context) error) (err error
 	return err
 }
 
-// PanicError says that a callback or a store panicked. Its text has the type of the panic's value and where it
-// happened, but no data of the callback.
+// PanicError says that a callback or a store panicked. Its text has the type of the panic's value but no data of the
+// callback. If package daxpay made the call, it also says where the panic happened.
 type PanicError struct {
 	Value any    // the value of the panic
 	Stack []byte // the stack trace of the panic

@@ -23,7 +23,8 @@ type Observer interface {
 	// AttemptDone is called after each attempt, with the context that CallStarted returned or one derived from it.
 	AttemptDone(ctx context.Context, o Observation)
 	// CallDone is called once for each CallStarted, with the fields of the latest attempt. Duration and OutcomeUnknown
-	// are those of the call.
+	// are those of the call. If Config.OnceStore kept the call from being sent, Attempt is 0, and the fields describe
+	// that error.
 	CallDone(ctx context.Context, o Observation)
 }
 
@@ -134,6 +135,9 @@ func causeOf(err error) string {
 	case errors.As(err, &answer):
 		return strings.TrimSpace(strings.TrimPrefix(answer.Err.Error(), "daxpay: ") + " " + clip(answer.Member, maxNumber))
 	}
+	if errors.Is(err, ErrDuplicate) {
+		return strings.TrimPrefix(ErrDuplicate.Error(), "daxpay: ")
+	}
 	return "other error"
 }
 
@@ -175,13 +179,18 @@ func (w *watch) attempt(ctx context.Context, start time.Time, url string, versio
 	o := &w.seen
 	o.URL, o.Gateway, o.Attempt, o.Duration = url, version.String(), o.Attempt+1, time.Since(start)
 	o.Status, o.Code, o.TraceID, o.Verified, o.SecretIndex = a.status, a.code, a.traceID, a.verified, a.secretIndex
-	o.Failure, o.Cause, o.Reason, o.OutcomeUnknown, o.NextEncoding = failureOf(err), causeOf(err), ReasonOf(err), unknown,
-		next
-	var transport *TransportError
-	o.NeverSent = errors.As(err, &transport) && transport.NeverSent
+	o.OutcomeUnknown, o.NextEncoding = unknown, next
+	o.fail(err)
 	for _, observer := range w.observers {
 		shielded(func() { observer.AttemptDone(ctx, *o) })
 	}
+}
+
+// fail sets the fields that describe an error, or its absence.
+func (o *Observation) fail(err error) {
+	o.Failure, o.Cause, o.Reason = failureOf(err), causeOf(err), ReasonOf(err)
+	var transport *TransportError
+	o.NeverSent = errors.As(err, &transport) && transport.NeverSent
 }
 
 // done notifies that the call has ended.
@@ -191,6 +200,9 @@ func (w *watch) done(ctx context.Context, err error) {
 	}
 	w.seen.Duration = time.Since(w.start)
 	w.seen.OutcomeUnknown = errors.Is(err, ErrOutcomeUnknown)
+	if w.seen.Attempt == 0 { // the OnceStore kept the call from being sent
+		w.seen.fail(err)
+	}
 	for _, observer := range w.observers {
 		shielded(func() { observer.CallDone(ctx, w.seen) })
 	}
