@@ -15,7 +15,7 @@ import (
 	"github.com/daxpay-go/daxpay/param"
 )
 
-// allocations counts what one run allocates when everything is warm.
+// allocations counts the allocations of one run when everything is warm.
 func allocations(t *testing.T, run func() error) float64 {
 	t.Helper()
 	if underRace {
@@ -45,7 +45,7 @@ func TestSignerAllocations(t *testing.T) {
 	}
 }
 
-// The model, and its texts at once.
+// The model, and all of its texts in one allocation.
 func TestNoticeAllocations(t *testing.T) {
 	kit, err := daxpay.New(daxpay.Config{ServiceURL: "http://127.0.0.1", SignSecret: secret})
 	require.NoError(t, err)
@@ -69,8 +69,8 @@ func (c canned) RoundTrip(r *http.Request) (*http.Response, error) {
 	}, nil
 }
 
-// What this package, resty and net/http's client allocate for a call. The transport, which allocates as much again, is
-// not in it.
+// The allocations of this package, resty and net/http's client for a call. The transport, which makes as many again, is
+// left out.
 func TestCallAllocations(t *testing.T) {
 	kit, err := daxpay.New(daxpay.Config{
 		ServiceURL: "http://127.0.0.1:9000", SignSecret: secret, Now: at(now),

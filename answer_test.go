@@ -44,7 +44,7 @@ func envelope(data string) string {
 	return `{"msg":"success","code":0,"data":` + data + `,"traceId":"T123"}`
 }
 
-// calls are the signed calls of the client, with what they were asked for.
+// calls are the signed calls of the client, each about a fixed order.
 var calls = map[string]func(kit *daxpay.Client) (any, error){
 	"SyncPay": func(kit *daxpay.Client) (any, error) {
 		return result(kit.SyncPay(context.Background(), &param.PaySyncParam{OrderNo: "P1", BizOrderNo: "B1"}))
@@ -73,7 +73,7 @@ func result[T any](res *daxpay.Result[T], err error) (any, error) {
 
 const good = `"code":0,"msg":null,"resTime":1715500234,"status":"s"`
 
-// hostile are bodies that no call may accept, with the error that each must give.
+// hostile has bodies that no call may accept, with the error of each.
 func hostile(t testing.TB) map[string]struct {
 	body string
 	want error
@@ -202,7 +202,7 @@ func TestHostileAnswers(t *testing.T) {
 	}
 }
 
-// These have a right signature and are refused because of the model that they go into.
+// These answers have a valid signature and are refused because they do not fit the model.
 func TestAnswersThatDoNotFitTheModel(t *testing.T) {
 	for name, tt := range map[string]struct {
 		members string
@@ -256,7 +256,7 @@ func TestAllocationEchoUnderEitherName(t *testing.T) {
 }
 
 func TestResult(t *testing.T) {
-	// As the pages print it: integers as strings; and as a newer gateway could: an unknown member.
+	// Integers as strings, as on the documentation pages, and an unknown member, as from a newer gateway.
 	data := signedObject(t, daxpay.HMACSHA256,
 		`"code":"0","msg":"remark","resTime":"1715500234","status":"pay_new_status","bizOrderNo":"B1","new":{"b":[1,2.50],"A":null}`)
 	kit, _ := mocked(t, daxpay.Config{Now: at(now)},
@@ -309,14 +309,14 @@ func TestAllowAmbiguousText(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "x&status=s", res.Msg)
 
-	// Nor is a name that is not the one it seems to be: this answer is about another order.
+	// Member names must still be unambiguous: this answer is about another order.
 	body = strings.Replace(sealed(t, `"code":0,"resTime":1715500234,"status":"finish","allocNo":"A2"`), `"allocNo"`,
 		`"alloc\"No"`, 1)
 	kit, _ = mocked(t, daxpay.Config{Now: at(now), AllowAmbiguousText: true}, jsonAnswer(body))
 	_, err = calls["FinishAlloc"](kit)
 	require.ErrorIs(t, err, daxpay.ErrAmbiguous)
 
-	// Codes are never ambiguous in a good message.
+	// So must codes.
 	body = sealed(t, `"code":0,"resTime":1715500234,"status":"a\"b"`)
 	kit, _ = mocked(t, daxpay.Config{Now: at(now), AllowAmbiguousText: true}, jsonAnswer(body))
 	_, err = calls["SyncPay"](kit)
@@ -376,7 +376,7 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 		source := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, target.URL, status)
 		}))
-		// Not even where the caller's client would.
+		// The caller's client would follow it.
 		kit, err := daxpay.New(daxpay.Config{ServiceURL: source.URL, SignSecret: secret, HTTPClient: &http.Client{
 			CheckRedirect: func(*http.Request, []*http.Request) error { return nil },
 		}})

@@ -20,7 +20,7 @@ import (
 	"github.com/daxpay-go/daxpay/param"
 )
 
-// Where an answer ends is where net/http ends it, however it comes in pieces.
+// answerEnd finds the end of an answer where net/http does, in pieces of any size.
 func TestAnswerEnd(t *testing.T) {
 	const chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 	for name, answer := range map[string]string{
@@ -66,8 +66,8 @@ func TestAnswerEnd(t *testing.T) {
 	}
 }
 
-// What is not understood passes.
-func TestAnswerEndOfWhatIsNotUnderstood(t *testing.T) {
+// Input that answerEnd does not understand passes unchanged.
+func TestAnswerEndIgnoresUnknownInput(t *testing.T) {
 	for _, answer := range []string{
 		"SSH-2.0-x\r\n\r\nmore", "HTTP/2 200\r\n\r\nmore", "HTTP/1.1 101 Switching\r\n\r\nmore",
 		"HTTP/1.1 200 OK\r\n\r\nmore", "HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\nmore",
@@ -84,7 +84,7 @@ func TestAnswerEndOfWhatIsNotUnderstood(t *testing.T) {
 	}
 }
 
-// heard collects what the standard logger prints.
+// heard collects the output of the standard logger.
 func heard(t *testing.T) *bytes.Buffer {
 	t.Helper()
 	var printed bytes.Buffer
@@ -94,8 +94,8 @@ func heard(t *testing.T) *bytes.Buffer {
 	return &printed
 }
 
-// net/http prints what follows an answer, or comes to an idle connection, to the standard logger.
-func TestBytesThatAnswerNothingAreNotPrinted(t *testing.T) {
+// net/http would log bytes that follow an answer or arrive on an idle connection. They can hold personal data.
+func TestUnsolicitedBytesAreNotLogged(t *testing.T) {
 	const answer = "HTTP/1.1 500 x\r\nContent-Length: 2\r\n\r\n{}"
 	const surplus = "王小明 6222000000000000"
 	const chunks = "HTTP/1.1 500 x\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n"
@@ -104,7 +104,7 @@ func TestBytesThatAnswerNothingAreNotPrinted(t *testing.T) {
 	certificate.Close()
 	for name, tt := range map[string]struct {
 		secure bool
-		pieces []string // of which each comes by itself
+		pieces []string // sent one at a time
 	}{
 		"with the answer":              {false, []string{answer + surplus}},
 		"with the answer, encrypted":   {true, []string{answer + surplus}},
@@ -167,8 +167,8 @@ func TestBytesThatAnswerNothingAreNotPrinted(t *testing.T) {
 	}
 }
 
-// A tunnel through a proxy is no sequence of answers.
-func TestAnswersThroughATunnel(t *testing.T) {
+// The bytes in a tunnel through a proxy are encrypted, not a sequence of answers.
+func TestTunnelIsNotParsed(t *testing.T) {
 	server := httptest.NewTLSServer(http.NotFoundHandler())
 	defer server.Close()
 	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

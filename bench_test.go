@@ -61,7 +61,7 @@ func BenchmarkVerify(b *testing.B) {
 	}
 }
 
-// BenchmarkSyncPay is a whole call over a kept connection, the server's part of it included.
+// BenchmarkSyncPay is a whole call over a kept connection, including the server's part.
 func BenchmarkSyncPay(b *testing.B) {
 	answer := []byte(sealed(b, good))
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(answer) }))
@@ -90,7 +90,7 @@ func BenchmarkSyncPay(b *testing.B) {
 	})
 }
 
-// BenchmarkSyncPayWithoutNetwork is what this package and resty do of a call.
+// BenchmarkSyncPayWithoutNetwork is the part of a call that this package and resty do.
 func BenchmarkSyncPayWithoutNetwork(b *testing.B) {
 	kit, _ := mocked(b, daxpay.Config{Now: at(now)}, jsonAnswer(sealed(b, good)))
 	p := &param.PaySyncParam{BizOrderNo: "SDK_1715341621498"}

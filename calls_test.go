@@ -39,8 +39,7 @@ func business(t *testing.T) *daxpaytest.Gateway {
 	return gw
 }
 
-// TestEveryCallOfEveryVersion: where a call goes, which members it has, that the gateway takes its signature, and what
-// comes back, for every row of the table.
+// TestEveryCallOfEveryVersion checks the path, the members, the signature and the answer of every row of the table.
 func TestEveryCallOfEveryVersion(t *testing.T) {
 	for _, c := range calltable.All() {
 		for _, version := range calltable.Versions() {
@@ -214,7 +213,7 @@ func TestLifeOfAnAllocation(t *testing.T) {
 	require.ErrorContains(t, err, "该接收方不存在")
 }
 
-// The gateway pays a transfer as often as it is asked to: so the client must ask once.
+// The gateway pays a transfer at every request, so the client must send it once.
 func TestTransferGoesOutOnce(t *testing.T) {
 	ctx := context.Background()
 	gw := daxpaytest.Start(t)
@@ -259,7 +258,7 @@ func TestQueriesAreAboutWhatWasAsked(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// The signature does not tell one kind of answer from another; the numbers in them do, and an order has an amount.
+// The signature does not tell one kind of answer from another. The numbers and the amount do.
 func TestAnswersOfAnotherKind(t *testing.T) {
 	const payment = `"code":0,"resTime":1715500234,"orderNo":"P1","bizOrderNo":"B1","amount":100,"status":"fail"`
 	for name, tt := range map[string]struct {
@@ -292,7 +291,7 @@ func TestAnswersOfAnotherKind(t *testing.T) {
 	_, err := kit.SyncTransfer(context.Background(), &param.TransferSyncParam{TransferNo: "T1"})
 	require.ErrorIs(t, err, daxpay.ErrProtocol, "a payment is no transfer")
 
-	// A call that asks for no order can be answered with any, and one may have the member that tells.
+	// A call that names no order accepts an answer about any order, and its answer may have a number.
 	kit, _ = mocked(t, daxpay.Config{Now: at(now)}, jsonAnswer(sealed(t, payment+`,"refundNo":"R1"`)))
 	_, err = daxpay.Execute(context.Background(), kit, &feeParam{Amount: 1})
 	require.NoError(t, err)

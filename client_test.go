@@ -26,7 +26,7 @@ import (
 	"github.com/daxpay-go/daxpay/param"
 )
 
-// stocked is a gateway with one of everything.
+// stocked is a gateway that has one order of each kind.
 func stocked(t *testing.T, options ...daxpaytest.Option) *daxpaytest.Gateway {
 	t.Helper()
 	gw := daxpaytest.Start(t, options...)
@@ -49,7 +49,7 @@ func client(t *testing.T, gw *daxpaytest.Gateway, change func(*daxpay.Config)) *
 
 func automatic(config *daxpay.Config) { config.Gateway = daxpay.GatewayAuto }
 
-// paths lists the paths of the requests that the gateway got, and what it answered.
+// paths lists the paths of the requests that the gateway got, each with the code of the answer.
 func paths(gw *daxpaytest.Gateway) []string {
 	var list []string
 	for _, r := range gw.Requests() {
@@ -58,7 +58,7 @@ func paths(gw *daxpaytest.Gateway) []string {
 	return list
 }
 
-// 2.0.6 as installed does not know the call; where it does, it finishes and then cannot sign its answer.
+// 2.0.6 as installed does not have the call. Where it is registered, it runs and then fails to sign its answer.
 func TestFinishOf206(t *testing.T) {
 	for registered, text := range map[bool]string{false: "未找到接口信息", true: "支付方法返回类型需要为"} {
 		gw := stocked(t, daxpaytest.WithVersion(daxpay.GatewayV206),
@@ -86,22 +86,25 @@ func TestLegacyNeedsThePin(t *testing.T) {
 	require.NotErrorIs(t, err, daxpay.ErrOutcomeUnknown)
 }
 
-func TestAuto(t *testing.T) {
+// syncP1 makes a call that gateways know in two encodings, finishA1 one that they know in three.
+func syncP1(ctx context.Context, kit *daxpay.Client) error {
+	_, err := kit.SyncPay(ctx, &param.PaySyncParam{OrderNo: "P1"})
+	return err
+}
+
+func finishA1(ctx context.Context, kit *daxpay.Client) error {
+	_, err := kit.FinishAlloc(ctx, &param.AllocFinishParam{AllocNo: "A1"})
+	return err
+}
+
+func TestAutoTriesEncodings(t *testing.T) {
 	ctx := context.Background()
-	pay := func(kit *daxpay.Client) error {
-		_, err := kit.SyncPay(ctx, &param.PaySyncParam{OrderNo: "P1"})
-		return err
-	}
-	finish := func(kit *daxpay.Client) error {
-		_, err := kit.FinishAlloc(ctx, &param.AllocFinishParam{AllocNo: "A1"})
-		return err
-	}
 	t.Run("2.0.8", func(t *testing.T) {
 		gw := stocked(t)
 		kit := client(t, gw, automatic)
-		require.NoError(t, pay(kit))
-		require.NoError(t, finish(kit))
-		err := finish(kit)
+		require.NoError(t, syncP1(ctx, kit))
+		require.NoError(t, finishA1(ctx, kit))
+		err := finishA1(ctx, kit)
 		requireBusinessError(t, err, "分账单状态错误", lastTrace(t, err))
 		require.Equal(t, []string{
 			"/unipay/sync/pay 0",
@@ -112,8 +115,8 @@ func TestAuto(t *testing.T) {
 	t.Run("2.0.7", func(t *testing.T) {
 		gw := stocked(t, daxpaytest.WithVersion(daxpay.GatewayV207))
 		kit := client(t, gw, automatic)
-		require.NoError(t, finish(kit))
-		require.NoError(t, pay(kit))
+		require.NoError(t, finishA1(ctx, kit))
+		require.NoError(t, syncP1(ctx, kit))
 		require.Equal(t, []string{
 			"/unipay/allocation/finish 20000", // as documented
 			"/unipay/allocation/finish 20000", // as 2.0.8
@@ -123,14 +126,50 @@ func TestAuto(t *testing.T) {
 	t.Run("encodings that are the same are tried once", func(t *testing.T) {
 		gw := stocked(t, daxpaytest.WithVersion(daxpay.GatewayV207))
 		kit := client(t, gw, automatic)
-		require.NoError(t, pay(kit))
-		require.NoError(t, finish(kit))
+		require.NoError(t, syncP1(ctx, kit))
+		require.NoError(t, finishA1(ctx, kit))
 		require.Equal(t, []string{"/unipay/sync/pay 20000", "/unipay/sync/pay 0", "/unipay/allocation/finish 0"}, paths(gw))
 	})
+	t.Run("a gateway that was updated", func(t *testing.T) {
+		old := stocked(t, daxpaytest.WithVersion(daxpay.GatewayV207))
+		updated := stocked(t)
+		var target http.Handler = old
+		front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { target.ServeHTTP(w, r) }))
+		defer front.Close()
+		kit := client(t, old, func(c *daxpay.Config) { c.ServiceURL, c.Gateway = front.URL, daxpay.GatewayAuto })
+		require.NoError(t, finishA1(ctx, kit))
+		target = updated
+		require.NoError(t, finishA1(ctx, kit))
+		require.Equal(t, "/unipay/allocation/finish 0", paths(updated)[2])
+	})
+	t.Run("each attempt has its own time and nonce", func(t *testing.T) {
+		var mu sync.Mutex
+		clock := time.Unix(now, 0)
+		gw := stocked(t, daxpaytest.WithVersion(daxpay.GatewayV207), daxpaytest.WithClock(func() time.Time {
+			mu.Lock()
+			defer mu.Unlock()
+			clock = clock.Add(time.Second)
+			return clock
+		}))
+		require.NoError(t, finishA1(ctx, client(t, gw, automatic)))
+		seen := map[string]bool{}
+		for _, r := range gw.Requests() {
+			var sent struct{ ReqTime, NonceStr, Sign any }
+			require.NoError(t, json.Unmarshal(r.Body, &sent))
+			seen[fmt.Sprint(sent.ReqTime)] = true
+			seen[fmt.Sprint(sent.NonceStr)] = true
+			seen[fmt.Sprint(sent.Sign)] = true
+		}
+		require.Len(t, seen, 9)
+	})
+}
+
+func TestAutoEndsAtRefusals(t *testing.T) {
+	ctx := context.Background()
 	t.Run("wrong secret", func(t *testing.T) {
 		for _, version := range []daxpay.GatewayVersion{daxpay.GatewayV207, daxpay.GatewayV208} {
 			gw := stocked(t, daxpaytest.WithVersion(version))
-			err := pay(client(t, gw, func(c *daxpay.Config) { c.Gateway, c.SignSecret = daxpay.GatewayAuto, "wrong" }))
+			err := syncP1(ctx, client(t, gw, func(c *daxpay.Config) { c.Gateway, c.SignSecret = daxpay.GatewayAuto, "wrong" }))
 			var refusal *daxpay.GatewayError
 			require.ErrorAs(t, err, &refusal)
 			require.Contains(t, err.Error(),
@@ -141,7 +180,7 @@ func TestAuto(t *testing.T) {
 	})
 	t.Run("wrong algorithm", func(t *testing.T) {
 		gw := stocked(t)
-		err := pay(client(t, gw, func(c *daxpay.Config) { c.SignType = daxpay.MD5 }))
+		err := syncP1(ctx, client(t, gw, func(c *daxpay.Config) { c.SignType = daxpay.MD5 }))
 		var refusal *daxpay.GatewayError
 		require.ErrorAs(t, err, &refusal)
 		require.Equal(t, 20052, refusal.Code)
@@ -156,12 +195,12 @@ func TestAuto(t *testing.T) {
 			return jsonAnswer(body)(r)
 		})
 		var refusal *daxpay.GatewayError
-		require.ErrorAs(t, finish(kit), &refusal)
+		require.ErrorAs(t, finishA1(ctx, kit), &refusal)
 		require.Equal(t, 3, sent)
 		require.Equal(t, 10006, refusal.Code)
 		require.Equal(t, "T0", refusal.TraceID)
 		sent = 0
-		require.EqualError(t, finish(kit), "daxpay: /unipay/allocation/finish: "+
+		require.EqualError(t, finishA1(ctx, kit), "daxpay: /unipay/allocation/finish: "+
 			"correct the param; if the gateway misses a member that was set, check Gateway; "+
 			"check SignSecret (no blanks, quotes or line break around it), SignType and Gateway against the gateway's "+
 			"settings; gateway refused it as in the documents (trace T0): code 10006: no; as 2.0.8 (trace T1): code 20052: no; "+
@@ -175,52 +214,20 @@ func TestAuto(t *testing.T) {
 			sealed(t, `"code":20052,"msg":"验签失败","resTime":1715500234`),
 		} {
 			kit, transport := mocked(t, daxpay.Config{Now: at(now)}, jsonAnswer(body))
-			require.Error(t, finish(kit))
+			require.Error(t, finishA1(ctx, kit))
 			require.Equal(t, 1, transport.GetTotalCallCount(), body)
 		}
 	})
 	t.Run("a validation refusal is final where the names are the same everywhere", func(t *testing.T) {
 		kit, transport := mocked(t, daxpay.Config{}, jsonAnswer(`{"code":10006,"msg":"请求时间已过期"}`))
-		require.Error(t, pay(kit))
+		require.Error(t, syncP1(ctx, kit))
 		require.Equal(t, 1, transport.GetTotalCallCount())
-	})
-	t.Run("a gateway that was updated", func(t *testing.T) {
-		old := stocked(t, daxpaytest.WithVersion(daxpay.GatewayV207))
-		updated := stocked(t)
-		var target http.Handler = old
-		front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { target.ServeHTTP(w, r) }))
-		defer front.Close()
-		kit := client(t, old, func(c *daxpay.Config) { c.ServiceURL, c.Gateway = front.URL, daxpay.GatewayAuto })
-		require.NoError(t, finish(kit))
-		target = updated
-		require.NoError(t, finish(kit))
-		require.Equal(t, "/unipay/allocation/finish 0", paths(updated)[2])
 	})
 	t.Run("what must go out once does", func(t *testing.T) {
 		kit, transport := mocked(t, daxpay.Config{}, jsonAnswer(`{"code":20052,"msg":"验签失败"}`))
 		_, err := daxpay.Execute(ctx, kit, &payoutParam{No: "N1", Amount: 1})
 		require.ErrorContains(t, err, "check SignSecret (no blanks, quotes or line break around it), SignType and Gateway")
 		require.Equal(t, 1, transport.GetTotalCallCount())
-	})
-	t.Run("each attempt has its own time and nonce", func(t *testing.T) {
-		var mu sync.Mutex
-		clock := time.Unix(now, 0)
-		gw := stocked(t, daxpaytest.WithVersion(daxpay.GatewayV207), daxpaytest.WithClock(func() time.Time {
-			mu.Lock()
-			defer mu.Unlock()
-			clock = clock.Add(time.Second)
-			return clock
-		}))
-		require.NoError(t, finish(client(t, gw, automatic)))
-		seen := map[string]bool{}
-		for _, r := range gw.Requests() {
-			var sent struct{ ReqTime, NonceStr, Sign any }
-			require.NoError(t, json.Unmarshal(r.Body, &sent))
-			seen[fmt.Sprint(sent.ReqTime)] = true
-			seen[fmt.Sprint(sent.NonceStr)] = true
-			seen[fmt.Sprint(sent.Sign)] = true
-		}
-		require.Len(t, seen, 9)
 	})
 }
 
@@ -233,18 +240,14 @@ func lastTrace(t *testing.T, err error) string {
 
 func TestTransportErrors(t *testing.T) {
 	ctx := context.Background()
-	finish := func(ctx context.Context, kit *daxpay.Client) error {
-		_, err := kit.FinishAlloc(ctx, &param.AllocFinishParam{AllocNo: "A1"})
-		return err
-	}
-	t.Run("nobody listens", func(t *testing.T) {
+	t.Run("connection refused", func(t *testing.T) {
 		listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 		require.NoError(t, err)
 		require.NoError(t, listener.Close())
 		kit, err := daxpay.New(daxpay.Config{ServiceURL: "http://" + listener.Addr().String(), SignSecret: secret,
 			Retry: once})
 		require.NoError(t, err)
-		err = finish(ctx, kit)
+		err = finishA1(ctx, kit)
 		var transport *daxpay.TransportError
 		require.ErrorAs(t, err, &transport)
 		require.True(t, transport.NeverSent)
@@ -258,7 +261,7 @@ func TestTransportErrors(t *testing.T) {
 		defer server.Close()
 		kit, err := daxpay.New(daxpay.Config{ServiceURL: server.URL, SignSecret: secret, Retry: once})
 		require.NoError(t, err)
-		err = finish(ctx, kit)
+		err = finishA1(ctx, kit)
 		require.ErrorContains(t, err, "certificate")
 		require.NotErrorIs(t, err, daxpay.ErrOutcomeUnknown)
 	})
@@ -272,7 +275,7 @@ func TestTransportErrors(t *testing.T) {
 		defer server.Close()
 		kit, err := daxpay.New(daxpay.Config{ServiceURL: server.URL, SignSecret: secret, Retry: once})
 		require.NoError(t, err)
-		err = finish(ctx, kit)
+		err = finishA1(ctx, kit)
 		require.ErrorIs(t, err, io.EOF)
 		require.ErrorIs(t, err, daxpay.ErrOutcomeUnknown)
 		require.ErrorContains(t, err, "query the allocation")
@@ -286,7 +289,7 @@ func TestTransportErrors(t *testing.T) {
 		defer server.Close()
 		kit, err := daxpay.New(daxpay.Config{ServiceURL: server.URL, SignSecret: secret, Retry: once})
 		require.NoError(t, err)
-		err = finish(ctx, kit)
+		err = finishA1(ctx, kit)
 		require.ErrorIs(t, err, io.ErrUnexpectedEOF)
 		require.ErrorIs(t, err, daxpay.ErrOutcomeUnknown)
 	})
@@ -298,7 +301,7 @@ func TestTransportErrors(t *testing.T) {
 		kit, err := daxpay.New(daxpay.Config{ServiceURL: server.URL, SignSecret: secret, Timeout: 20 * time.Millisecond,
 			Retry: once})
 		require.NoError(t, err)
-		err = finish(ctx, kit)
+		err = finishA1(ctx, kit)
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		require.ErrorIs(t, err, daxpay.ErrOutcomeUnknown)
 	})
@@ -306,7 +309,7 @@ func TestTransportErrors(t *testing.T) {
 		gw := stocked(t)
 		ended, cancel := context.WithCancel(ctx)
 		cancel()
-		err := finish(ended, gw.Client())
+		err := finishA1(ended, gw.Client())
 		require.ErrorIs(t, err, context.Canceled)
 		require.NotErrorIs(t, err, daxpay.ErrOutcomeUnknown)
 		require.Empty(t, gw.Requests())
@@ -315,21 +318,21 @@ func TestTransportErrors(t *testing.T) {
 		kit, _ := mocked(t, daxpay.Config{}, func(*http.Request) (*http.Response, error) {
 			return nil, errors.New(`malformed HTTP response "payee 王小明"`)
 		})
-		err := finish(ctx, kit)
+		err := finishA1(ctx, kit)
 		require.ErrorContains(t, err, "no answer: malformed HTTP response")
 		require.NotContains(t, err.Error(), "王小明")
 
 		kit, _ = mocked(t, daxpay.Config{}, func(*http.Request) (*http.Response, error) {
 			return nil, fmt.Errorf("transport broken: %w", textproto.ProtocolError("malformed MIME header line: 王小明"))
 		})
-		err = finish(ctx, kit)
+		err = finishA1(ctx, kit)
 		require.ErrorContains(t, err, "no answer: malformed HTTP header")
 		require.NotContains(t, err.Error(), "王小明")
 	})
 }
 
-// With GetBody, net/http would send a request again by itself where it believes that the first one had no effect.
-func TestNothingCanBeSentAgainUnseen(t *testing.T) {
+// With GetBody, net/http can resend a request on its own when it believes that the first one had no effect.
+func TestNetHTTPCannotResendRequests(t *testing.T) {
 	sent := 0
 	kit, _ := mocked(t, daxpay.Config{Now: at(now)}, func(r *http.Request) (*http.Response, error) {
 		sent++
@@ -491,7 +494,7 @@ type privateName string
 
 func (*privateName) UnmarshalJSON(b []byte) error { return fmt.Errorf("cannot parse %s", b) }
 
-// moody writes its JSON when it is checked, and not when it is sent.
+// moody encodes once, for the check, and fails when it is sent.
 type moody struct{ asked *int }
 
 func (m moody) MarshalJSON() ([]byte, error) {
@@ -510,7 +513,7 @@ func (*moodyParam) Call() param.Call[payoutModel] {
 	return param.Call[payoutModel]{Path: "/unipay/ext/mood"}
 }
 
-func TestWhatCannotBeWrittenHasNoUnknownOutcome(t *testing.T) {
+func TestUnencodableParamIsNotSent(t *testing.T) {
 	kit, transport := mocked(t, daxpay.Config{}, jsonAnswer("{}"))
 	_, err := daxpay.Execute(context.Background(), kit, &moodyParam{Mood: moody{new(int)}})
 	require.ErrorIs(t, err, daxpay.ErrParam)
@@ -518,9 +521,9 @@ func TestWhatCannotBeWrittenHasNoUnknownOutcome(t *testing.T) {
 	require.Zero(t, transport.GetTotalCallCount())
 }
 
-// What a merchant's own types say of what they cannot read, and what the other side put into names, stays out of
-// errors.
-func TestErrorsHoldNothingOfTheMessage(t *testing.T) {
+// Errors of a merchant's own UnmarshalJSON, and member names of the other side, can hold personal data and stay out of
+// error texts.
+func TestErrorsDoNotQuoteTheMessage(t *testing.T) {
 	for _, members := range []string{`"payee":"wang"`, `"wang":"\u0000"`, `"wang":{"a":"x&code=1"}`} {
 		kit, _ := mocked(t, daxpay.Config{Now: at(now)}, jsonAnswer(sealed(t, `"code":0,"resTime":1715500234,`+members)))
 		_, err := daxpay.Execute(context.Background(), kit, &payoutParam{No: "N1", Amount: 1})
@@ -536,8 +539,8 @@ func TestErrorsHoldNothingOfTheMessage(t *testing.T) {
 	require.ErrorContains(t, err, "ask the bank")
 }
 
-// What the other side sent shows in no way in which an error that no answer came is printed.
-func TestTransportErrorsShowNothingOfTheMessage(t *testing.T) {
+// A TransportError does not show what the other side sent, whichever way it is printed.
+func TestTransportErrorsDoNotQuoteTheMessage(t *testing.T) {
 	kit, _ := mocked(t, daxpay.Config{}, func(*http.Request) (*http.Response, error) {
 		return nil, textproto.ProtocolError("malformed MIME header: 王小明")
 	})
@@ -554,7 +557,7 @@ func TestTransportErrorsShowNothingOfTheMessage(t *testing.T) {
 	require.JSONEq(t, `{"Path":"/unipay/sync/pay","NeverSent":false,"Err":"malformed HTTP header"}`, string(text))
 }
 
-// A text that looks like a time, in JSON of the merchant's own, once took a zone that was not there.
+// A text that looks like a time, in the merchant's own JSON, is not converted to another zone.
 func TestRawJSONInAParam(t *testing.T) {
 	signer, err := daxpay.NewSigner(daxpay.HMACSHA256, secret)
 	require.NoError(t, err)
@@ -607,7 +610,7 @@ func TestCustomCallMistakes(t *testing.T) {
 	require.Zero(t, transport.GetTotalCallCount())
 }
 
-func TestLogHoldsOnlyWhatIsAllowed(t *testing.T) {
+func TestLogHoldsOnlyAllowedFields(t *testing.T) {
 	var lines bytes.Buffer
 	gw := daxpaytest.Start(t, daxpaytest.WithVersion(daxpay.GatewayV207))
 	gw.SetPayment(daxpaytest.Payment{OrderNo: "number-paid", Status: model.PaySyncSuccess})

@@ -19,7 +19,7 @@ import (
 	"github.com/daxpay-go/daxpay/param"
 )
 
-// clocks are the gateway's, which stands still, and the client's, which is behind it.
+// clocks has the client's clock, which is behind the gateway's; that one stands still.
 type clocks struct{ behind atomic.Int64 }
 
 func (c *clocks) client() time.Time { return time.Unix(now-c.behind.Load(), 0) }
@@ -66,7 +66,7 @@ func TestTimeRefusalsTellTheDifference(t *testing.T) {
 	}
 }
 
-// reqTimes are the times of the requests that the gateway got, counted from the gateway's own.
+// reqTimes are the times of the requests that the gateway got, in seconds from the gateway's own time.
 func reqTimes(t *testing.T, gw *daxpaytest.Gateway) []int64 {
 	t.Helper()
 	var times []int64
@@ -86,22 +86,22 @@ func TestCorrectClock(t *testing.T) {
 		return err
 	}
 	kit := client(t, gw, func(c *daxpay.Config) { c.Now, c.CorrectClock = both.client, true })
-	for _, behind := range []int64{1, 8, 15, 24, 24, -30, -80,
-		-72} { // never more than 10 behind, or 60 ahead, of what is known
+	// None is more than 10 seconds behind, or 60 ahead of, what the client knows by then.
+	for _, behind := range []int64{1, 8, 15, 24, 24, -30, -80, -72} {
 		both.behind.Store(behind)
 		require.NoError(t, query(kit), "%d seconds behind", behind)
 	}
-	// A second is within what cannot be measured, and changes nothing; else the request after has the right time.
+	// One second is below what can be measured and changes nothing; otherwise the next request has the right time.
 	require.Equal(t, []int64{-1, -8, -7, -9, 0, 54, 50, -8}, reqTimes(t, gw))
 
 	plain := client(t, gw, func(c *daxpay.Config) { c.Now = both.client })
 	both.behind.Store(8)
 	require.NoError(t, query(plain))
 	both.behind.Store(15)
-	require.Error(t, query(plain), "by default nothing is learned")
+	require.Error(t, query(plain), "by default the clock is not corrected")
 }
 
-// What has expired is told by the clock that the gateway has.
+// Expiry is checked by the gateway's clock, as far as it is known.
 func TestExpiryByTheCorrectedClock(t *testing.T) {
 	var both clocks
 	gw := stocked(t, daxpaytest.WithClock(at(now)))
@@ -118,9 +118,9 @@ func TestExpiryByTheCorrectedClock(t *testing.T) {
 	require.NoError(t, pay(60))
 }
 
-// A refusal is not signed, so nothing is learned from it: someone who forges one could have the client sign for
+// The clock is not corrected by a refusal, which is not signed: someone who forges one could have the client sign for
 // another time.
-func TestNothingIsLearnedFromRefusals(t *testing.T) {
+func TestClockIgnoresUnsignedRefusals(t *testing.T) {
 	var both clocks
 	both.behind.Store(3600)
 	gw := stocked(t, daxpaytest.WithClock(at(now)))
@@ -134,25 +134,35 @@ func TestNothingIsLearnedFromRefusals(t *testing.T) {
 	require.Equal(t, []int64{-3600, -3600}, reqTimes(t, gw))
 }
 
-// An old answer, sent again, can mislead the client, but not for longer than until the gateway says no.
-func TestCorrectClockForgetsWhatTheGatewayRefuses(t *testing.T) {
-	gw := stocked(t, daxpaytest.WithSecret(secret), daxpaytest.WithClock(at(now)))
-	old := sealed(t, `"code":0,"resTime":1715500034,"orderNo":"P1","amount":1,"status":"success"`) // 200 seconds
-	var replay atomic.Bool
+// intercepted returns a function that queries P1 with CorrectClock. While on is true, intercept answers in place of gw.
+func intercepted(
+	t *testing.T, gw *daxpaytest.Gateway, intercept http.HandlerFunc,
+) (query func() error, on *atomic.Bool) {
+	t.Helper()
+	on = new(atomic.Bool)
 	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if replay.Load() {
-			w.Header().Set("Date", "")
-			_, _ = w.Write([]byte(old))
+		if on.Load() {
+			intercept(w, r)
 			return
 		}
 		gw.ServeHTTP(w, r)
 	}))
-	defer front.Close()
+	t.Cleanup(front.Close)
 	kit := client(t, gw, func(c *daxpay.Config) { c.ServiceURL, c.CorrectClock = front.URL, true })
-	query := func() error {
+	return func() error {
 		_, err := kit.QueryPayOrder(context.Background(), &param.QueryPayOrderParam{OrderNo: "P1"})
 		return err
-	}
+	}, on
+}
+
+// An old answer, sent again, can mislead the client, but only until the gateway refuses a request.
+func TestCorrectClockForgetsWhatTheGatewayRefuses(t *testing.T) {
+	gw := stocked(t, daxpaytest.WithSecret(secret), daxpaytest.WithClock(at(now)))
+	old := sealed(t, `"code":0,"resTime":1715500034,"orderNo":"P1","amount":1,"status":"success"`) // 200 seconds
+	query, replay := intercepted(t, gw, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Date", "")
+		_, _ = w.Write([]byte(old))
+	})
 	replay.Store(true)
 	require.NoError(t, query())
 	replay.Store(false)
@@ -163,9 +173,8 @@ func TestCorrectClockForgetsWhatTheGatewayRefuses(t *testing.T) {
 	require.Equal(t, []int64{-200, 0}, reqTimes(t, gw))
 }
 
-// A signed message that is refused as an answer teaches nothing: anyone who sees one that is about something else could
-// send it.
-func TestNothingIsLearnedFromWhatIsRefused(t *testing.T) {
+// The clock is not corrected by a signed message that is refused as an answer: anyone who has seen one could replay it.
+func TestClockIgnoresRefusedAnswers(t *testing.T) {
 	for name, old := range map[string]string{
 		"to another order": `"code":0,"resTime":1715500034,"orderNo":"P2","amount":1,"status":"success"`,
 		"to another call":  `"code":0,"resTime":1715500034,"orderNo":"P1","refundNo":"R1","amount":1,"status":"success"`,
@@ -173,20 +182,9 @@ func TestNothingIsLearnedFromWhatIsRefused(t *testing.T) {
 	} {
 		gw := stocked(t, daxpaytest.WithSecret(secret), daxpaytest.WithClock(at(now)))
 		swapped := sealed(t, old)
-		var swap atomic.Bool
-		front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if swap.Load() {
-				_, _ = w.Write([]byte(swapped))
-				return
-			}
-			gw.ServeHTTP(w, r)
-		}))
-		defer front.Close()
-		kit := client(t, gw, func(c *daxpay.Config) { c.ServiceURL, c.CorrectClock = front.URL, true })
-		query := func() error {
-			_, err := kit.QueryPayOrder(context.Background(), &param.QueryPayOrderParam{OrderNo: "P1"})
-			return err
-		}
+		query, swap := intercepted(t, gw, func(w http.ResponseWriter, _ *http.Request) {
+			_, _ = w.Write([]byte(swapped))
+		})
 		swap.Store(true)
 		require.Error(t, query(), name)
 		swap.Store(false)
@@ -195,8 +193,8 @@ func TestNothingIsLearnedFromWhatIsRefused(t *testing.T) {
 	}
 }
 
-// What was learned is not the end of a client whose clock was set right meanwhile, even if something between it and the
-// gateway takes the Date from answers.
+// A client whose clock was set right after a correction recovers with the next call, even if a proxy removes the Date
+// header from answers.
 func TestCorrectClockWithoutDate(t *testing.T) {
 	var both clocks
 	gw := stocked(t, daxpaytest.WithClock(at(now)))
@@ -217,7 +215,7 @@ func TestCorrectClockWithoutDate(t *testing.T) {
 	require.NoError(t, query())
 }
 
-// undated is a ResponseWriter whose Date nobody can set.
+// undated is a ResponseWriter that sends no Date.
 type undated struct{ http.ResponseWriter }
 
 func (w undated) WriteHeader(status int) {
@@ -237,8 +235,7 @@ func TestCorrectClockNeedsMaxAge(t *testing.T) {
 	require.ErrorContains(t, err, "CorrectClock needs MaxAge")
 }
 
-// A gateway that looks at the time has found the signature right, so GatewayAuto reports the clock and tries no other
-// encoding.
+// A gateway checks the time after the signature, so GatewayAuto reports the clock and tries no other encoding.
 func TestAutoReportsTheClock(t *testing.T) {
 	var sent []string
 	kit, _ := mocked(t, daxpay.Config{Now: at(now)}, func(r *http.Request) (*http.Response, error) {

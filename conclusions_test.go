@@ -24,7 +24,7 @@ import (
 	"github.com/daxpay-go/daxpay/param"
 )
 
-// conclusion is what the client makes of an answer.
+// conclusion is what the client concludes from an answer.
 type conclusion string
 
 const (
@@ -117,9 +117,9 @@ var conclusions = map[said]conclusion{
 
 	{call: "/unipay/refund", sign: inData, text: anyText}:            didNothing,
 	{call: "/unipay/refund", sign: inData, text: "只有失败状态的才可以重新发起退款"}: earlierSend,
-	{call: "/unipay/refund", sign: withStatus, text: ""}:             succeeded, // taken; how it ended a query tells
+	{call: "/unipay/refund", sign: withStatus, text: ""}:             succeeded, // accepted; a query tells how it ended
 	{call: "/unipay/refund", sign: withMsg, text: anyText}:           succeeded,
-	// taken, and msg is the last error there was
+	// accepted; msg is the last error
 	{call: "/unipay/refund", sign: withMsg, text: "退款处理中，请勿重复操作"}: unknown,
 	// a lock, with the merchant's number for the gateway's
 
@@ -193,7 +193,7 @@ var absent = []string{
 	"支付订单不存在", "支付单不存在", "未查询到支付订单", "退款订单不存在", "未查询到退款订单", "转账订单不存在", "分账单不存在", "未查询到分账单信息",
 }
 
-// row finds what the table says of an answer: a text comes before any text, and a call before all calls.
+// row finds the row for an answer: one with its text before one for any text, one for its call before one for all.
 func row(s said) (conclusion, bool) {
 	if s.sign == inData && slices.Contains(absent, s.text) && s.call != "/unipay/transfer" {
 		return noSuchOrder, true
@@ -216,8 +216,8 @@ var asked = func() map[string]calltable.Call {
 	return byPath
 }()
 
-// ask makes the call of a path, with B1 for every number of the merchant's and G1 for every one of the gateway's, and
-// without the members that the version does not know.
+// ask makes the call of a path. Every number of the merchant is B1 and every number of the gateway G1; members that the
+// version does not know are left out.
 func ask(kit *daxpay.Client, path string, version gateway.Version) error {
 	c := asked[path]
 	p := c.Param("1")
@@ -251,7 +251,7 @@ type recorded struct {
 	body     map[string]json.RawMessage // of the envelope
 }
 
-// placeholders are the placeholders of a recording, with what stands for them here.
+// placeholders are the placeholders of a recording and their values here.
 var placeholders = []struct {
 	form  *regexp.Regexp
 	value string
@@ -342,7 +342,7 @@ func (r *recorded) classify(t *testing.T) {
 	}
 }
 
-// TestConclusions holds everything that real gateways answered against the table.
+// TestConclusions compares every recorded answer of a real gateway with the table.
 func TestConclusions(t *testing.T) {
 	all := recordings(t)
 	require.Greater(t, len(all), 500)
@@ -356,7 +356,7 @@ func TestConclusions(t *testing.T) {
 	t.Logf("%d answers of real gateways, %d different ones", len(all), len(seen))
 }
 
-// TestConclusionsThatNoRecordingShows goes through the rows of the table with answers that are made up.
+// TestConclusionsThatNoRecordingShows tries the rows of the table with made-up answers.
 func TestConclusionsThatNoRecordingShows(t *testing.T) {
 	table := maps.Clone(conclusions)
 	for call := range asked {
@@ -394,7 +394,7 @@ func TestConclusionsThatNoRecordingShows(t *testing.T) {
 	}
 }
 
-// of is the conclusion for a call: what changes nothing has no unknown outcome.
+// of is the conclusion for a call: a call that changes nothing has no unknown outcome.
 func (c conclusion) of(call string) conclusion {
 	if asked[call].Effect == param.EffectReadOnly && (c == unknown || c == told) {
 		return didNothing
@@ -402,7 +402,7 @@ func (c conclusion) of(call string) conclusion {
 	return c
 }
 
-// concluded has the client make the call and get the answer.
+// concluded makes the call with a client that gets the answer.
 func (r *recorded) concluded(t *testing.T) conclusion {
 	t.Helper()
 	if data := r.body["data"]; len(data) > 0 && data[0] == '{' {

@@ -76,7 +76,7 @@ func TestConfigFromFile(t *testing.T) {
 			require.NoError(t, read(wholeFile, &cfg))
 			require.True(t, reflect.DeepEqual(wholeConfig, cfg), "%+v", cfg)
 
-			// What the file does not have stays.
+			// Fields that the file does not have stay as they are.
 			cfg = daxpay.Config{ServiceURL: "http://127.0.0.1", Timeout: time.Minute}
 			require.NoError(t, read(`{"signSecret":"s","timeout":null,"retry":{"budget":1}}`, &cfg))
 			require.Equal(t, "http://127.0.0.1", cfg.ServiceURL)
@@ -87,7 +87,7 @@ func TestConfigFromFile(t *testing.T) {
 	}
 }
 
-// Each field can be read from a file, or says that it cannot.
+// Each field has a name in files, or is marked as not read from files.
 func TestEveryFieldOfConfigHasTags(t *testing.T) {
 	whole := reflect.ValueOf(wholeConfig)
 	for i := range whole.NumField() {
@@ -151,7 +151,7 @@ func TestConfigFileMistakes(t *testing.T) {
 	}
 }
 
-// What is written is what a file has, but for the secrets, and New refuses to take the mask for one.
+// A Config is written in the format that is read, with masked secrets. New refuses the mask as a secret.
 func TestConfigAsFile(t *testing.T) {
 	asJSON, err := json.Marshal(wholeConfig)
 	require.NoError(t, err)
@@ -199,18 +199,18 @@ func TestSpellings(t *testing.T) {
 	}
 }
 
-// A wrong setting is quoted, unless it may be the secret in the wrong place.
-func TestWrongSettingsAreQuoted(t *testing.T) {
+// An error quotes a wrong setting, unless it may be a misplaced secret.
+func TestErrorsQuoteWrongSettings(t *testing.T) {
 	for _, tt := range []struct {
 		secret, given string
 		quoted        bool
 	}{
 		{"s", "SHA1", true},
-		{"s", "12345678901234567", false}, // 17 characters: none of a mistyped setting
+		{"s", "12345678901234567", false}, // 17 characters: too long for a mistyped setting
 		{"the-secret", "the-secret", false},
 		{"the-older", "the-secret", true},
 		{"", "the-secret", false},
-		{"MD5", "the-secret", false}, // they have changed places
+		{"MD5", "the-secret", false}, // swapped
 		{"hmac-sha256", "the-secret", false},
 		{"2.0.8", "the-secret", false},
 		{"https://pay.cn", "the-secret", false},
@@ -254,7 +254,7 @@ func TestConfigFromEnv(t *testing.T) {
 }
 
 func TestConfigFromEnvMistakes(t *testing.T) {
-	t.Setenv("DAXPAY_URL", "") // is as good as not set
+	t.Setenv("DAXPAY_URL", "") // the same as not set
 	t.Setenv("DAXPAY_SECRET", "")
 	_, err := daxpay.ConfigFromEnv()
 	require.EqualError(t, err, "daxpay: DAXPAY_URL must be set, such as https://pay.example.com\n"+

@@ -57,7 +57,7 @@ func TestConfigFields(t *testing.T) {
 		{func(c *daxpay.Config) { c.Gateway = "v2.0.7" }, ""},
 		{func(c *daxpay.Config) { c.Gateway = daxpay.GatewayV205 }, ""},
 		{func(c *daxpay.Config) { c.Gateway = "2.0.9" }, `Gateway must be auto, 2.0.5, 2.0.6, 2.0.7 or 2.0.8, not "2.0.9"`},
-		{func(c *daxpay.Config) { c.Gateway = "as printed" }, "Gateway"},
+		{func(c *daxpay.Config) { c.Gateway = "as documented" }, "Gateway"},
 		{func(c *daxpay.Config) { c.ClientIP = "2001:db8::1" }, ""},
 		{func(c *daxpay.Config) { c.ClientIP = "fe80::1%eth0" }, "ClientIP"},
 		{func(c *daxpay.Config) { c.MaxAge = -1 }, ""},
@@ -76,8 +76,8 @@ func TestConfigFields(t *testing.T) {
 	}
 }
 
-// Secrets end up in the wrong variable, and errors of a configuration in the log.
-func TestConfigErrorsDoNotRepeatWhatIsWrong(t *testing.T) {
+// A secret can end up in the wrong variable, and a configuration error in the log.
+func TestConfigErrorsDoNotQuoteTheValue(t *testing.T) {
 	const misplaced = "CANARY-secret"
 	_, err := daxpay.New(daxpay.Config{ServiceURL: misplaced, SignSecret: "HMAC_SHA256", SignType: misplaced,
 		Gateway: misplaced, ClientIP: misplaced})
@@ -151,7 +151,7 @@ func TestNothingPrintsTheSecret(t *testing.T) {
 	require.ErrorIs(t, signErr, daxpay.ErrSignMismatch)
 }
 
-// everyPrint prints, encodes and logs a value in every way that there is.
+// everyPrint prints, encodes and logs a value in every way.
 func everyPrint(t *testing.T, v any) string {
 	t.Helper()
 	var printed bytes.Buffer
@@ -166,8 +166,8 @@ func everyPrint(t *testing.T, v any) string {
 	return printed.String()
 }
 
-// What people paste for a secret, and what cannot be one.
-func TestSecretsThatCannotBe(t *testing.T) {
+// A pasted secret can have white space around it, or be the mask that this package prints.
+func TestImpossibleSecretsAreRefused(t *testing.T) {
 	for _, tt := range []struct{ secret, reason string }{
 		{" 123456", "white space"}, {"123456\n", "white space"}, {"123456\r\n", "white space"}, {"\t123456", "white space"},
 		{"***", "is the mask that this package prints"},
@@ -184,7 +184,7 @@ func TestSecretsThatCannotBe(t *testing.T) {
 }
 
 // A user name in a URL can be a token.
-func TestNothingOfAUserIsPrinted(t *testing.T) {
+func TestURLUserIsNeverPrinted(t *testing.T) {
 	for _, address := range []string{"https://token@pay.example.com", "https://u:token@pay.example.com/x",
 		"https://pay.example.com/?t=token"} {
 		config := daxpay.Config{ServiceURL: address, SignSecret: "123456"}

@@ -19,7 +19,7 @@ import (
 	"github.com/daxpay-go/daxpay/daxpaytest"
 )
 
-// found lists the findings that are not fine, by name.
+// found lists the findings that are not OK, by name.
 func found(r *daxpay.Report) map[string]daxpay.Finding {
 	list := map[string]daxpay.Finding{}
 	for _, f := range r.Findings {
@@ -59,7 +59,22 @@ func TestDoctorRecognizesVersions(t *testing.T) {
 	}
 }
 
-// What cannot be verified says nothing of the secret: anyone on the line could have sent it.
+// examineForger runs Doctor against a server that does not have the secret. The server answers request n, from 1, with
+// answer(n); asked is how many requests it got.
+func examineForger(t *testing.T, answer func(n int) string) (report *daxpay.Report, asked int) {
+	t.Helper()
+	forger := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		asked++
+		_, _ = w.Write([]byte(answer(asked)))
+	}))
+	defer forger.Close()
+	kit, err := daxpay.New(daxpay.Config{ServiceURL: forger.URL, SignSecret: "the-secret"})
+	require.NoError(t, err)
+	report = kit.Doctor(context.Background())
+	return report, asked
+}
+
+// An answer that cannot be verified proves nothing about the secret: anyone on the line could have sent it.
 func TestDoctorBelievesNothingUnverified(t *testing.T) {
 	for name, data := range map[string]string{
 		"a wrong signature":              `{"code":1,"resTime":1,"sign":"0"}`,
@@ -67,19 +82,12 @@ func TestDoctorBelievesNothingUnverified(t *testing.T) {
 		"a number that is none to Java":  `{"code":1,"x":[1e400],"resTime":1,"sign":"0"}`,
 	} {
 		t.Run(name, func(t *testing.T) {
-			asked := 0
-			forger := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-				asked++
-				body := `{"code":0,"msg":"success","data":` + data + `}`
-				if asked == 2 { // which would be taken for the probe with the wrong signature
-					body = `{"code":20052,"msg":"验签失败","data":null}`
+			report, _ := examineForger(t, func(n int) string {
+				if n == 2 { // Doctor could take it for the answer to the probe with the wrong signature.
+					return `{"code":20052,"msg":"验签失败","data":null}`
 				}
-				_, _ = w.Write([]byte(body))
-			}))
-			defer forger.Close()
-			kit, err := daxpay.New(daxpay.Config{ServiceURL: forger.URL, SignSecret: "the-secret"})
-			require.NoError(t, err)
-			report := kit.Doctor(context.Background())
+				return `{"code":0,"msg":"success","data":` + data + `}`
+			})
 			require.False(t, report.Healthy(), report)
 			require.NotContains(t, report.String(), "are right")
 			require.NotContains(t, report.String(), "are checked")
@@ -87,25 +95,19 @@ func TestDoctorBelievesNothingUnverified(t *testing.T) {
 	}
 }
 
-// An unsigned refusal proves no algorithm, and so gives nobody a way to have MD5 advised.
+// An unsigned refusal proves no algorithm: otherwise anyone on the line could make Doctor recommend MD5.
 func TestDoctorAdvisesNoAlgorithmUnverified(t *testing.T) {
 	for name, last := range map[string]string{
 		"a system error":    `{"code":10001,"msg":"系统错误","data":null}`,
 		"a wrong signature": `{"code":0,"msg":"success","data":{"code":1,"msg":"支付订单不存在","resTime":1,"sign":"0"}}`,
 	} {
 		t.Run(name, func(t *testing.T) {
-			asked := 0
-			forger := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-				body := `{"code":20052,"msg":"验签失败","data":null}`
-				if asked++; asked > 3 {
-					body = last
+			report, asked := examineForger(t, func(n int) string {
+				if n > 3 {
+					return last
 				}
-				_, _ = w.Write([]byte(body))
-			}))
-			defer forger.Close()
-			kit, err := daxpay.New(daxpay.Config{ServiceURL: forger.URL, SignSecret: "the-secret"})
-			require.NoError(t, err)
-			report := kit.Doctor(context.Background())
+				return `{"code":20052,"msg":"验签失败","data":null}`
+			})
 			require.False(t, report.Healthy(), report)
 			require.NotContains(t, report.String(), "secret is right")
 			require.NotContains(t, report.String(), "set SignType")
@@ -159,7 +161,7 @@ func TestDoctorFindsFaults(t *testing.T) {
 		"no check, version": {[]daxpaytest.Option{daxpaytest.WithoutSignatureCheck()}, automatic, "version", "pin Gateway"},
 		"no check, algorithm": {[]daxpaytest.Option{daxpaytest.WithoutSignatureCheck()},
 			func(c *daxpay.Config) { c.SignType = daxpay.MD5 }, "secret", "signs with HMAC_SHA256"},
-		"nobody listens": {nil, func(c *daxpay.Config) { c.ServiceURL = "http://127.0.0.1:1" }, "reachable",
+		"connection refused": {nil, func(c *daxpay.Config) { c.ServiceURL = "http://127.0.0.1:1" }, "reachable",
 			"nothing listens there"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -179,8 +181,8 @@ func TestDoctorFindsFaults(t *testing.T) {
 	require.False(t, stocked(t).Client().Doctor(nil).Healthy()) //nolint:staticcheck // that is what is tested
 }
 
-// Who can be on the line decides what a refused transfer is, so Doctor says which it is.
-func TestDoctorSaysWhoIsOnTheLine(t *testing.T) {
+// Whether others can write to the line decides what the refusal of a transfer proves, so Doctor reports it.
+func TestDoctorSaysWhetherTheLineIsTrusted(t *testing.T) {
 	const untrusted = "so the refusal of a transfer is ErrOutcomeUnknown"
 	unverified := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}} //nolint:gosec // that is tested
 	proxied := &http.Transport{Proxy: http.ProxyURL(&url.URL{Scheme: "http", Host: "127.0.0.1:1"})}
@@ -208,7 +210,7 @@ func TestDoctorSaysWhoIsOnTheLine(t *testing.T) {
 		kit, err := daxpay.New(config)
 		require.NoError(t, err)
 		ctx, cancel := context.WithCancel(context.Background())
-		cancel() // nothing needs to be asked for it
+		cancel() // the finding needs no request
 		report := kit.Doctor(ctx)
 		require.Equal(t, "transport", report.Findings[0].Name)
 		require.Contains(t, report.Findings[0].Detail, tt.detail, name)
@@ -216,7 +218,7 @@ func TestDoctorSaysWhoIsOnTheLine(t *testing.T) {
 	}
 }
 
-// checkedStore is a store that was made to be checked.
+// checkedStore is a store with a CheckStore method.
 type checkedStore struct {
 	daxpay.OnceStore
 	err error
@@ -224,8 +226,8 @@ type checkedStore struct {
 
 func (s checkedStore) CheckStore(context.Context) error { return s.err }
 
-// The numbers of payouts must stay; what is in memory does not.
-func TestDoctorLooksAtTheStore(t *testing.T) {
+// The numbers of payouts must survive a restart, which those in memory do not.
+func TestDoctorChecksTheStore(t *testing.T) {
 	memory := daxpay.NewMemoryStore(0)
 	for name, tt := range map[string]struct {
 		store  daxpay.OnceStore
@@ -255,7 +257,7 @@ func TestDoctorWarnsOfMD5(t *testing.T) {
 	require.NotContains(t, found(client(t, stocked(t), nil).Doctor(context.Background())), "algorithm")
 }
 
-// front answers some of the requests, by their number, in the gateway's place.
+// front answers some of the requests, by their number, in place of the gateway.
 func front(t *testing.T, gw *daxpaytest.Gateway, answers map[int]http.HandlerFunc) string {
 	t.Helper()
 	n := 0
@@ -270,7 +272,7 @@ func front(t *testing.T, gw *daxpaytest.Gateway, answers map[int]http.HandlerFun
 	return server.URL
 }
 
-// What passes must not be taken for what is so.
+// A failure that passes, or proves nothing, must not become a finding.
 func TestDoctorDoesNotGuess(t *testing.T) {
 	broken := func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) }
 	t.Run("whether signatures are checked", func(t *testing.T) {
@@ -341,7 +343,7 @@ func TestDoctorDoesNotGuess(t *testing.T) {
 	}
 }
 
-// What answers in the gateway's place is named, with what to change.
+// Doctor names the server that answers in place of the gateway, and what to change.
 func TestDoctorNamesWhatAnswers(t *testing.T) {
 	answers3x := `{"code":10506,"msg":"商户号不可为空","data":null,"traceId":"T"}`
 	for name, tt := range map[string]struct {
@@ -384,7 +386,7 @@ func TestDoctorNamesWhatAnswers(t *testing.T) {
 	}
 }
 
-// A secret that is wrong whatever the algorithm is not taken for a wrong algorithm.
+// A wrong secret is not reported as a wrong algorithm.
 func TestDoctorTellsSecretAndAlgorithmApart(t *testing.T) {
 	for _, version := range []daxpay.GatewayVersion{daxpay.GatewayV206, daxpay.GatewayV207, daxpay.GatewayV208} {
 		for _, wrongSecret := range []bool{false, true} {

@@ -12,9 +12,9 @@ import (
 	"github.com/daxpay-go/daxpay"
 )
 
-// A transport that sends a transfer in a way that it does not report, gets no answer, and then fails to connect in a
-// way that it does report: the second failure does not prove that nothing was sent.
-func TestATransportThatReportsOnlyItsLastTry(t *testing.T) {
+// This transport sends a transfer without reporting it, gets no answer, and then reports that a second connection
+// failed. The second failure does not prove that nothing was sent.
+func TestFailoverDoesNotCountAsNeverSent(t *testing.T) {
 	closed := httptest.NewServer(nil)
 	closed.Close()
 

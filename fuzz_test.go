@@ -19,7 +19,7 @@ import (
 
 var signTypes = []daxpay.SignType{daxpay.HMACSHA256, daxpay.MD5}
 
-// fuzzed is what the fuzz targets of messages have in common: a receiver for each algorithm.
+// fuzzed returns a receiver for each algorithm, for the fuzz targets of messages.
 func fuzzed(f *testing.F, configure func(*daxpay.Config)) []*message.Receiver {
 	f.Helper()
 	receivers := make([]*message.Receiver, len(signTypes))
@@ -31,7 +31,7 @@ func fuzzed(f *testing.F, configure func(*daxpay.Config)) []*message.Receiver {
 	return receivers
 }
 
-// requireTyped checks that an error is one that errors.go promises, and tells the path.
+// requireTyped checks that an error is one of those in errors.go and names the path.
 func requireTyped(t *testing.T, k *message.Kind, err error) {
 	t.Helper()
 	require.Contains(t, err.Error(), k.Path)
@@ -47,9 +47,9 @@ func requireTyped(t *testing.T, k *message.Kind, err error) {
 	require.Fail(t, "an error of no type that errors.go knows", "%T %v", err, err)
 }
 
-// FuzzAnswer feeds bodies to calls, as they are, and where they are objects also as the data of an answer that is
-// signed rightly, so that the checks behind the signature are reached. What is accepted must be signed over the bytes
-// in Raw by the gateway's own way, and hold what encoding/json finds in them.
+// FuzzAnswer feeds bodies to calls. A body that is an object is also tried as the data of an answer with a valid
+// signature, to reach the checks after the signature. An accepted answer must be signed over the bytes in Raw as the
+// gateway signs, and hold what encoding/json finds in them.
 func FuzzAnswer(f *testing.F) {
 	kinds := message.Kinds()
 	for _, h := range hostile(f) {
@@ -122,8 +122,8 @@ func withoutSign(o peer.Object) peer.Object {
 	return rest
 }
 
-// FuzzTamper replaces a piece of a genuine message by another. Whatever is accepted all the same must be one of the
-// exceptions that the protocol forces, and change nothing of the result but what the exception says.
+// FuzzTamper replaces a piece of a genuine message with another. A message that is still accepted must be one of the
+// exceptions that the protocol forces, and differ from the genuine one only as the exception says.
 func FuzzTamper(f *testing.F) {
 	kinds := message.Kinds()
 	for i := range kinds {
@@ -184,8 +184,8 @@ func FuzzTamper(f *testing.F) {
 	})
 }
 
-// FuzzServiceURL: whatever URL New accepts, requests go to exactly that scheme, host and prefix, with nothing else in
-// the URL.
+// FuzzServiceURL checks that requests go to the scheme, host and prefix of a ServiceURL that New accepts, with nothing
+// else in the URL.
 func FuzzServiceURL(f *testing.F) {
 	for _, s := range []string{
 		"http://127.0.0.1:9000", "https://pay.example.com/", "https://pay.example.com/prefix/", "https://[::1]:8443/a%2Fb/",

@@ -20,8 +20,8 @@ import (
 	"github.com/daxpay-go/daxpay/param"
 )
 
-// taken is how many bytes of memory run allocates in all, once it is warm: the least of a few times, because pools may
-// be emptied meanwhile.
+// taken is how many bytes run allocates once it is warm: the least of several runs, because pools may be emptied
+// between them.
 func taken(run func()) int64 {
 	least := int64(math.MaxInt64)
 	for range 4 {
@@ -34,7 +34,7 @@ func taken(run func()) int64 {
 	return least
 }
 
-// No body takes more memory than four times its size and 64 KiB, whatever is in it, until it is refused or accepted.
+// No body takes more memory than four times its size plus 64 KiB until it is refused or accepted.
 func TestHostileTextsTakeLittleMemory(t *testing.T) {
 	if underRace {
 		t.Skip("memory cannot be counted under the race detector")

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// offered is a reader that notes the most room that it was given.
+// offered is a reader that records the largest buffer it was given.
 type offered struct {
 	io.Reader
 	most int
@@ -20,7 +20,7 @@ func (o *offered) Read(p []byte) (int, error) {
 	return o.Reader.Read(p)
 }
 
-// A length that is only announced takes no memory.
+// An announced length allocates nothing until the bytes arrive.
 func TestReadAllTakesMemoryForWhatComes(t *testing.T) {
 	const limit = 1 << 20
 	empty := &offered{Reader: iotest.ErrReader(io.ErrUnexpectedEOF)}

@@ -27,7 +27,7 @@ func (h *countingHandler) Handle(context.Context, slog.Record) error { h.n.Add(1
 func (h *countingHandler) WithAttrs([]slog.Attr) slog.Handler        { return h }
 func (h *countingHandler) WithGroup(string) slog.Handler             { return h }
 
-// TestConnections has waves of calls that are all in flight at once, and counts connections.
+// TestConnections makes waves of concurrent calls and counts the connections.
 func TestConnections(t *testing.T) {
 	const calls, waves = 64, 4
 	for name, tt := range map[string]struct {

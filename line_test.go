@@ -29,7 +29,7 @@ var someTransfer = &param.TransferParam{
 	BizTransferNo: "T1", Channel: model.ChannelAli, Amount: 1, PayeeType: model.PayeeAliUserID, PayeeAccount: "2088",
 }
 
-// retrying is a transport that sends a request again by itself when it fails, as retryablehttp's does.
+// retrying is a transport that resends a failed request on its own, as that of retryablehttp does.
 type retrying struct{ http.RoundTripper }
 
 func (r retrying) RoundTrip(q *http.Request) (res *http.Response, err error) {
@@ -50,7 +50,7 @@ func (r retrying) RoundTrip(q *http.Request) (res *http.Response, err error) {
 	return res, err
 }
 
-// failing is a server that fails the first requests, and answers what follows with members.
+// failing is a server that fails the first requests and answers the others with members.
 func failing(
 	t *testing.T, failures int64, fail http.HandlerFunc, members string, state func(net.Conn, http.ConnState),
 ) (*httptest.Server, *atomic.Int64) {
@@ -70,7 +70,7 @@ func failing(
 	return server, seen
 }
 
-// A transport that repeats a payout by itself would pay it again, and hide that.
+// A transport that resends a payout on its own would pay it twice, and hide that.
 func TestATransportThatSendsAgainIsStopped(t *testing.T) {
 	const paid = `"bizTransferNo":"T1","transferNo":"G1","status":"success"`
 	for name, fail := range map[string]http.HandlerFunc{
@@ -96,13 +96,13 @@ func TestATransportThatSendsAgainIsStopped(t *testing.T) {
 			})
 			require.NoError(t, err)
 			_, err = kit.SyncPay(context.Background(), &param.PaySyncParam{BizOrderNo: "B1"})
-			require.NoError(t, err, "what may be repeated is")
+			require.NoError(t, err, "a sync may be repeated")
 			require.EqualValues(t, 3, seen.Load())
 		}
 	}
 }
 
-// net/http takes another connection when a kept one turns out to be closed before anything was written: that is no
+// net/http takes another connection when a kept one turns out to be closed before anything was written. That is not a
 // second send.
 func TestAStaleConnectionIsNoSecondSend(t *testing.T) {
 	for _, own := range []*http.Client{nil, {Transport: &http.Transport{}}} {
@@ -134,7 +134,7 @@ func TestAStaleConnectionIsNoSecondSend(t *testing.T) {
 	}
 }
 
-// A call that must go out once does not use a connection on which another call has been idle for long.
+// A call that must go out once uses no connection that has been idle for long.
 func TestCallsThatGoOutOnceHaveConnectionsOfTheirOwn(t *testing.T) {
 	var conns atomic.Int64
 	server, _ := failing(t, 0, nil, `"status":"success","bizTransferNo":"T1","transferNo":"G1"`,
@@ -159,7 +159,7 @@ func TestCallsThatGoOutOnceHaveConnectionsOfTheirOwn(t *testing.T) {
 	}
 }
 
-// The error of a transport that reports nothing stays what it is.
+// The error of a transport that reports nothing is kept, and the outcome is unknown.
 func TestATransportThatReportsNothing(t *testing.T) {
 	broken := errors.New("broken")
 	kit, transport := mocked(t, daxpay.Config{Gateway: daxpay.GatewayV208},
@@ -170,7 +170,7 @@ func TestATransportThatReportsNothing(t *testing.T) {
 	require.Equal(t, 1, transport.GetTotalCallCount())
 }
 
-// panicking observes calls, and panics in each of its methods.
+// panicking is an Observer that panics in each of its methods.
 type panicking struct{}
 
 func (panicking) CallStarted(context.Context, daxpay.Observation) context.Context { panic("started") }
@@ -184,8 +184,8 @@ func TestAPanicOfAnObserverLosesNoAnswer(t *testing.T) {
 	require.NotNil(t, res)
 }
 
-// What lies below a TransportError does not quote the other side either, and is still found.
-func TestBelowTransportErrors(t *testing.T) {
+// The errors that a TransportError wraps do not quote the other side either; errors.Is still finds the cause.
+func TestWrappedTransportErrorsDoNotQuoteTheMessage(t *testing.T) {
 	for _, cause := range []error{
 		textproto.ProtocolError("malformed MIME header: 王小明"),
 		fmt.Errorf(`net/http: HTTP/1.x transport connection broken: malformed HTTP status code "王小明"`),
@@ -203,8 +203,8 @@ func TestBelowTransportErrors(t *testing.T) {
 	}
 }
 
-// The refusal of another call, recorded and put in the place of a transfer's answer, must not make a transfer that was
-// paid a refused one.
+// Someone on the line can replay the refusal of another call as the answer to a transfer that was paid. It must not
+// count as refused.
 func TestRefusalsOfPayoutsNeedATrustedLine(t *testing.T) {
 	proxied := &http.Transport{Proxy: http.ProxyURL(&url.URL{Scheme: "http", Host: "127.0.0.1:3128"})}
 	direct := httpmock.NewMockTransport()
@@ -249,7 +249,7 @@ func TestRefusalsOfPayoutsNeedATrustedLine(t *testing.T) {
 		"a proxy is on the line")
 }
 
-// The gateway charges a wallet as often as it is asked to, so a wallet payment goes out once, and in one encoding.
+// The gateway charges a wallet at every request, so a wallet payment goes out once, and in one encoding.
 func TestAWalletPaymentGoesOutOnce(t *testing.T) {
 	wallet := &param.PayParam{BizOrderNo: "W1", Title: "t", Channel: model.ChannelWallet, Method: model.MethodNormal,
 		Amount: 100}
@@ -263,7 +263,7 @@ func TestAWalletPaymentGoesOutOnce(t *testing.T) {
 	require.NoError(t, daxpay.ForgetOnce(context.Background(), kit, wallet))
 }
 
-// A certificate that is not looked at proves nothing about the line.
+// A certificate that is not verified proves nothing about the line.
 func TestUncheckedCertificatesAreNoTrustedLine(t *testing.T) {
 	own := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}} //nolint:gosec // that is what is tested
 	kit, err := daxpay.New(daxpay.Config{ServiceURL: "https://127.0.0.1:1", SignSecret: secret,
@@ -272,9 +272,9 @@ func TestUncheckedCertificatesAreNoTrustedLine(t *testing.T) {
 	require.NotContains(t, kit.Doctor(context.Background()).String(), "no one else can be on this line")
 }
 
-// A gateway that does not check signatures passes over the number that the documents name, and finds no order:
-// GatewayAuto goes on.
-func TestAutoAtAGatewayThatChecksNothing(t *testing.T) {
+// A gateway that does not check signatures ignores the number under its documented name and finds no order. GatewayAuto
+// then tries the next encoding.
+func TestAutoWhereSignaturesAreNotChecked(t *testing.T) {
 	gw := stocked(t, daxpaytest.WithoutSignatureCheck())
 	kit := client(t, gw, automatic)
 	ctx := context.Background()
@@ -287,8 +287,8 @@ func TestAutoAtAGatewayThatChecksNothing(t *testing.T) {
 	require.ErrorIs(t, err, daxpay.ErrNoSuchOrder)
 }
 
-// 2.0.5 signs nothing, so what it says of a payout proves nothing.
-func TestOwnPayoutsAt205(t *testing.T) {
+// 2.0.5 signs nothing, so its answer to a payout proves nothing.
+func TestPayoutsAt205GoOutOnce(t *testing.T) {
 	kit, transport := mocked(t, daxpay.Config{Gateway: daxpay.GatewayV205}, jsonAnswer(`{"code":10001,"msg":"系统错误"}`))
 	for range 2 {
 		_, err := daxpay.Execute(context.Background(), kit, &payoutParam{No: "N1", Amount: 1})
@@ -297,7 +297,7 @@ func TestOwnPayoutsAt205(t *testing.T) {
 	require.Equal(t, 1, transport.GetTotalCallCount())
 }
 
-// A gateway whose clock is behind takes a request for as much longer, so that "no such order" proves nothing yet.
+// A gateway whose clock is behind accepts an old request for longer, so "no such order" proves nothing yet.
 func TestAbsenceNeedsClocksThatAgree(t *testing.T) {
 	for ahead, proved := range map[int64]bool{0: true, 1: true, 50: false, -50: true} {
 		kit, _ := mocked(t, daxpay.Config{Gateway: daxpay.GatewayV208, Now: at(now + ahead)},

@@ -22,13 +22,13 @@ import (
 	"github.com/daxpay-go/daxpay/param"
 )
 
-// merchant is someone who makes a mistake.
+// merchant makes mistakes with a gateway.
 type merchant struct {
 	t  *testing.T
 	gw *daxpaytest.Gateway
 }
 
-// configures pays with a client that change has misconfigured.
+// configures makes a payment with a client that change has misconfigured.
 func (m merchant) configures(change func(*daxpay.Config)) error {
 	config := m.gw.Config()
 	change(&config)
@@ -40,7 +40,7 @@ func (m merchant) configures(change func(*daxpay.Config)) error {
 	return err
 }
 
-// pays sends what change has made of a good param.
+// pays sends a good param after change has spoiled it.
 func (m merchant) pays(change func(*param.PayParam)) error {
 	p := goodPay()
 	change(p)
@@ -48,7 +48,7 @@ func (m merchant) pays(change func(*param.PayParam)) error {
 	return err
 }
 
-// meets pays at something that is not the gateway.
+// meets makes a payment at a server that is not the gateway.
 func (m merchant) meets(handler http.HandlerFunc) error {
 	server := httptest.NewServer(handler)
 	m.t.Cleanup(server.Close)
@@ -104,7 +104,7 @@ func gzipped(text string) string {
 	return b.String()
 }
 
-// TestMistakes holds what a merchant reads after each of the usual mistakes: what to do comes first.
+// TestMistakes compares the error texts of common mistakes. Each text begins with what to do.
 func TestMistakes(t *testing.T) {
 	const pay = "daxpay: /unipay/pay: "
 	const json = "application/json"
@@ -134,7 +134,7 @@ func TestMistakes(t *testing.T) {
 			url := m.secure().URL
 			return m.configures(func(c *daxpay.Config) { c.ServiceURL = strings.Replace(url, "https://", "http://", 1) })
 		}, pay + "write https://", "", nil, unknown},
-		{"a certificate that nobody knows", func(m merchant) error {
+		{"a certificate of an unknown authority", func(m merchant) error {
 			url := m.secure().URL
 			return m.configures(func(c *daxpay.Config) { c.ServiceURL = url })
 		}, pay + "give the gateway a certificate", "", nil, unknown},
@@ -272,7 +272,7 @@ func TestMistakes(t *testing.T) {
 	}
 }
 
-// A gateway of another edition signs elsewhere, so that its answer has no signature for this client: Explain says why.
+// A gateway of another edition has its signature elsewhere. Explain says so.
 func TestExplainNamesTheEdition(t *testing.T) {
 	m := merchant{t, daxpaytest.Start(t)}
 	for edition, body := range map[string]string{

@@ -25,7 +25,7 @@ import (
 	"github.com/daxpay-go/daxpay/param"
 )
 
-// A client has one store by default, so that a notice is not handled again at another URL.
+// By default all handlers of a client share one store, so a notice is handled once, at any URL.
 func TestHandlersOfAClientShareTheStore(t *testing.T) {
 	gw := settled(t)
 	kit := gw.Client()
@@ -38,8 +38,8 @@ func TestHandlersOfAClientShareTheStore(t *testing.T) {
 	require.EqualValues(t, 1, h.pay.Load())
 }
 
-// The gateway is told what became of a notice whatever OnError does.
-func TestAPanicOfOnErrorLosesNoReply(t *testing.T) {
+// The gateway gets its reply even if OnError panics.
+func TestAPanicOfOnErrorDoesNotStopTheReply(t *testing.T) {
 	gw := settled(t)
 	var h heard
 	handlers := h.handlers()
@@ -57,7 +57,7 @@ type undone struct{ daxpay.OnceStore }
 
 func (undone) Done(context.Context, string, string, time.Duration) error { return errors.New("broken") }
 
-// Two gateways give the same numbers. A store that serves both keeps them apart.
+// Two gateways can give the same numbers. A store that serves both keeps them apart.
 func TestOneStoreForTwoGateways(t *testing.T) {
 	store := daxpay.NewMemoryStore(0)
 	body := signedObject(t, daxpay.HMACSHA256,
@@ -83,7 +83,7 @@ func TestOneStoreForTwoGateways(t *testing.T) {
 	}
 }
 
-// A number that is no plain text does not get into a key, where a store may not expect it.
+// A number that is not plain text is left out of the key: a store may not accept it.
 func TestKeysArePlain(t *testing.T) {
 	for number, want := range map[string]string{"P-1_a.": "P-1_a.", "订单": "", "P 1": "", strings.Repeat("9", 65): ""} {
 		store := &keyed{OnceStore: daxpay.NewMemoryStore(0)}
@@ -108,7 +108,7 @@ func (s *keyed) Claim(ctx context.Context, key, owner string, lease time.Duratio
 	return s.OnceStore.Claim(ctx, key, owner, lease)
 }
 
-// What a store does, it does in a goroutine of the handler: a panic there would end the program.
+// The handler calls the store in a goroutine of its own, where a panic would end the program.
 func TestStoreThatPanics(t *testing.T) {
 	gw := settled(t)
 	var got error
@@ -137,7 +137,7 @@ func TestNoticeLimits(t *testing.T) {
 	list := func(n int) string { return `,"list":[` + strings.TrimSuffix(strings.Repeat(`{"a":1},`, n), ",") + `]` }
 	for name, tt := range map[string]struct {
 		members string
-		after   string // what nobody can sign
+		after   string // what is added behind the signature
 		size    int64
 		want    error
 	}{
@@ -190,7 +190,7 @@ func TestNoticeLimits(t *testing.T) {
 	}
 }
 
-// Who sends a body byte by byte, or stops, is answered after 2 seconds, and the connection is closed.
+// A client that sends its body too slowly is answered after 2 seconds, and the connection is closed.
 func TestSlowBodies(t *testing.T) {
 	gw := settled(t)
 	genuine := noticeOf(t, gw, "B1")
@@ -240,7 +240,7 @@ func TestSlowBodies(t *testing.T) {
 	require.Equal(t, [3]int32{}, h.counts())
 }
 
-// The deadline of the body is none for the callback, nor for the next notice on the connection.
+// The deadline for the body limits neither the callback nor the next notice on the connection.
 func TestBodyDeadlineIsCleared(t *testing.T) {
 	gw := settled(t)
 	canceled := errors.New("the context ended")
@@ -289,7 +289,7 @@ func TestBodyDeadlineIsCleared(t *testing.T) {
 	}
 }
 
-// A merchant without a logger still sees in slog.Default() that notices are not received, and nothing else.
+// Without Config.Logger, slog.Default gets a line for each notice that is not received, and no other line.
 func TestRefusedNoticesAreNotSilentByDefault(t *testing.T) {
 	var lines bytes.Buffer
 	before := slog.Default()
@@ -313,7 +313,7 @@ func TestRefusedNoticesAreNotSilentByDefault(t *testing.T) {
 	require.Empty(t, lines.String())
 }
 
-// A line about a notice says what it is about and why it was not received; nothing else of it.
+// A log line names the order of a notice and says why it was not received. It holds nothing else of the notice.
 func TestLinesAboutNotices(t *testing.T) {
 	gw := settled(t)
 	body := noticeOf(t, gw, "B1")
@@ -388,7 +388,7 @@ func TestLinesAboutNotices(t *testing.T) {
 			require.EqualValues(t, tt.want["status"], e.Status)
 			if name == "unverified" {
 				require.Empty(t, string(e.Kind)+e.Number+e.BizNumber)
-				require.NotContains(t, lines.String(), "B2", "what was not verified is in no line")
+				require.NotContains(t, lines.String(), "B2", "no line holds what was not verified")
 				return
 			}
 			require.Equal(t, []any{model.NoticePay, "P1", "B1"}, []any{e.Kind, e.Number, e.BizNumber})
@@ -397,7 +397,7 @@ func TestLinesAboutNotices(t *testing.T) {
 	}
 }
 
-// The frame of a panic is that of the callback, whatever the runtime does in between.
+// A PanicError names the frame of the callback, not one of the runtime.
 func TestPanicsSayWhere(t *testing.T) {
 	gw := settled(t)
 	body := noticeOf(t, gw, "B1")

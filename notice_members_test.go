@@ -10,7 +10,7 @@ import (
 	"github.com/daxpay-go/daxpay"
 )
 
-// Who can post to the notice URL needs no secret, so a notice may hold no more than a genuine one could.
+// Anyone can post to the notice URL, so a notice may hold no more members than a genuine one can.
 func TestNoticeMembers(t *testing.T) {
 	kit, err := daxpay.New(daxpay.Config{ServiceURL: "http://127.0.0.1", SignSecret: secret})
 	require.NoError(t, err)

@@ -25,7 +25,7 @@ import (
 	"github.com/daxpay-go/daxpay/param"
 )
 
-// settled is a gateway with one ended payment, refund and allocation.
+// settled is a gateway with a payment, a refund and an allocation that have ended.
 func settled(t *testing.T, options ...daxpaytest.Option) *daxpaytest.Gateway {
 	t.Helper()
 	gw := daxpaytest.Start(t, options...)
@@ -53,7 +53,7 @@ func deliver(h http.Handler, body string) (int, string) {
 	return w.Code, w.Body.String()
 }
 
-// heard counts what reached the callbacks.
+// heard counts the calls of each callback.
 type heard struct {
 	pay, refund, alloc atomic.Int32
 }
@@ -106,7 +106,8 @@ func TestParseNotice(t *testing.T) {
 	require.ErrorIs(t, err, daxpay.ErrConfig)
 }
 
-// Every member of the gateway's own notices is in its field, beneath the checks: the vectors hold hostile text.
+// Decoding puts every member of the gateway's notices into its field. The checks are left out: the vectors hold
+// hostile text.
 func TestTypedNoticesHoldTheVectors(t *testing.T) {
 	types := map[string]any{"PayNoticeResult": model.PayNotice{}, "RefundNoticeResult": model.RefundNotice{},
 		"AllocNoticeResult": model.AllocNotice{}}
@@ -137,7 +138,7 @@ func TestCapturedRefundNotice(t *testing.T) {
 	require.Equal(t, 2, found)
 }
 
-// Nothing that is forged, altered, reflected, of another kind, ambiguous or oversized reaches a callback.
+// No message that is forged, altered, reflected, of another kind, ambiguous or oversized reaches a callback.
 func TestHostileNotices(t *testing.T) {
 	gw := settled(t)
 	signer, err := daxpay.NewSigner(daxpay.HMACSHA256, daxpaytest.Secret)
@@ -206,7 +207,7 @@ func TestHostileNotices(t *testing.T) {
 	}
 }
 
-// A null that anyone can add must not make a notice one of another kind.
+// Anyone can add a null to a signed message. It must not change the kind of a notice.
 func TestNullsDoNotChangeTheKind(t *testing.T) {
 	gw := settled(t)
 	body := noticeOf(t, gw, "B1")
@@ -215,16 +216,18 @@ func TestNullsDoNotChangeTheKind(t *testing.T) {
 	require.Equal(t, model.NoticePay, n.Kind())
 }
 
-func TestNoticeHandlerContract(t *testing.T) {
+// payHandler is a handler of pay notices alone, with a store of its own.
+func payHandler(kit *daxpay.Client, pay func(context.Context, *model.PayNotice) error) http.Handler {
+	return kit.NoticeHandler(daxpay.NoticeHandlers{Pay: pay, Store: daxpay.NewMemoryStore(0)})
+}
+
+func TestNoticeReplies(t *testing.T) {
 	gw := settled(t)
 	kit := gw.Client()
 	body := noticeOf(t, gw, "B1")
-	handler := func(pay func(context.Context, *model.PayNotice) error) http.Handler {
-		return kit.NoticeHandler(daxpay.NoticeHandlers{Pay: pay, Store: daxpay.NewMemoryStore(0)})
-	}
 	t.Run("received", func(t *testing.T) {
 		w := httptest.NewRecorder()
-		handler(func(ctx context.Context, n *model.PayNotice) error {
+		payHandler(kit, func(ctx context.Context, n *model.PayNotice) error {
 			deadline, ok := ctx.Deadline()
 			require.True(t, ok)
 			require.LessOrEqual(t, time.Until(deadline), 4*time.Second)
@@ -237,20 +240,47 @@ func TestNoticeHandlerContract(t *testing.T) {
 	t.Run("other methods", func(t *testing.T) {
 		for _, method := range []string{http.MethodGet, http.MethodPut, http.MethodHead} {
 			w := httptest.NewRecorder()
-			handler(nil).ServeHTTP(w, httptest.NewRequestWithContext(context.Background(), method, "/", strings.NewReader(body)))
+			r := httptest.NewRequestWithContext(context.Background(), method, "/", strings.NewReader(body))
+			payHandler(kit, nil).ServeHTTP(w, r)
 			require.Equal(t, http.StatusMethodNotAllowed, w.Code)
 			require.Equal(t, "FAIL", w.Body.String())
 			require.Equal(t, "POST", w.Header().Get("Allow"))
 		}
 	})
 	t.Run("no callback", func(t *testing.T) {
-		status, reply := deliver(handler(nil), body)
+		status, reply := deliver(payHandler(kit, nil), body)
 		require.Equal(t, http.StatusNotImplemented, status)
 		require.Equal(t, "FAIL", reply)
 	})
-	t.Run("callback fails, then succeeds, then is not called again", func(t *testing.T) {
+	t.Run("old notices are accepted within MaxAge, which is at least 25 hours", func(t *testing.T) {
+		for age, want := range map[time.Duration]string{0: "SUCCESS", time.Minute: "SUCCESS", 25 * time.Hour: "SUCCESS"} {
+			h := client(t, gw, func(c *daxpay.Config) {
+				c.Now = func() time.Time { return time.Now().Add(24*time.Hour + 4*time.Minute) }
+			}).
+				NoticeHandler(daxpay.NoticeHandlers{Pay: func(context.Context, *model.PayNotice) error { return nil }, MaxAge: age})
+			_, reply := deliver(h, body)
+			require.Equal(t, want, reply)
+		}
+		var got error
+		h := client(t, gw, func(c *daxpay.Config) { c.Now = func() time.Time { return time.Now().Add(48 * time.Hour) } }).
+			NoticeHandler(daxpay.NoticeHandlers{MaxAge: time.Second, OnError: func(_ context.Context, err error) { got = err }})
+		_, reply := deliver(h, body)
+		require.Equal(t, "FAIL", reply)
+		require.ErrorIs(t, got, daxpay.ErrStale)
+	})
+	t.Run("a client that was not made with New", func(t *testing.T) {
+		_, reply := deliver((&daxpay.Client{}).NoticeHandler(daxpay.NoticeHandlers{}), body)
+		require.Equal(t, "FAIL", reply)
+	})
+}
+
+func TestNoticeCallbackRunsUntilItSucceeds(t *testing.T) {
+	gw := settled(t)
+	kit := gw.Client()
+	body := noticeOf(t, gw, "B1")
+	t.Run("fails, then succeeds, then is not called again", func(t *testing.T) {
 		called := 0
-		h := handler(func(context.Context, *model.PayNotice) error {
+		h := payHandler(kit, func(context.Context, *model.PayNotice) error {
 			called++
 			switch called {
 			case 1:
@@ -266,7 +296,7 @@ func TestNoticeHandlerContract(t *testing.T) {
 		}
 		require.Equal(t, 3, called)
 	})
-	t.Run("a panic is told apart, without what it was about", func(t *testing.T) {
+	t.Run("a panic is reported without its value", func(t *testing.T) {
 		var got error
 		h := kit.NoticeHandler(daxpay.NoticeHandlers{
 			Store:   daxpay.NewMemoryStore(0),
@@ -287,7 +317,7 @@ func TestNoticeHandlerContract(t *testing.T) {
 	})
 	t.Run("a callback that leaves its goroutine gives the event back", func(t *testing.T) {
 		called := 0
-		h := handler(func(context.Context, *model.PayNotice) error {
+		h := payHandler(kit, func(context.Context, *model.PayNotice) error {
 			if called++; called == 1 {
 				runtime.Goexit()
 			}
@@ -301,7 +331,7 @@ func TestNoticeHandlerContract(t *testing.T) {
 	})
 	t.Run("two at once", func(t *testing.T) {
 		entered, leave := make(chan struct{}), make(chan struct{})
-		h := handler(func(context.Context, *model.PayNotice) error {
+		h := payHandler(kit, func(context.Context, *model.PayNotice) error {
 			close(entered)
 			<-leave
 			return nil
@@ -320,46 +350,30 @@ func TestNoticeHandlerContract(t *testing.T) {
 		_, reply = deliver(h, body)
 		require.Equal(t, "SUCCESS", reply)
 	})
-	t.Run("old ones are welcome unless an age is set", func(t *testing.T) {
-		for age, want := range map[time.Duration]string{0: "SUCCESS", time.Minute: "SUCCESS", 25 * time.Hour: "SUCCESS"} {
-			h := client(t, gw, func(c *daxpay.Config) {
-				c.Now = func() time.Time { return time.Now().Add(24*time.Hour + 4*time.Minute) }
-			}).
-				NoticeHandler(daxpay.NoticeHandlers{Pay: func(context.Context, *model.PayNotice) error { return nil }, MaxAge: age})
-			_, reply := deliver(h, body)
-			require.Equal(t, want, reply)
-		}
-		var got error
-		h := client(t, gw, func(c *daxpay.Config) { c.Now = func() time.Time { return time.Now().Add(48 * time.Hour) } }).
-			NoticeHandler(daxpay.NoticeHandlers{MaxAge: time.Second, OnError: func(_ context.Context, err error) { got = err }})
-		_, reply := deliver(h, body)
-		require.Equal(t, "FAIL", reply)
-		require.ErrorIs(t, got, daxpay.ErrStale)
-	})
-	t.Run("the store fails", func(t *testing.T) {
-		called := 0
-		var got error
-		store := &brokenStore{}
-		h := kit.NoticeHandler(daxpay.NoticeHandlers{
-			Pay: func(context.Context, *model.PayNotice) error { called++; return nil }, Store: store,
-			OnError: func(_ context.Context, err error) { got = err },
-		})
-		store.claim = errors.New("redis down")
-		_, reply := deliver(h, body)
-		require.Equal(t, "FAIL", reply)
-		require.ErrorIs(t, got, store.claim)
-		require.Zero(t, called)
+}
 
-		store.claim, store.done = nil, errors.New("redis down again")
-		_, reply = deliver(h, body)
-		require.Equal(t, "SUCCESS", reply, "the callback has it")
-		require.ErrorIs(t, got, store.done)
-		require.Equal(t, 1, called)
+func TestNoticeStoreFails(t *testing.T) {
+	gw := settled(t)
+	kit := gw.Client()
+	body := noticeOf(t, gw, "B1")
+	called := 0
+	var got error
+	store := &brokenStore{}
+	h := kit.NoticeHandler(daxpay.NoticeHandlers{
+		Pay: func(context.Context, *model.PayNotice) error { called++; return nil }, Store: store,
+		OnError: func(_ context.Context, err error) { got = err },
 	})
-	t.Run("a client that was not made with New", func(t *testing.T) {
-		_, reply := deliver((&daxpay.Client{}).NoticeHandler(daxpay.NoticeHandlers{}), body)
-		require.Equal(t, "FAIL", reply)
-	})
+	store.claim = errors.New("redis down")
+	_, reply := deliver(h, body)
+	require.Equal(t, "FAIL", reply)
+	require.ErrorIs(t, got, store.claim)
+	require.Zero(t, called)
+
+	store.claim, store.done = nil, errors.New("redis down again")
+	_, reply = deliver(h, body)
+	require.Equal(t, "SUCCESS", reply, "the callback has it")
+	require.ErrorIs(t, got, store.done)
+	require.Equal(t, 1, called)
 }
 
 type brokenStore struct{ claim, done error }
@@ -371,8 +385,8 @@ func (s *brokenStore) Done(context.Context, string, string, time.Duration) error
 func (s *brokenStore) Release(context.Context, string, string) error             { return nil }
 func (s *brokenStore) Forget(context.Context, string) error                      { return nil }
 
-// 1,000 notices, each three times at once and again until received, shuffled, while every fifth callback fails: each
-// takes effect exactly once, and none is acknowledged before it did.
+// 1,000 shuffled notices are each delivered three times at once and again until received, while every fifth callback
+// fails. Each takes effect exactly once, and none is acknowledged before.
 func TestNoticesTakeEffectOnce(t *testing.T) {
 	const notices = 1000
 	gw := daxpaytest.Start(t)
@@ -441,7 +455,7 @@ func TestExpect(t *testing.T) {
 	require.ErrorIs(t, daxpay.Expect{BizOrderNo: "BR1", Amount: 5}.Check((*model.PayNotice)(nil)), daxpay.ErrParam)
 }
 
-// The gateway's own sending: once more after 15 seconds unless the seven bytes come back, with the same body.
+// The gateway sends a notice once more after 15 seconds, with the same body, unless the reply is SUCCESS.
 func TestDeliverNotice(t *testing.T) {
 	gw := settled(t)
 	var got [][]byte
@@ -482,7 +496,7 @@ func TestDeliverNotice(t *testing.T) {
 	}
 }
 
-// Answers to calls are signed with the same key, but are no notices.
+// Answers to calls are signed with the same key, but are not accepted as notices.
 func TestAnswersAreNoNotices(t *testing.T) {
 	ctx := context.Background()
 	gw := business(t)
@@ -501,8 +515,8 @@ func TestAnswersAreNoNotices(t *testing.T) {
 	}
 }
 
-// A refund notice whose numbers were folded into its texts would look like a pay notice.
-func TestNoticeOfAnotherKindByCutting(t *testing.T) {
+// A refund notice whose numbers are folded into its texts has the same signed text and looks like a pay notice.
+func TestFoldedRefundNoticeIsNotAPayNotice(t *testing.T) {
 	signer, err := daxpay.NewSigner(daxpay.HMACSHA256, secret)
 	require.NoError(t, err)
 	genuine := `"amount":40,"attach":"x","bizRefundNo":"BR1","code":0,"orderNo":"P1","reason":"why","refundNo":"R1","resTime":1715500234,"status":"success"`
@@ -520,8 +534,8 @@ func TestNoticeOfAnotherKindByCutting(t *testing.T) {
 	}
 }
 
-// What a notice says makes the event, not when it was made: shares end one after the other under one status, and a
-// refund fails twice.
+// The content of a notice identifies the event, not its time. Shares end one after the other under one status, and a
+// refund can fail twice.
 func TestEvents(t *testing.T) {
 	sign := func(members string) string { return signedObject(t, daxpay.HMACSHA256, members) }
 	refund := func(at int, reason string) string {
@@ -567,8 +581,8 @@ func TestEvents(t *testing.T) {
 	}
 }
 
-// The answer to a query has the signature and nearly the members of a notice. Posted as one it must not take the place
-// of the genuine one.
+// The answer to a query has a signature and nearly the members of a notice. Posted as a notice, it must not be taken
+// for the genuine one.
 func TestQueryAnswersAreNoNotices(t *testing.T) {
 	const (
 		pay    = `"code":0,"resTime":1715500234,"orderNo":"P1","amount":100,"status":"success"`
@@ -591,7 +605,7 @@ func TestQueryAnswersAreNoNotices(t *testing.T) {
 		require.ErrorAs(t, err, &refused)
 		require.Equal(t, tt.member, refused.Member, name)
 	}
-	// Known, and harmless: a refund's query answer has no member that a notice lacks. It says what is so.
+	// Known and harmless: the answer to a refund query has no member that a notice lacks. What it says is true.
 	kit, _ := mocked(t, daxpay.Config{}, jsonAnswer("{}"))
 	_, err := kit.ParseNotice([]byte(signedObject(t, daxpay.HMACSHA256, refund+`,"attach":null`)))
 	require.NoError(t, err)
@@ -612,14 +626,14 @@ func TestNoticeOfAnOpenPayment(t *testing.T) {
 	require.Equal(t, "progress", refused.Status)
 }
 
-// Expect.Paid demands that the money moved.
+// Expect.Paid requires that the money moved.
 func TestExpectPaid(t *testing.T) {
 	paid := daxpay.Expect{BizOrderNo: "B1", Amount: 100, Paid: true}
 	require.NoError(t, paid.Check(&model.PayNotice{BizOrderNo: "B1", Amount: 100, Status: model.PaySuccess}))
 	require.NoError(t, paid.Check(&model.RefundNotice{BizRefundNo: "B1", Amount: 100, Status: model.RefundSuccess}))
 	require.NoError(t, paid.Check(&model.AllocNotice{BizAllocNo: "B1", Amount: 100, Status: model.AllocFinish}))
 	for _, status := range []model.PayStatus{model.PayClose, model.PayCancel, model.PayFail, model.PayProgress,
-		"whatever"} {
+		"something_new"} {
 		n := &model.PayNotice{BizOrderNo: "B1", Amount: 100, Status: status}
 		require.ErrorIs(t, paid.Check(n), daxpay.ErrUnproved)
 		require.NoError(t, daxpay.Expect{BizOrderNo: "B1", Amount: 100}.Check(n))
@@ -628,8 +642,8 @@ func TestExpectPaid(t *testing.T) {
 		daxpay.ErrUnproved)
 }
 
-// A claim whose reply is lost must not keep the news from the next delivery.
-func TestLostClaimIsGivenBack(t *testing.T) {
+// A claim whose reply is lost must not block the next delivery of the event.
+func TestLostClaimDoesNotBlockTheEvent(t *testing.T) {
 	gw := settled(t)
 	body := noticeOf(t, gw, "B1")
 	store := &forgetful{OnceStore: daxpay.NewMemoryStore(0), lose: true}

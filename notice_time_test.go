@@ -27,28 +27,31 @@ func payNotice(t *testing.T) string {
 		`"code":0,"resTime":1715500234,"orderNo":"P1","bizOrderNo":"B1","amount":100,"status":"success","attach":"x"`)
 }
 
-// stuck is a store whose methods wait for as long as the test says, whatever their context says.
+// passTime blocks its goroutine until the fake clock of its synctest bubble has advanced by d. It takes no real time.
+func passTime(d time.Duration) { time.Sleep(d) }
+
+// stuck is a store whose methods take as long as the test says and ignore their contexts.
 type stuck struct {
 	daxpay.OnceStore
 	claim, done, release time.Duration
 }
 
 func (s *stuck) Claim(ctx context.Context, key, owner string, lease time.Duration) (daxpay.ClaimState, error) {
-	time.Sleep(s.claim)
+	passTime(s.claim)
 	return s.OnceStore.Claim(ctx, key, owner, lease)
 }
 
 func (s *stuck) Done(ctx context.Context, key, owner string, remember time.Duration) error {
-	time.Sleep(s.done)
+	passTime(s.done)
 	return s.OnceStore.Done(ctx, key, owner, remember)
 }
 
 func (s *stuck) Release(ctx context.Context, key, owner string) error {
-	time.Sleep(s.release)
+	passTime(s.release)
 	return s.OnceStore.Release(ctx, key, owner)
 }
 
-// The gateway waits for 5 seconds, so the reply is there after 4.8, whatever the callback and the store do with their
+// The gateway waits for 5 seconds, so the handler replies within 4.8, even if the callback and the store ignore their
 // contexts.
 func TestNoticeReplyTime(t *testing.T) {
 	fails := errors.New("database down")
@@ -58,36 +61,36 @@ func TestNoticeReplyTime(t *testing.T) {
 		reply     string
 		status    int
 		took      time.Duration
-		reported  []error // what the errors are, in order
+		reported  []error // what errors.Is finds in each, in order
 		next      string  // the reply to the delivery after 15 seconds
 		callbacks int
 	}{
-		"callback minds its context": {
+		"callback heeds its context": {
 			callback: func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() },
 			reply:    "FAIL", status: 500, took: 4 * time.Second,
 			reported: []error{context.DeadlineExceeded}, next: "FAIL", callbacks: 2,
 		},
-		"callback takes its time": {
-			callback: func(context.Context) error { time.Sleep(9 * time.Second); return nil },
+		"callback succeeds late": {
+			callback: func(context.Context) error { passTime(9 * time.Second); return nil },
 			reply:    "FAIL", status: 503, took: 4800 * time.Millisecond,
 			reported: []error{context.DeadlineExceeded}, next: "SUCCESS", callbacks: 1,
 		},
 		"callback fails late": {
-			callback: func(context.Context) error { time.Sleep(9 * time.Second); return fails },
+			callback: func(context.Context) error { passTime(9 * time.Second); return fails },
 			reply:    "FAIL", status: 503, took: 4800 * time.Millisecond,
 			reported: []error{context.DeadlineExceeded, fails}, next: "FAIL", callbacks: 2,
 		},
 		"callback is just in time": {
-			callback: func(context.Context) error { time.Sleep(4700 * time.Millisecond); return nil },
+			callback: func(context.Context) error { passTime(4700 * time.Millisecond); return nil },
 			reply:    "SUCCESS", status: 200, took: 4700 * time.Millisecond, next: "SUCCESS", callbacks: 1,
 		},
 		"callback panics late": {
-			callback: func(context.Context) error { time.Sleep(9 * time.Second); panic("x") },
+			callback: func(context.Context) error { passTime(9 * time.Second); panic("x") },
 			reply:    "FAIL", status: 503, took: 4800 * time.Millisecond, next: "FAIL", callbacks: 2,
 			reported: []error{context.DeadlineExceeded, new(daxpay.PanicError)},
 		},
 		"callback leaves its goroutine late": {
-			callback: func(context.Context) error { time.Sleep(9 * time.Second); runtime.Goexit(); return nil },
+			callback: func(context.Context) error { passTime(9 * time.Second); runtime.Goexit(); return nil },
 			reply:    "FAIL", status: 503, took: 4800 * time.Millisecond, next: "FAIL", callbacks: 2,
 			reported: []error{context.DeadlineExceeded, nil},
 		},
@@ -109,7 +112,7 @@ func TestNoticeReplyTime(t *testing.T) {
 		},
 		"all of it at once": {
 			store:    stuck{claim: 3 * time.Second, done: 3 * time.Second},
-			callback: func(ctx context.Context) error { <-ctx.Done(); time.Sleep(time.Second); return nil },
+			callback: func(ctx context.Context) error { <-ctx.Done(); passTime(time.Second); return nil },
 			reply:    "FAIL", status: 503, took: 4800 * time.Millisecond, next: "SUCCESS", callbacks: 1,
 			reported: []error{context.DeadlineExceeded},
 		},
@@ -140,7 +143,7 @@ func TestNoticeReplyTime(t *testing.T) {
 				start := time.Now()
 				status, reply := deliver(h, payNotice(t))
 				require.Equal(t, []any{tt.reply, tt.status, tt.took}, []any{reply, status, time.Since(start)})
-				time.Sleep(15*time.Second - time.Since(start))
+				passTime(15*time.Second - time.Since(start))
 				synctest.Wait()
 				mu.Lock()
 				require.Len(t, reported, len(tt.reported), "%v", reported)
@@ -155,7 +158,7 @@ func TestNoticeReplyTime(t *testing.T) {
 				mu.Unlock()
 				_, reply = deliver(h, payNotice(t))
 				require.Equal(t, tt.next, reply)
-				time.Sleep(time.Minute)
+				passTime(time.Minute)
 				synctest.Wait()
 				require.Equal(t, tt.callbacks, callbacks)
 			})
@@ -163,7 +166,7 @@ func TestNoticeReplyTime(t *testing.T) {
 	}
 }
 
-// A hung callback keeps its event for ten minutes, so that no other runs beside it, and not until the process ends.
+// A hung callback holds its event for ten minutes: no second callback runs within that time, and one may after it.
 func TestHungCallback(t *testing.T) {
 	for name, hang := range map[string]time.Duration{"for nine minutes": 9 * time.Minute, "for an hour": time.Hour} {
 		t.Run(name, func(t *testing.T) {
@@ -174,7 +177,7 @@ func TestHungCallback(t *testing.T) {
 				h := kit.NoticeHandler(daxpay.NoticeHandlers{
 					Pay: func(context.Context, *model.PayNotice) error {
 						if callbacks++; callbacks == 1 {
-							time.Sleep(hang)
+							passTime(hang)
 						}
 						return nil
 					},
@@ -183,15 +186,15 @@ func TestHungCallback(t *testing.T) {
 				start := time.Now()
 				deliver(h, payNotice(t))
 				for time.Since(start) < 8*time.Minute {
-					time.Sleep(time.Second)
+					passTime(time.Second)
 					status, _ := deliver(h, payNotice(t))
 					require.Equal(t, http.StatusConflict, status, time.Since(start))
 					require.ErrorIs(t, last, daxpay.ErrNoticeBusy)
 				}
-				time.Sleep(10*time.Minute + 13*time.Second - time.Since(start))
+				passTime(10*time.Minute + 13*time.Second - time.Since(start))
 				_, reply := deliver(h, payNotice(t))
 				require.Equal(t, "SUCCESS", reply)
-				time.Sleep(time.Hour)
+				passTime(time.Hour)
 				synctest.Wait()
 				if hang < 10*time.Minute {
 					require.Equal(t, 1, callbacks)
@@ -204,14 +207,14 @@ func TestHungCallback(t *testing.T) {
 	}
 }
 
-// OnError may panic as well when nobody waits for the reply any more.
+// OnError may panic even after the reply has been sent.
 func TestLateReportThatPanics(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		kit, _ := mocked(t, daxpay.Config{}, jsonAnswer("{}"))
 		late := 0
 		h := kit.NoticeHandler(daxpay.NoticeHandlers{
 			Pay: func(context.Context, *model.PayNotice) error {
-				time.Sleep(time.Minute)
+				passTime(time.Minute)
 				return errors.New("late")
 			},
 			OnError: func(_ context.Context, err error) {
@@ -222,13 +225,13 @@ func TestLateReportThatPanics(t *testing.T) {
 			},
 		})
 		deliver(h, payNotice(t))
-		time.Sleep(time.Hour)
+		passTime(time.Hour)
 		synctest.Wait()
 		require.Equal(t, 1, late)
 	})
 }
 
-// lines is a log.
+// lines collects the attribute "refused" of log lines.
 type lines struct {
 	slog.Handler
 	counts []int64
@@ -246,7 +249,7 @@ func (l *lines) Handle(_ context.Context, r slog.Record) error {
 	return nil
 }
 
-func TestUnverifiedNoticesDoNotFillTheLog(t *testing.T) {
+func TestUnverifiedNoticesDoNotFloodTheLog(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := new(lines)
 		kit, _ := mocked(t, daxpay.Config{Logger: slog.New(log)}, jsonAnswer("{}"))
@@ -254,7 +257,7 @@ func TestUnverifiedNoticesDoNotFillTheLog(t *testing.T) {
 		for range 300 {
 			_, reply := deliver(h, "{}")
 			require.Equal(t, "FAIL", reply)
-			time.Sleep(time.Second)
+			passTime(time.Second)
 		}
 		require.Equal(t, []int64{1, 60, 60, 60, 60}, log.counts)
 	})
@@ -270,15 +273,15 @@ func TestMemoryStore(t *testing.T) {
 			require.NoError(t, err)
 			return state
 		}
-		// A lease ends to the moment.
+		// A lease ends exactly on time.
 		require.Equal(t, daxpay.ClaimGranted, claim("a", "1", time.Minute))
-		time.Sleep(time.Minute - 1)
+		passTime(time.Minute - 1)
 		require.Equal(t, daxpay.ClaimBusy, claim("a", "2", time.Minute))
-		time.Sleep(time.Nanosecond)
+		passTime(time.Nanosecond)
 		require.Equal(t, daxpay.ClaimGranted, claim("a", "2", time.Minute))
 		require.NoError(t, s.Release(ctx, "a", "2"))
 
-		// What is finished makes room, what would expire first before the others.
+		// A full store forgets finished keys, the one that expires first before the others.
 		for i, key := range []string{"a", "b", "c"} {
 			require.NoError(t, s.Done(ctx, key, "1", time.Hour-time.Duration(i)*time.Minute))
 		}
@@ -286,7 +289,7 @@ func TestMemoryStore(t *testing.T) {
 		require.Equal(t, daxpay.ClaimDone, claim("a", "1", time.Minute))
 		require.Equal(t, daxpay.ClaimDone, claim("b", "1", time.Minute))
 
-		// Claims do not, nor does what is finished for good.
+		// It forgets neither claims nor keys that are finished for good.
 		require.NoError(t, s.Done(ctx, "a", "1", 0))
 		require.Equal(t, daxpay.ClaimGranted, claim("e", "1", 0))
 		_, err := s.Claim(ctx, "f", "1", time.Minute)
@@ -295,8 +298,8 @@ func TestMemoryStore(t *testing.T) {
 		require.Equal(t, []daxpay.ClaimState{daxpay.ClaimDone, daxpay.ClaimBusy, daxpay.ClaimBusy},
 			[]daxpay.ClaimState{claim("a", "2", 0), claim("d", "2", 0), claim("e", "2", 0)})
 
-		// Unless their lease has ended.
-		time.Sleep(time.Minute)
+		// It forgets claims whose lease has ended.
+		passTime(time.Minute)
 		require.Equal(t, daxpay.ClaimGranted, claim("f", "1", 0))
 		_, err = s.Claim(ctx, "g", "1", 0)
 		require.ErrorIs(t, err, daxpay.ErrStoreFull)
@@ -305,8 +308,8 @@ func TestMemoryStore(t *testing.T) {
 	})
 }
 
-// The lease and what is remembered are as long as the gateway needs: see the constants.
-func TestWhatTheHandlerAsksOfTheStore(t *testing.T) {
+// The constants in notice.go say why the lease and the retention are as long as they are.
+func TestLeaseAndRetentionOfEvents(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var asked []time.Duration
 		var keys []string
@@ -324,7 +327,7 @@ func TestWhatTheHandlerAsksOfTheStore(t *testing.T) {
 	})
 }
 
-// asking tells what is asked of a store.
+// asking reports the key and the duration of each call to a store.
 type asking struct {
 	daxpay.OnceStore
 	ask func(key string, d time.Duration)

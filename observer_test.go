@@ -20,7 +20,7 @@ import (
 
 type contextKey struct{}
 
-// recorder is an Observer that keeps what it is told. The contexts that it makes are numbered.
+// recorder is an Observer that keeps the observations. It numbers the contexts that it returns.
 type recorder struct {
 	mu       sync.Mutex
 	started  []daxpay.Observation
@@ -48,7 +48,7 @@ func (r *recorder) CallDone(ctx context.Context, o daxpay.Observation) {
 	r.done, r.contexts = append(r.done, timeless(o)), append(r.contexts, ctx.Value(contextKey{}))
 }
 
-// timeless replaces what differs from run to run by something that tells that it was there.
+// timeless replaces the values that differ from run to run with fixed ones.
 func timeless(o daxpay.Observation) daxpay.Observation {
 	if o.TraceID != "" {
 		o.TraceID = "T"
@@ -125,7 +125,7 @@ func TestObserver(t *testing.T) {
 	require.Equal(t, []any{1, 1, 1, 2, 2, 2, 3, 3, 3, 3}, seen.contexts)
 }
 
-func TestObserverAndLoggerBesideEachOther(t *testing.T) {
+func TestObserverAndLoggerTogether(t *testing.T) {
 	gw := stocked(t)
 	seen := &recorder{}
 	var lines countingHandler
@@ -164,7 +164,7 @@ func TestObserverSeesSecretIndexAndSignatureFailures(t *testing.T) {
 	require.Less(t, time.Duration(0), seen.done[0].Duration)
 }
 
-// contextless is an Observer that returns no context, or one without the end of the call.
+// contextless is an Observer that returns ctx from CallStarted, whatever context it was given.
 type contextless struct {
 	daxpay.Observer
 	ctx context.Context //nolint:containedctx // what it returns
@@ -176,8 +176,8 @@ func (f *contextless) AttemptDone(context.Context, daxpay.Observation) {}
 
 func (f *contextless) CallDone(context.Context, daxpay.Observation) {}
 
-// An observer that mistakes the context costs no call its result, nor its end.
-func TestObserversThatForgetTheContext(t *testing.T) {
+// An observer that returns no context, or an unrelated one, changes neither the result nor the timeout of a call.
+func TestObserverMayReturnAnotherContext(t *testing.T) {
 	for _, ctx := range []context.Context{nil, context.Background()} {
 		o := &contextless{ctx: ctx}
 		gw := stocked(t)

@@ -17,7 +17,7 @@ import (
 	"github.com/daxpay-go/daxpay/param"
 )
 
-// A number goes out once, whatever comes of it, unless it is proved that nothing happened.
+// A number goes out once. It may go out again only when it is proved that nothing happened.
 func TestANumberGoesOutOnce(t *testing.T) {
 	ctx := context.Background()
 	paid := `"code":0,"resTime":1715500234,"bizTransferNo":"T1","transferNo":"G1","status":`
@@ -54,7 +54,7 @@ func TestANumberGoesOutOnce(t *testing.T) {
 			}
 			require.ErrorIs(t, second, daxpay.ErrDuplicate)
 			require.ErrorIs(t, second, daxpay.ErrEarlierSend)
-			require.ErrorIs(t, second, daxpay.ErrOutcomeUnknown, "what the earlier send did is open")
+			require.ErrorIs(t, second, daxpay.ErrOutcomeUnknown, "the outcome of the earlier send is unknown")
 			require.Equal(t, 1, transport.GetTotalCallCount())
 			other := *someTransfer
 			other.BizTransferNo = "T2"
@@ -80,7 +80,7 @@ func TestANumberThatNeverWentOutIsFree(t *testing.T) {
 	}
 }
 
-// Processes that share a store pay a number once, however many send it at once.
+// Of all processes that share a store and send a number at once, one pays it.
 func TestProcessesShareTheGuard(t *testing.T) {
 	gw := daxpaytest.Start(t)
 	store := daxpay.NewMemoryStore(0)
@@ -106,7 +106,7 @@ func TestProcessesShareTheGuard(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// slowStore hangs, whatever its context says, or fails.
+// slowStore hangs, ignoring its context, or fails.
 type slowStore struct {
 	daxpay.OnceStore
 	hang     chan struct{}
@@ -132,7 +132,7 @@ func (s *slowStore) Claim(ctx context.Context, key, owner string, lease time.Dur
 	return s.OnceStore.Claim(ctx, key, owner, lease)
 }
 
-// Nothing is sent while the store does not answer, and what it did after all does not stand in the way.
+// Nothing is sent while the store does not answer. A claim that it makes too late is released.
 func TestAStoreThatDoesNotAnswer(t *testing.T) {
 	gw := daxpaytest.Start(t)
 	broken := errors.New("the database is down")
@@ -177,7 +177,7 @@ func (*numberless) Call() param.Call[payoutModel] {
 	return param.Call[payoutModel]{Path: "/unipay/ext/payout", Effect: param.EffectOnce}
 }
 
-func TestWhatMustGoOutOnceNeedsANumber(t *testing.T) {
+func TestCallThatGoesOutOnceNeedsANumber(t *testing.T) {
 	kit, transport := mocked(t, daxpay.Config{}, jsonAnswer("{}"))
 	_, err := daxpay.Execute(context.Background(), kit, &numberless{})
 	require.ErrorIs(t, err, daxpay.ErrParam)
@@ -188,8 +188,8 @@ func TestWhatMustGoOutOnceNeedsANumber(t *testing.T) {
 	require.ErrorIs(t, kit.ForgetTransfer(nil, "T1"), daxpay.ErrParam) //nolint:staticcheck // that is what is tested
 }
 
-// However the URL is spelled, it is the same gateway.
-func TestTheSpellingOfTheURLFreesNoNumber(t *testing.T) {
+// All spellings of a URL are the same gateway.
+func TestSpellingOfTheURLDoesNotFreeANumber(t *testing.T) {
 	store := daxpay.NewMemoryStore(0)
 	for i, spelling := range []string{"https://pay.example.com/x", "https://PAY.example.com:443/x/",
 		"HTTPS://pay.example.com/x"} {
@@ -222,8 +222,8 @@ func (*payoutOfAnotherModel) Call() param.Call[modelBehindPointer] {
 	return param.Call[modelBehindPointer]{Path: "/unipay/ext/payout", Effect: param.EffectOnce}
 }
 
-// A member that could be there or not is no member: an embedded pointer is refused, in what is sent, in what comes
-// back, and where a number is to be forgotten.
+// Members behind an embedded pointer may be missing, so one is refused in params, in models, and when a number is
+// forgotten.
 func TestEmbeddedPointersAreRefused(t *testing.T) {
 	ctx := context.Background()
 	kit, transport := mocked(t, daxpay.Config{}, jsonAnswer("{}"))

@@ -175,7 +175,7 @@ func TestLegacyParams(t *testing.T) {
 	require.Contains(t, string(sent), `"refundId":5`)
 }
 
-// ExtraJSON is screened as the text of other params is, and for what the gateway would not sign as it was sent.
+// ExtraJSON is checked like other text, and for values that the gateway would sign differently from how they were sent.
 func TestExtraJSON(t *testing.T) {
 	for text, fault := range map[string]string{
 		`{}`: "", `{"openId":"o","b":{"C":[1,-5,12345678901234567890]},"n":null}`: "",
@@ -245,8 +245,8 @@ type ownModel struct{ model.Common }
 
 func (*ownParam) Call() param.Call[ownModel] { return param.Call[ownModel]{Path: "/unipay/ext/own"} }
 
-// What goes for ExtraJSON goes for JSON in a merchant's own params, where a direct member is no double but what the
-// gateway declares.
+// JSON in a merchant's own params has the rules of ExtraJSON. In addition, a direct member must not be a fraction: the
+// gateway reads it as the type that it declares, not as a double.
 func TestJSONInOwnParams(t *testing.T) {
 	one := int64(1)
 	for _, tt := range []struct {
@@ -276,7 +276,7 @@ func TestJSONInOwnParams(t *testing.T) {
 	}
 }
 
-// What the gateway cannot read as it was meant is refused before it is sent.
+// A param that the gateway would misread is refused before it is sent.
 func TestRefusedBeforeSending(t *testing.T) {
 	const most = 2147483647
 	for name, tt := range map[string]struct {
@@ -307,11 +307,11 @@ func TestRefusedBeforeSending(t *testing.T) {
 			"BizTransferNo must not be blank"},
 		"blank title of one": {do(&param.TransferParam{BizTransferNo: "T", Channel: model.ChannelAli, Amount: 1,
 			Title: " ", PayeeType: model.PayeeAliUserID, PayeeAccount: "2088"}), ""},
-		"transfer to nobody": {do(&param.TransferParam{BizTransferNo: "T", Channel: model.ChannelAli, Amount: 1,
+		"transfer without payee": {do(&param.TransferParam{BizTransferNo: "T", Channel: model.ChannelAli, Amount: 1,
 			PayeeType: model.PayeeAliUserID}), "PayeeAccount must be set"},
 		"transfer to a blank": {do(&param.TransferParam{BizTransferNo: "T", Channel: model.ChannelAli, Amount: 1,
 			PayeeType: model.PayeeAliUserID, PayeeAccount: " "}), "PayeeAccount must not be blank"},
-		"transfer to nobody's type": {do(&param.TransferParam{BizTransferNo: "T", Channel: model.ChannelAli, Amount: 1,
+		"transfer without payee type": {do(&param.TransferParam{BizTransferNo: "T", Channel: model.ChannelAli, Amount: 1,
 			PayeeAccount: "2088"}), "PayeeType must be set"},
 		"transfer to another channel's payee": {do(&param.TransferParam{BizTransferNo: "T", Channel: model.ChannelAli,
 			Amount: 1, PayeeType: model.PayeeWxPersonal, PayeeAccount: "2088"}),

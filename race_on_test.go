@@ -2,5 +2,5 @@
 
 package daxpay_test
 
-// underRace tells that pools drop what they hold now and then, so that allocations cannot be counted.
+// underRace is true with the race detector, under which pools drop items at random and allocations cannot be counted.
 const underRace = true

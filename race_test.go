@@ -15,8 +15,8 @@ import (
 	"github.com/daxpay-go/daxpay/param"
 )
 
-// TestMixedCallsAtOnce has 64 goroutines make calls of all kinds over one client. Whatever comes back has the numbers,
-// texts and amounts of the goroutine that asked.
+// TestMixedCallsAtOnce makes calls of all kinds over one client from 64 goroutines. Each must get answers with its own
+// numbers, texts and amounts.
 func TestMixedCallsAtOnce(t *testing.T) {
 	gw := daxpaytest.Start(t)
 	kit := client(t, gw, func(c *daxpay.Config) { c.Gateway = daxpay.GatewayAuto })

@@ -16,7 +16,7 @@ import (
 	"github.com/daxpay-go/daxpay/param"
 )
 
-// unnamed are the recorded texts that stay ReasonUnknown, with why.
+// unnamed has the recorded texts that stay ReasonUnknown, each with why.
 var unnamed = map[string]string{
 	"":       "no text",
 	"卖家余额不足": "the channel's", "参数无效": "the channel's", "不行": "the channel's", "用户不存在": "the channel's",
@@ -29,7 +29,7 @@ var unnamed = map[string]string{
 	"不支持PUT请求方法，支持以下POST":           "this client sends POST",
 }
 
-// bySource are the rows that no recording has: they stand in the gateway's source.
+// bySource has the rows that no recording has: they come from the gateway's source.
 var bySource = map[string]bool{
 	"微信支付金额超限": true, "云闪付支付金额超限": true, "订单没有异步支付方式，不需要同步": true,
 	"当前交易状态不支持关闭操作, 请对订单同步状态后再进行操作": true,
@@ -88,7 +88,7 @@ func recordedRefusals(t *testing.T) map[refusedWith]string {
 	return all
 }
 
-// TestReasonsOfRecordings holds the table of texts against everything with which real gateways refused.
+// TestReasonsOfRecordings compares the table of texts with every recorded refusal of a real gateway.
 func TestReasonsOfRecordings(t *testing.T) {
 	all := recordedRefusals(t)
 	require.Greater(t, len(all), 200)
@@ -119,7 +119,7 @@ func TestReasonsOfRecordings(t *testing.T) {
 	}
 }
 
-// What a call says of the texts of refusals is about texts that gateways have.
+// The texts in Call.Refusals are texts that gateways have.
 func TestRefusalsOfCallsAreInTheTable(t *testing.T) {
 	for _, refusals := range []param.Refusals{
 		(&param.PayParam{}).Call().Refusals, (&param.PayCloseParam{}).Call().Refusals,

@@ -27,7 +27,7 @@ import (
 	"github.com/daxpay-go/daxpay/param"
 )
 
-// lineFault is what the line does to one request.
+// lineFault is a fault of the line for one request.
 type lineFault int
 
 const (
@@ -39,7 +39,7 @@ const (
 	slower                          // it works for 14 seconds, of which the lock lasts 10
 )
 
-// line is a transport to a gateway in the process, with a list of faults for each path.
+// line is a transport to a gateway in this process, with a list of faults for each path.
 type line struct {
 	gateway *daxpaytest.Gateway
 
@@ -105,7 +105,7 @@ func (l *line) RoundTrip(r *http.Request) (*http.Response, error) {
 	return res, err
 }
 
-// lock keeps other calls for the orders of these tests away.
+// lock holds the locks of the orders of these tests for d.
 func (l *line) lock(d time.Duration) {
 	for _, no := range []string{"A1", "R1"} {
 		l.gateway.Lock(no)
@@ -113,7 +113,7 @@ func (l *line) lock(d time.Duration) {
 	}
 }
 
-// desk is a shop that resumes, and the gateway that it talks to, in a bubble of time.
+// desk is a shop that resumes payments, and its gateway, in a synctest bubble.
 type desk struct {
 	*testing.T
 	gw    *daxpaytest.Gateway
@@ -145,7 +145,7 @@ func atDesk(t *testing.T, version daxpay.GatewayVersion, play func(ctx context.C
 	})
 }
 
-// onEveryVersion plays with the gateways that sign.
+// onEveryVersion runs plays with each of the versions.
 func onEveryVersion(t *testing.T, plays map[string]func(ctx context.Context, s *desk),
 	versions ...daxpay.GatewayVersion) {
 	t.Helper()
@@ -185,7 +185,7 @@ func (s *desk) stands(want model.Standing, state *daxpay.PayState, err error) {
 	require.Len(s, state.TraceID, 12)
 }
 
-// twice calls from two places, the second a second after the first. Both must find the same order.
+// twice makes a call, and a second one a second later. Both must return the same order.
 func (s *desk) twice(call func() string) {
 	s.Helper()
 	first := make(chan string, 1)
@@ -259,7 +259,7 @@ func TestPayOrResume(t *testing.T) {
 			s.stands(model.Ended, state, err)
 		},
 		"it has expired, as the param says": func(ctx context.Context, s *desk) {
-			<-time.After(700 * 24 * time.Hour) // the bubble begins in a year that the gateway's time does not reach
+			<-time.After(700 * 24 * time.Hour) // the bubble starts in 2000; a param may hold no time before 2001
 			ctx, end := context.WithTimeout(context.WithoutCancel(ctx), time.Hour)
 			defer end()
 			p := tea("A1")
@@ -538,7 +538,7 @@ func TestPayOrResumeByBarCode(t *testing.T) {
 			require.NotErrorIs(s, err, daxpay.ErrOutcomeUnknown)
 		},
 	}, daxpay.GatewayV206, daxpay.GatewayV207, daxpay.GatewayV208)
-	// The query of 2.0.6 does not sign that there is no such payment, so that the sync has to say it.
+	// 2.0.6 does not sign the answer of a query that finds no payment, so a sync must prove it.
 	onEveryVersion(t, map[string]func(ctx context.Context, s *desk){
 		"the sync is refused": func(ctx context.Context, s *desk) {
 			s.gw.SwitchOff("/unipay/syncPay")
@@ -734,8 +734,8 @@ func TestRefundOrResume(t *testing.T) {
 	})
 }
 
-// Many calls for few numbers at once, over a line that loses requests and answers.
-func TestResumeFromEverywhere(t *testing.T) {
+// Many concurrent calls resume few numbers over a line that loses requests and answers.
+func TestConcurrentResume(t *testing.T) {
 	atDesk(t, daxpay.GatewayV208, func(ctx context.Context, s *desk) {
 		for range 40 {
 			s.line.faults[payPath] = append(s.line.faults[payPath], lost, 0, answerLost, 0)
@@ -772,8 +772,8 @@ func TestResumeFromEverywhere(t *testing.T) {
 	})
 }
 
-// The shop of this test has 500 orders. A third of its requests, or of the answers, are lost, its customers click
-// twice, pay, pay late, and get their codes from a channel that fails. It believes PayOrResume, and nothing else.
+// A shop resumes 500 orders while a third of its requests or answers are lost. Its customers click twice, pay, or pay
+// late, and the channel fails. What PayOrResume reports must agree with the channel.
 func TestResumeForManyOrders(t *testing.T) {
 	const orders = 500
 	for _, version := range []daxpay.GatewayVersion{daxpay.GatewayV206, daxpay.GatewayV207, daxpay.GatewayV208} {
@@ -796,7 +796,7 @@ func TestResumeForManyOrders(t *testing.T) {
 	}
 }
 
-// order plays the life of an order, and compares what PayOrResume says with what the channel did.
+// order plays the life of an order and compares what PayOrResume says with what the channel did.
 func (s *desk) order(ctx context.Context, random *rand.Rand, no string, counts map[string]int) {
 	s.Helper()
 	p := tea(no)
@@ -865,8 +865,8 @@ func (s *desk) order(ctx context.Context, random *rand.Rand, no string, counts m
 	}
 }
 
-// A signed "no such order" lets PayOrResume send. One that anybody on the line can write must not: it could hide a
-// payment that was begun from a wallet.
+// A signed "no such order" lets PayOrResume send. An unsigned one must not: anyone on the line could forge it and hide
+// a payment that was begun from a wallet.
 func TestPayOrResumeBelievesNoUnsignedAbsence(t *testing.T) {
 	for version, want := range map[daxpay.GatewayVersion]bool{
 		daxpay.GatewayV206: true, daxpay.GatewayV207: false, daxpay.GatewayV208: false, daxpay.GatewayAuto: false,

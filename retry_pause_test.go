@@ -10,8 +10,8 @@ import (
 	"github.com/daxpay-go/daxpay/internal/gateway"
 )
 
-// However large what the Config says: no pause is negative, none panics, and a large budget is one.
-func TestRetryBearsTheLargestValues(t *testing.T) {
+// The largest values of Retry make no pause negative, cause no panic, and leave a budget.
+func TestRetryWithTheLargestValues(t *testing.T) {
 	for _, base := range []time.Duration{1, 1 << 62, 3 << 60, math.MaxInt64} {
 		r := Retry{BaseDelay: base, MaxDelay: math.MaxInt64,
 			Budget: math.MaxInt / 5}.withDefaults(func(field, _ string) { t.Error(field) })

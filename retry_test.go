@@ -1,6 +1,5 @@
 //go:build go1.25
 
-// The pauses take no time, by testing/synctest.
 package daxpay_test
 
 import (
@@ -24,7 +23,7 @@ import (
 	"github.com/daxpay-go/daxpay/param"
 )
 
-// What becomes of an attempt, in place of an answer.
+// Errors that an attempt ends with instead of an answer.
 var (
 	errReset   = errors.New("connection reset")   // after the request was written
 	errRefused = errors.New("connection refused") // before
@@ -35,14 +34,14 @@ const (
 	syncRun = `"code":0,"status":"pay_progress","resTime":`
 )
 
-// attempt is one that the gateway, or what is in its place, saw.
+// attempt is one that the transport saw.
 type attempt struct {
 	at   time.Duration
 	body string
 }
 
 // flaky is a client of a gateway that does what the script says: an error of the connection, an HTTP status, an answer,
-// or the members of a signed one that lack only the value of resTime. The last entry goes on for ever.
+// or the members of a signed answer up to the value of resTime. The last entry is repeated.
 func flaky(t *testing.T, config daxpay.Config, script ...any) (*daxpay.Client, *[]attempt) {
 	t.Helper()
 	var seen []attempt
@@ -82,11 +81,6 @@ func flaky(t *testing.T, config daxpay.Config, script ...any) (*daxpay.Client, *
 	kit, err := daxpay.New(config)
 	require.NoError(t, err)
 	return kit, &seen
-}
-
-func syncP1(ctx context.Context, kit *daxpay.Client) error {
-	_, err := kit.SyncPay(ctx, &param.PaySyncParam{OrderNo: "P1"})
-	return err
 }
 
 func payout(ctx context.Context, kit *daxpay.Client) error {
@@ -167,9 +161,9 @@ func TestRetry(t *testing.T) {
 	}
 }
 
-// An outcome that was unknown once stays so, whatever the last attempt says; one that nothing reached the gateway of is
-// known.
-func TestRetryKeepsTheUnknown(t *testing.T) {
+// Once an attempt has an unknown outcome, the call has one, whatever the last attempt says. If no attempt reached the
+// gateway, the outcome is known.
+func TestRetryKeepsAnUnknownOutcome(t *testing.T) {
 	ctx := context.Background()
 	for _, tt := range []struct {
 		script  []any
@@ -195,7 +189,7 @@ func TestRetryKeepsTheUnknown(t *testing.T) {
 	}
 }
 
-func TestRetryErrorTellsAll(t *testing.T) {
+func TestRetryErrorListsTheAttempts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		kit, _ := flaky(t, daxpay.Config{Retry: daxpay.Retry{MaxAttempts: 4}}, 503, 503, errReset,
 			`{"code":10001,"msg":"系统错误","traceId":"T4"}`)
@@ -267,7 +261,7 @@ func TestRetryEndsWithTheContext(t *testing.T) {
 		require.Equal(t, time.Millisecond, time.Since(start))
 		require.Len(t, *seen, 1)
 	})
-	// A pause that the context would cut is not begun.
+	// The client does not begin a pause that the context would cut short.
 	synctest.Test(t, func(t *testing.T) {
 		kit, seen := flaky(t, daxpay.Config{Retry: daxpay.Retry{MaxAttempts: 100}, Timeout: 3 * time.Second}, locked)
 		start := time.Now()
@@ -328,7 +322,7 @@ func TestEachAttemptIsStampedAndSignedAnew(t *testing.T) {
 	})
 }
 
-// The encodings of GatewayAuto are no repetitions, and a call may be repeated in each.
+// Another encoding of GatewayAuto does not count as a retry. A call may be retried in each.
 func TestRetryAndGatewayAuto(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		sent := 0
@@ -370,7 +364,7 @@ func (*changing) Call() param.Call[model.AllocSyncModel] {
 	return param.Call[model.AllocSyncModel]{Path: "/unipay/ext/settle"}
 }
 
-func TestOwnCallsAreRepeatedOnlyIfTheySaySo(t *testing.T) {
+func TestOwnCallsAreRepeatedOnlyIfRepeatable(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		kit, seen := flaky(t, daxpay.Config{}, errReset)
 		_, err := daxpay.Execute(context.Background(), kit, &converging{})
@@ -382,8 +376,8 @@ func TestOwnCallsAreRepeatedOnlyIfTheySaySo(t *testing.T) {
 	})
 }
 
-// The gateway gives its channel 15 seconds and answers a moment later. That answer is worth waiting for, also where an
-// attempt is cut off earlier; what hangs is tried again where it may be.
+// The gateway gives its channel 15 seconds and answers a moment later. The client waits for that answer, even with a
+// shorter AttemptTimeout if the call must not be repeated. A call that hangs is retried if it may be.
 func TestSlowAnswers(t *testing.T) {
 	for name, tt := range map[string]struct {
 		call    string

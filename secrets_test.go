@@ -14,7 +14,7 @@ import (
 	"github.com/daxpay-go/daxpay/param"
 )
 
-// signedWith signs an object with another secret than the usual one.
+// signedWith signs an object with the secret given.
 func signedWith(t *testing.T, secret, members string) string {
 	t.Helper()
 	signer, err := daxpay.NewSigner(daxpay.HMACSHA256, secret)
@@ -49,7 +49,7 @@ func TestPreviousSecrets(t *testing.T) {
 		require.NoError(t, err)
 		require.NotContains(t, string(text), "SecretIndex", "it is no member of the message")
 	}
-	// Without the setting, an old secret is as good as none.
+	// Without PreviousSecrets, a message signed with an old secret is refused.
 	kit, _ := mocked(t, daxpay.Config{Now: at(now)}, jsonAnswer(envelope(signedWith(t, "older", good))))
 	_, err = calls["SyncPay"](kit)
 	require.ErrorIs(t, err, daxpay.ErrSignMismatch)
@@ -86,8 +86,8 @@ func TestPreviousSecretsMistakes(t *testing.T) {
 	require.ErrorIs(t, err, daxpay.ErrConfig)
 }
 
-// A shop through the change of its secret: what was signed before is still accepted, a client that lags behind is
-// refused.
+// After a change of the secret, messages signed with the old one are still accepted. The gateway refuses a client that
+// still uses it.
 func TestChangeOfTheSecret(t *testing.T) {
 	ctx := context.Background()
 	gw := daxpaytest.Start(t)

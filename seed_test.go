@@ -19,8 +19,7 @@ import (
 // once switches retries off.
 var once = daxpay.Retry{MaxAttempts: 1}
 
-// mocked is a client whose every POST is answered by respond.
-// mocked is a client of a gateway that is a function. It sends nothing twice unless config says so.
+// mocked is a client whose requests are answered by respond. It does not retry unless config says so.
 func mocked(t testing.TB, config daxpay.Config, respond httpmock.Responder) (*daxpay.Client, *httpmock.MockTransport) {
 	t.Helper()
 	transport := httpmock.NewMockTransport()
@@ -44,7 +43,7 @@ func jsonAnswer(body string) httpmock.Responder {
 	return httpmock.NewStringResponder(http.StatusOK, body).HeaderSet(http.Header{"Content-Type": {"application/json"}})
 }
 
-// seedCalls are the calls of the three seed pages, as a merchant would write them for the printed samples.
+// seedCalls are the calls that produce the samples of the three seed pages.
 var seedCalls = map[string]func(ctx context.Context, kit *daxpay.Client) (any, error){
 	"000_26dc57f6bb02cf8c.txt": func(ctx context.Context, kit *daxpay.Client) (any, error) {
 		res, err := kit.SyncPay(ctx, &param.PaySyncParam{BizOrderNo: "SDK_1715341621498"})
@@ -71,7 +70,7 @@ var seedCalls = map[string]func(ctx context.Context, kit *daxpay.Client) (any, e
 	},
 }
 
-func TestSeedPageRequestsAreSentAsPrinted(t *testing.T) {
+func TestRequestsMatchTheSeedPages(t *testing.T) {
 	sent := 0
 	for _, v := range readVectors(t, "seed-pages.jsonl") {
 		if v.Kind != "request" {
@@ -147,7 +146,7 @@ func TestSeedPageAnswers(t *testing.T) {
 	require.Equal(t, 3, genuine)
 }
 
-// The README says what the three edited samples said when they were signed.
+// The vectors' README says what the three edited samples said when they were signed.
 func TestEditedSamplesVerifyAsTheyWereSigned(t *testing.T) {
 	signer, err := daxpay.NewSigner(daxpay.HMACSHA256, "123456")
 	require.NoError(t, err)

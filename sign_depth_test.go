@@ -8,8 +8,8 @@ import (
 	"github.com/daxpay-go/daxpay/internal/wire"
 )
 
-// However a message is read, it must not be nested deeper than is allowed.
-func TestSignerReadsNoDeeperThanAllowed(t *testing.T) {
+// Sign, Verify and the others refuse a message that is nested too deeply.
+func TestSignerLimitsTheDepth(t *testing.T) {
 	object := []byte(`{"a":[{"b":1}],"z":1}`)
 	for depth := 1; depth <= 4; depth++ {
 		s := newSigner(HMACSHA256, wire.HMACSHA256, depth, "k")

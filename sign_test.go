@@ -64,7 +64,7 @@ func TestSignerZone(t *testing.T) {
 	require.Contains(t, text, "successTime=57600", "In changes a copy")
 }
 
-// The causes that Explain knows. Each message is signed the wrong way that the other side would.
+// The causes that Explain knows. Each message is signed as the other side would with that mistake.
 func TestExplain(t *testing.T) {
 	const plain = `"bizOrderNo":"abc","reqTime":1715500231,"finishTime":"2024-05-12 15:50:34"`
 	hmacWith := func(key, text string) string {
@@ -118,7 +118,7 @@ func TestExplain(t *testing.T) {
 		})
 	}
 
-	// The other way round, and on the way through a client.
+	// The same with the algorithms swapped, through a client.
 	err = md5Signer.Verify([]byte("{" + plain + `,"sign":"` + expected + `"}`))
 	var mismatch *daxpay.SignError
 	require.ErrorAs(t, err, &mismatch)
@@ -148,7 +148,7 @@ func TestExplainMissing(t *testing.T) {
 	require.Equal(t, "nothing was compared", (&daxpay.SignError{}).Explain())
 }
 
-// Within other values numbers are signed as the gateway's Java prints them, or refused, and nulls in lists are dropped.
+// Nested numbers are signed as the gateway's Java prints them, or refused. Nulls in lists are dropped.
 func TestSignerNumbers(t *testing.T) {
 	s, err := daxpay.NewSigner(daxpay.HMACSHA256, secret)
 	require.NoError(t, err)

@@ -20,7 +20,8 @@ import (
 	"github.com/daxpay-go/daxpay/param"
 )
 
-func TestTrail(t *testing.T) {
+// A call counts as never sent only if its transport shows that no byte of it was written.
+func TestNeverSent(t *testing.T) {
 	conn := func() *watchedConn {
 		ours, theirs := net.Pipe()
 		go func() { _, _ = io.Copy(io.Discard, theirs) }()
@@ -66,7 +67,7 @@ func TestTrail(t *testing.T) {
 			t.Cleanup(func() { _ = theirs.Close() })
 			c := &watchedConn{Conn: ours}
 			take(trace, c)
-			go func() { _, _ = c.Write([]byte("x")) }() // nobody reads it
+			go func() { _, _ = c.Write([]byte("x")) }() // there is no reader
 			for c.writes.Load() == 0 {
 				runtime.Gosched()
 			}
@@ -83,7 +84,7 @@ func TestTrail(t *testing.T) {
 			write(first)
 			take(trace, conn())
 		}, false},
-		"a connection that nobody watches": {func(trace *httptrace.ClientTrace) {
+		"a connection that is not watched": {func(trace *httptrace.ClientTrace) {
 			trace.GetConn("")
 			take(trace, conn().Conn)
 			take(trace, conn())
@@ -106,8 +107,8 @@ func TestTrail(t *testing.T) {
 	}
 }
 
-// A request of a real transport, with and without TLS, is seen to be written.
-func TestTrailOfARealRequest(t *testing.T) {
+// A request of a real transport counts as sent, with and without TLS.
+func TestRealRequestCountsAsSent(t *testing.T) {
 	for _, start := range []func(http.Handler) *httptest.Server{httptest.NewServer, httptest.NewTLSServer} {
 		server := start(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }))
 		transport := Config{MaxIdleConns: 1}.newTransport(time.Minute)
@@ -120,7 +121,7 @@ func TestTrailOfARealRequest(t *testing.T) {
 		_, err = transport.RoundTrip(req) //nolint:bodyclose // there is none
 		require.Error(t, err)
 		require.False(t, s.neverSent())
-		require.NotNil(t, s.conn, "the connection is one that is watched")
+		require.NotNil(t, s.conn, "the connection is watched")
 		server.Close()
 	}
 }
@@ -133,11 +134,10 @@ func TestWatchedKeepsTheErrorOfTheDialer(t *testing.T) {
 	require.ErrorIs(t, err, refused)
 }
 
-// HTTP/2 runs over the same connections; one that has carried a request counts as written to.
-func TestTrailOverHTTP2(t *testing.T) {
+// HTTP/2 requests share a connection. One that has carried a request counts as written to.
+func TestHTTP2RequestCountsAsSent(t *testing.T) {
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		_,
-			_ = io.WriteString(w, "{}")
+		_, _ = io.WriteString(w, "{}")
 	}))
 	server.EnableHTTP2 = true
 	server.StartTLS()
@@ -146,7 +146,7 @@ func TestTrailOverHTTP2(t *testing.T) {
 	defer transport.CloseIdleConnections()
 	transport.TLSClientConfig = server.Client().Transport.(*http.Transport).TLSClientConfig.Clone()
 	transport.TLSClientConfig.NextProtos = nil
-	// As a transport of the caller's own may have it.
+	// The caller's own transport may be set this way.
 	transport.TLSNextProto, transport.ForceAttemptHTTP2, transport.DialTLSContext = nil, true, nil
 	for range 2 {
 		var s sending
@@ -189,7 +189,7 @@ func TestDefaultTransport(t *testing.T) {
 	require.Equal(t, time.Second, kit.core.fresh.GetClient().Transport.(*http.Transport).IdleConnTimeout)
 }
 
-// Header and body go out in one piece: a request in two costs a tenth more.
+// Header and body go out in one write: two writes cost a tenth more per request.
 func TestRequestsAreOneWrite(t *testing.T) {
 	server := httptest.NewServer(http.NotFoundHandler())
 	defer server.Close()

@@ -19,7 +19,7 @@ import (
 
 var beijing = time.FixedZone("Asia/Shanghai", 8*60*60)
 
-// typedParams and typedModels are the Go types of what the vectors call by the gateway's names.
+// typedParams and typedModels are the Go types by the names that the gateway, and the vectors, have for them.
 var (
 	typedParams = map[string]any{
 		"PaySyncParam": param.PaySyncParam{}, "RefundSyncParam": param.RefundSyncParam{},
@@ -51,8 +51,8 @@ var (
 	}
 )
 
-// What gateway 2.0.8 computes for a request is what the typed param makes, beneath the checks: the vectors hold hostile
-// text. A param says false and the empty string by leaving the member out, so the text and the digests are compared for
+// A typed param makes the text and the digests that gateway 2.0.8 computes for the request. The checks are left out, as
+// the vectors hold hostile text. A param leaves out false and empty strings, so texts and digests are compared only for
 // the vectors that have neither.
 func TestTypedParamsMakeTheVectors(t *testing.T) {
 	exact, seen := 0, map[string]bool{}
@@ -102,7 +102,7 @@ func TestTypedParamsMakeTheVectors(t *testing.T) {
 	require.Equal(t, 192, exact)
 }
 
-// withoutDefaults drops what a param does not send: false, empty strings, null and empty lists; and the signature.
+// withoutDefaults drops the signature and what a param does not send: false, null, empty strings and empty lists.
 func withoutDefaults(t *testing.T, body string) string {
 	t.Helper()
 	var members map[string]any
@@ -118,7 +118,7 @@ func withoutDefaults(t *testing.T, body string) string {
 	return string(text)
 }
 
-// Every member of an answer is in its field, as it was: the model written as JSON again is the answer.
+// Every member of an answer is decoded into its field: the model encoded as JSON is the answer again.
 func TestTypedModelsHoldTheVectors(t *testing.T) {
 	seen := map[string]bool{}
 	for i, v := range readVectors(t, "responses.jsonl") {
@@ -147,7 +147,7 @@ func requireHolds(t *testing.T, zero any, object []byte, line int) {
 	require.Equal(t, want, plain(t, back), "line %d", line)
 }
 
-// plain reads JSON, without what a Go zero value stands for, and with text times as Unix seconds.
+// plain reads JSON. It drops zero values and converts times in text to Unix seconds.
 func plain(t *testing.T, text []byte) any {
 	t.Helper()
 	var value any
@@ -181,7 +181,7 @@ func strip(value any) any {
 	return value
 }
 
-// Success must be proved by the members that say so.
+// An answer is a success only with the members that prove it.
 func TestSuccessIsProved(t *testing.T) {
 	for _, tt := range []struct {
 		name, members string

@@ -13,7 +13,7 @@ import (
 	"github.com/daxpay-go/daxpay"
 )
 
-// vector is a line of testdata/vectors: a message that a gateway, or a client of its time, signed.
+// vector is a line of testdata/vectors: a message that a gateway or a client signed.
 type vector struct {
 	File, Page, Kind, Type           string
 	Secret                           string

@@ -42,7 +42,7 @@ func sentBy(t *testing.T, version daxpay.GatewayVersion, call func(kit *daxpay.C
 	return string(text), nil
 }
 
-// do makes a call of which only the request matters.
+// do makes a call for its request alone.
 func do[T any](p param.Request[T]) func(kit *daxpay.Client) error {
 	return func(kit *daxpay.Client) error {
 		_, err := daxpay.Execute(context.Background(), kit, p)
@@ -68,7 +68,7 @@ func allocate(edit func(p *param.AllocStartParam)) func(kit *daxpay.Client) erro
 	return do(p)
 }
 
-// Each gateway gets the members that it knows, in the form that it knows, or the field that it does not know is named.
+// Each version gets the members that it knows, in its form. If it lacks one, the error names the field.
 func TestMembersOfVersions(t *testing.T) {
 	const automatic, v206, v207, v208 = daxpay.GatewayAuto, daxpay.GatewayV206, daxpay.GatewayV207, daxpay.GatewayV208
 	const pays = `"amount":1,"bizOrderNo":"B1","channel":"ali_pay","method":"qrcode"`
@@ -203,7 +203,7 @@ func TestMembersOfVersions(t *testing.T) {
 	}
 }
 
-// Calls that a gateway does not have are refused, whatever their param.
+// A call that a version does not have is refused, even with an empty param.
 func TestCallsThatVersionsLack(t *testing.T) {
 	for _, c := range calltable.All() {
 		for _, version := range calltable.Versions() {
@@ -221,7 +221,7 @@ func TestCallsThatVersionsLack(t *testing.T) {
 	}
 }
 
-// GatewayAuto finds the form of a member that the gateway understands, and says so if the param has none.
+// GatewayAuto finds the form of a member that the gateway understands. If the value fits no form, the error says so.
 func TestAutoFindsTheForm(t *testing.T) {
 	call := func(extra string) ([]string, error) {
 		var forms []string
@@ -252,8 +252,8 @@ func TestAutoFindsTheForm(t *testing.T) {
 	require.Error(t, err)
 }
 
-// Every request that a real gateway understood can be made with a param: the param of the call, filled with what the
-// request holds, makes the same members under the names of that version.
+// Every recorded request that succeeded can be made with a param: filled with the values of the request, the param of
+// the call makes the same members under the names of that version.
 func TestParamsMakeTheRecordedRequests(t *testing.T) {
 	made := map[gateway.Version]int{}
 	for version, folder := range map[gateway.Version]string{gateway.V206: "206", gateway.V207: "207",
@@ -301,8 +301,8 @@ func TestParamsMakeTheRecordedRequests(t *testing.T) {
 	require.Greater(t, made[gateway.V208], 600)
 }
 
-// sendable tells whether a request holds only what the client would send: no null, no empty text, no false, no number
-// for a text, no sign.
+// sendable tells whether the client could send the request: it has no null, no empty text, no false, no number in place
+// of a text, and no sign.
 func sendable(request map[string]any) bool {
 	for name, value := range request {
 		switch list, isList := value.([]any); {

@@ -25,7 +25,7 @@ import (
 	"github.com/daxpay-go/daxpay/param"
 )
 
-// customer is when somebody pays, after the order was made; 0 for never.
+// customer pays so long after the order was made; 0 is never.
 type customer struct {
 	pays time.Duration
 	lost bool // the channel's callback
@@ -45,8 +45,8 @@ func customers(n int, seed uint64) []customer {
 	return all
 }
 
-// payment is what the gateway has of a customer's payment: the callback makes it a success a second after the customer
-// paid, a sync at any time after.
+// payment is the payment of a customer at the gateway. The callback makes it a success a second after the customer
+// paid; a sync does at any time after.
 type payment struct {
 	customer
 	synced bool
@@ -66,13 +66,13 @@ func (p *payment) sync(age time.Duration) model.PaySyncStatus {
 	return model.PaySyncSuccess
 }
 
-// course is what a wait did.
+// course records what a wait did.
 type course struct {
 	queries, syncs []time.Duration
 	known          time.Duration // age at which the shop knows of the payment, 0 for never
 }
 
-// simulated is the course of a wait by the rules alone, without a client.
+// simulated is the course of a wait by the rules of package follow, without a client.
 func simulated(no string, c customer, limit time.Duration) (w course) {
 	p := payment{customer: c}
 	order := follow.Order{Seed: follow.SeedOf(no)}
@@ -98,7 +98,7 @@ const patience = 15 * time.Minute
 
 func customerNo(i int) string { return fmt.Sprintf("C%05d", i) }
 
-// figures are those by which the cadence was chosen.
+// figures measure a cadence. They are what the default was chosen by.
 type figures struct {
 	median, p99, p99All, p99Lost float64 // seconds from paid to known, without and with lost callbacks
 	queries, syncs               int     // that an order which is never paid costs at most
@@ -137,7 +137,7 @@ func simulate(n int) figures {
 	return measure(all, courses)
 }
 
-// TestCadence holds the figures of the default cadence of WaitPay to their limits; BenchmarkCadence prints them.
+// TestCadence checks the figures of the default cadence of WaitPay; BenchmarkCadence prints them.
 func TestCadence(t *testing.T) {
 	f := simulate(20_000)
 	t.Logf("%+v", f)
@@ -163,7 +163,7 @@ func BenchmarkCadence(b *testing.B) {
 	b.ReportMetric(float64(f.syncs), "syncs/unpaid")
 }
 
-// till is a gateway with the payments of all customers, who come at the same time.
+// till is a gateway with the payments of all customers. They all arrive at the same time.
 type till struct {
 	*testing.T
 	start    time.Time
@@ -203,8 +203,8 @@ func (s *till) RoundTrip(r *http.Request) (*http.Response, error) {
 	}, nil
 }
 
-// TestWaitPayKeepsTheCadence runs the real WaitPay for 300 customers and finds the very queries and syncs of the
-// simulation.
+// TestWaitPayKeepsTheCadence runs the real WaitPay for 300 customers and compares its queries and syncs with those of
+// the simulation.
 func TestWaitPayKeepsTheCadence(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		all := customers(300, 2)

@@ -18,7 +18,7 @@ import (
 	"github.com/daxpay-go/daxpay/param"
 )
 
-// inProcess is a transport that ends in a handler.
+// inProcess is a transport that calls a handler directly.
 type inProcess struct{ http.Handler }
 
 func (t inProcess) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -27,7 +27,7 @@ func (t inProcess) RoundTrip(r *http.Request) (*http.Response, error) {
 	return w.Result(), nil
 }
 
-// stage is the fake gateway, with a channel behind it, in a bubble of time.
+// stage is a test gateway and its channel in a synctest bubble.
 type stage struct {
 	*testing.T
 	kit     *daxpay.Client
@@ -51,7 +51,7 @@ func onStage(t *testing.T, version daxpay.GatewayVersion, play func(ctx context.
 	})
 }
 
-// pay makes a payment and returns its param.
+// pay begins a payment and returns its param.
 func (s *stage) pay(ctx context.Context, no string) *param.PayParam {
 	p := &param.PayParam{
 		BizOrderNo: no, Title: "tea", Channel: model.ChannelAli, Method: model.MethodQRCode, Amount: 100,
@@ -77,7 +77,7 @@ func (s *stage) unresolved(err error, want daxpay.UnresolvedReason) {
 	require.ErrorIs(s, err, daxpay.ErrOutcomeUnknown)
 }
 
-// TestWaitOnTheFake has the waits meet what the real gateway does when its channel fails it.
+// TestWaitOnTheFake runs the waits against a gateway whose channel fails.
 func TestWaitOnTheFake(t *testing.T) {
 	about := &param.QueryPayOrderParam{BizOrderNo: "A1"}
 	for name, play := range map[string]func(ctx context.Context, s *stage){
@@ -214,7 +214,7 @@ func TestWaitOnTheFake(t *testing.T) {
 			for range 2 {
 				_, err := s.kit.Transfer(ctx, transferTo("T1"))
 				require.NoError(s, err)
-				require.NoError(s, s.kit.ForgetTransfer(ctx, "T1"), "somebody did not look")
+				require.NoError(s, s.kit.ForgetTransfer(ctx, "T1"), "someone forgot it without checking")
 			}
 			_, err := s.kit.WaitTransfer(ctx, &param.QueryTransferOrderParam{BizTransferNo: "T1"}, daxpay.Wait{})
 			s.unresolved(err, daxpay.UnresolvedSeveral)

@@ -20,8 +20,8 @@ import (
 	"github.com/daxpay-go/daxpay/param"
 )
 
-// talk is a gateway that answers queries and syncs as a script says, the last line again and again. A line is the
-// members of a signed answer, a refusal, an HTTP status, an error, or a whole envelope.
+// talk is a gateway that answers queries and syncs by a script, whose last line is repeated. A line is the members of a
+// signed answer, a refusal, an HTTP status, an error, or a whole envelope.
 type talk struct {
 	*testing.T
 	query, sync []any
@@ -30,7 +30,7 @@ type talk struct {
 	seen        []string // what was asked for and when, such as "query 0s"
 }
 
-// no is a refusal of the business, signed.
+// no is a signed refusal.
 type no string
 
 func (s *talk) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -73,7 +73,7 @@ func (s *talk) kit(version daxpay.GatewayVersion) *daxpay.Client {
 	return kit
 }
 
-// syncs are those of what was seen.
+// syncs lists the syncs in seen.
 func (s *talk) syncs() []string {
 	var syncs []string
 	for _, what := range s.seen {
@@ -84,7 +84,7 @@ func (s *talk) syncs() []string {
 	return syncs
 }
 
-// waited is what came of a wait: the status of what was returned, and the error.
+// waited is the result of a wait: the status of the order and the error.
 type waited struct {
 	status   string
 	standing model.Standing
@@ -92,7 +92,7 @@ type waited struct {
 	took     time.Duration
 }
 
-// the four waits and two recoveries, with a number that all of their scripts have.
+// waits has the four waits and two recoveries, about the order of the scripts.
 func waits(ctx context.Context, kit *daxpay.Client, w daxpay.Wait) map[string]func() waited {
 	return map[string]func() waited{
 		"WaitPay": func() waited {
@@ -167,7 +167,7 @@ const (
 
 func syncSays(status string) string { return `"status":"` + status + `"` }
 
-// rule is one row of the table that holds the waits to reliability rules 1 to 11.
+// rule is a row of the table that checks the waits by reliability rules 1 to 11.
 type rule struct {
 	wait        string
 	version     daxpay.GatewayVersion // default: 2.0.8
@@ -384,7 +384,7 @@ func TestWaitingRules(t *testing.T) {
 			after: 20 * time.Second,
 		},
 		"10: a transfer before 2.0.8": {wait: "WaitTransfer", version: daxpay.GatewayV207, is: unknown},
-		"10: a transfer that nobody can ask for": {
+		"10: a transfer whose query is refused": {
 			wait: "WaitTransfer", query: []any{isDead}, is: unknown,
 		},
 		"11: another amount": {
@@ -495,7 +495,7 @@ func (r *rule) check(t *testing.T) {
 	require.True(t, len(s.seen) == 0 || strings.HasPrefix(s.seen[0], "query"), "a query comes first")
 }
 
-// What is refused for a reason that does not pass ends each of them at once.
+// A refusal for a reason that does not pass ends each wait at once.
 func TestWaitGivesUpOnWhatDoesNotPass(t *testing.T) {
 	for name, tt := range map[string]struct {
 		answer any
@@ -524,7 +524,7 @@ func TestWaitGivesUpOnWhatDoesNotPass(t *testing.T) {
 	}
 }
 
-// A wait that runs out of time says what it waited for, and what it saw last.
+// A wait that runs out of time names the order and its last status.
 func TestWaitOutOfTime(t *testing.T) {
 	for name, tt := range map[string]struct {
 		query []any
@@ -648,7 +648,7 @@ func TestRecoverAsksAnewAndForTheSameOrder(t *testing.T) {
 	})
 }
 
-// A sync that finds no order proves nothing about one that the query has just shown.
+// A sync that finds no order proves nothing when the query has just shown it.
 func TestNoSuchOrderOfASync(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx := context.Background()

@@ -10,8 +10,8 @@ import (
 	"github.com/daxpay-go/daxpay/model"
 )
 
-// A merchant keeps models in his database or his logs as JSON: they must come back as they were. What his front end
-// gets has no signature.
+// Merchants store models as JSON in databases and logs, so a model must survive encoding and decoding. The JSON has no
+// signature.
 func TestModelsSurviveEncodingJSON(t *testing.T) {
 	want := model.AllocModel{
 		Common:  model.Common{Msg: "m", ResTime: model.Time{Time: time.Unix(1715500234, 0)}},

@@ -18,7 +18,7 @@ import (
 	"github.com/daxpay-go/daxpay/reconcile"
 )
 
-// BenchmarkList lists 100,000 open orders that are known, and says how much memory each takes beside its number.
+// BenchmarkList lists 100,000 known open orders and reports the memory that each takes besides its number.
 func BenchmarkList(b *testing.B) {
 	const n = 100_000
 	orders := make([]reconcile.Order, n)
@@ -54,8 +54,8 @@ func BenchmarkList(b *testing.B) {
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/n, "ns/order")
 }
 
-// BenchmarkLooks says how many orders a second a process looks at, by a gateway that takes 10 milliseconds for an
-// answer: each look is one query.
+// BenchmarkLooks measures how many orders a second a process looks at when the gateway takes 10 milliseconds for an
+// answer. Each look is one query.
 func BenchmarkLooks(b *testing.B) {
 	for _, connections := range []int{1, 8, 32} {
 		b.Run(fmt.Sprint(connections), func(b *testing.B) {

@@ -19,7 +19,10 @@ import (
 
 const testSecret = "123456"
 
-// gateway answers what 2.0.8 answers to queries and syncs about orders that a test puts there. It takes no other call.
+// gateway answers queries and syncs as 2.0.8 does, about orders that a test puts there. It takes no other call.
+//
+// daxpaytest does not replace it. These tests set states that it has no setters for: when a payment expires, or that
+// the answer does not say so; the lock of an earlier repair; the status of a transfer.
 type gateway struct {
 	*testing.T
 	now    func() time.Time
@@ -33,22 +36,22 @@ type gateway struct {
 	locked      map[string]bool
 }
 
-// payment is what the gateway has of one, and what its channel says of it.
+// payment is a payment at the gateway, and what its channel says of it.
 type payment struct {
 	no       string
 	amount   int64
 	status   model.PayStatus
 	channel  model.PaySyncStatus
 	wallet   bool
-	expires  time.Time // zero: not told
-	repaired time.Time // when a sync changed it, which leaves a lock of ten seconds
+	expires  time.Time // zero: none in the answer
+	repaired time.Time // when a sync last changed it, which no sync does again for ten seconds
 }
 
 type refund struct {
 	no      string
 	amount  int64
 	status  model.RefundStatus
-	channel model.RefundSyncStatus // refund_fail: signed code 1, as Alipay for every one that is not done
+	channel model.RefundSyncStatus // refund_fail: a signed refusal, as with Alipay for every refund that is not done
 }
 
 type transfer struct {
@@ -58,11 +61,11 @@ type transfer struct {
 }
 
 type allocation struct {
-	no      string // of the merchant; that of the gateway is G and this
+	no      string // the merchant's; the gateway's is G and this
 	amount  int64
 	status  model.AllocStatus
-	channel model.AllocStatus       // what a sync makes of it
-	result  model.AllocDetailResult // of the second share
+	channel model.AllocStatus       // the status after a sync
+	result  model.AllocDetailResult // the second share's
 }
 
 func newGateway(t *testing.T, now func() time.Time) *gateway {
@@ -72,7 +75,7 @@ func newGateway(t *testing.T, now func() time.Time) *gateway {
 	}
 }
 
-// put takes an order over, or another state of it.
+// put sets the state of an order.
 func (g *gateway) put(order any) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -90,7 +93,7 @@ func (g *gateway) put(order any) {
 	}
 }
 
-// pay has the customer pay, and the channel's callback tell the gateway; the channel alone knows if that is lost.
+// pay pays a payment at the channel. Unless its callback is lost, the gateway learns of it.
 func (g *gateway) pay(no string, lost bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -107,10 +110,10 @@ func (g *gateway) lock(no string, locked bool) {
 	g.locked[no] = locked
 }
 
-// refusal is what the business says no with, signed.
+// refusal is the text of a signed refusal.
 type refusal string
 
-// broken is an answer that is not signed.
+// broken is the code of an unsigned answer.
 type broken int
 
 func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -152,13 +155,18 @@ func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// sealed is an answer whose data has the members, the time and a signature.
 func (g *gateway) sealed(members string) string {
+	return `{"msg":"success","code":0,"data":` + g.signed(members) + `,"traceId":"t-1"}`
+}
+
+func (g *gateway) signed(members string) string {
 	signer, err := daxpay.NewSigner(daxpay.HMACSHA256, g.secret)
 	require.NoError(g, err)
 	members += fmt.Sprintf(`,"resTime":%d`, g.now().Unix())
 	sign, err := signer.Sign([]byte("{" + members + "}"))
 	require.NoError(g, err)
-	return `{"msg":"success","code":0,"data":{` + members + `,"sign":"` + sign + `"},"traceId":"t-1"}`
+	return "{" + members + `,"sign":"` + sign + `"}`
 }
 
 func (p *payment) query() any {
@@ -263,12 +271,10 @@ func (g *gateway) syncAllocation(no string) any {
 	return ""
 }
 
-// notice is the body of a notice about an order, false if there is none.
+// notice returns the body of the notice about an order, or false if there is none.
 func (g *gateway) notice(no string) ([]byte, bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	signer, err := daxpay.NewSigner(daxpay.HMACSHA256, g.secret)
-	require.NoError(g, err)
 	var members string
 	switch p, f := g.payments[no], g.refunds[no]; {
 	case p != nil && p.status != model.PayProgress:
@@ -282,13 +288,10 @@ func (g *gateway) notice(no string) ([]byte, bool) {
 	default:
 		return nil, false
 	}
-	members = fmt.Sprintf(`"code":0,"msg":null,"resTime":%d,`, g.now().Unix()) + members
-	sign, err := signer.Sign([]byte("{" + members + "}"))
-	require.NoError(g, err)
-	return []byte("{" + members + `,"sign":"` + sign + `"}`), true
+	return []byte(g.signed(`"code":0,"msg":null,` + members)), true
 }
 
-// config is that of a client of the gateway, over w.
+// config is for a client of the gateway over w.
 func (g *gateway) config(w *wires) daxpay.Config {
 	return daxpay.Config{
 		ServiceURL: "http://gateway.invalid", SignSecret: testSecret, Gateway: daxpay.GatewayV208, Now: g.now,

@@ -19,10 +19,10 @@ import (
 	"github.com/daxpay-go/daxpay/reconcile"
 )
 
-// wires is a transport that ends in a handler, without a network, and sees what passes.
+// wires is a transport that calls the gateway without a network and records the requests.
 type wires struct {
 	gateway http.Handler
-	// before may answer in the gateway's place: with an error, or a status that is not 0.
+	// before may answer in place of the gateway, with an error or a status that is not 0.
 	before func(r *http.Request) (status int, body string, err error)
 	// after may change the answer.
 	after func(r *http.Request, body string) string
@@ -61,7 +61,7 @@ func (w *wires) RoundTrip(r *http.Request) (*http.Response, error) {
 	return answer(recorder.Code, body), nil
 }
 
-// answer is one of HTTP.
+// answer makes an HTTP response.
 func answer(status int, body string) *http.Response {
 	recorder := httptest.NewRecorder()
 	recorder.Header().Set("Content-Type", "application/json")
@@ -70,7 +70,7 @@ func answer(status int, body string) *http.Response {
 	return recorder.Result()
 }
 
-// syncs counts those of the calls that were made since the last time.
+// syncs counts the syncs since the last call of syncs or seen.
 func (w *wires) syncs() int {
 	n := 0
 	for _, path := range w.seen() {
@@ -81,7 +81,7 @@ func (w *wires) syncs() int {
 	return n
 }
 
-// seen lists the ends of the paths that were called since the last time.
+// seen lists the paths, without /unipay/, of the requests since the last call of syncs or seen.
 func (w *wires) seen() []string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -93,7 +93,7 @@ func (w *wires) seen() []string {
 	return seen
 }
 
-// clock is one that a test sets.
+// clock is a clock that a test moves.
 type clock struct {
 	mu sync.Mutex
 	t  time.Time
@@ -111,18 +111,18 @@ func (c *clock) pass(d time.Duration) {
 	c.t = c.t.Add(d)
 }
 
-// orderKey is what tells orders of the shop apart.
+// orderKey identifies an order of the shop.
 type orderKey struct {
 	kind reconcile.Kind
 	no   string
 }
 
-// shop is a merchant's table, and a sink that notes what it gets.
+// shop is a merchant's table of orders, and a sink that records what it gets.
 type shop struct {
 	mu     sync.Mutex
 	open   map[orderKey]reconcile.Order
 	got    []string     // kind, number and status of what the sink got
-	fail   func() error // what the sink does before it takes an order
+	fail   func() error // called before the sink takes an order
 	broken func(kind reconcile.Kind) error
 	asked  []string // the after of every page of payments
 	errs   []error
@@ -180,7 +180,7 @@ func (s *shop) take(o reconcile.Order, number string, status any) error {
 	return nil
 }
 
-// taken lists what the sink got since the last time, sorted.
+// taken lists what the sink got since the last call, sorted.
 func (s *shop) taken() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -190,7 +190,7 @@ func (s *shop) taken() []string {
 	return got
 }
 
-// errors returns what was reported since the last time.
+// errors returns what was reported since the last call.
 func (s *shop) errors() []error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -222,7 +222,7 @@ func (s *shop) sink() reconcile.Sink {
 	}
 }
 
-// bench is a gateway, a shop and a clock that a test sets.
+// bench is a gateway, a shop and a clock that a test moves.
 type bench struct {
 	*testing.T
 	clock *clock // nil in a bubble
@@ -252,7 +252,7 @@ func wired(t *testing.T, gw *gateway, version daxpay.GatewayVersion) (*wires, *d
 	return w, kit
 }
 
-// reconciler is one that knows nothing yet, as after a restart.
+// reconciler makes one that knows nothing yet, as after a restart.
 func (b *bench) reconciler(change func(*reconcile.Sink, *reconcile.Options)) *reconcile.Reconciler {
 	b.Helper()
 	sink := b.shop.sink()
@@ -265,24 +265,24 @@ func (b *bench) reconciler(change func(*reconcile.Sink, *reconcile.Options)) *re
 	return r
 }
 
-// order is one of the shop, made so long ago.
+// order adds an open order to the shop, made so long ago.
 func (b *bench) order(kind reconcile.Kind, no string, amount int64, age time.Duration) {
 	b.shop.put(reconcile.Order{Kind: kind, No: no, Amount: amount, Made: b.now().Add(-age)})
 }
 
-// payment is one that the shop has as open, and the gateway as in progress, while its channel says what is given.
+// payment adds a payment that is open in the shop and in progress at the gateway. channel is what its channel says.
 func (b *bench) payment(no string, channel model.PaySyncStatus, age time.Duration) {
 	b.order(reconcile.Pay, no, 100, age)
 	b.gw.put(payment{no: no, amount: 100, status: model.PayProgress, channel: channel})
 }
 
-// paid is one that the shop has as open, and that was paid.
+// paid adds a payment that is open in the shop and a success at the gateway.
 func (b *bench) paid(no string, age time.Duration) {
 	b.order(reconcile.Pay, no, 100, age)
 	b.gw.put(payment{no: no, amount: 100, status: model.PaySuccess, channel: model.PaySyncSuccess})
 }
 
-// allocation is one of which the shop has the gateway's number.
+// allocation adds an allocation to the shop, with the gateway's number.
 func (b *bench) allocation(no string, age time.Duration) {
 	b.shop.put(reconcile.Order{
 		Kind: reconcile.Allocation, No: no, GatewayNo: "G" + no, Amount: 100, Made: b.now().Add(-age),

@@ -49,13 +49,13 @@ func (l *ledger) add(o reconcile.Order, r *row) {
 	l.put(o)
 }
 
-// isOver tells whether a payment with that status can still be paid.
+// isOver tells whether an order is a payment that is over and can still be paid.
 func isOver(kind reconcile.Kind, status string) bool {
 	return kind == reconcile.Pay && (status == "close" || status == "cancel")
 }
 
-// settle is the conditional update: an open order takes any status, a payment that is over success only; and what
-// happens in the same transaction. A payment that is over stays in the list.
+// settle is the conditional update, and the effect that the shop has in the same transaction. An open order takes any
+// status; a payment that is over takes success only, and stays in the list until then.
 func (l *ledger) settle(key orderKey, status, by string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -72,7 +72,7 @@ func (l *ledger) settle(key orderKey, status, by string) {
 	l.shop.settle(key.kind, key.no)
 }
 
-// process is what one run of the program may do to an order: see the checks in hand.
+// process checks what one run of the program does to an order: see hand.
 type process struct {
 	mu    sync.Mutex
 	inUse map[orderKey]bool
@@ -80,7 +80,7 @@ type process struct {
 	wrong []string
 }
 
-// world is the simulation: everything in it that happens by chance.
+// world is the simulation. Whatever happens by chance in it comes from rand.
 type world struct {
 	*bench
 	ledger
@@ -88,7 +88,7 @@ type world struct {
 	rand  *rand.Rand
 }
 
-// chance is true in so many of a hundred cases.
+// chance is true in percent of all cases.
 func (w *world) chance(percent int) bool {
 	return w.number(100) < percent
 }
@@ -101,7 +101,7 @@ func (w *world) number(n int) int {
 
 var errChance = errors.New("bad luck")
 
-// spoil lets about a fifth of all calls fail, in every way.
+// spoil makes about a fifth of all calls fail, in different ways.
 func (w *world) spoil(r *http.Request) (int, string, error) {
 	switch n := w.number(100); {
 	case n < 5:
@@ -122,7 +122,7 @@ func (w *world) spoil(r *http.Request) (int, string, error) {
 	return 0, "", nil
 }
 
-// forge changes some answers so that they say that money moved.
+// forge changes some answers to say that money moved.
 func (w *world) forge(_ *http.Request, body string) string {
 	if !w.chance(4) {
 		return body
@@ -133,7 +133,7 @@ func (w *world) forge(_ *http.Request, body string) string {
 	return strings.Replace(body, `"status":"allocation_processing"`, `"status":"allocation_end"`, 1)
 }
 
-// hand is what the sink does: it settles, and fails before or after that now and then.
+// hand is the sink. It settles the order, and sometimes fails before or after that.
 func (w *world) hand(p *process, o reconcile.Order, status string) error {
 	key := orderKey{o.Kind, o.No}
 	p.mu.Lock()
@@ -171,7 +171,7 @@ func (w *world) hand(p *process, o reconcile.Order, status string) error {
 	return nil
 }
 
-// live runs one process after the other, each for a while.
+// live runs processes one after the other, each for some minutes.
 func (w *world) live(until time.Time) (processes int, wrong []string, sum reconcile.Stats) {
 	for time.Now().Before(until) {
 		processes++
@@ -209,19 +209,19 @@ func (w *world) live(until time.Time) (processes int, wrong []string, sum reconc
 	return processes, wrong, sum
 }
 
-// event is something that happens outside of the shop.
+// event happens outside of the shop.
 type event struct {
 	at time.Time
 	do func()
 }
 
-// life is what becomes of an order at the gateway and the channel.
+// life has the steps of an order at the gateway and the channel.
 type life struct {
 	begin, end func()
 	after      func() // some time after the end, nil for nothing
 }
 
-// payment plans the life of one.
+// payment plans the life of a payment.
 func (w *world) payment(r *row, no string, amount int64) life {
 	put := func(status model.PayStatus, channel model.PaySyncStatus) func() {
 		return func() {
@@ -272,12 +272,12 @@ func (w *world) refund(r *row, no string, amount int64) life {
 	switch n := w.number(100); {
 	case n < 60:
 		return life{begin: put(model.RefundProgress, model.RefundSyncProgress), end: done}
-	case n < 75: // it failed, and was sent again
+	case n < 75: // it fails and is sent again
 		return life{
 			begin: put(model.RefundProgress, model.RefundSyncFail), end: put(model.RefundFail, model.RefundSyncFail),
 			after: done,
 		}
-	case n < 80: // it is called failed, but is done at the channel
+	case n < 80: // the gateway calls it failed, and the channel did it
 		return life{
 			begin: put(model.RefundFail, model.RefundSyncFail), end: put(model.RefundFail, model.RefundSyncSuccess),
 		}
@@ -340,7 +340,7 @@ func (w *world) order(start time.Time, kind reconcile.Kind, no string) []event {
 	if l.after != nil {
 		events = append(events, event{ends.Add(time.Duration(w.number(1100)) * time.Second), l.after})
 	}
-	for range w.number(3) { // lost, or there, or there twice
+	for range w.number(3) { // no notice, one, or two
 		events = append(events, event{ends.Add(time.Duration(w.number(120)) * time.Second), func() { w.notice(no) }})
 	}
 	return events
@@ -366,9 +366,9 @@ func (w *world) notice(no string) {
 	}
 }
 
-const worlds = 1 // more of them find more, and take longer
+const worlds = 1 // more worlds find more and take longer
 
-// TestLedger lets 1,000 orders of all kinds live through faults, lost notices and crashes, and settles each exactly
+// TestLedger follows 1,000 orders of all kinds through faults, lost notices and crashes. Each must be settled exactly
 // once, as it really ended.
 func TestLedger(t *testing.T) {
 	for seed := range uint64(worlds) {

@@ -17,8 +17,8 @@ import (
 	"github.com/daxpay-go/daxpay/model"
 )
 
-// load is a shop with many open orders in virtual time: everything is the Reconciler's but the client and the pauses. A
-// call to the gateway takes 5 milliseconds, one after the other: 200 a second.
+// load is a Reconciler with many open orders in virtual time. Only the client and the pauses are simulated. Calls to
+// the gateway are made one after the other and take 5 milliseconds each: 200 a second.
 type load struct {
 	testing.TB
 	r      *Reconciler
@@ -34,7 +34,7 @@ type load struct {
 	young  int             // the most open orders younger than 3 minutes at a time
 }
 
-// customer pays at some time, and the gateway knows it a second later, or only after a sync.
+// customer pays at some time. The gateway knows a second later, or only after a sync.
 type customer struct {
 	order  Order
 	pays   time.Time // zero for never
@@ -60,7 +60,7 @@ func newLoad(tb testing.TB, options Options) *load {
 	return l
 }
 
-// add makes an order of an age, with a customer who pays by a lognormal distribution, or never.
+// add makes an order. If pays is set, most customers pay, after a time with a lognormal distribution.
 func (l *load) add(made time.Time, pays bool) {
 	c := &customer{order: Order{No: fmt.Sprintf("P%06d", len(l.listed)), Amount: 1, Made: made}, looked: l.now}
 	if pays && l.rand.Float64() >= 0.15 {
@@ -94,7 +94,7 @@ func (l *load) open(_ context.Context, _ Kind, after string, limit int) ([]Order
 	return page, nil
 }
 
-// call lets the time of one pass.
+// call advances the time by that of a call.
 func (l *load) call() {
 	l.now = l.now.Add(callTakes)
 	l.asked++
@@ -134,7 +134,7 @@ func (l *load) sync(_ context.Context, o Order) (follow.Answer, error) {
 	return follow.Moved, nil
 }
 
-// run has customers come at a rate a second, for a while.
+// run simulates customers who arrive at a rate a second.
 func (l *load) run(ctx context.Context, rate float64, lasts time.Duration) {
 	end := l.now.Add(lasts)
 	comes, lists := l.now, l.now
@@ -163,14 +163,14 @@ func (l *load) run(ctx context.Context, rate float64, lasts time.Duration) {
 	}
 }
 
-// loadFigures is what came of a load.
+// loadFigures are the results of a load.
 type loadFigures struct {
 	median, p99, lostMedian float64 // seconds from paid to known
 	widest, rate            float64 // seconds, calls a second
 	young                   int
 }
 
-// simulateLoad is 10,000 orders of up to a day, and customers who come at a rate of so many a second, for 12 minutes.
+// simulateLoad runs 12 minutes with 10,000 orders of up to a day and customers who arrive at a rate a second.
 func simulateLoad(tb testing.TB, rate float64, options Options) loadFigures {
 	l := newLoad(tb, options)
 	for range 10_000 {

@@ -25,21 +25,15 @@ func (b *bench) looker(change func(*reconcile.Sink, *reconcile.Options)) *reconc
 	return l
 }
 
-// A queue that looks when it is told to, with a new Looker each time, asks and tells the same as a Reconciler.
+// A queue that looks when Next says, with a new Looker each time, makes the calls of a Reconciler and reports the same.
 func TestALookerFollowsAsAReconcilerDoes(t *testing.T) {
 	for name, prepare := range followed {
 		if name == "a payment made in the future" {
-			continue // it begins when it is listed first, and nothing is listed here
+			continue // its age counts from the first listing, and there is none here
 		}
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			var r *reconcile.Reconciler
-			want := history(t, prepare, func(b *bench, look func(func(context.Context) error), unknown tell) {
-				if r == nil {
-					r = b.reconciler(func(s *reconcile.Sink, _ *reconcile.Options) { s.Unknown = unknown })
-				}
-				look(r.Once)
-			})
+			want := historyOfOne(t, prepare)
 			type queued struct {
 				due  time.Time
 				next reconcile.Next
@@ -102,7 +96,7 @@ func TestLookThatFails(t *testing.T) {
 	require.EqualValues(t, 4, looker.Stats().Faults)
 }
 
-func TestWhatCannotBeLookedAt(t *testing.T) {
+func TestLookRefusesMistakes(t *testing.T) {
 	b := newBench(t)
 	looker := b.looker(func(s *reconcile.Sink, _ *reconcile.Options) { s.Refund = nil })
 	for field, look := range map[string]func() error{
@@ -131,8 +125,8 @@ func TestWhatCannotBeLookedAt(t *testing.T) {
 	require.Empty(t, b.wires.seen())
 }
 
-// A note of an order that was sent before says nothing of one that is sent again.
-func TestLookAtWhatWasSentAgain(t *testing.T) {
+// A note from before an order was sent again does not count.
+func TestLookAfterAnOrderWasSentAgain(t *testing.T) {
 	b := newBench(t)
 	b.order(reconcile.Refund, "R", 40, time.Hour)
 	b.gw.put(refund{no: "R", amount: 40, status: model.RefundProgress, channel: model.RefundSyncFail})

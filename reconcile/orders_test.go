@@ -8,8 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// An order that one list did not have while it was being looked at, and that the next has, is not looked at twice at a
-// time: the sink may just have it.
+// An order that disappears from the list and comes back during a look is not looked at twice at a time: the sink may
+// have it.
 func TestListedAgainWhileLookedAt(t *testing.T) {
 	options, faults := Options{}.withDefaults()
 	require.Empty(t, faults)
@@ -42,7 +42,7 @@ func TestListedAgainWhileLookedAt(t *testing.T) {
 	list(nil)
 	orders.put(first, taken, 0, now)
 	stands(0, 0)
-	list(page) // anew, because it was forgotten meanwhile
+	list(page) // it was forgotten, so it begins anew
 	second, _ = orders.take(now)
 	require.NotNil(t, second)
 	orders.put(second, taken, 0, now)
@@ -51,7 +51,7 @@ func TestListedAgainWhileLookedAt(t *testing.T) {
 	require.Empty(t, orders.known)
 }
 
-// The largest pauses are long, and not negative, which would be none.
+// The largest pauses do not overflow to negative ones, which would be none.
 func TestPausesDoNotOverflow(t *testing.T) {
 	const longest = time.Duration(math.MaxInt64)
 	for _, d := range []time.Duration{1, time.Second, 3 << 60, longest} {

@@ -47,7 +47,7 @@ func TestEveryKindIsHandedOnOnce(t *testing.T) {
 	require.Empty(t, b.shop.errors())
 	require.Equal(t, reconcile.Stats{Pace: 1, Listings: 4, Looks: 4, Calls: 10, Handed: 4, InProgress: 3}, r.Stats())
 
-	b.clock.pass(time.Hour) // the source lists them still: a replica that lags behind
+	b.clock.pass(time.Hour) // the source still lists them, as a replica that lags does
 	require.NoError(t, r.Once(ctx))
 	require.Empty(t, b.shop.taken())
 	require.Empty(t, b.wires.seen())
@@ -57,18 +57,18 @@ func TestEveryKindIsHandedOnOnce(t *testing.T) {
 	b.order(reconcile.Pay, "P", 100, time.Hour) // the shop has it as open again
 	require.NoError(t, r.Once(ctx))
 	require.Equal(t, []string{"pay P success"}, b.shop.taken())
-	require.NoError(t, b.reconciler(nil).Once(ctx)) // after a restart: the shop has not settled any of them
+	require.NoError(t, b.reconciler(nil).Once(ctx)) // after a restart: the shop has settled none of them
 	require.Len(t, b.shop.taken(), 4)
 }
 
 func TestWhatEndsAPayment(t *testing.T) {
 	for channel, want := range map[model.PaySyncStatus]string{
 		model.PaySyncSuccess:         "pay P success",
-		model.PaySyncRefund:          "", // a person has to look
+		model.PaySyncRefund:          "", // a person has to check
 		model.PaySyncFail:            "", // the sync failed, not the payment
 		model.PaySyncClosed:          "pay P close",
 		model.PaySyncTimeout:         "pay P close",
-		model.PaySyncNotFound:        "pay P close", // the sync closes what its channel does not know
+		model.PaySyncNotFound:        "pay P close", // the sync closes a payment that its channel does not know
 		model.PaySyncNotFoundUnknown: "",
 		model.PaySyncProgress:        "",
 		"something_new":              "",
@@ -131,7 +131,7 @@ func TestWhenAnOrderIsLookedAt(t *testing.T) {
 
 func TestMadeInTheFuture(t *testing.T) {
 	b := newBench(t)
-	b.paid("P", -8*time.Hour) // a zone was mistaken
+	b.paid("P", -8*time.Hour) // with the wrong time zone
 	r := b.reconciler(nil)
 	require.NoError(t, r.Once(ctx))
 	require.Empty(t, b.shop.taken())
@@ -272,7 +272,7 @@ func TestSourceThatDoesNotPage(t *testing.T) {
 	require.ErrorContains(t, r.Once(ctx), "an order is listed twice")
 }
 
-func TestOrdersThatCannotBe(t *testing.T) {
+func TestInvalidOrdersAreReported(t *testing.T) {
 	for want, o := range map[string]reconcile.Order{
 		"Made must be set":            {No: "P"},
 		"Amount must not be negative": {No: "P", Amount: -1, Made: time.Unix(1, 0)},
@@ -329,15 +329,15 @@ func TestUnknownToTheGateway(t *testing.T) {
 	require.EqualValues(t, 12, r.Stats().Unknown, "it is looked at all the same")
 	require.Equal(t, 1, r.Stats().Open)
 	for _, path := range b.wires.seen() {
-		require.Equal(t, "query/transferOrder", path, "nothing is ever sent")
+		require.Equal(t, "query/transferOrder", path, "only queries are made")
 	}
-	b.gw.put(transfer{no: "T", amount: 100, status: model.TransferSuccess}) // it does arrive
+	b.gw.put(transfer{no: "T", amount: 100, status: model.TransferSuccess}) // it arrived after all
 	b.clock.pass(10 * time.Minute)
 	require.NoError(t, r.Once(ctx))
 	require.Equal(t, []string{"transfer T success"}, b.shop.taken())
 }
 
-func TestUnknownWithNobodyToTell(t *testing.T) {
+func TestUnknownOrderStaysOpenWithoutSinkUnknown(t *testing.T) {
 	b := newBench(t)
 	b.order(reconcile.Pay, "P", 100, time.Hour)
 	r := b.reconciler(nil)
@@ -346,8 +346,8 @@ func TestUnknownWithNobodyToTell(t *testing.T) {
 	require.Empty(t, b.shop.errors())
 }
 
-// What no gateway can tell goes to Unknown, and never to the function for orders that have ended.
-func TestWhatOnlyUnknownGets(t *testing.T) {
+// Outcomes that no gateway can tell go to Unknown, and never to the function for orders that have ended.
+func TestUnresolvedOrdersGoToUnknown(t *testing.T) {
 	for name, test := range map[string]struct {
 		put  func(b *bench)
 		want string // kind, reason and status; "" for nothing at that age
@@ -379,11 +379,8 @@ func TestWhatOnlyUnknownGets(t *testing.T) {
 			b.gw.put(allocation{no: "X", amount: 100, status: model.AllocFailed})
 		}, "allocation failed allocation_failed"},
 		"9: an allocation without the gateway's number": {func(b *bench) {
-			b.order(
-				reconcile.Allocation, "X", 100, time.Minute,
-			)
-		},
-			"allocation no number "},
+			b.order(reconcile.Allocation, "X", 100, time.Minute)
+		}, "allocation no number "},
 		"9: its start may be under way": {
 			func(b *bench) { b.order(reconcile.Allocation, "X", 100, 15*time.Second) }, "",
 		},
@@ -432,7 +429,7 @@ func TestWhatOnlyUnknownGets(t *testing.T) {
 	}
 }
 
-// What goes to Unknown is still queried, and synchronized no more often than what is open.
+// An order that went to Unknown is still queried, and synchronized no more often than an open one.
 func TestUnresolvedOrdersAreSynchronizedSeldom(t *testing.T) {
 	for name, test := range map[string]struct {
 		put  func(b *bench)
@@ -467,7 +464,7 @@ func TestUnresolvedOrdersAreSynchronizedSeldom(t *testing.T) {
 	}
 }
 
-// A refund that failed and was sent again, under the same number, is young again. It is handed on when it is done.
+// A failed refund that is sent again under the same number is followed like a new one, and handed on when it is done.
 func TestAFailedRefundThatIsSentAgain(t *testing.T) {
 	b := newBench(t)
 	b.order(reconcile.Refund, "R", 100, time.Hour)
@@ -501,7 +498,7 @@ func TestAFailedRefundThatIsSentAgain(t *testing.T) {
 	require.Equal(t, []string{"refund R success"}, b.shop.taken())
 }
 
-// Rule 10: only its own text says that a transfer was sent twice.
+// Rule 10: only the text about several records says that a transfer was sent twice.
 func TestASystemErrorSaysNothingAboutATransfer(t *testing.T) {
 	b := newBench(t)
 	b.order(reconcile.Transfer, "X", 100, time.Hour)
@@ -518,8 +515,8 @@ func TestASystemErrorSaysNothingAboutATransfer(t *testing.T) {
 	require.EqualValues(t, 1, r.Stats().Faults)
 }
 
-// Rule 3: a payment that is over is handed on as that, synchronized once more when it cannot be paid any more, and
-// handed on again if it was paid after all.
+// Rule 3: a payment that is over is handed on, synchronized once more when it can no longer be paid, and handed on
+// again if it was paid after all.
 func TestPaidAfterItWasClosed(t *testing.T) {
 	for name, test := range map[string]struct {
 		late, lists, restarts, untold bool
@@ -584,8 +581,8 @@ func TestPaidAfterItWasClosed(t *testing.T) {
 	}
 }
 
-// The sync that is due when a closed payment can no longer be paid is made again until it brings the channel's word: an
-// error, such as of a channel that answered too late, does not say that the payment was not paid.
+// The sync that is due when a closed payment can no longer be paid is repeated until it has the answer of the channel.
+// An error, as after a late answer of the channel, does not say that the payment was not paid.
 func TestPaidLateAndTheChannelDoesNotAnswer(t *testing.T) {
 	b := newBench(t)
 	b.order(reconcile.Pay, "P", 100, time.Minute)
@@ -617,7 +614,7 @@ func TestPaidLateAndTheChannelDoesNotAnswer(t *testing.T) {
 	require.Equal(t, 1, b.wires.syncs())
 }
 
-// A sync from before that time does not do, even if its query was answered only afterwards.
+// A sync from before that time does not count, even if the query that belongs to it was answered later.
 func TestPaidLateAfterTheSyncAndBeforeTheQuery(t *testing.T) {
 	b := newBench(t)
 	b.order(reconcile.Pay, "P", 100, time.Hour)
@@ -645,7 +642,7 @@ func TestPaidLateAfterTheSyncAndBeforeTheQuery(t *testing.T) {
 	require.Equal(t, []string{"pay P success"}, b.shop.taken(), "what the sync said is stale, so it is made again")
 }
 
-// The channel of a closed payment that still waits is an error for good: it is asked seldom, and not for ever.
+// While the channel still waits for a closed payment, every sync is an error. Syncs are rare then, and end.
 func TestAClosedPaymentWhoseChannelWaitsForGood(t *testing.T) {
 	b := newBench(t)
 	b.order(reconcile.Pay, "P", 100, time.Minute)
@@ -667,7 +664,7 @@ func TestAClosedPaymentWhoseChannelWaitsForGood(t *testing.T) {
 	require.Zero(t, r.Stats().Open)
 }
 
-// A late payment that nobody lists is not looked at for ever.
+// The looks at a closed payment that is no longer listed end, even if all of them fail.
 func TestALatePaymentThatCannotBeAskedFor(t *testing.T) {
 	b := newBench(t)
 	b.order(reconcile.Pay, "P", 100, time.Minute)
@@ -703,23 +700,21 @@ func TestAnotherAmount(t *testing.T) {
 	require.Equal(t, "/unipay/query/payOrder", refused.Path)
 	require.EqualValues(t, 1, r.Stats().Faults)
 
-	b.order(reconcile.Pay, "P", 0, time.Hour) // the shop does not say any more
+	b.order(reconcile.Pay, "P", 0, time.Hour) // the shop no longer says
 	b.clock.pass(5 * time.Second)
 	require.NoError(t, r.Once(ctx))
 	require.Len(t, b.shop.taken(), 1)
 }
 
-// TestForged changes what comes back in ways in which nobody without the secret can avoid to be noticed.
-func TestForged(t *testing.T) {
+// Answers that are changed or replaced by someone without the secret are refused.
+func TestForgedAnswersAreRefused(t *testing.T) {
 	for name, test := range map[string]struct {
 		forge func(b *bench) func(r *http.Request, body string) string
 		is    error
 	}{
 		"changed": {func(*bench) func(*http.Request, string) string {
 			return func(_ *http.Request, body string) string {
-				return strings.Replace(
-					body, `"progress"`, `"success"`, 1,
-				)
+				return strings.Replace(body, `"progress"`, `"success"`, 1)
 			}
 		}, daxpay.ErrSignMismatch},
 		"not signed": {func(*bench) func(*http.Request, string) string {
@@ -873,7 +868,7 @@ func TestSyncFails(t *testing.T) {
 	})
 }
 
-// Rule 2: the sync says paid, but the lock of the repair before keeps it from being booked.
+// Rule 2: the sync says paid, but the lock of an earlier repair keeps the gateway from recording it.
 func TestClosedThoughTheSyncSaysPaid(t *testing.T) {
 	b := newBench(t)
 	b.order(reconcile.Pay, "P", 100, time.Hour)
@@ -1002,7 +997,7 @@ func TestSettledByANotice(t *testing.T) {
 	b.shop.settle(reconcile.Pay, "P")
 	b.clock.pass(time.Hour)
 	require.NoError(t, r.Once(ctx))
-	require.Equal(t, []string{"sync/pay", "query/payOrder"}, b.wires.seen(), "nobody asks for P any more")
+	require.Equal(t, []string{"sync/pay", "query/payOrder"}, b.wires.seen(), "P is no longer queried")
 	require.Equal(t, 1, r.Stats().Open)
 }
 
@@ -1030,7 +1025,7 @@ func TestPausesAfterFaultsBeginAnew(t *testing.T) {
 	look(1)
 }
 
-// The sync after the expiry is the only one that finds a late payment, so one that is refused is made again.
+// Only the sync after the expiry finds a late payment, so it is repeated if it is refused.
 func TestTheLateSyncIsMadeAgain(t *testing.T) {
 	for name, refusal := range map[string]string{
 		"none":  "",
@@ -1045,7 +1040,7 @@ func TestTheLateSyncIsMadeAgain(t *testing.T) {
 			require.NoError(t, r.Once(ctx))
 			require.Equal(t, []string{"pay P close"}, b.shop.taken())
 			b.clock.pass(10 * time.Minute)
-			b.gw.pay("P", true) // the customer pays late, and the gateway puts the channel's message aside
+			b.gw.pay("P", true) // the customer pays late, and the gateway ignores the channel's callback
 			down := refusal != ""
 			b.wires.before = func(r *http.Request) (int, string, error) {
 				if down && strings.Contains(r.URL.Path, "/sync/") {

@@ -20,7 +20,7 @@ import (
 	"github.com/daxpay-go/daxpay/reconcile"
 )
 
-// bubble runs a test in a bubble of time. A goroutine that is left over at the end fails the test.
+// bubble runs a test in a synctest bubble. A goroutine that is left over at the end fails the test.
 func bubble(t *testing.T, test func(t *testing.T, b *bench)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -30,7 +30,7 @@ func bubble(t *testing.T, test func(t *testing.T, b *bench)) {
 	})
 }
 
-// run starts a reconciler in real time and returns what ends it.
+// run starts a reconciler and returns a function that ends it.
 func (b *bench) run(change func(*reconcile.Sink, *reconcile.Options)) (r *reconcile.Reconciler, stop func()) {
 	b.Helper()
 	r = b.reconciler(func(s *reconcile.Sink, o *reconcile.Options) {
@@ -52,12 +52,13 @@ func (b *bench) run(change func(*reconcile.Sink, *reconcile.Options)) (r *reconc
 	}
 }
 
+// after passes d on the bubble's clock and waits until the other goroutines are blocked.
 func after(d time.Duration) {
 	<-time.After(d)
 	synctest.Wait()
 }
 
-func TestRunFindsWhatNoNoticeTold(t *testing.T) {
+func TestRunFindsAPaymentWithoutNotice(t *testing.T) {
 	bubble(t, func(t *testing.T, b *bench) {
 		_, stop := b.run(nil)
 		after(7 * time.Second)
@@ -78,8 +79,8 @@ func TestRunFindsWhatNoNoticeTold(t *testing.T) {
 	})
 }
 
-// The callback of the channel was lost: a sync finds it.
-func TestRunFindsWhatTheGatewayDoesNotKnow(t *testing.T) {
+// The callback of the channel was lost. A sync finds the payment.
+func TestRunFindsAPaymentWithoutCallback(t *testing.T) {
 	bubble(t, func(t *testing.T, b *bench) {
 		_, stop := b.run(nil)
 		b.payment("P", model.PaySyncProgress, 0)
@@ -166,7 +167,7 @@ func TestDeadGateway(t *testing.T) {
 			if down {
 				return 0, "", errDown
 			}
-			<-time.After(100 * time.Millisecond) // the next call waits for its time already
+			<-time.After(100 * time.Millisecond) // longer than the time between two calls
 			return 0, "", nil
 		}
 		r, stop := b.run(nil)
@@ -214,7 +215,7 @@ func TestSourceFailsWhileRunning(t *testing.T) {
 	})
 }
 
-// TestStops ends the context at every point at which a reconciler can be.
+// TestStops ends the context at each point where a reconciler can be.
 func TestStops(t *testing.T) {
 	hang := func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }
 	for name, prepare := range map[string]func(b *bench, s *reconcile.Sink, o *reconcile.Options){
@@ -255,7 +256,7 @@ func TestStops(t *testing.T) {
 				require.ErrorIs(t, r.Once(ctx), reconcile.ErrRunning)
 				stop()
 				require.Zero(t, r.Stats().Running)
-				require.Zero(t, r.Stats().Faults+r.Stats().SinkErrors, "to be stopped is no fault")
+				require.Zero(t, r.Stats().Faults+r.Stats().SinkErrors, "stopping is not a fault")
 				require.Empty(t, b.shop.errors())
 			})
 		})
@@ -281,7 +282,7 @@ func TestStops(t *testing.T) {
 	})
 }
 
-// TestRunWaits has functions of the shop that do not heed the context.
+// Run waits for functions of the shop that ignore the context.
 func TestRunWaits(t *testing.T) {
 	bubble(t, func(t *testing.T, b *bench) {
 		b.paid("P", time.Hour)
@@ -347,7 +348,7 @@ func TestSinkThatHangs(t *testing.T) {
 	})
 }
 
-// TestSettledMeanwhile settles an order by a notice while the reconciler asks for it.
+// A notice settles an order while the reconciler asks for it.
 func TestSettledMeanwhile(t *testing.T) {
 	for name, prepare := range map[string]func(b *bench){
 		"it has ended":  func(b *bench) { b.paid("P", time.Hour) },
@@ -383,8 +384,8 @@ func TestSettledMeanwhile(t *testing.T) {
 	}
 }
 
-// TestBesideNotices brings a payment by two notices and the reconciler in the same moment.
-func TestBesideNotices(t *testing.T) {
+// Two notices and the reconciler bring a payment at the same moment. It takes effect once.
+func TestNoticesAndReconcilerSettleOnce(t *testing.T) {
 	bubble(t, func(t *testing.T, b *bench) {
 		key := orderKey{reconcile.Pay, "P"}
 		table := ledger{shop: b.shop, rows: make(map[orderKey]*row)}

@@ -16,8 +16,8 @@ import (
 	"github.com/daxpay-go/daxpay/reconcile"
 )
 
-// callsOf is how often so many processes call the gateway in half an hour about open orders of all ages, with a
-// schedule if there is one.
+// callsOf counts the calls that processes make in half an hour about open orders of all ages. They share a schedule if
+// share is set.
 func callsOf(t *testing.T, processes int, share bool) (calls int) {
 	t.Helper()
 	bubble(t, func(_ *testing.T, b *bench) {
@@ -48,7 +48,7 @@ func TestFourProcessesCallAsOneDoes(t *testing.T) {
 	require.InDelta(t, 4*alone, apart, float64(alone)/10)
 }
 
-// A schedule that does not answer, whatever its context does, costs 2 seconds now and then, and stops nothing.
+// A schedule that does not answer, and ignores its context, costs 2 seconds now and then, and stops nothing.
 func TestScheduleHangs(t *testing.T) {
 	bubble(t, func(t *testing.T, b *bench) {
 		answer := make(chan struct{})
@@ -71,7 +71,7 @@ func TestScheduleHangs(t *testing.T) {
 	})
 }
 
-// A process that dies while it looks is followed within a lease by one that runs.
+// When a process dies during a look, another takes the order over within a lease.
 func TestTakenOverWithinALease(t *testing.T) {
 	bubble(t, func(t *testing.T, b *bench) {
 		schedule := memschedule.New(time.Now)

@@ -20,13 +20,13 @@ import (
 	"github.com/daxpay-go/daxpay/reconcile"
 )
 
-// sharing is the option that makes processes share a schedule.
+// sharing makes processes share a schedule.
 func sharing(s reconcile.Schedule) func(*reconcile.Sink, *reconcile.Options) {
 	return func(_ *reconcile.Sink, o *reconcile.Options) { o.Schedule = s }
 }
 
-// history is what the gateway was asked, what the shop was handed and what Unknown was told in 45 minutes, and when. At
-// each step something looks at what is due.
+// history lists the calls to the gateway, what the shop was handed and what Unknown was told in 45 minutes, each with
+// its time. step looks at what is due.
 func history(
 	t *testing.T, prepare func(*bench), step func(b *bench, look func(once func(context.Context) error), unknown tell),
 ) []string {
@@ -63,11 +63,23 @@ func history(
 	return all
 }
 
+// historyOfOne is the history with one Reconciler and no schedule.
+func historyOfOne(t *testing.T, prepare func(*bench)) []string {
+	t.Helper()
+	var r *reconcile.Reconciler
+	return history(t, prepare, func(b *bench, look func(func(context.Context) error), unknown tell) {
+		if r == nil {
+			r = b.reconciler(func(s *reconcile.Sink, _ *reconcile.Options) { s.Unknown = unknown })
+		}
+		look(r.Once)
+	})
+}
+
 type tell = func(context.Context, reconcile.Order, *daxpay.UnresolvedError) error
 
-// followed are orders that are looked at for hours.
+// followed has orders to look at for a long time.
 var followed = map[string]func(*bench){
-	"a payment that nobody pays": func(b *bench) { b.payment("P", model.PaySyncProgress, 0) },
+	"a payment that is never paid": func(b *bench) { b.payment("P", model.PaySyncProgress, 0) },
 	"a payment that a sync closes": func(b *bench) {
 		b.order(reconcile.Pay, "P", 100, 0)
 		b.gw.put(payment{
@@ -75,12 +87,12 @@ var followed = map[string]func(*bench){
 			expires: b.now().Add(30 * time.Minute),
 		})
 	},
-	"a payment whose sync is refused": func(b *bench) { b.payment("P", model.PaySyncFail, 0) },
-	"a payment that is old":           func(b *bench) { b.payment("P", model.PaySyncProgress, time.Hour) },
-	"a payment that was paid":         func(b *bench) { b.payment("P", model.PaySyncSuccess, 0) },
-	"a payment that was given back":   func(b *bench) { b.payment("P", model.PaySyncRefund, 0) },
-	"a payment that nobody knows":     func(b *bench) { b.order(reconcile.Pay, "P", 100, 0) },
-	"a payment made in the future":    func(b *bench) { b.payment("P", model.PaySyncProgress, -8*time.Hour) },
+	"a payment whose sync is refused":          func(b *bench) { b.payment("P", model.PaySyncFail, 0) },
+	"a payment that is old":                    func(b *bench) { b.payment("P", model.PaySyncProgress, time.Hour) },
+	"a payment that was paid":                  func(b *bench) { b.payment("P", model.PaySyncSuccess, 0) },
+	"a payment that was given back":            func(b *bench) { b.payment("P", model.PaySyncRefund, 0) },
+	"a payment that the gateway does not know": func(b *bench) { b.order(reconcile.Pay, "P", 100, 0) },
+	"a payment made in the future":             func(b *bench) { b.payment("P", model.PaySyncProgress, -8*time.Hour) },
 	"a refund": func(b *bench) {
 		b.order(reconcile.Refund, "R", 40, 0)
 		b.gw.put(refund{no: "R", amount: 40, status: model.RefundProgress, channel: model.RefundSyncFail})
@@ -104,20 +116,13 @@ var followed = map[string]func(*bench){
 	"an allocation without a number": func(b *bench) { b.order(reconcile.Allocation, "A", 100, 0) },
 }
 
-// Whichever of four processes looks at an order, and however often they are replaced by new ones, the gateway is asked
-// the same at the same times as by one process, and the shop is told the same: what is known of an order goes from one
-// to the next.
+// Four processes with a schedule, which are replaced by new ones now and then, make the same calls at the same times as
+// one process and tell the shop the same: the schedule hands on what is known of an order.
 func TestProcessesFollowAnOrderAsOneDoes(t *testing.T) {
 	for name, prepare := range followed {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			var alone *reconcile.Reconciler
-			want := history(t, prepare, func(b *bench, look func(func(context.Context) error), unknown tell) {
-				if alone == nil {
-					alone = b.reconciler(func(s *reconcile.Sink, _ *reconcile.Options) { s.Unknown = unknown })
-				}
-				look(alone.Once)
-			})
+			want := historyOfOne(t, prepare)
 			require.NotEmpty(t, want)
 
 			random := rand.New(rand.NewPCG(1, 2))
@@ -141,7 +146,7 @@ func TestProcessesFollowAnOrderAsOneDoes(t *testing.T) {
 	}
 }
 
-// Four new processes look at many orders at once. Each order is looked at by one of them.
+// Four new processes look at many orders at once. One of them looks at each order.
 func TestProcessesShareManyOrders(t *testing.T) {
 	const orders = 500
 	b := newBench(t)
@@ -176,9 +181,9 @@ func TestProcessesShareManyOrders(t *testing.T) {
 	require.Empty(t, b.shop.errors())
 }
 
-// What the sink of one process took, others do not hand on, though their lists may still have it; but they do if it
-// stays there.
-func TestWhatAnotherProcessHandedOn(t *testing.T) {
+// An order that the sink of one process took is not handed on by others, though their lists may still have it. They
+// hand it on if it stays there.
+func TestOrderHandedOnByAnotherProcess(t *testing.T) {
 	b := newBench(t)
 	b.paid("P", time.Hour)
 	schedule := memschedule.New(b.now)
@@ -194,12 +199,12 @@ func TestWhatAnotherProcessHandedOn(t *testing.T) {
 	require.Len(t, b.wires.seen(), 1)
 	b.clock.pass(5 * time.Minute)
 	require.NoError(t, first.Once(ctx))
-	require.Empty(t, b.shop.taken(), "it has its own sink's word")
+	require.Empty(t, b.shop.taken(), "its own sink took it")
 	require.NoError(t, second.Once(ctx))
 	require.Equal(t, []string{"pay P success"}, b.shop.taken())
 }
 
-// The pauses after failures grow though another process meets each.
+// The pauses after failures grow even if each failure happens to another process.
 func TestFailuresAreShared(t *testing.T) {
 	b := newBench(t)
 	b.payment("P", model.PaySyncProgress, time.Hour)
@@ -236,7 +241,7 @@ func TestAnotherProcessTakesOver(t *testing.T) {
 	require.Equal(t, []string{"pay P success"}, b.shop.taken())
 }
 
-// A process that is stopped while it looks gives the order back.
+// A process that is stopped during a look gives the order back.
 func TestAStoppedProcessGivesOrdersBack(t *testing.T) {
 	b := newBench(t)
 	b.paid("P", time.Hour)
@@ -283,7 +288,7 @@ func (s *scheduleFunc) Return(ctx context.Context, key, owner, note string, paus
 	return s.Schedule.Return(ctx, key, owner, note, pause)
 }
 
-// While the schedule fails a process works alone, with what it knows.
+// While the schedule fails, each process works alone, with what it knows.
 func TestScheduleFails(t *testing.T) {
 	for name, fail := range map[string]func(ctx context.Context) error{
 		"error": func(context.Context) error { return errDown },
@@ -295,7 +300,7 @@ func TestScheduleFails(t *testing.T) {
 			b.gw.put(refund{no: "R", amount: 40, status: model.RefundProgress, channel: model.RefundSyncFail})
 			down := &scheduleFunc{Schedule: memschedule.New(b.now), claim: fail}
 			r := b.reconciler(func(_ *reconcile.Sink, o *reconcile.Options) {
-				o.Schedule, o.RetryAfter = down, 20*time.Millisecond // it is asked again after real time
+				o.Schedule, o.RetryAfter = down, 20*time.Millisecond // in real time
 			})
 			syncs := 0
 			for range 15 * 60 {
@@ -323,8 +328,8 @@ func TestScheduleFails(t *testing.T) {
 	}
 }
 
-// A schedule that cannot take an order back has an older note than the process, which goes by what it knows.
-func TestTheNewerOfTwoNotesHolds(t *testing.T) {
+// If the schedule failed to take an order back, its note is older than what the process knows, which counts.
+func TestTheNewerOfTwoNotesCounts(t *testing.T) {
 	b := newBench(t)
 	b.payment("P", model.PaySyncProgress, time.Hour)
 	schedule := &scheduleFunc{Schedule: memschedule.New(b.now)}
@@ -343,8 +348,8 @@ func TestTheNewerOfTwoNotesHolds(t *testing.T) {
 	require.Equal(t, []string{"query/payOrder"}, b.wires.seen(), "a new process has the note")
 }
 
-// A process that is slow notices that another has taken its order over: it neither asks on nor hands it on.
-func TestAProcessThatWasTooSlow(t *testing.T) {
+// A slow process notices that another has taken its order over. It makes no more calls and does not hand the order on.
+func TestSlowProcessLosesItsOrder(t *testing.T) {
 	for name, when := range map[string]string{"before a call": "query", "before the sink": "hand"} {
 		t.Run(name, func(t *testing.T) {
 			b := newBench(t)
@@ -367,7 +372,7 @@ func TestAProcessThatWasTooSlow(t *testing.T) {
 				}
 			}
 			if when == "query" {
-				b.paid("A", time.Minute) // it uses the first turn up
+				b.paid("A", time.Minute) // it takes the first turn
 				schedule.claim = func(context.Context) error {
 					if schedule.claims.Load() == 3 { // the renewal of one of them
 						takeOver()
@@ -390,8 +395,8 @@ func TestAProcessThatWasTooSlow(t *testing.T) {
 	}
 }
 
-// Notes that cannot be, or come from another release, are as none.
-func TestNotesThatSayNothing(t *testing.T) {
+// A note that is impossible, or from another release, counts as none.
+func TestUnusableNotesAreIgnored(t *testing.T) {
 	for name, text := range map[string]string{
 		"another release":     `{"v":2,"looks":9,"late":true}`,
 		"no JSON":             `late`,
@@ -415,8 +420,8 @@ func TestNotesThatSayNothing(t *testing.T) {
 	}
 }
 
-// An order that the shop has sent again begins anew at once, whatever another process knows of the first sending.
-func TestSentAgainAndShared(t *testing.T) {
+// An order that the shop has sent again begins anew at once, also in a process that got it from another.
+func TestOrderSentAgainBeginsAnew(t *testing.T) {
 	b := newBench(t)
 	b.order(reconcile.Refund, "R", 40, 5*time.Hour)
 	b.gw.put(refund{no: "R", amount: 40, status: model.RefundProgress, channel: model.RefundSyncFail})
@@ -434,10 +439,10 @@ func TestSentAgainAndShared(t *testing.T) {
 	}
 	seen := b.wires.seen()
 	require.Greater(t, len(seen), 10)
-	require.NotContains(t, seen, "sync/refund", "it is young again")
+	require.NotContains(t, seen, "sync/refund", "it counts as new")
 }
 
-// Two gateways have orders of the same number in one schedule.
+// Orders of two gateways with the same number are kept apart in one schedule.
 func TestTwoGatewaysInOneSchedule(t *testing.T) {
 	b := newBench(t)
 	b.paid("P", time.Hour)
@@ -453,7 +458,7 @@ func TestTwoGatewaysInOneSchedule(t *testing.T) {
 	require.Len(t, b.shop.taken(), 1)
 }
 
-// Keys are printable ASCII of at most 255 bytes, whatever number the shop lists.
+// Keys are printable ASCII of at most 255 bytes, even if a number is not.
 func TestKeysOfASchedule(t *testing.T) {
 	b := newBench(t)
 	for _, no := range []string{"P 1", "商户", strings.Repeat("x", 300), strings.Repeat("x", 128)} {

@@ -71,7 +71,7 @@ func paramsWithCall(t *testing.T) (names []string) {
 	return names
 }
 
-// A row is whole, and agrees with what the param and the table of versions say.
+// Every row is complete and agrees with the param and the table of versions.
 func TestRows(t *testing.T) {
 	versions := map[daxpay.GatewayVersion]gateway.Version{
 		daxpay.GatewayV205: gateway.V205, daxpay.GatewayV206: gateway.V206, daxpay.GatewayV207: gateway.V207,
@@ -111,7 +111,7 @@ func TestRows(t *testing.T) {
 	}
 }
 
-// hasFields tells whether a model has members of its own.
+// hasFields tells whether a model has fields besides those of model.Common.
 func hasFields(m reflect.Type) bool { return m.NumField() > 1 }
 
 // The tables of the documents have every call.

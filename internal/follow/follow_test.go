@@ -45,7 +45,7 @@ func TestSyncDue(t *testing.T) {
 	}
 }
 
-// What a sync said before a pause of queries that failed is no proof of what the next one finds.
+// What a sync said before a series of failed queries proves nothing about the next query.
 func TestASyncThatIsStale(t *testing.T) {
 	for pause, want := range map[time.Duration]bool{time.Second: true, 2 * time.Minute: false} {
 		o := Order{}
@@ -59,7 +59,7 @@ func TestASyncThatIsStale(t *testing.T) {
 	}
 }
 
-// A deadline brings one more look before it, with a sync if the order may have one.
+// Before a deadline there is one more look, with a sync if the order may have one.
 func TestTheLastLook(t *testing.T) {
 	o := Order{}
 	o.Seen(0, model.Open, "progress")

@@ -9,8 +9,8 @@ import (
 	"github.com/daxpay-go/daxpay/internal/peer"
 )
 
-// Hostile texts are valid JSON of the size that was asked for, or of as many members as one may have, and each is
-// another.
+// Hostile texts are valid JSON of the size asked for, or with as many members as a message may have. No two are the
+// same.
 func TestHostile(t *testing.T) {
 	seen := make(map[string]bool)
 	for _, h := range peer.Hostile(1 << 16) {
