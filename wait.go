@@ -16,10 +16,10 @@ import (
 // Wait configures WaitPay and the other functions that follow an order. The zero value selects the defaults.
 //
 // They query often and sync rarely. The pause between two queries starts at First and grows with the age of the order,
-// to about 6% of it. The first sync is 20 seconds after Made for a payment, a minute for a refund, and 10 seconds for
-// an allocation. Further ones follow every 30 seconds, and more slowly once the order is 3 minutes old. A sync is also
-// made before a closed payment is returned, and 5 seconds before the deadline of the context. In the first 15 minutes
-// these are at most 90 queries and 10 syncs.
+// to about 6% of it. The first sync is made 20 seconds after Made at the earliest for a payment, a minute for a refund,
+// and 10 seconds for an allocation. Further ones follow every 30 seconds, and more slowly once the order is 3 minutes
+// old. A sync is also made before a closed payment is returned, and 5 seconds before the deadline of the context. In
+// the first 15 minutes these are at most 90 queries and 10 syncs.
 type Wait struct {
 	// Made is when the call that sent the order returned, or a later time: until then the client may have sent it
 	// several times. The pauses follow from the age of the order. "No such order" counts only more than 20 seconds
