@@ -15,7 +15,7 @@ import (
 	"github.com/daxpay-go/daxpay/param"
 )
 
-// read opens the reply with memory of its own.
+// read checks the reply and decodes it into the call's model.
 func (c *core) read(call *call, version gateway.Version, path string, r *reply, a *answer) error {
 	s := c.borrow()
 	defer c.giveBack(s)
@@ -25,7 +25,7 @@ func (c *core) read(call *call, version gateway.Version, path string, r *reply, 
 	return o.open()
 }
 
-// opening is a reply on its way to an answer.
+// opening is the check of one reply.
 type opening struct {
 	*core
 	call           *call
@@ -36,8 +36,8 @@ type opening struct {
 	envelope, data *wire.Object
 }
 
-// open checks the reply from the outside in, and decodes it into the call's model. It fills a as far as it gets.
-// Nothing of the data counts before its signature was verified, over the bytes that are decoded.
+// open checks the reply from the outside in and decodes it into the call's model. It fills answer as far as it gets.
+// Nothing in the data counts before its signature is verified, over the very bytes that are decoded.
 func (o *opening) open() error {
 	if err := o.readEnvelope(); err != nil {
 		return err
@@ -57,12 +57,12 @@ func (o *opening) open() error {
 	return o.proved()
 }
 
-// refused is the error of an answer that is the gateway's, and is not to be believed.
+// refused returns the error for an answer of the gateway that must not be believed.
 func (o *opening) refused(kind error, member, reason string) error {
 	return &AnswerError{Path: o.path, TraceID: o.answer.traceID, Member: member, Reason: reason, Err: kind}
 }
 
-// notAnAnswer is the error of a reply that is none of the gateway's.
+// notAnAnswer returns the error for a reply that is not the gateway's.
 func (o *opening) notAnAnswer(err error) error {
 	if o.answer.traceID == "" {
 		o.answer.traceID = looseTraceID(o.reply.body)
@@ -82,7 +82,7 @@ func (o *opening) notAnAnswer(err error) error {
 	return e
 }
 
-// readEnvelope reads the envelope, and the data inside it.
+// readEnvelope parses the envelope and the data inside it.
 func (o *opening) readEnvelope() error {
 	if o.reply.status != http.StatusOK {
 		return o.notAnAnswer(nil)
@@ -94,7 +94,7 @@ func (o *opening) readEnvelope() error {
 	return nil
 }
 
-// notRefused looks at the code of the envelope: with another than 0 the gateway refuses, unsigned.
+// notRefused checks the code of the envelope: a code other than 0 is an unsigned refusal.
 func (o *opening) notRefused() error {
 	member, ok := o.envelope.Get("code")
 	if !ok {
@@ -119,8 +119,8 @@ func (o *opening) notRefused() error {
 	return refusal
 }
 
-// verified verifies the signature of the data, and that the data is the answer to this call, made now. Gateways up to
-// 2.0.5 sign none.
+// verified verifies the signature of the data, and that the data is a current answer to this call. Gateways up to 2.0.5
+// sign nothing.
 func (o *opening) verified() error {
 	data, _ := o.envelope.Get("data")
 	if data.Kind != wire.Dict {
@@ -146,10 +146,11 @@ func (o *opening) verified() error {
 	return nil
 }
 
-// screen refuses what has a right signature and is still not the answer to this call, or not only.
+// screen refuses data that is rightly signed and yet not the answer to this call, or whose signed text could also be
+// that of another answer.
 func (o *opening) screen() error {
 	if _, ok := o.data.Get("reqTime"); ok {
-		return o.refused(ErrProtocol, "reqTime", "is there, so this is a request and not an answer")
+		return o.refused(ErrProtocol, "reqTime", "is present: this is a request, not an answer")
 	}
 	resTime, ok := o.data.Get("resTime")
 	if !ok {
@@ -167,7 +168,8 @@ func (o *opening) screen() error {
 		e.Reason, e.advice = fmt.Sprintf("is %v from now", age.Round(time.Second)),
 			"synchronize the clocks on both sides (NTP), or see Config.MaxAge"
 		if seconds > milliseconds {
-			e.Reason, e.advice = "is in milliseconds", "find what changes times on the way: gateways 2.0.x send Unix seconds"
+			e.Reason, e.advice = "is in milliseconds", "find what changes times between here and the gateway: gateways "+
+				"2.0.x send Unix seconds"
 		}
 		return e
 	}
@@ -175,7 +177,7 @@ func (o *opening) screen() error {
 		return o.refused(ErrEcho, member, "is not the one that was asked for")
 	}
 	if number := o.call.plan.Foreign(o.call.answerPlan, o.data); number != "" {
-		return o.refused(ErrProtocol, number, "is there, so this is the answer to another call")
+		return o.refused(ErrProtocol, number, "is present: this is the answer to another call")
 	}
 	if err := o.call.answerPlan.Screen(o.data, wire.Screening{AllowText: o.AllowAmbiguousText}); err != nil {
 		return memberFault(err, o.refused)
@@ -184,10 +186,10 @@ func (o *opening) screen() error {
 	return nil
 }
 
-// milliseconds is more than any time in seconds, and less than any of our days in milliseconds.
+// milliseconds is later than any time in seconds, and earlier than any recent time in milliseconds.
 const milliseconds = 100_000_000_000
 
-// notRefusedByBusiness looks at the code of the data: with another than 0 the gateway refuses, signed.
+// notRefusedByBusiness checks the code of the data: a code other than 0 is a signed refusal.
 func (o *opening) notRefusedByBusiness() error {
 	if code, ok := o.data.Get("code"); ok && code.Kind != wire.Null || o.version.SignsAnswers() {
 		var err error
@@ -206,10 +208,10 @@ func (o *opening) notRefusedByBusiness() error {
 	}
 }
 
-// proofOf tells what a signed refusal with that text proves.
+// proofOf returns what a signed refusal with this text proves.
 func (call *call) proofOf(text string) gateway.Proof {
 	switch {
-	case gateway.IsNoSuchOrder(text) && call.effect != param.EffectOnce: // which the refusal of another call must not end
+	case gateway.IsNoSuchOrder(text) && call.effect != param.EffectOnce: // a replayed refusal must not free a payout
 		return gateway.ProvesNoSuchOrder
 	case slices.Contains(call.refusals.EarlierSend, text):
 		return gateway.ProvesEarlierSend
@@ -219,8 +221,8 @@ func (call *call) proofOf(text string) gateway.Proof {
 	return gateway.ProvesNothing
 }
 
-// proved refuses a signed answer with code 0 that does not prove that the call succeeded. The gateway sends such an
-// answer while another call holds the order, after some failures, and when the channel answered too late.
+// proved refuses a signed answer with code 0 that does not prove success. The gateway sends such answers while another
+// call holds the order, after some failures, and when the channel answered too late.
 func (o *opening) proved() error {
 	if !o.version.SignsAnswers() {
 		return nil
@@ -243,7 +245,7 @@ func (o *opening) proved() error {
 		return unproved(strings.Join(missing, ", "), "is missing")
 	}
 	if repeated := call.answerPlan.Repeated(call.model, call.plan, call.request); repeated != "" {
-		return unproved(repeated, "only repeats the number of the request")
+		return unproved(repeated, "only repeats the number in the request")
 	}
 	if len(call.proof) > 0 && !slices.Contains(call.proof, status) {
 		return unproved("status", "is "+strconv.Quote(status)+", which does not prove that the channel did nothing")
@@ -251,7 +253,7 @@ func (o *opening) proved() error {
 	return nil
 }
 
-// maxStatus is how many characters of a status an error holds. The gateway's have fewer.
+// maxStatus limits the characters of a status in an error. The gateway's have fewer.
 const maxStatus = 32
 
 func memberFault(err error, refused func(kind error, member, reason string) error) error {
@@ -292,7 +294,8 @@ func traceID(envelope *wire.Object) string {
 
 var traceIDForm = regexp.MustCompile(`"traceId"\s*:\s*"?([0-9A-Za-z._-]+)`)
 
-// looseTraceID looks for a trace id in what is not an answer, perhaps not even JSON. It decides nothing.
+// looseTraceID looks for a trace id in a body that is not an answer and may not be JSON. It is only shown, and decides
+// nothing.
 func looseTraceID(body []byte) string {
 	if m := traceIDForm.FindSubmatch(body); m != nil {
 		return clip(string(m[1]), maxTraceID)
@@ -302,8 +305,8 @@ func looseTraceID(body []byte) string {
 
 const maxTraceID = 64
 
-// unknownPath tells that the gateway does not have the path: HTTP status 404, or what 2.0.x answers, status 500 with a
-// JSON object that names the path and has no code.
+// unknownPath reports whether the gateway does not have the path: HTTP status 404, or 500 with the JSON object that
+// gateways 2.0.x then send, which names the path and has no code.
 func (r *reply) unknownPath(o *wire.Object, isObject bool) bool {
 	if isObject {
 		path, named := o.Get("path")

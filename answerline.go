@@ -8,22 +8,22 @@ import (
 	"sync/atomic"
 )
 
-// answerLine lets through what a connection brings as the answer to what was written to it, and nothing else.
-// net/http prints bytes that follow an answer, or come while the connection is idle, to the standard logger; they can
-// be a message. To net/http such a connection was closed by the server.
+// answerLine passes on the bytes of a connection that answer a request, and drops all others. net/http prints bytes
+// that follow an answer, or arrive on an idle connection, to the standard logger, and they can be part of a message. To
+// net/http it looks as if the server had closed the connection.
 //
-// It knows of HTTP only where an answer ends. What it does not understand passes as it is, so that it never keeps back
-// a byte of an answer.
+// It only parses HTTP/1 far enough to find where an answer ends. What it cannot parse it passes on unchanged, so it
+// never holds back a byte of an answer.
 type answerLine struct {
-	due   atomic.Bool // something was written since the end of the last answer
-	raw   atomic.Bool // what comes is no sequence of answers
-	ended bool        // something came that answers nothing
+	due   atomic.Bool // a request was written since the last answer ended
+	raw   atomic.Bool // the bytes are not HTTP/1 answers
+	ended bool        // bytes came that answer nothing
 	answerEnd
 }
 
 var connect = []byte("CONNECT ")
 
-// sends is told of what is written, before it is.
+// sends notes what is about to be written.
 func (l *answerLine) sends(b []byte) {
 	if bytes.HasPrefix(b, connect) {
 		l.raw.Store(true) // a tunnel through a proxy
@@ -54,12 +54,12 @@ func (l *answerLine) read(conn net.Conn, b []byte) (int, error) {
 	return n, err
 }
 
-// answerEnd finds where an HTTP/1 answer ends. The zero value is at the start of one.
+// answerEnd finds where an HTTP/1 answer ends. Its zero value is at the start of one.
 type answerEnd struct {
 	part    answerPart
-	left    int64    // bytes of the part that are to come
-	line    [64]byte // the start of the line that is read
-	length  int      // of the line so far
+	left    int64    // bytes of the part that are missing
+	line    [64]byte // the start of the current line
+	length  int      // of the current line so far
 	status  int
 	old     bool // HTTP/1.0
 	chunked bool
@@ -74,12 +74,12 @@ const (
 	sized     // a body, or the data of a chunk with its line break
 	chunkSize // a line
 	trailer   // lines
-	unknown   // nothing is known of what follows
+	unknown   // cannot be parsed, or ends with the connection
 )
 
 func (e *answerEnd) atStart() bool { return e.part == statusLine && e.length == 0 }
 
-// find reads on in b. It returns how many of its bytes belong to the answer, and whether that is complete.
+// find continues in b. It returns how many of its bytes belong to the answer, and whether the answer is complete.
 func (e *answerEnd) find(b []byte) (used int, complete bool) {
 	for used < len(b) {
 		switch e.part {
@@ -130,7 +130,7 @@ var (
 	chunked          = []byte("chunked")
 )
 
-// takes reads a line, of which the end is missing if it is long, and tells whether the answer ends with it.
+// takes parses a line, whose end is missing if it is long. It reports whether the answer ends with it.
 func (e *answerEnd) takes(line []byte, long bool) bool {
 	switch e.part {
 	case statusLine:
@@ -146,7 +146,7 @@ func (e *answerEnd) takes(line []byte, long bool) bool {
 		if len(line) == 0 {
 			return e.takesHeader()
 		}
-		if line[0] == ' ' || line[0] == '\t' { // the line before goes on
+		if line[0] == ' ' || line[0] == '\t' { // continues the line before
 			e.part = unknown
 			return false
 		}
@@ -179,7 +179,7 @@ func (e *answerEnd) takes(line []byte, long bool) bool {
 	return false
 }
 
-// takesHeader reads the end of a header, and tells whether there is no body.
+// takesHeader handles the end of a header. It reports whether the answer has no body.
 func (e *answerEnd) takesHeader() bool {
 	switch {
 	case e.status < 200: // another header follows

@@ -18,33 +18,34 @@ import (
 type call struct {
 	path     string
 	effect   param.Effect
-	beyond   func(now time.Time) []param.Fault // finds what tags cannot say
+	beyond   func(now time.Time) []param.Fault // checks what tags cannot express
 	proof    []string
 	refusals param.Refusals
 	recovery string
 
-	request reflect.Value // the param's struct; only read
-	model   reflect.Value // where the answer goes
+	request reflect.Value // the param's struct, never modified
+	model   reflect.Value // the answer is decoded into it
 
-	end time.Time // of its attempts, by Config.Timeout
+	end time.Time // when Config.Timeout is over
 
 	plan, answerPlan *wire.Plan
 	versions         []gateway.Version // the encodings to try
-	unfit            error             // why GatewayAuto leaves out encodings of older gateways
+	unfit            error             // why encodings for older gateways were left out, nil if none was
 }
 
-// answer is what is known of an answer beside the model; when it was refused, what was known until then.
+// answer holds what is known of an answer besides its model. For a refused answer these are the fields up to the check
+// that refused it.
 type answer struct {
 	status   int
 	code     int
 	msg      string
 	traceID  string
 	raw      []byte
-	ahead    time.Duration // from resTime until it came
+	ahead    time.Duration // how far this machine's clock was ahead of resTime when the answer came
 	signed   bool          // its signature is right
-	verified bool          // and it is the answer to this call, made now
+	verified bool          // and it is a current answer to this call
 
-	secretIndex int // of the secret under which it was verified
+	secretIndex int // of the secret that verified it
 }
 
 // execute checks the call and makes its attempts.
@@ -54,20 +55,22 @@ func (c *core) execute(ctx context.Context, call *call) (answer, error) {
 	}
 	ctx, watch := c.watch(ctx, call)
 	call.end = time.Now().Add(c.Timeout)
-	attempts := func() (answer, error) { return c.attempts(ctx, call, watch) }
+	send := func() (answer, error) { return c.attempts(ctx, call, watch) }
+	var a answer
+	var err error
 	if call.effect == param.EffectOnce {
-		once := attempts
-		attempts = func() (answer, error) { return c.claimed(ctx, call, once) }
+		a, err = c.claimed(ctx, call, send)
+	} else {
+		a, err = send()
 	}
-	a, err := attempts()
 	watch.done(ctx, err)
 	return a, err
 }
 
-// attempts sends the call in one encoding after the other until one is understood, and again where Retry and the call's
-// effect allow it.
+// attempts sends the call in one encoding after the other until the gateway understands one, and again if Retry and the
+// call's effect allow that.
 func (c *core) attempts(ctx context.Context, call *call, watch *watch) (answer, error) {
-	var failed *failures // a call that works needs none
+	var failed *failures // nil until an attempt fails
 	refused := 0
 	for {
 		version := call.versions[refused]
@@ -107,8 +110,8 @@ func (c *core) attempts(ctx context.Context, call *call, watch *watch) (answer, 
 	}
 }
 
-// check finds out in which encodings the call is to be tried, and everything that keeps it from being sent at all. With
-// GatewayAuto it must be fit for 2.0.8, and encodings of older gateways for which it is not are left out.
+// check selects the encodings to try and finds all reasons for which the call cannot be sent. With GatewayAuto the
+// param must be valid for 2.0.8; encodings for older gateways are left out if it is not valid for them.
 func (c *core) check(call *call) error {
 	var err error
 	if call.plan, err = wire.PlanOf(call.request.Type()); err != nil {
@@ -156,7 +159,7 @@ func (c *core) check(call *call) error {
 	return nil
 }
 
-// faults makes one error of the faults of the param.
+// faults joins the faults of the param into one error.
 func (call *call) faults(faults []wire.Fault) error {
 	if len(faults) == 0 {
 		return nil
@@ -183,7 +186,7 @@ func isPath(path string) bool {
 		strings.Trim(path, "/ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~") == ""
 }
 
-// versions lists in which encodings the call is to be tried: the pinned one, or those of GatewayAuto that differ.
+// versions returns the encodings to try: the pinned one, or those of GatewayAuto that differ.
 func (c *core) versions(call *call) ([]gateway.Version, error) {
 	candidates := make([]gateway.Version, 0, 4)
 	if pinned, ok := c.Gateway.pinned(); ok {
@@ -209,22 +212,21 @@ func (c *core) versions(call *call) ([]gateway.Version, error) {
 		tried = tried[:1]
 	}
 	if len(tried) == 0 {
-		return nil, fmt.Errorf("%w: %s is not in gateway %s, but in %s: set Config.Gateway to the version that the gateway "+
-			"is",
-			ErrUnsupported, call.path, c.Gateway, gateway.Having(call.path))
+		return nil, fmt.Errorf("%w: %s is only in gateway %s, and Config.Gateway is %s: set it to the version of the gateway",
+			ErrUnsupported, call.path, gateway.Having(call.path), c.Gateway)
 	}
 	return tried, nil
 }
 
-// withReason adds why no other encoding was tried.
+// withReason adds why encodings were left out.
 func withReason(err, unfit error) error {
 	if unfit == nil {
 		return err
 	}
-	return fmt.Errorf("%w; an encoding for older gateways was left out: %w", err, unfit)
+	return fmt.Errorf("%w; an encoding for older gateways was not tried: %w", err, unfit)
 }
 
-// preferred is the encoding that was accepted last.
+// preferred returns the encoding that was accepted last.
 func (c *core) preferred() gateway.Version {
 	if v := c.accepted.Load(); v != nil {
 		return *v
@@ -234,27 +236,27 @@ func (c *core) preferred() gateway.Version {
 
 func (c *core) prefer(version gateway.Version) {
 	if version != c.preferred() {
-		accepted := version // which, unlike the parameter, takes memory only here
+		accepted := version // a copy, so that only this branch allocates
 		c.accepted.Store(&accepted)
 	}
 }
 
-// misunderstood returns the refusal in err that another encoding could avoid, nil if there is none. The gateway refuses
-// in these ways before it does anything, so that the call can go out again.
+// misunderstood returns the refusal in err if another encoding could avoid it, else nil. The gateway makes these
+// refusals before it does anything, so the call can be sent again.
 func (call *call) misunderstood(version gateway.Version, err error) *GatewayError {
 	var refusal *GatewayError
 	if !errors.As(err, &refusal) {
 		return nil
 	}
 	if refusal.proof == gateway.ProvesNothing || refusal.refusedTime() {
-		return nil // it may have run, or its signature was understood
+		return nil // the call may have run, or the signature was right
 	}
 	newest, older := call.plan.Layout(call.path, gateway.V208), call.plan.Layout(call.path, gateway.V207)
 	if refusal.refusedSign() || refusal.refusedParam() && !newest.SameNames(older) ||
 		refusal.refusedBody() && call.plan.OtherForm(call.request, newest, older) {
 		return refusal
 	}
-	// A gateway that does not check signatures passes over a number whose name it does not know, and finds no order.
+	// A gateway that does not check signatures ignores a number whose name it does not know, and finds no order.
 	if version == gateway.Printed && refusal.proof == gateway.ProvesNoSuchOrder &&
 		!newest.SameNames(call.plan.Layout(call.path, version)) {
 		return refusal
@@ -268,7 +270,7 @@ func (c *core) roundTrip(ctx context.Context, call *call, version gateway.Versio
 	switch {
 	case errors.Is(err, ErrParam):
 		return answer{}, err
-	case err != nil: // no random numbers
+	case err != nil: // crypto/rand failed
 		return answer{}, &TransportError{Path: path, NeverSent: true, Err: err}
 	}
 	reply, err := c.post(ctx, call, path, body)

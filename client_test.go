@@ -201,7 +201,7 @@ func TestAutoEndsAtRefusals(t *testing.T) {
 		require.Equal(t, "T0", refusal.TraceID)
 		sent = 0
 		require.EqualError(t, finishA1(ctx, kit), "daxpay: /unipay/allocation/finish: "+
-			"correct the param; if a member is said to be missing that was set, check Gateway; "+
+			"correct the param; if the gateway misses a member that was set, check Gateway; "+
 			"check SignSecret (no blanks, quotes or line break around it), SignType and Gateway against the gateway's "+
 			"settings; gateway refused it as in the documents (trace T0): code 10006: no; as 2.0.8 (trace T1): code 20052: no; "+
 			"as 2.0.7 (trace T2): code 20051: no")
@@ -654,7 +654,7 @@ func TestLogHoldsOnlyAllowedFields(t *testing.T) {
 		}
 	}
 	require.Equal(t, []map[string]any{
-		line("DEBUG", "daxpay call goes on in another encoding", "as documented", 1, 20000, false, "gateway", "code 20000",
+		line("DEBUG", "daxpay call tries another encoding", "as documented", 1, 20000, false, "gateway", "code 20000",
 			"signature"),
 		line("DEBUG", "daxpay call", "2.0.7", 2, 0, true, "", "", ""),
 		line("WARN", "daxpay call failed", "2.0.7", 1, 1, true, "business", "code 1", "no_such_order"),

@@ -8,10 +8,10 @@ import (
 	"github.com/daxpay-go/daxpay/internal/wire"
 )
 
-// clock is how far the gateway's clock was found to be ahead of Config.Now, for Config.CorrectClock.
+// clock holds how far the gateway's clock is ahead of Config.Now, for Config.CorrectClock.
 type clock struct {
 	offset  atomic.Int64 // nanoseconds
-	doubted atomic.Bool  // it is not used
+	doubted atomic.Bool  // offset is not used at present
 }
 
 func (k *clock) ahead() time.Duration {
@@ -21,8 +21,8 @@ func (k *clock) ahead() time.Duration {
 	return time.Duration(k.offset.Load())
 }
 
-// set takes over a difference that was measured, unless the one that is known could be the same, in which case it would
-// only make the clock jump.
+// set stores a measured difference. It keeps the known one if both agree within the uncertainty, so that the clock does
+// not jump.
 func (k *clock) set(d measured) {
 	right := k.ahead()
 	if (d.difference - right).Abs() > d.uncertain {
@@ -32,14 +32,14 @@ func (k *clock) set(d measured) {
 	k.doubted.Store(false)
 }
 
-// measured is a difference between the gateway's clock and this one: positive if the gateway's is ahead.
+// measured is how far the gateway's clock is ahead of this one, negative if it is behind.
 type measured struct {
 	difference time.Duration
 	uncertain  time.Duration
 }
 
-// measure compares a time that the gateway printed, cut to the second, with the middle of the round trip in which it
-// came. It can have been printed at any moment of that, so clocks that could be equal have no difference.
+// measure compares a time from the gateway, cut to the second, with the middle of the round trip that brought it. The
+// gateway may have taken it at any moment of the round trip. If the clocks could be equal, the difference is 0.
 func (r *reply) measure(printed time.Time) measured {
 	const cut = time.Second / 2
 	middle := r.sent.Add(r.took / 2)
@@ -51,7 +51,8 @@ func (r *reply) measure(printed time.Time) measured {
 	return m
 }
 
-// measureDate is measure for the Date header, false if there is none. Nothing proves that the gateway wrote it.
+// measureDate is measure for the Date header. It returns false if there is none. Nothing proves that the gateway wrote
+// the header.
 func (r *reply) measureDate() (measured, bool) {
 	date, err := http.ParseTime(r.date)
 	if err != nil {
@@ -60,18 +61,17 @@ func (r *reply) measureDate() (measured, bool) {
 	return r.measure(date), true
 }
 
-// learn takes the time of a verified answer to what was asked, which was found to be within Config.MaxAge of this
-// clock. So a message that somebody recorded and sends again cannot make the clock wrong by more than that, and not for
-// long: see doubt.
+// learn learns from the time of a verified answer, which is within Config.MaxAge of this clock. A replayed answer can
+// thus set the clock wrong by no more than MaxAge, and doubt soon ends that.
 func (c *core) learn(r *reply, resTime time.Time) {
 	if c.CorrectClock {
 		c.clock.set(r.measure(resTime))
 	}
 }
 
-// doubt stops using what was learned if the gateway refuses a request and its Date header disagrees. Without a Date,
-// it is open whether the time was the reason: then it is used in every other request until one is accepted, so that
-// neither a time that was learned wrongly nor a clock that is wrong can be the end.
+// doubt drops what was learned if the gateway refuses a request and its Date header disagrees. Without a Date header
+// the time may or may not be the reason. The learned offset is then used in every other request until one is accepted,
+// so that neither a wrong offset nor a wrong clock blocks all calls.
 func (c *core) doubt(d measured, dated bool) {
 	switch known := c.clock.ahead(); {
 	case dated && (d.difference-known).Abs() > d.uncertain+tolerable:
@@ -82,10 +82,10 @@ func (c *core) doubt(d measured, dated bool) {
 	}
 }
 
-// now is the time that a request would bear: the gateway's, with Config.CorrectClock.
+// now is the time for requests: the gateway's, with Config.CorrectClock.
 func (c *core) now() time.Time { return c.Now().Add(c.clock.ahead()) }
 
-// stamp is what the client fills into a request made now.
+// stamp returns what the client adds to a request that is made now.
 func (c *core) stamp(nonce string) wire.Stamp {
 	return wire.Stamp{ClientIP: c.ClientIP, Nonce: nonce, Time: c.now().Unix(), Zone: c.Location}
 }

@@ -62,7 +62,7 @@ func TestTimeRefusalsTellTheDifference(t *testing.T) {
 		var refusal *daxpay.GatewayError
 		require.ErrorAs(t, err, &refusal, name)
 		require.Zero(t, refusal.ClockDifference)
-		require.ErrorContains(t, err, "synchronize the clocks (NTP), or find why the request was more than 10 seconds")
+		require.ErrorContains(t, err, "synchronize the clocks (NTP), or find out why the request took more than 10 seconds")
 	}
 }
 

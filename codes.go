@@ -1,10 +1,10 @@
 package daxpay
 
-// The gateway's own codes, as its documents list them: those of GatewayError.Code, and, as text, of ErrorCode in orders
-// and notices. GatewayError.Reason tells more: the business refuses with CodeRefused for nearly every reason.
+// The gateway's codes, as its documents list them, for GatewayError.Code and, as text, for ErrorCode in orders and
+// notices. GatewayError.Reason says more, because the business refuses with CodeRefused for nearly every reason.
 const (
-	// CodeRefused is the code of a signed refusal. Unsigned, it says that the request is no POST, or the path not
-	// permitted.
+	// CodeRefused is the code of signed refusals. In an unsigned one it means that the request is not a POST, or that
+	// the path is not permitted.
 	CodeRefused = 1
 
 	CodeSystemError      = 10001 // anything that went wrong in the gateway; its log has it under the trace id

@@ -19,105 +19,111 @@ import (
 	"github.com/daxpay-go/daxpay/internal/wire"
 )
 
-// Config is what New needs to know. ServiceURL and SignSecret are required; the zero value of every other field stands
-// for its default. However a Config is printed, logged, or encoded as JSON or YAML, the secrets do not show. The
+// Config is the configuration of a Client. ServiceURL and SignSecret are required; the zero value of every other field
+// selects its default. However a Config is printed, logged, or encoded as JSON or YAML, its secrets are masked. The
 // exception is a Config in an unexported field of another struct: fmt does not call its methods there.
 //
-// A Config can be read from JSON and from YAML, by encoding/json and any YAML package that has methods UnmarshalYAML
-// with a func(any) error, as yaml.v2, yaml.v3 and goccy/go-yaml have. The members are the tags of the fields, durations
-// are written as "5s" and Location as "Asia/Shanghai". What the file does not have stays as it was; a member that is
-// not known is an error. ConfigFromEnv reads the environment.
+// A Config can be decoded from JSON by encoding/json, and from YAML by any package that calls methods
+// UnmarshalYAML(func(any) error), as yaml.v2, yaml.v3 and goccy/go-yaml do. The struct tags give the names; durations
+// are written as "5s" and Location as "Asia/Shanghai". Fields that the file does not mention keep their values; an
+// unknown name is an error. ConfigFromEnv reads environment variables.
 type Config struct {
-	// ServiceURL is where the gateway is, such as "https://pay.example.com". A path prefix and a trailing slash are
-	// allowed; user, query and fragment are not. The paths of the calls, such as /unipay/pay, are added to it.
+	// ServiceURL is the address of the gateway, such as "https://pay.example.com". A path prefix and a trailing slash
+	// are allowed; user, query and fragment are not. The paths of the calls, such as /unipay/pay, are appended to it.
 	ServiceURL string `json:"serviceUrl" yaml:"serviceUrl" env:"DAXPAY_URL"`
-	// SignSecret is the secret of the gateway's settings (签名秘钥).
+	// SignSecret is the secret in the gateway's settings (签名秘钥).
 	SignSecret string `json:"signSecret" yaml:"signSecret" env:"DAXPAY_SECRET"`
-	// PreviousSecrets are secrets that answers and notices may be signed with as well, after the secret was changed: a
-	// notice that was signed before can still be sent again, at the latest by the console's button. Set the new secret as
-	// SignSecret when the gateway gets it, move the old one here, and take it out when SecretIndex of notices has been 0
-	// for a day. No request is signed with them; one that reaches the gateway with the wrong secret is refused without
-	// effect (20052). Default: none.
+	// PreviousSecrets are further secrets that answers and notices may be signed with, for the time after a change of
+	// secret: the gateway can resend a notice that was signed before the change, for instance by the console's button.
+	// When the gateway gets a new secret, set it as SignSecret and move the old one here. Remove the old one when
+	// SecretIndex of notices has been 0 for a day. Requests are signed with SignSecret only; the gateway refuses a
+	// request signed with the wrong secret without effect (20052). Default: none.
 	PreviousSecrets []string `json:"previousSecrets" yaml:"previousSecrets" env:"DAXPAY_PREVIOUS_SECRETS"`
-	// SignType is the algorithm of the gateway's settings (签名方式); "hmac-sha256", "SHA256", as the console shows
-	// HMACSHA256, and "md5" are understood as well. Default: HMACSHA256.
+	// SignType is the signature algorithm in the gateway's settings (签名方式). "hmac-sha256", "md5" and the console's
+	// "SHA256" are understood as well. Default: HMACSHA256.
 	SignType SignType `json:"signType" yaml:"signType" env:"DAXPAY_SIGN_TYPE"`
 	// Gateway pins the gateway's version; "auto", "v2.0.8" and "208" are understood as well. Default: GatewayAuto.
 	Gateway GatewayVersion `json:"gateway" yaml:"gateway" env:"DAXPAY_GATEWAY"`
-	// ClientIP is the ClientIP of every request that has none (客户端IP). Default: none.
+	// ClientIP is sent in requests that set no ClientIP of their own (客户端IP). Default: none.
 	ClientIP string `json:"clientIp" yaml:"clientIp" env:"DAXPAY_CLIENT_IP"`
-	// Timeout limits a call with all its attempts, in addition to the context. Default: 30 seconds.
+	// Timeout limits a call with all its attempts, as the context does. Default: 30 seconds.
 	Timeout time.Duration `json:"timeout" yaml:"timeout" env:"DAXPAY_TIMEOUT"`
-	// Location is the zone in which the gateway prints the few times that it sends as text. Default: Chinese time, UTC+8.
+	// Location is the gateway's time zone. It matters for the few times that the gateway sends as text. Default:
+	// Chinese time, UTC+8.
 	Location *time.Location `json:"location" yaml:"location" env:"DAXPAY_LOCATION"`
 	// MaxAge is how far the time of an answer (resTime) may be from now, in either direction. Default: 5 minutes.
-	// Negative: not checked, so that a recorded answer can be sent again.
+	// Negative: not checked; anyone on the connection can then replay a recorded answer.
 	MaxAge time.Duration `json:"maxAge" yaml:"maxAge" env:"DAXPAY_MAX_AGE"`
-	// CorrectClock stamps requests with the gateway's time, learned from verified answers, where this machine's clock is
-	// off: gateway 2.0.8 refuses requests that are more than 10 seconds old, or 60 ahead. It cannot learn from refusals,
-	// which are not signed, so a clock that is too far behind from the start stays refused: GatewayError.ClockDifference
-	// says how far. MaxAge is measured with this machine's clock all the same. Default: false; a machine with NTP does not
-	// need it.
+	// CorrectClock stamps requests with the gateway's time, learned from verified answers, when this machine's clock is
+	// wrong: gateway 2.0.8 refuses requests that are more than 10 seconds old or more than 60 seconds ahead. Refusals
+	// are not signed, so the client cannot learn from them: if the clock is too far behind from the start, every
+	// request is refused, and GatewayError.ClockDifference says by how much. MaxAge is always measured with this
+	// machine's clock. Default: false; a machine with NTP does not need it.
 	CorrectClock bool `json:"correctClock" yaml:"correctClock" env:"DAXPAY_CORRECT_CLOCK"`
-	// Retry says how often and when a call is sent again. Its zero value is good: what may be repeated is sent up to 3
-	// times.
+	// Retry says how often and when a call is sent again. By its zero value, calls that may be repeated are sent up to
+	// 3 times.
 	Retry Retry `json:"retry" yaml:"retry"`
 	// MaxAnswerSize limits an answer in bytes, after decompression. Default: 1 MiB.
 	MaxAnswerSize int64 `json:"maxAnswerSize" yaml:"maxAnswerSize" env:"DAXPAY_MAX_ANSWER_SIZE"`
-	// MaxDepth limits how many objects and lists stand inside one another in an answer or a notice. Default: 32.
+	// MaxDepth limits how deep objects and lists are nested in an answer or a notice, at most 1000. Default: 32.
 	MaxDepth int `json:"maxDepth" yaml:"maxDepth" env:"DAXPAY_MAX_DEPTH"`
-	// AttemptTimeout limits one attempt of a call that may be sent again, so that there is time for another. A call that
-	// may not waits for the whole of Timeout: the gateway gives its channel 15 seconds and answers then, so a shorter wait
-	// would leave the outcome unknown. Default: 20 seconds. What is left of Timeout limits it.
+	// AttemptTimeout limits one attempt of a call that may be repeated, so that there is time for another. A call that
+	// may not be repeated can use all of Timeout: the gateway waits up to 15 seconds for its channel before it answers,
+	// so a shorter wait would leave the outcome unknown. Default: 20 seconds. It never exceeds what is left of Timeout.
 	AttemptTimeout time.Duration `json:"attemptTimeout" yaml:"attemptTimeout" env:"DAXPAY_ATTEMPT_TIMEOUT"`
-	// MaxHeaderSize limits the header of an answer in bytes; a larger one is a *TransportError. Default: 64 KiB. It is a
-	// matter of the transport, and so are the next two: they have no effect on one of your own.
+	// MaxHeaderSize limits the header of an answer in bytes; a larger one is a *TransportError. Default: 64 KiB.
+	// MaxHeaderSize, MaxIdleConns and IdleConnTimeout configure the built-in transport only, not that of HTTPClient.
 	MaxHeaderSize int64 `json:"maxHeaderSize" yaml:"maxHeaderSize" env:"DAXPAY_MAX_HEADER_SIZE"`
-	// MaxIdleConns is how many connections are kept for the next calls. Default: as many as there were calls at once.
+	// MaxIdleConns limits how many idle connections are kept. Default: no limit.
 	MaxIdleConns int `json:"maxIdleConns" yaml:"maxIdleConns" env:"DAXPAY_MAX_IDLE_CONNS"`
-	// IdleConnTimeout is how long an idle connection is kept. It must be less than what the server or a proxy before it
-	// allows, which is 60 seconds or more as a rule: a connection that they close at the moment of a send leaves the
-	// outcome of the call unknown. A call that must go out once (param.EffectOnce) uses no connection that was idle for
-	// more than 3 seconds. Default: 45 seconds.
+	// IdleConnTimeout is how long an idle connection is kept. It must be shorter than what the server, or a proxy in
+	// front of it, allows, which is usually 60 seconds or more: if they close a connection just as a request is sent,
+	// the outcome of the call is unknown. Calls that must be sent only once (param.EffectOnce) never use a connection
+	// that was idle for more than 3 seconds. Default: 45 seconds.
 	IdleConnTimeout time.Duration `json:"idleConnTimeout" yaml:"idleConnTimeout" env:"DAXPAY_IDLE_CONN_TIMEOUT"`
-	// TrustedNetwork says that nobody is on the line to a gateway that ServiceURL names with http. A refusal names no
-	// order, so that somebody on the line could put a recorded one in the place of the answer to a transfer, which was
-	// paid. Without HTTPS, a loopback address or TrustedNetwork, a refused transfer is therefore ErrOutcomeUnknown.
-	// Default: false.
+	// TrustedNetwork says that no one can tamper with the connection, although ServiceURL is an http URL, or the
+	// Transport does not verify certificates. A refusal does not name the order. Someone on the connection could replay
+	// a recorded refusal in place of the answer to a transfer that was paid. Without verified HTTPS, a loopback address
+	// or TrustedNetwork, a refused transfer is therefore ErrOutcomeUnknown. Default: false.
 	TrustedNetwork bool `json:"trustedNetwork" yaml:"trustedNetwork" env:"DAXPAY_TRUSTED_NETWORK"`
-	// AllowAmbiguousText accepts texts in which "&", the name of a member and "=" follow one another. Someone could cut
-	// such a text so that it becomes a member without breaking the signature; set it only to read orders that have such
-	// texts already. Default: they are refused, with ErrAmbiguous or ErrParam.
+	// AllowAmbiguousText accepts texts that contain "&", the name of a member, and "=" in a row. Someone on the
+	// connection could cut such a text so that part of it becomes a member, without breaking the signature. Set it only
+	// to read existing orders with such texts. Default: they are refused, with ErrAmbiguous or ErrParam.
 	AllowAmbiguousText bool `json:"allowAmbiguousText" yaml:"allowAmbiguousText" env:"DAXPAY_ALLOW_AMBIGUOUS_TEXT"`
 	// Now is the clock, for tests. Default: time.Now.
 	Now func() time.Time `json:"-" yaml:"-"`
-	// HTTPClient is copied, and the copy follows no redirects. Its Transport is used as it is: set it for a proxy, for own
-	// certificates, or to httpmock's in a test. It must not send a request again by itself, as retryablehttp does: a call
-	// that may not be sent again is stopped at the second send, and its outcome is unknown. A Transport that does not
-	// support httptrace hides whether a request was written; every failure then counts as sent, and a second send is not
-	// noticed. HTTP/2, if it has that, leaves more outcomes unknown: net/http cannot tell what the server has seen when it
-	// goes away, and one dead connection fails many calls. net/http prints bytes that answer nothing, such as those that
-	// follow an answer, to the standard logger. Default, also for a nil Transport: one of HTTP/1.1 that keeps
-	// enough connections for concurrent calls.
+	// HTTPClient is copied, and the copy follows no redirects and has no cookie jar. Its Transport is used as it is:
+	// set it for a proxy, for certificates of your own, or to that of httpmock in a test. The Transport must not resend
+	// requests by itself, as retryablehttp does: for a call that may not be repeated, the second send is stopped, and
+	// the outcome is unknown. A Transport that does not support httptrace hides whether a request was written; every
+	// failure then counts as sent, and a second send is not noticed. HTTP/2 leaves more outcomes unknown: net/http
+	// cannot tell what the server has seen when it goes away, and one dead connection fails many calls. With a
+	// Transport of your own, net/http prints unexpected bytes, such as those after an answer, to the standard logger.
+	//
+	// Default, also for a nil Transport: a transport that speaks HTTP/1.1 and keeps enough connections for concurrent
+	// calls.
 	HTTPClient *http.Client `json:"-" yaml:"-"`
-	// OnceStore remembers the numbers of calls that must go out once (param.EffectOnce), transfers and wallet payments
-	// among them: the gateway would pay a number again. A number is recorded before the first byte is sent, and never
-	// expires; it is free again only when it is proved that nothing happened, or by ForgetTransfer. A second send is
-	// ErrDuplicate, and not sent. Nor is anything while the store does not answer: that is a *TransportError with
-	// NeverSent. Share a store between processes, and over restarts, by contrib/sqlstore or contrib/redisstore; the Redis
-	// must not evict (maxmemory-policy noeviction) and must persist. Default: NewMemoryStore(0) of this client's own,
-	// which refuses after 100,000 transfers and forgets them when the process ends: Doctor warns of it.
+	// OnceStore remembers the numbers of calls that must be sent only once (param.EffectOnce), such as transfers and
+	// wallet payments, because the gateway would pay again. A number is recorded before the first byte is sent and
+	// never expires. It becomes free only if the call provably did nothing, or by ForgetTransfer or ForgetOnce. A
+	// second send of a number is not made and is ErrDuplicate. While the store does not answer, nothing is sent either:
+	// the error is a *TransportError with NeverSent.
+	//
+	// Use contrib/sqlstore or contrib/redisstore to share a store between processes and keep it over restarts. Redis
+	// must not evict keys (maxmemory-policy noeviction) and must persist. Default: a NewMemoryStore(0) for this client
+	// alone, which accepts 100,000 numbers and forgets them when the process ends: Doctor warns of it.
 	OnceStore OnceStore `json:"-" yaml:"-"`
-	// StoreName stands for the gateway in the keys of a store, so that one store can serve several gateways. All processes
-	// that share a store must agree on it, and what a store holds is not found under another name. So set it if they
-	// reach the gateway by different URLs, or before you change ServiceURL. Default: ServiceURL.
+	// StoreName identifies the gateway in the keys of a store, so that one store can serve several gateways. All
+	// processes that share a store must use the same name; what is stored under one name is not found under another.
+	// Set it if processes reach the gateway by different URLs, or before you change ServiceURL. Default: ServiceURL, in
+	// a normal form.
 	StoreName string `json:"storeName" yaml:"storeName" env:"DAXPAY_STORE_NAME"`
-	// Logger gets a line for every attempt: path, codes, cause, duration and trace id; and one for every notice: kind,
-	// numbers, status of the reply, and why it was not received. No line holds another member of a message. What went well
-	// is at slog.LevelDebug, a call that failed and a notice that is not received at slog.LevelWarn. Default: silent, but
-	// for notices that are not received, of which slog.Default() is told.
+	// Logger gets a line for every attempt, with path, codes, cause, duration and trace id; and a line for every
+	// notice, with kind, numbers, the status of the reply, and why it was not received. No line contains any other
+	// member of a message. Successes are logged at slog.LevelDebug, failed calls and notices that were not received at
+	// slog.LevelWarn. Default: no log, except that notices which were not received go to slog.Default().
 	Logger *slog.Logger `json:"-" yaml:"-"`
-	// Observer is told of every call and attempt, for traces and metrics: see contrib/otel. Default: none.
+	// Observer is notified of every call and attempt, for traces and metrics: see contrib/otel. Default: none.
 	Observer Observer `json:"-" yaml:"-"`
 }
 
@@ -129,7 +135,7 @@ const (
 	defaultMaxAge          = 5 * time.Minute
 	defaultMaxAnswerSize   = 1 << 20
 	defaultMaxHeaderSize   = 64 << 10
-	maxMaxDepth            = 1000 // deeper than any message, and far from where recursion hurts
+	maxMaxDepth            = 1000 // deeper than any message, and safe for recursion
 )
 
 // GatewayVersion is a release of the gateway.
@@ -138,10 +144,10 @@ type GatewayVersion string
 // The versions of the gateway.
 //
 // GatewayAuto first uses the encoding of the interface documents. If the gateway refuses the signature or the members,
-// which it checks before it does anything, the call goes out again as 2.0.8 encodes it, then as 2.0.7 does, where that
-// makes a difference. The client remembers which was accepted; pinning the version saves these attempts. 2.0.6 and
-// older ones must be pinned, because their paths are others, and so must a gateway that was set not to check
-// signatures: it accepts the first encoding and passes over the members that it does not know.
+// which it checks before it does anything, the call is sent again as 2.0.8 encodes it, then as 2.0.7 does, if that
+// makes a difference. The client remembers the encoding that was accepted; pinning the version saves these attempts.
+// Two kinds of gateway must be pinned: 2.0.6 and older, because their paths differ; and a gateway with signature checks
+// switched off, because it accepts the first encoding and ignores members that it does not know.
 const (
 	GatewayAuto GatewayVersion = ""
 	GatewayV205 GatewayVersion = "2.0.5" // and before; only the two legacy calls, whose answers are not signed
@@ -157,7 +163,7 @@ func (v GatewayVersion) String() string {
 	return string(v)
 }
 
-// pinned finds the version in the table; false for GatewayAuto and for what is none.
+// pinned returns the table's version, false for GatewayAuto and for an unknown version.
 func (v GatewayVersion) pinned() (gateway.Version, bool) {
 	for known := gateway.V205; known <= gateway.V208; known++ {
 		if known.String() == string(v) {
@@ -167,7 +173,7 @@ func (v GatewayVersion) pinned() (gateway.Version, bool) {
 	return gateway.Printed, false
 }
 
-// spelled finds the version that is meant, such as by "v2.0.8"; false if it is none.
+// spelled returns the version that is meant, such as by "v2.0.8", and reports whether there is one.
 func (v GatewayVersion) spelled() (GatewayVersion, bool) {
 	text := strings.ReplaceAll(strings.ToLower(string(v)), ".", "")
 	text = strings.TrimPrefix(strings.TrimPrefix(text, "gateway"), "v")
@@ -182,9 +188,9 @@ func (v GatewayVersion) spelled() (GatewayVersion, bool) {
 	return v, false
 }
 
-// given quotes a setting that is wrong, to end the text that says so. It does not quote what may be a secret in the
-// wrong place: what is longer than any mistyped setting, and anything while the secret is missing, or is what belongs
-// into another field.
+// given returns the end of an error text that quotes a wrong setting. It returns "" for what may be a secret in the
+// wrong field: a value longer than any mistyped setting, and any value while the secret is missing or looks like the
+// value of another field.
 func given(value string, secrets []string) string {
 	const longest = 16
 	if len(value) > longest || slices.Contains(secrets, value) || strings.TrimSpace(secrets[0]) == "" {
@@ -198,7 +204,7 @@ func given(value string, secrets []string) string {
 	return fmt.Sprintf(", not %q", value)
 }
 
-// withDefaults returns the Config with every default filled in, or all mistakes in it.
+// withDefaults returns the Config with all defaults filled in, and an error that holds every mistake.
 func (cfg Config) withDefaults() (Config, error) {
 	var faults []error
 	fault := func(field, reason string) {
@@ -223,7 +229,7 @@ func (cfg Config) withDefaults() (Config, error) {
 		}
 	}
 	if cfg.CorrectClock && cfg.MaxAge < 0 {
-		fault("CorrectClock", "needs MaxAge: without it, an old answer that somebody sends again could set the clock")
+		fault("CorrectClock", "needs MaxAge: without it, a replayed old answer could set the clock")
 	}
 	cfg.checkLimits(fault)
 	cfg.Retry = cfg.Retry.withDefaults(fault)
@@ -246,7 +252,7 @@ func (cfg Config) withDefaults() (Config, error) {
 	return cfg, errors.Join(faults...)
 }
 
-// checkSecrets finds what is wrong with the secrets besides what NewSigner refuses too.
+// checkSecrets makes the checks of secrets that NewSigner does not make.
 func (cfg *Config) checkSecrets(fault func(field, reason string)) {
 	switch trimmed := strings.TrimSpace(cfg.SignSecret); {
 	case !utf8.ValidString(cfg.SignSecret):
@@ -254,7 +260,7 @@ func (cfg *Config) checkSecrets(fault func(field, reason string)) {
 	case trimmed != "" && trimmed != cfg.SignSecret:
 		fault("SignSecret", "must not have white space or a line break around it")
 	case cfg.SignSecret == masked:
-		fault("SignSecret", "is what this package prints instead of a secret: a Config was printed and read again")
+		fault("SignSecret", "is the mask that this package prints instead of a secret: set the secret itself")
 	}
 	for i, secret := range cfg.PreviousSecrets {
 		field := fmt.Sprintf("PreviousSecrets[%d]", i)
@@ -266,7 +272,7 @@ func (cfg *Config) checkSecrets(fault func(field, reason string)) {
 		case strings.TrimSpace(secret) != secret:
 			fault(field, "must not have white space or a line break around it")
 		case secret == masked:
-			fault(field, "is what this package prints instead of a secret: a Config was printed and read again")
+			fault(field, "is the mask that this package prints instead of a secret: set the secret itself")
 		case secret == cfg.SignSecret:
 			fault(field, "is SignSecret itself: it should be the secret that the gateway had before")
 		case slices.Contains(cfg.PreviousSecrets[:i], secret):
@@ -275,7 +281,7 @@ func (cfg *Config) checkSecrets(fault func(field, reason string)) {
 	}
 }
 
-// checkLimits finds durations and sizes that make no sense.
+// checkLimits checks the durations and sizes.
 func (cfg *Config) checkLimits(fault func(field, reason string)) {
 	for _, t := range []struct {
 		field string
@@ -303,19 +309,19 @@ func (cfg *Config) checkLimits(fault func(field, reason string)) {
 	}
 }
 
-// line is what is known of the line to the gateway.
+// line says who can read and change what is sent between client and gateway.
 type line int
 
 const (
-	lineOpen       line = iota // anyone can be on it
+	lineOpen       line = iota // plain http: anyone on the way
 	lineEncrypted              // https
-	lineUnverified             // https, but of any certificate
+	lineUnverified             // https, but certificates are not verified
 	lineDeclared               // Config.TrustedNetwork
-	lineLocal                  // within this machine
-	lineProxied                // that would be, but for a proxy
+	lineLocal                  // a loopback address
+	lineProxied                // a loopback address, reached through a proxy
 )
 
-// isTrusted tells whether nobody can be on the line.
+// isTrusted reports whether no one can tamper with the connection.
 func (l line) isTrusted() bool { return l == lineEncrypted || l == lineDeclared || l == lineLocal }
 
 func (cfg Config) line() line {
@@ -340,30 +346,33 @@ func (cfg Config) line() line {
 	return lineLocal
 }
 
-// skipsVerification tells whether the caller's transport takes any certificate.
+// skipsVerification reports whether the caller's transport accepts any certificate.
 func (cfg Config) skipsVerification() bool {
-	if cfg.HTTPClient == nil {
-		return false
-	}
-	transport, ok := cfg.HTTPClient.Transport.(*http.Transport)
-	return ok && transport.TLSClientConfig != nil && transport.TLSClientConfig.InsecureSkipVerify
+	transport := cfg.httpTransport()
+	return transport != nil && transport.TLSClientConfig != nil && transport.TLSClientConfig.InsecureSkipVerify
 }
 
-// usesProxy tells whether requests to the URL go through a proxy. net/http's own choice has none for loopback
+// httpTransport returns the caller's transport if it is net/http's, else nil.
+func (cfg Config) httpTransport() *http.Transport {
+	if cfg.HTTPClient == nil {
+		return nil
+	}
+	transport, _ := cfg.HTTPClient.Transport.(*http.Transport)
+	return transport
+}
+
+// usesProxy reports whether requests to the URL go through a proxy. The built-in transport uses none for loopback
 // addresses.
 func (cfg Config) usesProxy(u *url.URL) bool {
-	if cfg.HTTPClient == nil {
-		return false
-	}
-	transport, ok := cfg.HTTPClient.Transport.(*http.Transport)
-	if !ok || transport.Proxy == nil {
+	transport := cfg.httpTransport()
+	if transport == nil || transport.Proxy == nil {
 		return false
 	}
 	proxy, err := transport.Proxy(&http.Request{Method: http.MethodPost, URL: u, Header: http.Header{}})
 	return err != nil || proxy != nil
 }
 
-// storeName is the URL without what can be written in several ways: a spelling must not free the numbers of payouts.
+// storeName is the URL in a normal form: another spelling of the URL must not free the numbers of payouts.
 func storeName(serviceURL string) string {
 	u, err := url.Parse(serviceURL)
 	if err != nil {
@@ -400,10 +409,10 @@ func checkURL(s string) string {
 	return ""
 }
 
-// masked is printed for a secret.
+// masked is printed instead of a secret.
 const masked = "***"
 
-// address is ServiceURL without what may be secret in it.
+// address is ServiceURL without the parts that may be secret.
 func (cfg Config) address() string {
 	u, err := url.Parse(cfg.ServiceURL)
 	if err != nil {

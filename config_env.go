@@ -9,14 +9,14 @@ import (
 	"strings"
 )
 
-// ConfigFromEnv returns the Config that the environment describes. DAXPAY_URL (ServiceURL) and DAXPAY_SECRET
-// (SignSecret) are required. The other variables are the env tags of the fields of Config and Retry, such as
-// DAXPAY_SIGN_TYPE, DAXPAY_GATEWAY, DAXPAY_CLIENT_IP, DAXPAY_TIMEOUT and DAXPAY_RETRY_MAX_ATTEMPTS. Durations are
-// written as "5s". Commas separate the secrets of DAXPAY_PREVIOUS_SECRETS. A variable that is empty counts as not set.
-// The fields that are no text, such as Logger and OnceStore, are set in Go, in the Config that is returned.
+// ConfigFromEnv returns a Config from environment variables. DAXPAY_URL (ServiceURL) and DAXPAY_SECRET (SignSecret) are
+// required. The env tags of Config and Retry name the other variables, such as DAXPAY_SIGN_TYPE, DAXPAY_GATEWAY,
+// DAXPAY_CLIENT_IP, DAXPAY_TIMEOUT and DAXPAY_RETRY_MAX_ATTEMPTS. Durations are written as "5s". The secrets in
+// DAXPAY_PREVIOUS_SECRETS are separated by commas. An empty variable counts as not set. Fields without a variable, such
+// as Logger and OnceStore, are set in Go, in the Config that is returned.
 //
-// The error holds a *ConfigError for every mistake that New would find, too. Each names its variable, in Setting, and
-// none holds a secret.
+// The error holds a *ConfigError for every mistake, including those that New would find. Each names its variable in
+// Setting, and none quotes a secret.
 func ConfigFromEnv() (Config, error) {
 	r := envReader{variables: map[string]string{}}
 	var cfg Config
@@ -24,7 +24,7 @@ func ConfigFromEnv() (Config, error) {
 	unread := slices.Clone(r.configFaults)
 	_, err := cfg.withDefaults()
 	for _, fault := range configErrors(err) {
-		field, index, _ := strings.Cut(fault.Field, "[") // of PreviousSecrets[1]
+		field, index, _ := strings.Cut(fault.Field, "[") // such as PreviousSecrets[1]
 		if unread.of(field) {
 			continue // it is missing because it could not be read
 		}
@@ -60,7 +60,7 @@ func (r *envReader) read(into reflect.Value, prefix string) {
 		if text == "" {
 			continue
 		}
-		reason := "has quotes around it, which would be part of it: remove them"
+		reason := "has quotes around it, which would become part of the value: remove them"
 		if !quoted(text) {
 			reason = setFromEnv(into.Field(i), text)
 		}
@@ -70,12 +70,12 @@ func (r *envReader) read(into reflect.Value, prefix string) {
 	}
 }
 
-// quoted finds the quotes that a shell removes, but docker --env-file does not.
+// quoted reports whether text is in quotes. A shell removes them, docker --env-file does not.
 func quoted(text string) bool {
 	return len(text) > 1 && (text[0] == '"' || text[0] == '\'') && text[len(text)-1] == text[0]
 }
 
-// setFromEnv sets one field, or returns what is wrong with the text.
+// setFromEnv sets one field. It returns what is wrong with the text, "" if nothing is.
 func setFromEnv(field reflect.Value, text string) string {
 	switch field.Interface().(type) {
 	case []string:
@@ -98,7 +98,7 @@ func setFromEnv(field reflect.Value, text string) string {
 	return ""
 }
 
-// configErrors lists the mistakes that are joined in err.
+// configErrors returns the *ConfigErrors that are joined in err.
 func configErrors(err error) []*ConfigError {
 	var one *ConfigError
 	if joined, ok := err.(interface{ Unwrap() []error }); ok {

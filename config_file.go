@@ -11,22 +11,22 @@ import (
 )
 
 // UnmarshalJSON implements json.Unmarshaler: see Config. Its error holds a *ConfigError for every member that cannot be
-// read. New finds the other mistakes.
+// read; the Config is then unchanged. New finds the other mistakes.
 func (cfg *Config) UnmarshalJSON(text []byte) error {
 	return cfg.read(func(target any) error { return json.Unmarshal(text, target) }, jsonMembers)
 }
 
-// UnmarshalYAML has the form that YAML packages call, so that this module needs none of them. It does what
-// UnmarshalJSON does.
+// UnmarshalYAML is the method that YAML packages call. It does what UnmarshalJSON does, without a dependency on any of
+// them.
 func (cfg *Config) UnmarshalYAML(unmarshal func(any) error) error {
 	return cfg.read(unmarshal, yamlMembers)
 }
 
-// MarshalJSON implements json.Marshaler. It writes the fields that are set, under the names by which UnmarshalJSON
-// reads them, but "***" for secrets, which New refuses.
+// MarshalJSON implements json.Marshaler. It writes the fields that are set, under the names that UnmarshalJSON reads.
+// Each secret is written as "***", which New refuses.
 func (cfg Config) MarshalJSON() ([]byte, error) { return json.Marshal(cfg.shown()) }
 
-// MarshalYAML has the form that YAML packages call. It does what MarshalJSON does.
+// MarshalYAML is the method that YAML packages call. It does what MarshalJSON does.
 func (cfg Config) MarshalYAML() (any, error) { return cfg.shown(), nil }
 
 // decode reads one value of a file into what target points to.
@@ -60,7 +60,8 @@ func yamlMembers(object decode) (map[string]decode, error) {
 	return values, nil
 }
 
-// yamlValue is a value whose type is not known yet. Read as an any, a secret of digits would be a number.
+// yamlValue is a value that is decoded later, when its type is known. Decoded into an any, a secret of digits would
+// become a number.
 type yamlValue struct{ decode decode }
 
 // UnmarshalYAML keeps the value.
@@ -69,7 +70,7 @@ func (v *yamlValue) UnmarshalYAML(unmarshal func(any) error) error {
 	return nil
 }
 
-// read sets the fields that a file has. All or nothing: after an error the Config is as it was.
+// read sets the fields that the file has. After an error the Config is unchanged.
 func (cfg *Config) read(object decode, members func(decode) (map[string]decode, error)) error {
 	changed := *cfg
 	r := configReader{members: members}
@@ -81,14 +82,14 @@ func (cfg *Config) read(object decode, members func(decode) (map[string]decode, 
 	return nil
 }
 
-// configFaults are the mistakes found so far.
+// configFaults collects mistakes.
 type configFaults []*ConfigError
 
 func (f *configFaults) add(field, setting, reason string) {
 	*f = append(*f, &ConfigError{Field: field, Setting: setting, Reason: reason})
 }
 
-// of tells whether there is a mistake in the field.
+// of reports whether the field has a mistake.
 func (f configFaults) of(field string) bool {
 	return slices.ContainsFunc(f, func(e *ConfigError) bool { return e.Field == field })
 }
@@ -106,15 +107,15 @@ type configReader struct {
 	configFaults
 }
 
-// object sets the fields of a struct. The prefixes are those of the struct's name, in Go and in the file. No error of
-// the decoder is told: it can quote a secret.
+// object sets the fields of a struct. field and setting are the prefixes of their names, in Go and in the file. The
+// decoder's errors are dropped, because they can quote a secret.
 func (r *configReader) object(into reflect.Value, object decode, field, setting string) {
 	values, err := r.members(object)
 	if err != nil {
 		if setting == "" {
 			setting = "the configuration"
 		}
-		r.add(strings.TrimSuffix(field, "."), strings.TrimSuffix(setting, "."), "must be an object of settings")
+		r.add(strings.TrimSuffix(field, "."), strings.TrimSuffix(setting, "."), "must be an object")
 		return
 	}
 	var names []string
@@ -149,7 +150,7 @@ func (r *configReader) object(into reflect.Value, object decode, field, setting 
 
 const maxSettingName = 32
 
-// meant suggests the name that differs in case, hyphens and underscores only.
+// meant suggests the known name that differs only in case, hyphens and underscores, or else lists all names.
 func meant(name string, names []string) string {
 	plain := func(s string) string {
 		return strings.NewReplacer("-", "", "_", "").Replace(strings.ToLower(s))
@@ -159,10 +160,10 @@ func meant(name string, names []string) string {
 			return ": write " + known
 		}
 	}
-	return ": there are " + strings.Join(names, ", ")
+	return ": the settings are " + strings.Join(names, ", ")
 }
 
-// setFromFile sets one field, or returns what is wrong with the value.
+// setFromFile sets one field. It returns what is wrong with the value, "" if nothing is.
 func setFromFile(field reflect.Value, value decode) string {
 	switch field.Interface().(type) {
 	case []string:
@@ -192,23 +193,23 @@ func setFromFile(field reflect.Value, value decode) string {
 		if field.Type() == reflect.TypeFor[time.Duration]() {
 			return mustBeDuration
 		}
-		return "must be text: put it in quotes"
+		return "must be a string: put it in quotes"
 	}
 	return setFromText(field, text)
 }
 
 const (
-	mustBeTexts    = "must be a list of texts"
+	mustBeTexts    = "must be a list of strings"
 	mustBeBool     = "must be true or false"
 	mustBeInteger  = "must be a whole number"
 	mustBeDuration = "must be a duration with a unit, such as 30s or 1m30s"
 )
 
-// setFromText sets one field that is written as text, or returns what is wrong with the text.
+// setFromText sets one field from its text. It returns what is wrong with the text, "" if nothing is.
 func setFromText(field reflect.Value, text string) string {
 	switch field.Interface().(type) {
 	case SignType:
-		t, _ := SignType(text).spelled() // what is none is for New to refuse
+		t, _ := SignType(text).spelled() // New refuses an unknown one
 		field.SetString(string(t))
 	case GatewayVersion:
 		v, _ := GatewayVersion(text).spelled()
@@ -223,17 +224,17 @@ func setFromText(field reflect.Value, text string) string {
 		field.SetInt(int64(d))
 	case *time.Location:
 		zone, err := time.LoadLocation(text)
-		if err != nil || text == "" { // which would be UTC
+		if err != nil || text == "" { // "" would be UTC
 			return "must be a time zone that this machine knows, such as Asia/Shanghai"
 		}
 		field.Set(reflect.ValueOf(zone))
 	default:
-		panic(fmt.Sprintf("daxpay: a setting of type %v", field.Type())) // a test reads every field
+		panic(fmt.Sprintf("daxpay: a setting of type %v", field.Type())) // unreachable: a test sets every field
 	}
 	return ""
 }
 
-// shown is the Config as a file has it, without the secrets.
+// shown returns the Config as a file would have it, with masked secrets.
 func (cfg Config) shown() map[string]any {
 	if cfg.SignSecret != "" {
 		cfg.SignSecret = masked

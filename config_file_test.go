@@ -115,18 +115,18 @@ func TestConfigFileMistakes(t *testing.T) {
 			require.True(t, reflect.DeepEqual(before, cfg), "it is as it was")
 			require.ErrorIs(t, err, daxpay.ErrConfig)
 			want := []string{
-				"signSecret must be text: put it in quotes",
-				"previousSecrets must be a list of texts",
+				"signSecret must be a string: put it in quotes",
+				"previousSecrets must be a list of strings",
 				"timeout must be a duration with a unit, such as 30s or 1m30s",
 				"location must be a time zone that this machine knows, such as Asia/Shanghai",
 				"correctClock must be true or false",
 				"retry.maxAttempts must be a whole number",
 				"retry.base_delay is not a setting: write baseDelay",
-				"retry.the-secret-is-secret-and-long-an is not a setting: there are maxAttempts, baseDelay, maxDelay, budget",
+				"retry.the-secret-is-secret-and-long-an is not a setting: the settings are maxAttempts, baseDelay, maxDelay, budget",
 				"maxDepth must be a whole number",
 				"attemptTimeout must be a duration with a unit, such as 30s or 1m30s",
 				"SignType is not a setting: write signType",
-				"password is not a setting: there are serviceUrl, signSecret, ",
+				"password is not a setting: the settings are serviceUrl, signSecret, ",
 			}
 			for _, line := range want {
 				require.ErrorContains(t, err, "daxpay: "+line)
@@ -144,7 +144,7 @@ func TestConfigFileMistakes(t *testing.T) {
 			for _, text := range []string{`"the-secret"`, `["the-secret"]`, `{"retry":"the-secret"}`} {
 				err := read(text, &cfg)
 				require.ErrorIs(t, err, daxpay.ErrConfig)
-				require.ErrorContains(t, err, "must be an object of settings")
+				require.ErrorContains(t, err, "must be an object")
 				require.NotContains(t, err.Error(), "the-secret")
 			}
 		})
@@ -167,7 +167,7 @@ func TestConfigAsFile(t *testing.T) {
 	want.SignSecret, want.PreviousSecrets = "***", []string{"***", "***"}
 	require.True(t, reflect.DeepEqual(want, read), "%s", asJSON)
 	_, err = daxpay.New(read)
-	require.ErrorContains(t, err, "a Config was printed and read again")
+	require.ErrorContains(t, err, "is the mask that this package prints instead of a secret")
 
 	empty, err := json.Marshal(daxpay.Config{})
 	require.NoError(t, err)
@@ -272,7 +272,7 @@ func TestConfigFromEnvMistakes(t *testing.T) {
 	require.NotContains(t, err.Error(), "the-")
 	want := map[string]string{
 		"ServiceURL":         "DAXPAY_URL must start with http:// or https://",
-		"SignSecret":         "DAXPAY_SECRET has quotes around it, which would be part of it: remove them",
+		"SignSecret":         "DAXPAY_SECRET has quotes around it, which would become part of the value: remove them",
 		"PreviousSecrets[1]": "DAXPAY_PREVIOUS_SECRETS[1] must not be empty",
 		"SignType":           "DAXPAY_SIGN_TYPE must be HMAC_SHA256 or MD5",
 		"Gateway":            "DAXPAY_GATEWAY must be auto, 2.0.5, 2.0.6, 2.0.7 or 2.0.8",

@@ -170,7 +170,7 @@ func everyPrint(t *testing.T, v any) string {
 func TestImpossibleSecretsAreRefused(t *testing.T) {
 	for _, tt := range []struct{ secret, reason string }{
 		{" 123456", "white space"}, {"123456\n", "white space"}, {"123456\r\n", "white space"}, {"\t123456", "white space"},
-		{"***", "is what this package prints"},
+		{"***", "is the mask that this package prints"},
 	} {
 		_, err := daxpay.New(daxpay.Config{ServiceURL: "http://127.0.0.1:9000", SignSecret: tt.secret})
 		require.ErrorIs(t, err, daxpay.ErrConfig)

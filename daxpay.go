@@ -1,5 +1,5 @@
-// Package daxpay talks to a DaxPay payment gateway, single-merchant edition 2.0.x: it sends signed requests, verifies
-// every answer before anything of it is believed, and returns typed models.
+// Package daxpay is a client for the DaxPay payment gateway, single-merchant edition 2.0.x. It signs every request,
+// verifies every answer before it uses any of it, and returns typed models.
 //
 //	kit, err := daxpay.New(daxpay.Config{ServiceURL: "https://pay.example.com", SignSecret: secret})
 //	res, err := kit.Pay(ctx, &param.PayParam{
@@ -7,13 +7,13 @@
 //	})
 //	// show res.Data.PayBody as a QR code
 //	order, err := kit.WaitPay(ctx, &param.QueryPayOrderParam{BizOrderNo: "A1"}, daxpay.Wait{Amount: 29900})
-//	if err == nil && order.Standing() == model.Succeeded { … }
+//	if err == nil && order.Data.Standing() == model.Succeeded { … }
 //
-// Package param holds what is sent, model what comes back, and daxpaytest a gateway for tests. Money is in fen (分,
-// 1/100 yuan).
+// Package param holds the requests, model the answers and notices, and daxpaytest a gateway for tests. Amounts are in
+// fen (分, 1/100 yuan).
 //
-// A call returns a result or an error, never both. Which error it is, errors.Is and errors.As tell: see the Err
-// variables. After an error that is ErrOutcomeUnknown the call may have taken effect.
+// A call returns either a result or an error, never both. Tell errors apart with errors.Is and the Err variables, or
+// with errors.As and the error types. After ErrOutcomeUnknown the call may have taken effect.
 package daxpay
 
 import (
@@ -38,30 +38,31 @@ import (
 // Version is the version of this package.
 const Version = "0.1.0"
 
-// Client calls one gateway. It is safe for concurrent use and meant to live as long as the program. Make it with New.
+// Client calls one gateway. It is safe for concurrent use; create it once with New and keep it as long as the program
+// runs. The calls of a nil or zero Client fail with ErrConfig.
 type Client struct {
 	core *core
 }
 
-// core is what a Client is made of.
+// core is the implementation of a Client.
 type core struct {
-	Config    // without the secret, which only the signer has
+	Config    // the secrets in it are masked; only the signer has them
 	signer    *Signer
 	resty     *resty.Client
-	trusted   bool          // nobody is on the line
-	fresh     *resty.Client // for calls that must go out once: it keeps connections for a moment only
+	trusted   bool          // no one else can read or change what is sent and received
+	fresh     *resty.Client // for calls that must be sent only once; it soon drops idle connections
 	observers []Observer
 	budget    budget
 	clock     clock
-	once      OnceStore                       // of calls that must go out once
-	events    OnceStore                       // of all handlers of notices that have no store of their own
-	notices   []*wire.Plan                    // of the kinds of notices: pay, refund, allocation
-	returns   []*wire.Plan                    // of the messages in which texts of a param come back: queries and notices
-	accepted  atomic.Pointer[gateway.Version] // what GatewayAuto tries first; nil: nothing was accepted yet
+	once      OnceStore                       // for calls that must be sent only once
+	events    OnceStore                       // for notice handlers without a store of their own
+	notices   []*wire.Plan                    // for pay, refund and allocation notices, in this order
+	returns   []*wire.Plan                    // for answers to queries, and notices, which repeat texts of requests
+	accepted  atomic.Pointer[gateway.Version] // what GatewayAuto tries first; nil until the gateway has accepted one
 	scratch   sync.Pool                       // of *scratch
 }
 
-// scratch is the memory that a round trip needs only while it lasts.
+// scratch is the memory for writing one request or reading one answer.
 type scratch struct {
 	encoder        wire.Encoder
 	envelope, data wire.Object
@@ -115,8 +116,8 @@ func newResty(config Config, idle time.Duration) *resty.Client {
 		SetPreRequestHook(sendOnce)
 }
 
-// CloseIdleConnections closes the connections that no call is using, of a transport that can do that. The client can be
-// used afterwards.
+// CloseIdleConnections closes connections that are not in use, if the transport supports that. The client remains
+// usable.
 func (c *Client) CloseIdleConnections() {
 	if c != nil && c.core != nil {
 		c.core.resty.GetClient().CloseIdleConnections()
@@ -135,7 +136,7 @@ func plansOf(models ...any) ([]*wire.Plan, error) {
 	return plans, nil
 }
 
-// silent is resty's logger: it would print bodies.
+// silent discards what resty logs, because that includes bodies.
 type silent struct{}
 
 func (silent) Errorf(string, ...any) {}
@@ -146,29 +147,31 @@ func (silent) Debugf(string, ...any) {}
 
 // Result is the gateway's answer to a call that succeeded.
 type Result[T any] struct {
-	// Data is the answer.
+	// Data is the decoded answer.
 	Data T
-	// Msg is data.msg, mostly empty.
+	// Msg is the gateway's remark, usually empty.
 	Msg string
-	// TraceID finds the call in the gateway's log. It stands outside of what is signed.
+	// TraceID identifies the call in the gateway's log. It is not covered by the signature.
 	TraceID string
-	// Raw is data as it was received: the bytes whose signature was verified, with members that Data does not know.
+	// Raw is the answer's data as received: the bytes whose signature was verified, including members that Data does
+	// not have.
 	Raw json.RawMessage
-	// Verified tells that the signature was right. It is false only for gateways up to 2.0.5 (GatewayV205), which sign no
-	// answers: anyone between here and the gateway could have written this one.
+	// Verified reports whether the signature was verified. It is false only for gateways up to 2.0.5 (GatewayV205),
+	// which do not sign their answers: anyone between here and the gateway could have written such an answer.
 	Verified bool
-	// SecretIndex tells which secret the answer is signed with: 0 for Config.SignSecret, n for the nth of
-	// Config.PreviousSecrets, counted from 1.
+	// SecretIndex says which secret the answer was signed with: 0 is Config.SignSecret, n is
+	// Config.PreviousSecrets[n-1].
 	SecretIndex int
 }
 
-// Execute makes any call, also one that this module does not have: see package param. T follows from p, which is not
-// changed.
+// Execute makes the call that p describes. Its type may be one of yours: see package param. T follows from p; p is not
+// modified.
 //
-// An error is ErrConfig, ErrParam or ErrUnsupported if there was nothing that could be sent, a *TransportError if no
-// answer came (its NeverSent tells whether anything went out), a *GatewayError if the gateway refused, a *SignError,
-// *AnswerError or *HTTPError if this client refused what came. Several of these are inside a *RetryError if the call
-// was sent several times: see Retry. All is inside an *OutcomeError if the call may have taken effect.
+// The error is ErrConfig, ErrParam or ErrUnsupported if the call cannot be sent, a *TransportError if no answer came
+// (NeverSent reports whether the request left this machine), a *GatewayError if the gateway refused, and a *SignError,
+// *AnswerError or *HTTPError if this client rejected what came back. A call that must be sent only once can also end in
+// a *DuplicateError. If the call was sent several times, a *RetryError holds these errors: see Retry. If the call may
+// have taken effect, all of this is inside an *OutcomeError.
 func Execute[T any](ctx context.Context, c *Client, p param.Request[T]) (*Result[T], error) {
 	var result Result[T]
 	call, err := callOf(ctx, c, p, &result.Data)
@@ -184,7 +187,7 @@ func Execute[T any](ctx context.Context, c *Client, p param.Request[T]) (*Result
 	return &result, nil
 }
 
-// callOf is the call that p stands for. Its answer goes to data.
+// callOf returns the call that p describes. The answer is decoded into data.
 func callOf[T any](ctx context.Context, c *Client, p param.Request[T], data *T) (*call, error) {
 	if c == nil || c.core == nil {
 		return nil, &ConfigError{Field: "ServiceURL", Reason: "is unknown: make the Client with New"}
@@ -204,8 +207,8 @@ func callOf[T any](ctx context.Context, c *Client, p param.Request[T], data *T) 
 	}, nil
 }
 
-// borrow returns memory that is given back before anyone waits for the gateway: so a thousand calls that wait take
-// little of it.
+// borrow returns scratch memory. Give it back before waiting for the gateway: a thousand waiting calls then need
+// little.
 func (c *core) borrow() *scratch {
 	s, _ := c.scratch.Get().(*scratch)
 	return s

@@ -16,14 +16,14 @@ import (
 	"github.com/daxpay-go/daxpay/param"
 )
 
-// Report is what Doctor found.
+// Report is the result of Client.Doctor.
 type Report struct {
-	// Findings are in the order in which they were made.
+	// Findings lists what was looked at, in order.
 	Findings []Finding
-	// Gateway is the version to pin, GatewayAuto if it could not be told.
+	// Gateway is the version to pin, GatewayAuto if it could not be determined.
 	Gateway GatewayVersion
-	// Latency is the time of the fastest round trip; ClockDifference is how much the gateway's clock is ahead of this one,
-	// to a second. Both are zero if no answer came.
+	// Latency is the duration of the fastest round trip. ClockDifference is how far the gateway's clock is ahead of
+	// this one, accurate to a second. Both are 0 if no answer came.
 	Latency         time.Duration
 	ClockDifference time.Duration
 }
@@ -36,14 +36,14 @@ type Finding struct {
 	Advice string // what to do; empty if there is nothing to do
 }
 
-// FindingLevel says how bad a finding is.
+// FindingLevel is the severity of a finding. The zero value is FindingOK.
 type FindingLevel int
 
 // The levels.
 const (
-	FindingOK FindingLevel = iota
-	FindingWarning
-	FindingFault
+	FindingOK      FindingLevel = iota // no problem
+	FindingWarning                     // works, with a risk
+	FindingFault                       // calls fail, or are not safe
 )
 
 func (l FindingLevel) String() string {
@@ -56,7 +56,7 @@ func (l FindingLevel) String() string {
 	return "FAULT"
 }
 
-// Healthy tells whether there is no fault. There may be warnings.
+// Healthy reports whether there are findings and none is a fault. There may be warnings.
 func (r *Report) Healthy() bool {
 	for _, f := range r.Findings {
 		if f.Level == FindingFault {
@@ -66,7 +66,7 @@ func (r *Report) Healthy() bool {
 	return len(r.Findings) > 0
 }
 
-// String lists the findings, one a line, with what to do below.
+// String lists the findings, one per line, each with its advice below.
 func (r *Report) String() string {
 	var b strings.Builder
 	for _, f := range r.Findings {
@@ -82,10 +82,11 @@ func (r *Report) add(level FindingLevel, name, detail, advice string) {
 	r.Findings = append(r.Findings, Finding{Name: name, Level: level, Detail: detail, Advice: advice})
 }
 
-// Doctor finds out whether this client and its gateway understand each other, and if not, why: is the gateway
-// reachable, and how fast; is the path prefix right; do the clocks agree; are secret and algorithm right; which version
-// is it; does it check the signatures of requests. It asks for a payment that cannot exist, at most six times, which
-// changes nothing. It also says who can be on the line, and whether Config.OnceStore keeps the numbers of payouts.
+// Doctor checks whether this client and its gateway understand each other, and if not, why. It checks whether the
+// gateway is reachable, and how fast; the path prefix; the clocks; secret and algorithm; the gateway's version; and
+// whether the gateway checks the signatures of requests. For that it asks at most six times for a payment that cannot
+// exist, which changes nothing. It also says who could tamper with the connection, and whether Config.OnceStore keeps
+// the numbers of payouts. It takes at most Config.Timeout.
 func (c *Client) Doctor(ctx context.Context) *Report {
 	r := &Report{}
 	if c == nil || c.core == nil {
@@ -118,36 +119,36 @@ type doctor struct {
 	core   *core
 	report *Report
 
-	first probe
+	first probe // by reach
 }
 
-// probe is one question and what came of it.
+// probe is one question to the gateway and its answer.
 type probe struct {
 	version gateway.Version
 	reply   reply
 	err     error
-	// understood tells that the answer was signed with the secret: that there is no such payment. An answer that is
-	// refused for something else, such as its time, was.
+	// understood reports whether the answer is signed with the secret: it says that there is no such payment. It may
+	// have been refused for another reason, such as its time.
 	understood bool
 }
 
-// refusal is the gateway's refusal, nil if there was none.
+// refusal returns the gateway's refusal, nil if there is none.
 func (p *probe) refusal() *GatewayError {
 	var refusal *GatewayError
 	errors.As(p.err, &refusal)
 	return refusal
 }
 
-// fault is what went wrong, in words.
+// fault describes the error.
 func (p *probe) fault() string { return strings.TrimPrefix(fmt.Sprint(p.err), "daxpay: ") }
 
-// refusedSign tells that the gateway refuses the signature of the request.
+// refusedSign reports whether the gateway refused the signature of the request.
 func (p *probe) refusedSign() bool {
 	refusal := p.refusal()
 	return refusal != nil && refusal.refusedSign()
 }
 
-// transport says who can be on the line, and what the client makes of that.
+// transport reports who could tamper with the connection, and what that means for the client.
 func (d *doctor) transport() {
 	const swapped = "http: anyone on the line can read everything, and swap answers of the same kind"
 	level, detail, advice := FindingWarning, swapped, "use https, unless the line is your own"
@@ -156,7 +157,7 @@ func (d *doctor) transport() {
 		level, detail, advice = FindingOK, "https", ""
 	case lineUnverified:
 		detail = "https whose certificates are not verified (InsecureSkipVerify): anyone on the line can pass for the gateway"
-		advice = "have certificates verified; put your own authority into RootCAs"
+		advice = "verify certificates; put your own certificate authority into RootCAs"
 	case lineDeclared:
 		detail += "; Config.TrustedNetwork says that no one is"
 	case lineLocal:
@@ -177,35 +178,35 @@ func (d *doctor) transport() {
 func (d *doctor) signing() {
 	if d.core.SignType == MD5 {
 		d.report.add(FindingWarning, "algorithm",
-			"MD5: who gets one of two texts that collide signed has the signature of the other",
+			"MD5: of two texts that collide, the signature of one is valid for the other",
 			"set the algorithm (签名方式) of the gateway's settings and SignType to HMAC_SHA256")
 	}
 }
 
-// once looks at the store of payouts.
+// once checks the store of payouts.
 func (d *doctor) once(ctx context.Context) {
 	const name = "OnceStore"
 	if _, ok := d.core.once.(*memoryStore); ok {
-		d.report.add(FindingWarning, name, "is in memory: after a restart, and in another process, a transfer that went out "+
-			"goes out again under the same number, and is paid again",
-			"if the program makes transfers or wallet payments, set Config.OnceStore to one that stays: contrib/sqlstore, "+
-				"contrib/redisstore")
+		d.report.add(FindingWarning, name, "is in memory: after a restart, or in another process, a transfer that was sent "+
+			"can be sent again under the same number, and is paid again",
+			"if the program makes transfers or wallet payments, set Config.OnceStore to a persistent store: "+
+				"contrib/sqlstore or contrib/redisstore")
 		return
 	}
 	checker, ok := d.core.once.(StoreChecker)
 	if !ok {
-		d.report.add(FindingOK, name, "is one of your own, which cannot be checked", "")
+		d.report.add(FindingOK, name, "is a store of your own, which cannot be checked: it has no CheckStore", "")
 		return
 	}
 	if err := within(ctx, checker.CheckStore); err != nil {
 		d.report.add(FindingWarning, name, strings.TrimPrefix(err.Error(), "daxpay: Config.OnceStore: "),
-			"mend that before money is paid out: a number that is forgotten can be paid again")
+			"fix that before money is paid out: a forgotten number can be paid again")
 		return
 	}
 	d.report.add(FindingOK, name, "keeps what it is given", "")
 }
 
-// ask sends one query as a version has it; spoil makes its signature wrong.
+// ask sends one query in the encoding of a version. spoil makes its signature wrong.
 func (d *doctor) ask(ctx context.Context, version gateway.Version, spoil bool) probe {
 	return d.askWith(ctx, d.core.signer.keys.signing(), version, spoil)
 }
@@ -244,8 +245,8 @@ func (d *doctor) askWith(ctx context.Context, key *wire.Key, version gateway.Ver
 	return p
 }
 
-// question asks for a payment that does not exist, by a call whose refusal is signed: by query, and of 2.0.6 by sync,
-// which its answer to a query is not.
+// question asks for a payment that does not exist, by a call whose refusal is signed: a query, or with 2.0.6, whose
+// refusal of a query is not signed, a sync.
 func question(version gateway.Version, bizOrderNo string) *call {
 	if version == gateway.V206 {
 		p := &param.PaySyncParam{BizOrderNo: bizOrderNo}
@@ -257,7 +258,7 @@ func question(version gateway.Version, bizOrderNo string) *call {
 		model: reflect.ValueOf(new(model.PayOrderModel)).Elem()}
 }
 
-// reach tells whether anything answers.
+// reach reports whether something that can be examined answers.
 func (d *doctor) reach(ctx context.Context) bool {
 	version := gateway.V208
 	if pinned, ok := d.core.Gateway.pinned(); ok && pinned != gateway.V205 {
@@ -277,13 +278,13 @@ func (d *doctor) reach(ctx context.Context) bool {
 		return true
 	}
 	switch status := page.StatusCode; {
-	case page.UnknownPath: // a matter of the prefix or the version
+	case page.UnknownPath: // prefix or version are wrong: version will say so
 		return true
 	case page.harmless:
 		d.report.add(FindingFault, "transport", fmt.Sprintf("the port takes TLS: HTTP status %d", status), page.advice)
 	case status >= 500:
 		d.report.add(FindingFault, "gateway", fmt.Sprintf("something answers for it with HTTP status %d", status),
-			"look why the gateway behind the proxy does not answer")
+			"find out why the gateway behind the proxy does not answer")
 	case status == http.StatusUnauthorized || status == http.StatusForbidden:
 		d.report.add(FindingFault, "gateway", fmt.Sprintf("something in front of it refuses with HTTP status %d", status),
 			"let this client through at the proxy or firewall")
@@ -305,7 +306,7 @@ func (d *doctor) clock() {
 	difference, uncertain := measured.difference, measured.uncertain
 	d.report.ClockDifference = difference
 	detail := "the gateway's is " + differenceText(difference)
-	// 2.0.8 takes what is up to 10 seconds old, or up to 60 ahead; this client answers that are MaxAge away.
+	// 2.0.8 accepts requests up to 10 seconds old and up to 60 ahead; this client accepts answers up to MaxAge away.
 	asks := d.report.Gateway == GatewayV207 || d.report.Gateway == GatewayV206 ||
 		difference-uncertain <= 10*time.Second && difference+uncertain >= -time.Minute
 	reads := d.core.MaxAge < 0 || difference.Abs()-uncertain <= d.core.MaxAge
@@ -320,8 +321,7 @@ func (d *doctor) clock() {
 	}
 }
 
-// version finds out which version answers with a right signature, and from what it does with a wrong one, whether it
-// checks signatures.
+// version determines which version answers with a right signature, and by a wrong one whether it checks signatures.
 func (d *doctor) version(ctx context.Context) {
 	probes := []probe{d.first}
 	for _, v := range []gateway.Version{gateway.V208, gateway.V207, gateway.V206} {
@@ -343,7 +343,7 @@ func (d *doctor) version(ctx context.Context) {
 	d.diagnose(ctx, probes)
 }
 
-// editionIn is the DaxPay other than 2.0.x as which an answer looks, "" if none does.
+// editionIn returns the edition of DaxPay that an answer seems to come from, "" if that may be 2.0.x.
 func editionIn(probes []probe) string {
 	for _, p := range probes {
 		var refusal *GatewayError
@@ -361,8 +361,8 @@ func editionIn(probes []probe) string {
 	return ""
 }
 
-// otherAlgorithm asks again with the other algorithm, in the encodings whose signature was refused. It tells whether
-// the gateway takes that, and answers with it, and whether it refuses each of these signatures.
+// otherAlgorithm asks again with the other algorithm, in the encodings whose signature was refused. takes reports
+// whether the gateway accepts it and answers with it, refuses whether it refuses each of these signatures.
 func (d *doctor) otherAlgorithm(ctx context.Context, probes []probe) (other SignType, takes, refuses bool) {
 	keys := d.core.signer.keys
 	if other = HMACSHA256; keys.signType == HMACSHA256 {
@@ -383,7 +383,7 @@ func (d *doctor) otherAlgorithm(ctx context.Context, probes []probe) (other Sign
 	return other, false, refuses
 }
 
-// isSignedWith tells whether the data of an answer has the signature that the key gives.
+// isSignedWith reports whether the data of an answer is signed with the key.
 func (d *doctor) isSignedWith(key *wire.Key, body []byte) bool {
 	var envelope, data wire.Object
 	if envelope.ReadWith(body, &data, "data") != nil {
@@ -403,7 +403,7 @@ func (d *doctor) recognized(ctx context.Context, p *probe) {
 	case version == gateway.V206: // which alone has this path
 	case !checks:
 		told = false
-	case version == gateway.V207: // 2.0.8 takes what 2.0.7 takes, but knows nonceStr
+	case version == gateway.V207: // 2.0.8 accepts what 2.0.7 accepts, and also nonceStr
 		known := d.ask(ctx, gateway.V208, false)
 		if known.understood {
 			version = gateway.V208
@@ -416,7 +416,7 @@ func (d *doctor) recognized(ctx context.Context, p *probe) {
 		d.report.add(FindingWarning, "version", "is 2.0.7 or 2.0.8: "+failed.fault(), "try again")
 	case !told:
 		d.report.add(FindingWarning, "version",
-			"is 2.0.7 or 2.0.8: they differ in what they take for a right signature, which this gateway does not look at",
+			"is 2.0.7 or 2.0.8: they differ in the signatures that they accept, and this gateway does not check them",
 			"pin Gateway to what the console shows")
 	case isPinned && pinned != version:
 		d.report.Gateway = GatewayVersion(version.String())
@@ -441,28 +441,28 @@ func (d *doctor) recognized(ctx context.Context, p *probe) {
 			"try again")
 	default:
 		d.report.add(FindingFault, "request signatures",
-			"are not checked: anyone who reaches the gateway can pay out money in your name",
+			"are not checked: anyone who can reach the gateway can pay out money in your name",
 			"switch the check on in the gateway's settings (平台配置, 验签)")
 	}
 }
 
-// notices says what a version does about notices that a merchant would not expect.
+// notices warns of unexpected behavior of the version's notices.
 func (d *doctor) notices(version gateway.Version) {
 	switch version {
 	case gateway.V208:
 		d.report.add(FindingWarning, "notices",
-			"2.0.8 sends none when a customer pays and the channel tells the gateway, as with a QR code",
-			"learn of payments by WaitPay or package reconcile, and take notices as a shortcut")
+			"2.0.8 sends none when a customer pays and the gateway learns of it from the channel, as with a QR code",
+			"learn of payments by WaitPay or package reconcile, and treat notices as a shortcut")
 	case gateway.V206, gateway.V207:
 		d.report.add(FindingWarning, "notices",
-			"orders without NotifyURL are announced to the address in the gateway's console, which is the "+
-				"vendor's demo server as installed", "set NotifyURL in every order, or have the operator clear that address")
+			"notices of orders without NotifyURL go to the address in the gateway's console, which by default is "+
+				"the vendor's demo server", "set NotifyURL in every order, or have the operator clear that address")
 	}
 }
 
-// diagnose says why no version was understood.
+// diagnose finds out why no version was understood.
 func (d *doctor) diagnose(ctx context.Context, probes []probe) {
-	// A signature that only some encodings have wrong says nothing of the secret.
+	// If only some encodings have a wrong signature, the secret may still be right.
 	p, refused, other := probes[0], 0, 0
 	for i := range probes {
 		var page *HTTPError
@@ -479,7 +479,7 @@ func (d *doctor) diagnose(ctx context.Context, probes []probe) {
 		d.diagnoseRefusedSign(ctx, probes, p)
 		return
 	}
-	for i := range probes { // the one that says most: not a refusal of the signature, not a path that is not there
+	for i := range probes { // prefer an answer that is neither a refused signature nor no answer of the gateway at all
 		var page *HTTPError
 		if !probes[i].refusedSign() && !errors.As(probes[i].err, &page) {
 			p = probes[i]
@@ -494,20 +494,20 @@ func (d *doctor) diagnose(ctx context.Context, probes []probe) {
 		d.report.add(FindingOK, "path prefix", "is right", "")
 		if sign.missing {
 			d.report.add(FindingFault, "secret", "the gateway does not sign its answers",
-				"it is 2.0.5 or older (Gateway: GatewayV205), or something on the way takes the signature out")
+				"it is 2.0.5 or older (Gateway: GatewayV205), or something on the way removes the signature")
 			return
 		}
-		d.report.add(FindingFault, "secret", "the gateway does not look at signatures, and signs with something else",
-			sign.cause())
+		d.report.add(FindingFault, "secret",
+			"the gateway does not check signatures, and signs with another secret or algorithm", sign.cause())
 	case errors.As(p.err, &page):
 		d.report.add(FindingFault, "path prefix",
-			fmt.Sprintf("what answers at %s is no gateway of 2.0.6 or later: HTTP status %d %s", page.url, page.StatusCode,
+			fmt.Sprintf("what answers at %s is not a gateway 2.0.6 or later: HTTP status %d %s", page.url, page.StatusCode,
 				page.ContentType),
 			"check ServiceURL and its path prefix; a gateway up to 2.0.5 is not recognized (Gateway: GatewayV205)")
 	case refusal != nil && refusal.refusedTime():
 		d.report.add(FindingOK, "path prefix", "is right", "")
 		d.report.add(FindingOK, "secret",
-			"the gateway looks at the time of a request, which it does once the signature is right", "")
+			"the gateway accepted the signature: it has checked the time of the request, which comes after that", "")
 		d.report.add(FindingFault, "request", "the gateway refuses its time: "+refusal.said(), "synchronize the clocks (NTP)")
 	case refusal != nil && refusal.refusedParam():
 		d.report.add(FindingOK, "path prefix", "is right", "")
@@ -518,8 +518,8 @@ func (d *doctor) diagnose(ctx context.Context, probes []probe) {
 	}
 }
 
-// diagnoseRefusedSign tells what is wrong when the gateway refuses the signature in every encoding. p is one of the
-// probes that it refused.
+// diagnoseRefusedSign finds out why the gateway refuses the signature in every encoding. p is one of the refused
+// probes.
 func (d *doctor) diagnoseRefusedSign(ctx context.Context, probes []probe, p probe) {
 	d.report.add(FindingOK, "path prefix", "is right", "")
 	other, takes, refuses := d.otherAlgorithm(ctx, probes)
@@ -532,7 +532,7 @@ func (d *doctor) diagnoseRefusedSign(ctx context.Context, probes []probe, p prob
 	advice := "compare SignSecret with the gateway's settings (签名秘钥), and look for blanks, quotes and line breaks " +
 		"around it"
 	if refuses {
-		advice += "; it is neither right with HMAC_SHA256 nor with MD5"
+		advice += "; it is wrong with HMAC_SHA256 and with MD5"
 	}
 	if p.version == gateway.V206 { // whose path 2.0.5 has as well
 		advice += "; if the gateway is 2.0.5 or older, set Gateway to GatewayV205"
@@ -540,7 +540,7 @@ func (d *doctor) diagnoseRefusedSign(ctx context.Context, probes []probe, p prob
 	d.report.add(FindingFault, "secret", "the gateway refuses the signature: "+p.refusal().said(), advice)
 }
 
-// cause is the last line of Explain, which holds nothing of the message.
+// cause is the last line of Explain. It contains nothing of the message.
 func (e *SignError) cause() string {
 	_, cause, _ := strings.Cut(e.Explain(), "cause:     ")
 	return strings.TrimSpace(cause)

@@ -361,12 +361,12 @@ func TestDoctorNamesWhatAnswers(t *testing.T) {
 			server := httptest.NewServer(answers(http.StatusOK, "application/json", answers3x))
 			m.t.Cleanup(server.Close)
 			return server.URL
-		}, "version", "use the client of DaxPay 3.x"},
+		}, "version", "use the client for DaxPay 3.x"},
 		"a path of 3.x": {func(m merchant) string {
 			server := httptest.NewServer(answers(http.StatusNotFound, "application/json", `{"code":10404,"msg":"x"}`))
 			m.t.Cleanup(server.Close)
 			return server.URL
-		}, "version", "use the client of DaxPay 3.x"},
+		}, "version", "use the client for DaxPay 3.x"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			m := merchant{t, daxpaytest.Start(t)}

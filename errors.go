@@ -16,68 +16,69 @@ import (
 	"github.com/daxpay-go/daxpay/param"
 )
 
-// What went wrong, for errors.Is. Every error of a call is one of these, a *GatewayError, a *TransportError or a
-// *PanicError.
+// Errors for errors.Is. Every error of a call is one of these, a *GatewayError, a *TransportError or a *PanicError.
 var (
 	// ErrConfig: the configuration cannot work. The *ConfigErrors inside say which fields and why.
 	ErrConfig = errors.New("daxpay: invalid configuration")
-	// ErrParam: the param cannot be sent, and nothing was. The *ParamErrors inside say which fields and why.
+	// ErrParam: the param is invalid, and nothing was sent. The *ParamErrors inside say which fields and why.
 	ErrParam = errors.New("daxpay: invalid param")
 	// ErrUnsupported: the gateway version does not have the call, and nothing was sent.
 	ErrUnsupported = errors.New("daxpay: not supported by this gateway version")
-	// ErrSignMissing: an answer has no signature. It was refused.
+	// ErrSignMissing: an answer or a notice has no signature. It was refused.
 	ErrSignMissing = errors.New("daxpay: signature missing")
-	// ErrSignMismatch: the signature of an answer is not the one that the secret gives. The answer was forged or changed,
-	// or the two sides are configured differently: see SignError.Explain. It was refused.
+	// ErrSignMismatch: the signature of an answer or a notice is not the one that the secret gives. The message was
+	// forged or changed, or the two sides are configured differently: see SignError.Explain. It was refused.
 	ErrSignMismatch = errors.New("daxpay: signature mismatch")
-	// ErrAmbiguous: the signature is right, but would be for a different answer as well. It was refused.
+	// ErrAmbiguous: the signature is right, but would be right for a different message as well. The message was
+	// refused. See Config.AllowAmbiguousText.
 	ErrAmbiguous = errors.New("daxpay: ambiguous signed text")
-	// ErrStale: the answer was signed at another time than now, so it may be an old one sent again, or a clock is wrong.
-	// It was refused. See Config.MaxAge.
+	// ErrStale: the answer was not made now, so it may be an old one that was replayed, or a clock is wrong. It was
+	// refused. See Config.MaxAge and NoticeHandlers.MaxAge.
 	ErrStale = errors.New("daxpay: stale answer")
-	// ErrEcho: the answer is about another order than the one that was asked for. It was refused.
+	// ErrEcho: the answer or notice is about another order, or another amount, than expected. It was refused.
 	ErrEcho = errors.New("daxpay: answer to something else")
-	// ErrNoticeType: a signed message that came as a notice is not one, or not one of a kind that is handled. It was
-	// refused.
-	ErrNoticeType = errors.New("daxpay: not such a notice")
-	// ErrNoticeBusy: the same event is being handled for another delivery. The notice was not acknowledged.
+	// ErrNoticeType: a signed message that was received as a notice is not one, or is of a kind without a callback. It
+	// was refused.
+	ErrNoticeType = errors.New("daxpay: wrong kind of notice")
+	// ErrNoticeBusy: another delivery of the same event is being handled. The notice was not acknowledged; there is
+	// nothing to do.
 	ErrNoticeBusy = errors.New("daxpay: notice is being handled")
-	// ErrUnproved: the answer is the gateway's and is no refusal, but does not prove that the call succeeded. The
-	// *AnswerError holds what the gateway said instead, such as a status fail. A call that changes something is
-	// ErrOutcomeUnknown as well, because the gateway also calls failed what the channel has done but was too late to tell.
+	// ErrUnproved: the gateway's answer is no refusal, but does not prove that the call succeeded. The *AnswerError
+	// holds what the gateway said instead, such as the status fail. If the call changes something, the error is
+	// ErrOutcomeUnknown as well: the gateway also reports a failure when the channel has acted but answered too late.
 	ErrUnproved = errors.New("daxpay: success is not proved")
-	// ErrProtocol: what answered does not speak the protocol; often not the gateway but something in front of it, or
-	// another path. An *HTTPError holds status and content type.
+	// ErrProtocol: what answered does not speak the protocol. Often it is not the gateway but something in front of it,
+	// or the path is wrong. An *HTTPError holds status and content type.
 	ErrProtocol = errors.New("daxpay: protocol violation")
-	// ErrTooLarge: the answer is larger than Config.MaxAnswerSize.
+	// ErrTooLarge: the answer is larger than Config.MaxAnswerSize, or the notice larger than NoticeHandlers.MaxSize.
 	ErrTooLarge = errors.New("daxpay: answer too large")
-	// ErrNoSuchOrder: the gateway refused because it does not have the order that was named. For a query right after a
-	// call whose outcome is unknown that is no proof: the call's request may still be on its way.
+	// ErrNoSuchOrder: the gateway refused because it does not have the order. From a query right after a call whose
+	// outcome is unknown this proves nothing: the request of that call may still arrive.
 	ErrNoSuchOrder = errors.New("daxpay: no such order")
-	// ErrAlreadyPaid: the gateway says, signed, that the payment was paid by an earlier call. A Pay that is refused so is
-	// ErrOutcomeUnknown until a query has shown the order, as PayOrderModel: a refusal names none.
+	// ErrAlreadyPaid: the gateway says, signed, that the payment was paid by an earlier call. A Pay refused in this way
+	// is ErrOutcomeUnknown until a query has shown the order (PayOrderModel), because the refusal does not name it.
 	ErrAlreadyPaid = errors.New("daxpay: paid before")
 	// ErrOrderEnded: the gateway says, signed, that the payment was closed or cancelled, has failed, or has expired. A
 	// sync can still find it paid.
 	ErrOrderEnded = errors.New("daxpay: payment has ended")
-	// ErrLocked: the gateway says that another call for the same order is under way: wait, then look the order up.
+	// ErrLocked: the gateway says that another call for the same order is running. Wait, then query the order.
 	ErrLocked = errors.New("daxpay: another call for the order is under way")
 	// ErrEarlierSend: the gateway refused this send, which did nothing, but an earlier send of the same order may have
-	// taken effect. Look the order up, and never take a new number for it.
+	// taken effect. Query the order, and never use a new number for it.
 	ErrEarlierSend = errors.New("daxpay: refused, perhaps because of an earlier send")
-	// ErrDuplicate: the call must go out once, and its number went out before, so that it was not sent. It is
-	// ErrOutcomeUnknown and ErrEarlierSend, too. See Config.OnceStore.
+	// ErrDuplicate: the call must be sent only once, and its number was sent before, so nothing was sent now. It is
+	// ErrOutcomeUnknown and ErrEarlierSend as well. See Config.OnceStore.
 	ErrDuplicate = errors.New("daxpay: sent before")
-	// ErrOutcomeUnknown: the call may have taken effect although no verified answer says so. Find out before anything that
-	// moves money is repeated; the *OutcomeError says how, and keeps the cause.
+	// ErrOutcomeUnknown: the call may have taken effect, although no verified answer says so. Find out what happened
+	// before you repeat anything that moves money. The *OutcomeError says how, and holds the cause.
 	ErrOutcomeUnknown = errors.New("daxpay: outcome unknown")
 )
 
 // ConfigError is one mistake in a Config. It is ErrConfig.
 type ConfigError struct {
-	Field  string // of Config, such as "Retry.MaxDelay"; empty for a member of a file that is none
+	Field  string // of Config, such as "Retry.MaxDelay"; empty for an unknown member of a file
 	Reason string
-	// Setting is where the field was given, if that is not Go: the variable of the environment, such as "DAXPAY_URL", or
+	// Setting is where the value came from, if it was not set in Go: the environment variable, such as "DAXPAY_URL", or
 	// the member of a file, such as "retry.maxDelay".
 	Setting string
 }
@@ -89,12 +90,12 @@ func (e *ConfigError) Error() string {
 	return "daxpay: Config." + e.Field + " " + e.Reason
 }
 
-// Unwrap makes it ErrConfig.
+// Unwrap returns ErrConfig.
 func (e *ConfigError) Unwrap() error { return ErrConfig }
 
 // ParamError is one mistake in a param. It is ErrParam. A call returns all of them at once, joined.
 type ParamError struct {
-	Param  string // type of the param
+	Param  string // Go type of the param
 	Field  string // Go name of the field, or of several that belong together, such as "OrderNo, BizOrderNo"
 	Reason string
 }
@@ -103,38 +104,40 @@ func (e *ParamError) Error() string {
 	return "daxpay: " + e.Param + ": " + e.Field + " " + e.Reason
 }
 
-// Unwrap makes it ErrParam.
+// Unwrap returns ErrParam.
 func (e *ParamError) Unwrap() error { return ErrParam }
 
 // GatewayError is the gateway's refusal.
 type GatewayError struct {
 	Path string
-	// Code is the gateway's code, such as CodeSignature. What the business refuses usually has CodeRefused, whatever the
-	// reason.
+	// Code is the gateway's code, such as CodeSignature. Refusals by the business usually have CodeRefused, whatever
+	// the reason.
 	Code int
-	// Reason is why, told from Code and Msg; ReasonUnknown if that is not known. It is a hint unless Signed is set.
+	// Reason is the cause, as derived from Code and Msg; ReasonUnknown if they are not known. It is only a hint unless
+	// Signed is set.
 	Reason Reason
-	// Msg is the gateway's reason, mostly in Chinese and at most 256 characters. Do not show it to end users: it can be
-	// the text of an exception.
+	// Msg is the gateway's text, usually Chinese, cut to 256 characters. Do not show it to end users: it can be the
+	// text of an exception.
 	Msg string
-	// TraceID finds the call in the gateway's log.
+	// TraceID identifies the call in the gateway's log.
 	TraceID string
-	// ClockDifference is how far the gateway's clock is ahead of this one, to about a second, by the Date header of a
-	// refusal that can be about the time (10006, 20051). Zero if they agree, and for any other refusal.
+	// ClockDifference is how far the gateway's clock is ahead of this one, accurate to about a second. It is measured
+	// by the Date header of refusals that can be about the time (10006, 20051). Zero if the clocks agree, and for any
+	// other refusal.
 	ClockDifference time.Duration
-	// Business tells that the gateway understood the call and the business refused it. Otherwise the gateway did not get
-	// that far: a bad parameter, signature or time, or an error of its own.
+	// Business reports whether the business refused a call that the gateway had accepted. If false, the gateway did not
+	// get that far: a parameter, the signature or the time was wrong, or the gateway itself failed.
 	Business bool
-	// Signed tells that the refusal was verified. What the business refuses always is, from gateway 2.0.6 on; anything
-	// else never is.
+	// Signed reports whether the refusal was verified. From gateway 2.0.6 on, refusals by the business are always
+	// signed, and others never.
 	Signed bool
 
-	edition string // of DaxPay, if it looks like another than 2.0.x
+	edition string // of DaxPay, if it seems to be another one than 2.0.x
 	proof   gateway.Proof
 	ahead   time.Duration // how far this machine's clock was ahead of the gateway's when it came, if it is signed
 }
 
-// Is tells that the refusal is ErrNoSuchOrder, ErrEarlierSend, ErrAlreadyPaid, ErrOrderEnded or ErrLocked.
+// Is reports whether the refusal is ErrNoSuchOrder, ErrEarlierSend, ErrAlreadyPaid, ErrOrderEnded or ErrLocked.
 func (e *GatewayError) Is(target error) bool {
 	switch target {
 	case ErrNoSuchOrder:
@@ -145,7 +148,7 @@ func (e *GatewayError) Is(target error) bool {
 	return target == e.Reason.sentinel(e.Signed)
 }
 
-// Error says what to do first, then what the gateway said.
+// Error starts with what to do, followed by what the gateway said.
 func (e *GatewayError) Error() string {
 	s := "daxpay: " + e.Path + ": "
 	if advice := e.advice(); advice != "" {
@@ -171,7 +174,7 @@ func (e *GatewayError) saysTheSame(other *GatewayError) bool {
 	return e.Code == other.Code && e.Msg == other.Msg
 }
 
-// advice says what to do.
+// advice says what to do, "" if that is not known.
 func (e *GatewayError) advice() string {
 	switch {
 	case e.edition != "":
@@ -181,10 +184,10 @@ func (e *GatewayError) advice() string {
 	case e.ClockDifference != 0:
 		return e.Reason.advice() + ": the gateway's is " + differenceText(e.ClockDifference)
 	}
-	return e.Reason.advice() + ", or find why the request was more than 10 seconds on its way"
+	return e.Reason.advice() + ", or find out why the request took more than 10 seconds to arrive"
 }
 
-// tolerable is a difference of clocks that will not soon be too much.
+// tolerable is a clock difference that is no cause for concern.
 const tolerable = 2 * time.Second
 
 func differenceText(ahead time.Duration) string {
@@ -194,22 +197,22 @@ func differenceText(ahead time.Duration) string {
 	return ahead.String() + " ahead of this one"
 }
 
-// refusedSign tells a refusal of the signature.
+// refusedSign reports whether the signature was refused.
 func (e *GatewayError) refusedSign() bool {
 	return !e.Business && gateway.RefusesSignature(e.Code, e.Msg)
 }
 
-// refusedTime tells a refusal of the request's time, which comes only once its signature was found right.
+// refusedTime reports whether the request's time was refused. The gateway checks it only after the signature.
 func (e *GatewayError) refusedTime() bool { return !e.Business && gateway.RefusesTime(e.Code, e.Msg) }
 
 func (e *GatewayError) refusedParam() bool {
 	return !e.Business && (e.Code == gateway.CodeValidation || e.Code == gateway.CodePayValidation)
 }
 
-// refusedBody tells a refusal of a body in which a member has another form than the gateway expects.
+// refusedBody reports whether the body was refused because a member has another form than the gateway expects.
 func (e *GatewayError) refusedBody() bool { return !e.Business && e.Code == gateway.CodeUnreadable }
 
-// refusals are what the gateway said to every encoding of GatewayAuto. For errors.As the first one counts.
+// refusals collects the refusals of every encoding that GatewayAuto tried. errors.As finds the first.
 type refusals struct {
 	path     string
 	versions []gateway.Version
@@ -220,7 +223,7 @@ func (r *refusals) add(version gateway.Version, err *GatewayError) {
 	r.versions, r.errs = append(r.versions, version), append(r.errs, err)
 }
 
-// err is the refusal if there was only one.
+// err returns the refusal itself if there is only one.
 func (r *refusals) err() error {
 	if len(r.errs) == 1 {
 		return r.errs[0]
@@ -228,7 +231,7 @@ func (r *refusals) err() error {
 	return r
 }
 
-// Error says what to do first. What the gateway said to several encodings alike, it tells once.
+// Error starts with what to do. A refusal that several encodings have in common is written once.
 func (r *refusals) Error() string {
 	var advices, told []string
 	wrongSign := !slices.ContainsFunc(r.errs, func(e *GatewayError) bool { return !e.refusedSign() })
@@ -269,23 +272,23 @@ func (r *refusals) Unwrap() []error {
 	return errs
 }
 
-// HTTPError says that what came back is not an answer of the gateway. It is ErrProtocol.
+// HTTPError says that the reply is not an answer of the gateway. It is ErrProtocol.
 type HTTPError struct {
 	Path        string
 	StatusCode  int
 	ContentType string
-	TraceID     string // if there was one all the same
-	Err         error  // why the body is no answer; nil if StatusCode says it
-	// UnknownPath tells that the gateway, or what answered for it, says that it does not have the path: HTTP status 404,
-	// or 500 with the JSON that gateways 2.0.x answer then. Check the path prefix in Config.ServiceURL and the version in
+	TraceID     string // if the reply contains one
+	Err         error  // why the body is no answer; nil if StatusCode says enough
+	// UnknownPath reports whether the gateway, or what answered in its place, does not have the path: HTTP status 404,
+	// or 500 with the JSON that gateways 2.0.x then send. Check the path prefix in Config.ServiceURL and the version in
 	// Config.Gateway.
 	UnknownPath bool
 
-	url      string // what was asked for
+	url      string // of the request
 	pinned   bool
 	advice   string // what to do, "" if that is not known
-	harmless bool   // it shows that no gateway got the request
-	edition  string // of DaxPay, if it looks like another than 2.0.x
+	harmless bool   // proves that the request reached no gateway
+	edition  string // of DaxPay, if it seems to be another one than 2.0.x
 }
 
 func (e *HTTPError) Error() string {
@@ -303,7 +306,7 @@ func (e *HTTPError) Error() string {
 	return s + trace(e.TraceID)
 }
 
-// Unwrap makes it ErrProtocol.
+// Unwrap returns ErrProtocol and Err.
 func (e *HTTPError) Unwrap() []error {
 	if e.Err == nil {
 		return []error{ErrProtocol}
@@ -311,29 +314,30 @@ func (e *HTTPError) Unwrap() []error {
 	return []error{ErrProtocol, e.Err}
 }
 
-// AnswerError says why a gateway's answer or notice was refused. It is ErrProtocol, ErrUnproved, ErrAmbiguous,
+// AnswerError says why an answer or a notice of the gateway was refused. It is ErrProtocol, ErrUnproved, ErrAmbiguous,
 // ErrStale, ErrEcho, ErrTooLarge or ErrNoticeType.
 type AnswerError struct {
 	Path    string // "notice" for a notice
 	TraceID string
-	Member  string // the member that it is about, if it is about one
+	Member  string // the member at fault, empty if it is not a single one
 	Reason  string
-	// Status and Msg are what the gateway says in an answer that is ErrUnproved, verified: the member "status", such as
-	// "fail", and data.msg, at most 256 characters. Each is empty if there is none.
+	// Status and Msg hold what the gateway says in an answer that is ErrUnproved; both are verified. Status is the
+	// member "status", such as "fail", and Msg is data.msg, cut to 256 characters. Each is empty if the answer has
+	// none.
 	Status string
 	Msg    string
-	// Refusal is what Msg means: Pay, for one, answers so for a payment that was paid before. ReasonUnknown if there is no
-	// Msg, or none that is known.
+	// Refusal is the reason that Msg gives: Pay, for example, answers in this way for a payment that was paid before.
+	// ReasonUnknown if Msg is empty or not known.
 	Refusal Reason
-	Err     error // which of the above
+	Err     error // one of the errors named above
 
-	advice string // what to do, if Refusal does not say it
+	advice string // what to do, if Refusal does not say so
 }
 
 // noticePath is the Path of errors about notices.
 const noticePath = "notice"
 
-// Is tells that the gateway says so in Msg: ErrAlreadyPaid, ErrOrderEnded or ErrLocked.
+// Is reports whether Msg says that the error is ErrAlreadyPaid, ErrOrderEnded or ErrLocked.
 func (e *AnswerError) Is(target error) bool { return target == e.Refusal.sentinel(true) }
 
 func (e *AnswerError) Error() string {
@@ -356,10 +360,10 @@ func (e *AnswerError) Unwrap() error { return e.Err }
 // TransportError says that no answer came.
 type TransportError struct {
 	Path string
-	// NeverSent tells that the connection failed before a byte of the request was written.
+	// NeverSent reports whether the connection failed before a byte of the request was written, so that the call
+	// provably did nothing.
 	NeverSent bool
-	// Err is the transport's error. errors.Is and errors.As see what is inside; its text holds nothing that the other side
-	// sent.
+	// Err is the transport's error, for errors.Is and errors.As. Its text leaves out what the other side sent.
 	Err error
 }
 
@@ -375,17 +379,20 @@ func (e *TransportError) Error() string {
 	return s
 }
 
-// Format prints the error's text whatever the verb: Err may hold what the other side sent.
+// Unwrap returns Err.
+func (e *TransportError) Unwrap() error { return e.Err }
+
+// Format prints the error's text for every verb, because Err may hold what the other side sent.
 func (e *TransportError) Format(f fmt.State, _ rune) { fmt.Fprint(f, e.Error()) }
 
-// MarshalJSON writes the error's text for Err.
+// MarshalJSON writes the text of Err for Err.
 func (e *TransportError) MarshalJSON() ([]byte, error) {
 	return json.Marshal(map[string]any{"Path": e.Path, "NeverSent": e.NeverSent, "Err": e.reason()})
 }
 
 func (e *TransportError) reason() string { return (&scrubbedError{e.Err}).Error() }
 
-// scrubbedError is an error of the transport without what the other side sent: net/http quotes that, and net/textproto
+// scrubbedError hides what the other side sent in an error of the transport: net/http quotes it, and net/textproto
 // appends it.
 type scrubbedError struct{ err error }
 
@@ -401,22 +408,19 @@ func (e *scrubbedError) Error() string {
 	return clip(reason, maxMsg)
 }
 
-// Format prints the text whatever the verb.
+// Format prints the text for every verb.
 func (e *scrubbedError) Format(f fmt.State, _ rune) { fmt.Fprint(f, e.Error()) }
 
-// Is and As find what is inside without a way to print it by mistake, as Unwrap would give.
+// Is finds the wrapped error. There is no Unwrap, because the text of the wrapped error must not be printed.
 func (e *scrubbedError) Is(target error) bool { return errors.Is(e.err, target) }
 
-// As finds what is inside, see Is.
+// As finds the wrapped error, see Is.
 func (e *scrubbedError) As(target any) bool { return errors.As(e.err, target) }
 
-// Unwrap returns Err.
-func (e *TransportError) Unwrap() error { return e.Err }
-
-// OutcomeError wraps the cause for which a call's outcome is unknown. It is ErrOutcomeUnknown.
+// OutcomeError wraps the error of a call that may have taken effect. It is ErrOutcomeUnknown.
 type OutcomeError struct {
 	Path    string
-	Recover string // what to do to learn the outcome
+	Recover string // how to learn the outcome, empty if there is no advice
 	Err     error
 }
 
@@ -428,19 +432,19 @@ func (e *OutcomeError) Error() string {
 	return s
 }
 
-// Unwrap makes it ErrOutcomeUnknown and keeps the cause.
+// Unwrap returns ErrOutcomeUnknown and the cause.
 func (e *OutcomeError) Unwrap() []error { return []error{ErrOutcomeUnknown, e.Err} }
 
-// mayHaveRun tells whether the call may have taken effect although err came back. A refusal names no order, so someone
-// is on the line could put a recorded one in the place of a payout's answer: of a call that must go out once, it is
-// believed only where nobody is.
+// mayHaveRun reports whether the call may have taken effect although it failed with err. A refusal does not name the
+// order, so someone on the connection could replay one in place of the answer to a payout. For a call that must be sent
+// only once it therefore counts only on a trusted connection.
 func (call *call) mayHaveRun(err error, version gateway.Version, trusted bool) bool {
-	if call.effect == param.EffectReadOnly || errors.Is(err, ErrParam) { // the latter could not be written
+	if call.effect == param.EffectReadOnly || errors.Is(err, ErrParam) { // ErrParam: it could not be encoded
 		return false
 	}
 	var refusal *GatewayError
 	if errors.As(err, &refusal) {
-		// Of the syncs of one that signs nothing, a refusal is as good an answer as any.
+		// An unsigned refusal of a sync is as good as any answer of a gateway that signs nothing.
 		if !version.SignsAnswers() && call.effect == param.EffectRepeatable {
 			return false
 		}
@@ -464,10 +468,10 @@ func trace(id string) string {
 	return " (trace " + id + ")"
 }
 
-// maxMsg is how many characters of a gateway's text an error holds.
+// maxMsg limits the characters of the gateway's text in an error.
 const maxMsg = 256
 
-// clip makes a text of the gateway fit for one line of an error or a log.
+// clip makes a text from outside fit for one line of an error or a log.
 func clip(s string, limit int) string {
 	n := 0
 	return strings.Map(func(r rune) rune {

@@ -20,8 +20,8 @@ import (
 	"github.com/daxpay-go/daxpay/param"
 )
 
-// seal writes and signs the request. Each attempt has a time and a nonce of its own: the gateway takes ten seconds for
-// old.
+// seal encodes and signs the request. Each attempt has a time and a nonce of its own, because the gateway refuses
+// requests older than ten seconds.
 func (c *core) seal(call *call, version gateway.Version) ([]byte, error) {
 	return c.sealWith(c.signer.keys.signing(), call, version)
 }
@@ -40,14 +40,14 @@ func (c *core) sealWith(key *wire.Key, call *call, version gateway.Version) ([]b
 		return nil, &ParamError{Param: call.request.Type().String(), Field: "a member",
 			Reason: "cannot be written: " + err.Error()}
 	}
-	// The body is not pooled: the transport may still be reading it when the call has returned.
+	// The body is not pooled: the transport may still read it after the call has returned.
 	return bytes.Clone(s.encoder.Seal(key)), nil
 }
 
 func newNonce() (string, error) {
 	var b [16]byte
 	if _, err := rand.Read(b[:]); err != nil {
-		return "", fmt.Errorf("daxpay: no random numbers: %w", err)
+		return "", fmt.Errorf("daxpay: cannot make a random number: %w", err)
 	}
 	var text [2 * len(b)]byte
 	hex.Encode(text[:], b[:])
@@ -58,12 +58,12 @@ func newNonce() (string, error) {
 type reply struct {
 	status      int
 	contentType string
-	encoding    string // Content-Encoding, if it was not undone
+	encoding    string // Content-Encoding, if the transport did not decode it
 	location    string // of a redirect
 	date        string
-	named       bool // it is JSON that names the path that was asked for
+	named       bool // the body is the gateway's JSON for an unknown path
 	body        []byte
-	sent        time.Time // by Config.Now, before it went out
+	sent        time.Time // by Config.Now, just before the request was sent
 	took        time.Duration
 }
 
@@ -101,8 +101,8 @@ func (c *core) post(ctx context.Context, call *call, path string, body []byte) (
 	return r, err
 }
 
-// attemptEnd is when an attempt that starts now ends: by Config.AttemptTimeout, if another may follow, else by
-// Config.Timeout.
+// attemptEnd returns when an attempt that starts now must end: after Config.AttemptTimeout if another attempt may
+// follow, else with the call.
 func (c *core) attemptEnd(call *call, start time.Time) (end time.Time, mayFollow bool) {
 	end = start.Add(c.AttemptTimeout)
 	if call.effect.Repeatable() && end.Before(call.end) {
@@ -111,20 +111,19 @@ func (c *core) attemptEnd(call *call, start time.Time) (end time.Time, mayFollow
 	return call.end, false
 }
 
-var errRepeats = errors.New("the transport of Config.HTTPClient sends requests again by itself, which was stopped: " +
-	"switch that off")
+var errRepeats = errors.New("the transport of Config.HTTPClient sends requests again by itself: switch its retries off")
 
-// attemptTimeoutError says that an attempt took too long, while the call had time left.
+// attemptTimeoutError says that an attempt took too long, while there was time for another.
 type attemptTimeoutError struct{ after time.Duration }
 
 func (e *attemptTimeoutError) Error() string {
-	return "nothing within " + e.after.String() + ", see Config.AttemptTimeout"
+	return "timeout after " + e.after.String() + ", see Config.AttemptTimeout"
 }
 
-// Timeout makes it a timeout as net.Error tells one.
+// Timeout makes it a timeout for code that asks net.Error.Timeout.
 func (*attemptTimeoutError) Timeout() bool { return true }
 
-// failed is the error of a request that did not bring an answer, or not all of it.
+// failed returns the error of a request that brought no complete answer.
 func (s *sending) failed(path string, err error) error {
 	if errors.Is(err, ErrTooLarge) {
 		return err
@@ -151,20 +150,20 @@ func (r *reply) receive(res *resty.Response, path string, limit int64) error {
 	return err
 }
 
-// readAll reads at most limit bytes; announced is the Content-Length, negative if there was none. It is taken at its
-// word up to what messages have: a sender who announces much and sends nothing, to the URL of notices for one, gets no
-// memory for it. What is longer is read in pieces, so that it takes little more memory than twice its size.
+// readAll reads at most limit bytes. announced is the Content-Length, negative if there was none. It is trusted only up
+// to the usual size of a message, so that a sender who announces a large body and sends nothing costs no memory. A
+// longer body is read in pieces and needs little more than twice its size.
 func readAll(r io.Reader, announced, limit int64) ([]byte, error) {
 	if announced > limit {
 		return nil, ErrTooLarge
 	}
 	const unannounced, usual = 512, 16 << 10
-	size := min(announced, usual) + 1 // one more, to see that nothing follows
+	size := min(announced, usual) + 1 // one more byte, to notice the end
 	if announced < 0 {
 		size = unannounced
 	}
 	piece := make([]byte, 0, size)
-	var pieces [][]byte // that are full
+	var pieces [][]byte // full ones
 	before := int64(0)  // their length
 	for {
 		n, err := r.Read(piece[len(piece):cap(piece)])
@@ -192,8 +191,8 @@ func readAll(r io.Reader, announced, limit int64) ([]byte, error) {
 	}
 }
 
-// sendOnce takes the means to send the body again from net/http, which would do so by itself after some faults of
-// HTTP/2: it is for Retry to decide, with what happened on the wire.
+// sendOnce keeps net/http from resending the body, which it does after some HTTP/2 errors. Whether to send again is for
+// Retry to decide, which knows what was written.
 func sendOnce(_ *resty.Client, r *http.Request) error {
 	r.GetBody = nil
 	return nil

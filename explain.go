@@ -14,8 +14,8 @@ type SignError struct {
 	TraceID string
 
 	missing bool
-	edition string        // of DaxPay, if it looks like another than 2.0.x
-	explain func() string // a function, so that no way of printing shows what was received
+	edition string        // of DaxPay, if it seems to be another one than 2.0.x
+	explain func() string // a function, because fmt does not print what it holds
 }
 
 func (e *SignError) Error() string {
@@ -28,12 +28,12 @@ func (e *SignError) Error() string {
 		return "daxpay: " + e.Path + ": " + editionAdvice(e.edition) + "; " + strings.TrimPrefix(s, "daxpay: ")
 	}
 	if e.missing {
-		return s + "; if this is a gateway up to 2.0.5, which do not sign, set Gateway to GatewayV205"
+		return s + "; if the gateway is 2.0.5 or older, which does not sign, set Gateway to GatewayV205"
 	}
 	return s + "; SignError.Explain shows what was compared"
 }
 
-// Unwrap tells which of the two it is.
+// Unwrap returns ErrSignMissing or ErrSignMismatch.
 func (e *SignError) Unwrap() error {
 	if e.missing {
 		return ErrSignMissing
@@ -41,12 +41,12 @@ func (e *SignError) Unwrap() error {
 	return ErrSignMismatch
 }
 
-// Format prints the error's text whatever the verb, so that %#v does not show what was received.
+// Format prints the error's text for every verb, so that %#v does not show what was received.
 func (e *SignError) Format(f fmt.State, _ rune) { fmt.Fprint(f, e.Error()) }
 
 // Explain shows how the signature was computed and names the likely cause of the mismatch. The text is for the eyes of
-// the operator of the shop: it holds the message, and the signature that the message ought to have. Do not log it, do
-// not send it to anyone.
+// the merchant's operator: it contains the message, and the signature that the message should have. Do not log it or
+// send it to anyone.
 func (e *SignError) Explain() string {
 	if e == nil || e.explain == nil {
 		return "nothing was compared"
@@ -57,7 +57,7 @@ func (e *SignError) Explain() string {
 	return e.explain()
 }
 
-// explanation returns the function that explains why an object does not verify.
+// explanation returns a function that explains why the object does not verify.
 func (s *Signer) explanation(object []byte) func() string {
 	return func() string { return s.compare(object) }
 }
@@ -92,7 +92,7 @@ func (s *Signer) compare(object []byte) string {
 	return b.String()
 }
 
-// explanation looks for the mistake under which the received signature would be right.
+// explanation looks for a mistake that would explain the received signature.
 type explanation struct {
 	keys      *signerKeys
 	object    *wire.Object
@@ -122,7 +122,7 @@ func (x *explanation) cause() string {
 	}
 	signed := x.canonical + wire.KeyLabel
 	if matches(algorithm, secret, signed+secret) {
-		return "the digest is right but for upper case; the gateway sends lower case: something changed it"
+		return "the signature is right, but in upper case: something changed it, the gateway sends lower case"
 	}
 	if matches(other, secret, signed+secret) {
 		return "the other side signs with " + string(otherName) + ": set SignType"
@@ -135,23 +135,21 @@ func (x *explanation) cause() string {
 	for _, upper := range []string{strings.ToUpper(signed + secret), strings.ToUpper(signed) + secret,
 		strings.ToUpper(x.canonical) + wire.KeyLabel + secret} {
 		if matches(algorithm, secret, upper) || matches(other, secret, upper) {
-			return "the other side turns the text to upper case before signing it, as DaxPay 3.x does; this package speaks to " +
+			return "the other side converts the text to upper case before signing it, as DaxPay 3.x does; this package is for " +
 				"2.0.x"
 		}
 	}
 	if matches(algorithm, secret, x.canonical+"&sign="+secret) {
 		return `the other side appends "&sign=" and the secret; it should be "&key="`
 	}
-	if zone := x.zone(func(text string) bool {
-		return matches(algorithm, secret,
-			text+wire.KeyLabel+secret)
-	}); zone != "" {
+	zone := x.zone(func(text string) bool { return matches(algorithm, secret, text+wire.KeyLabel+secret) })
+	if zone != "" {
 		return "the gateway prints times in another zone (" + zone + "): set Location"
 	}
 	return "none of the usual ones fits. Either the secrets differ, or the message was changed after it was signed"
 }
 
-// zone finds a zone in which the text matches.
+// zone returns the zone in which the text matches, "" if there is none.
 func (x *explanation) zone(matches func(text string) bool) string {
 	in := func(zone *time.Location) string {
 		text, err := x.object.AppendCanonical(nil, zone)
@@ -161,7 +159,7 @@ func (x *explanation) zone(matches func(text string) bool) string {
 		return string(text)
 	}
 	if in(time.UTC) == in(beijing) {
-		return "" // no time in it is text
+		return "" // the object has no time as text
 	}
 	zones := []*time.Location{time.UTC, beijing, time.Local}
 	for hour := -12; hour <= 14; hour++ {

@@ -15,8 +15,8 @@ import (
 	"github.com/daxpay-go/daxpay/internal/wire"
 )
 
-// edition names the DaxPay whose protocol an envelope has if that is not 2.0.x, "" if nothing shows that. It is a hint:
-// nothing of it is signed.
+// editionOf names the edition of DaxPay that an envelope seems to come from, "" if it may be 2.0.x. It is a hint:
+// nothing in it is signed.
 func editionOf(status int, o *wire.Object) string {
 	member, hasCode := o.Get("code")
 	code, err := integer(member)
@@ -44,19 +44,19 @@ func editionOf(status int, o *wire.Object) string {
 }
 
 func editionAdvice(edition string) string {
-	return "use the client of DaxPay " + edition + ": what answers looks like one, and this package speaks to the " +
+	return "use the client for DaxPay " + edition + ": the gateway seems to be one, and this package is for the " +
 		"single-merchant edition 2.0.x only"
 }
 
-// wantsTLS are parts of what servers say on a port that takes TLS only when a request comes without: of nginx, of Go
-// and of Tomcat. They could not read the request.
+// wantsTLS holds parts of what nginx, Go and Tomcat say on a TLS port when a request comes without TLS. They cannot
+// have read the request.
 var wantsTLS = [][]byte{[]byte("HTTPS port"), []byte("HTTPS server"), []byte("requires TLS")}
 
-// beginning is how much of a page is looked at.
+// beginning limits how much of a page is searched.
 const beginning = 4 << 10
 
-// misdirected says what to do about a reply that is none of the gateway's, and whether it shows that the request did
-// not get to a gateway. Nothing of the reply's own words is in it.
+// misdirected says what to do about a reply that is not the gateway's, and whether the reply proves that the request
+// did not reach a gateway. The advice quotes nothing from the reply.
 func (r *reply) misdirected(e *HTTPError, bad error) (advice string, harmless bool) {
 	plain := strings.HasPrefix(e.url, "http://")
 	switch status := r.status; {
@@ -82,7 +82,7 @@ func (r *reply) misdirected(e *HTTPError, bad error) (advice string, harmless bo
 	case status == http.StatusRequestEntityTooLarge:
 		return "raise the limit for request bodies at the proxy in front of the gateway", false
 	case status == http.StatusBadGateway || status == http.StatusServiceUnavailable || status == http.StatusGatewayTimeout:
-		return "look whether the gateway behind the proxy runs, and whether the proxy names its right port", false
+		return "check that the gateway behind the proxy is running, and that the proxy has its port right", false
 	case status != http.StatusOK || bad == nil:
 		return "", false
 	}
@@ -104,12 +104,12 @@ func (r *reply) unreadable() string {
 	case bytes.HasPrefix(body, []byte("\xef\xbb\xbf")):
 		return "find what writes a byte order mark (BOM) before the JSON of the answer: the gateway writes none"
 	case text[0] == '<':
-		return "check host, port and path prefix of ServiceURL, and whether a login is in front of the gateway: a web page " +
-			"answers"
+		return "check host, port and path prefix of ServiceURL, and whether a login page is in front of the gateway: the " +
+			"answer is a web page"
 	case text[0] == '{' && !utf8.Valid(body):
-		return "find what turns the answer into another charset, such as GBK: the gateway sends UTF-8"
+		return "find what converts the answer to another charset, such as GBK: the gateway sends UTF-8"
 	}
-	return "check host, port and path prefix of ServiceURL: something else than the gateway answers"
+	return "check host, port and path prefix of ServiceURL: something other than the gateway answers"
 }
 
 func (r *reply) saysOneOf(parts [][]byte) bool {
@@ -122,8 +122,8 @@ func (r *reply) saysOneOf(parts [][]byte) bool {
 	return false
 }
 
-// redirectsToTLS tells a redirect to the same path of the same host, with https. A server in front of the gateway sends
-// it instead of passing the request on.
+// redirectsToTLS reports whether the reply redirects to the same path of the same host, with https. A server in front
+// of the gateway then sent it instead of passing the request on.
 func (r *reply) redirectsToTLS(from string) bool {
 	here, err := url.Parse(from)
 	if err != nil {
@@ -134,10 +134,10 @@ func (r *reply) redirectsToTLS(from string) bool {
 		there.Path == here.Path
 }
 
-// tlsAlert is how net/http begins to quote the answer of a TLS port to a request without TLS.
+// tlsAlert is how net/http starts to quote the answer of a TLS port to a request without TLS.
 const tlsAlert = `malformed HTTP response "\x15\x03`
 
-// advice says what to do, "" if the reason says all there is.
+// advice says what to do, "" if the reason says enough.
 func (e *TransportError) advice() string {
 	if e.Err == nil {
 		return ""

@@ -169,19 +169,19 @@ func TestMistakes(t *testing.T) {
 			pay + "synchronize the clocks", "behind", nil, unknown},
 		{"a 3.x gateway", func(m merchant) error {
 			return m.meets(answers(200, json, `{"code":10506,"msg":"商户号不可为空","data":null,"traceId":"T"}`))
-		}, pay + "use the client of DaxPay 3.x", "2.0.x", nil, nil},
+		}, pay + "use the client for DaxPay 3.x", "2.0.x", nil, nil},
 		{"a path of 3.x", func(m merchant) error {
 			return m.meets(answers(404, json, `{"code":10404,"msg":"x","data":null,"traceId":"T"}`))
-		}, pay + "use the client of DaxPay 3.x", "2.0.x", nil, nil},
+		}, pay + "use the client for DaxPay 3.x", "2.0.x", nil, nil},
 		{"an answer of 3.0", func(m merchant) error {
 			return m.meets(answers(200, json, `{"code":0,"data":{"code":0},"sign":"`+strings.Repeat("0f", 32)+`"}`))
-		}, pay + "use the client of DaxPay 3.0", "2.0.x", daxpay.ErrSignMissing, nil},
+		}, pay + "use the client for DaxPay 3.0", "2.0.x", daxpay.ErrSignMissing, nil},
 		{"an answer of 4.x", func(m merchant) error {
 			return m.meets(answers(200, json, `{"code":0,"message":"x","data":{"code":0},"reqId":"1"}`))
-		}, pay + "use the client of DaxPay 3.1 or 4.x", "2.0.x", daxpay.ErrSignMissing, nil},
+		}, pay + "use the client for DaxPay 3.1 or 4.x", "2.0.x", daxpay.ErrSignMissing, nil},
 		{"a gateway that is down behind nginx", func(m merchant) error {
 			return m.meets(answers(502, "text/html", "<html>502 Bad Gateway"))
-		}, pay + "look whether the gateway", "", unknown, nil},
+		}, pay + "check that the gateway", "", unknown, nil},
 		{"a login page", func(m merchant) error { return m.meets(answers(200, "text/html", "<!DOCTYPE html><form>")) },
 			pay + "check host, port and path prefix", "login", unknown, nil},
 		{"a redirect to https", func(m merchant) error {
@@ -206,7 +206,7 @@ func TestMistakes(t *testing.T) {
 			pay + "find what writes a byte order mark (BOM)", "", unknown, nil},
 		{"GBK", func(m merchant) error {
 			return m.meets(answers(200, json, "{\"code\":10001,\"msg\":\"\xd6\xa7\xb8\xb6\"}"))
-		}, pay + "find what turns the answer into another charset, such as GBK", "", unknown, nil},
+		}, pay + "find what converts the answer to another charset, such as GBK", "", unknown, nil},
 		{"an empty answer", func(m merchant) error { return m.meets(answers(200, json, "")) },
 			pay + "check host, port and path prefix", "empty", unknown, nil},
 		{"another service", func(m merchant) error { return m.meets(answers(200, json, `{"hello":"world"}`)) },
@@ -287,7 +287,7 @@ func TestExplainNamesTheEdition(t *testing.T) {
 			require.NotContains(t, sign.Explain()+err.Error(), "DaxPay")
 			continue
 		}
-		require.Contains(t, sign.Explain(), "hint:      use the client of DaxPay "+edition)
-		require.ErrorContains(t, err, "use the client of DaxPay "+edition)
+		require.Contains(t, sign.Explain(), "hint:      use the client for DaxPay "+edition)
+		require.ErrorContains(t, err, "use the client for DaxPay "+edition)
 	}
 }

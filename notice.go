@@ -29,12 +29,12 @@ import (
 	"github.com/daxpay-go/daxpay/model"
 )
 
-// ParseNotice verifies the body of a notice (异步通知), all of it, and returns a *model.PayNotice, *model.RefundNotice or
-// *model.AllocNotice. It is what NoticeHandler is made of, for bodies that come another way. A notice can come more
-// than once, late, and out of order: the caller must see to that.
+// ParseNotice verifies and decodes the whole body of a notice (异步通知). It returns a *model.PayNotice,
+// *model.RefundNotice or *model.AllocNotice. Use it instead of NoticeHandler for bodies that do not come from net/http.
+// A notice can arrive more than once, late, and out of order: handling that is up to the caller.
 //
-// Its errors are a *SignError, or an *AnswerError that is ErrNoticeType for a signed message that is no notice,
-// ErrAmbiguous or ErrProtocol.
+// The error is a *SignError, or an *AnswerError that is ErrProtocol, ErrAmbiguous, or ErrNoticeType for a signed
+// message that is not a notice.
 func (c *Client) ParseNotice(body []byte) (model.Notice, error) {
 	if c == nil || c.core == nil {
 		return nil, &ConfigError{Field: "SignSecret", Reason: "is unknown: make the Client with New"}
@@ -46,8 +46,8 @@ func refusedNotice(kind error, member, reason string) error {
 	return &AnswerError{Path: noticePath, Member: member, Reason: reason, Err: kind}
 }
 
-// parseNotice returns the notice, and puts its digest, by which the same event is known again, into d unless that is
-// nil.
+// parseNotice returns the notice. If d is not nil, it sets d to the digest by which repeated notices of an event are
+// recognized.
 func (c *core) parseNotice(body []byte, d *digest) (model.Notice, error) {
 	o := c.signer.keys.borrow(wire.Limits{Depth: c.MaxDepth, Members: maxNoticeMembers, ASCII: true})
 	defer c.signer.keys.giveBack(o)
@@ -66,7 +66,8 @@ func (c *core) parseNotice(body []byte, d *digest) (model.Notice, error) {
 		return nil, refusedNotice(ErrNoticeType, "", "it names no payment, refund or allocation")
 	}
 	value := reflect.ValueOf(notice).Elem()
-	// The numbers tell the kind, so a text that could be cut at one could make another kind of notice of this one.
+	// The kind follows from the numbers. A text that could be cut to yield one could turn this notice into one of
+	// another kind.
 	if err := plan.Screen(o, wire.Screening{Kin: c.notices, AllowText: c.AllowAmbiguousText,
 		Always: kindNames}); err != nil {
 		return nil, memberFault(err, refusedNotice)
@@ -79,7 +80,7 @@ func (c *core) parseNotice(body []byte, d *digest) (model.Notice, error) {
 		return nil, refusedNotice(ErrNoticeType, strings.Join(missing, ", "), "is missing")
 	}
 	if member := ofQuery(o, notice); member != "" {
-		return nil, refusedNotice(ErrNoticeType, member, "shows that this is the answer to a query and not a notice")
+		return nil, refusedNotice(ErrNoticeType, member, "shows that this is the answer to a query, not a notice")
 	}
 	if d == nil {
 		return notice, nil
@@ -90,10 +91,10 @@ func (c *core) parseNotice(body []byte, d *digest) (model.Notice, error) {
 	return notice, nil
 }
 
-// isNotice refuses what cannot be a notice, whatever it is about.
+// isNotice refuses messages that cannot be a notice of any kind.
 func isNotice(o *wire.Object) error {
 	if _, ok := o.Get("reqTime"); ok {
-		return refusedNotice(ErrNoticeType, "reqTime", "is there, so this is a request and not a notice")
+		return refusedNotice(ErrNoticeType, "reqTime", "is present: this is a request, not a notice")
 	}
 	code, _ := o.Get("code")
 	switch n, err := code.Int(); {
@@ -101,7 +102,7 @@ func isNotice(o *wire.Object) error {
 		return refusedNotice(ErrNoticeType, "code", err.Error())
 	case n != 0:
 		return refusedNotice(ErrProtocol, "code",
-			"is "+strconv.FormatInt(n, 10)+": that is a failure, not the state of an order")
+			"is "+strconv.FormatInt(n, 10)+": a notice has code 0")
 	}
 	resTime, _ := o.Get("resTime")
 	if _, err := resTime.Int(); err != nil {
@@ -110,9 +111,9 @@ func isNotice(o *wire.Object) error {
 	return nil
 }
 
-// ofQuery finds the member by which the answer to a query shows, "" if there is none. Such an answer has the signature
-// of a notice and nearly its members, but no attach; someone who posts it here can add that as a null, which is not
-// signed, but cannot take away the others.
+// ofQuery returns the member that shows that the message is the answer to a query, "" if none does. Such an answer is
+// signed like a notice and has almost the same members, but no attach. Someone who posts it here can add attach as a
+// null, because nulls are not signed, but cannot remove the other members.
 func ofQuery(o *wire.Object, notice model.Notice) string {
 	if _, ok := o.Get("attach"); !ok {
 		return "attach"
@@ -140,8 +141,8 @@ func ofQuery(o *wire.Object, notice model.Notice) string {
 	return ""
 }
 
-// digest tells whether two notices say the same: it is of what is signed of a notice, but for the time at which it was
-// made.
+// digest identifies what a notice says. It covers the signed text without resTime, which is the time at which the
+// notice was made.
 type digest [sha256.Size]byte
 
 func (c *core) digestOf(o *wire.Object) (digest, error) {
@@ -158,7 +159,7 @@ func (c *core) digestOf(o *wire.Object) (digest, error) {
 	return sha256.Sum256(append(before[:len(before):len(before)], after...)), nil
 }
 
-// kindNames are the members by which kinds are told apart.
+// kindNames are the members that determine the kind.
 var kindNames = slices.Concat(refundNames, allocNames)
 
 var (
@@ -166,14 +167,14 @@ var (
 	allocNames  = []string{"allocNo", "bizAllocNo", "allocationNo", "bizAllocationNo"}
 )
 
-// Which of a client's plans is that of which notice.
+// Indexes into core.notices.
 const (
 	payNotice = iota
 	refundNotice
 	allocNotice
 )
 
-// kindOf tells the kind of a notice by the numbers in it, and returns an empty one and its plan. A null does not count:
+// kindOf returns an empty notice of the kind that the numbers determine, and its plan. A null does not count, because
 // anyone could add one.
 func (c *core) kindOf(o *wire.Object) (model.Notice, *model.Common, *wire.Plan) {
 	refund, alloc := o.HasAny(refundNames...), o.HasAny(allocNames...)
@@ -193,42 +194,45 @@ func (c *core) kindOf(o *wire.Object) (model.Notice, *model.Common, *wire.Plan) 
 	return nil, nil, nil
 }
 
-// NoticeHandlers says what is to be done with notices.
+// NoticeHandlers holds the callbacks and settings of a NoticeHandler. At least one callback is needed to receive
+// anything; the zero value of every other field selects its default.
 type NoticeHandlers struct {
-	// Pay, Refund and Alloc are called with a verified notice of their kind. A kind without a callback is refused.
+	// Pay, Refund and Alloc are called with verified notices of their kind. A notice of a kind without a callback is
+	// refused.
 	//
 	// A callback must compare the notice with the merchant's own order (see Expect) and store durably what it says
-	// before it returns nil, because then the gateway is told not to send it again. After an error or a panic the
-	// gateway is told to send it again. A callback must also be idempotent: see Store.
+	// before it returns nil, because the gateway is then told not to send it again. After an error or a panic the
+	// gateway is asked to send it again, which it does at most once: the order must also be followed in another way,
+	// such as by package reconcile. A callback must be idempotent: see Store.
 	//
-	// The context ends 4 seconds after the notice came, because the gateway waits for 5. A callback that returns later
-	// goes on in its own goroutine: the gateway is told that the notice was not received, no second callback runs for
-	// the event beside it for up to 10 minutes, and if it returns nil in the end, the event is done.
+	// The context ends 4 seconds after the notice arrived, because the gateway waits for 5. A callback that takes
+	// longer continues in its own goroutine, and the gateway is told that the notice was not received. For up to 10
+	// minutes no second callback runs for the event meanwhile. If the callback finally returns nil, the event is done.
 	//
-	// A notice tells a state, and not always a good one: look at Paid, Refunded, Settled or Standing. The order of
-	// notices is not that of events, and after close or cancel a payment can still become success: the callback must
-	// take that.
+	// A notice tells a state, not necessarily success: check Paid, Refunded, Settled or Standing. Notices can arrive in
+	// another order than the events they tell of, and a payment can become success after close or cancel: the callback
+	// must accept that.
 	Pay    func(context.Context, *model.PayNotice) error
 	Refund func(context.Context, *model.RefundNotice) error
 	Alloc  func(context.Context, *model.AllocNotice) error
-	// Store deduplicates events. At most one callback runs for an event at a time, and none after one has succeeded
-	// in the last 49 hours. Two notices tell of the same event if they say the same, whenever they were made. If the
-	// store fails or forgets, an event can be handled again.
+	// Store deduplicates events. At most one callback runs for an event at a time, and none after one has succeeded in
+	// the last 49 hours. Two notices are about the same event if they say the same, except for when they were made. If
+	// the store fails or loses data, an event can be handled again.
 	//
-	// A store can serve several gateways, because the keys hold Config.StoreName. Default: one NewMemoryStore(0) for
-	// each client, which all of its handlers share. Several processes need a store that they share, such as
-	// contrib/redisstore or contrib/sqlstore.
+	// A store can serve several gateways, because its keys contain Config.StoreName. Default: a NewMemoryStore(0) that
+	// all handlers of the client share. Several processes need a common store, such as contrib/redisstore or
+	// contrib/sqlstore.
 	Store OnceStore
-	// MaxSize limits the body of a notice in bytes. Default: 128 KiB; a genuine notice has less than 16.
+	// MaxSize limits the body of a notice in bytes. Default: 128 KiB; a genuine notice has less than 16 KiB.
 	MaxSize int64
-	// MaxAge refuses notices that were made longer ago. Released gateways send a notice once, or again within about 25
-	// seconds; the documents promise 24 hours of sends, signed once, so less than 25 hours counts as that. Default: not
-	// checked; a notice that comes again is handled by Store.
+	// MaxAge refuses notices that were made longer ago. Values below 25 hours count as 25 hours: the documents promise
+	// resends for 24 hours, with the original signature, although released gateways resend at most once, within about
+	// 25 seconds. Default: not checked; Store handles repeated notices.
 	MaxAge time.Duration
-	// OnError is told why a notice was refused or not acknowledged, by a *NoticeError; one that is ErrNoticeBusy is
-	// nothing to worry about. It is called before the reply, but for a callback or a store that goes on after the reply:
-	// then it is called once more when that ends with an error. If it panics, the reply stays the same. With or without
-	// it, Config.Logger gets a line, or slog.Default() if there is none. Default: none.
+	// OnError is called with a *NoticeError when a notice is refused or not acknowledged; one that is ErrNoticeBusy
+	// needs no attention. It is called before the reply. If a callback or store is still running then, OnError is
+	// called once more if that ends with an error. A panic in OnError does not change the reply. Independently of
+	// OnError, Config.Logger, or slog.Default() if that is nil, gets a line. Default: none.
 	OnError func(context.Context, error)
 }
 
@@ -236,56 +240,60 @@ const (
 	defaultNoticeSize = 128 << 10
 	maxNoticeMembers  = 1000
 	leastNoticeAge    = 25 * time.Hour
-	// Measured from the end of the headers. The gateway waits for 5 seconds.
+	// Measured from the end of the headers. The gateway waits 5 seconds.
 	bodyTimeout   = 2 * time.Second
 	noticeTimeout = 4 * time.Second
 	replyTimeout  = 4800 * time.Millisecond
-	// Of a store's methods.
+	// Limits of the store's methods.
 	claimTimeout = 2 * time.Second
 	storeTimeout = 400 * time.Millisecond // twice, between noticeTimeout and replyTimeout
-	patience     = 2 * time.Second        // if there is time until then
-	lateTimeout  = 4 * time.Second        // after that
-	// The gateway sends a notice again after 15 seconds, and then no more: the claim of a process that died must have
-	// ended.
+	patience     = 2 * time.Second        // for a second Done, up to replyTimeout
+	lateTimeout  = 4 * time.Second        // after the reply
+	// The gateway sends a notice again after 15 seconds, and then never again: until then the claim of a process that
+	// died must have ended.
 	noticeLease    = 12 * time.Second
 	renewalPause   = noticeLease / 3
 	longestRenewal = 10 * time.Minute
 	noticeMemory   = 49 * time.Hour
-	// An unverified notice costs the sender nothing, so it must not fill the log.
+	// Anyone can send an unverified notice, so these must not fill the log.
 	refusalPause = time.Minute
-	// The gateway looks at these bytes and at nothing else, not even at the HTTP status.
+	// The gateway only looks at these bytes, not at the HTTP status.
 	received    = "SUCCESS"
 	notReceived = "FAIL"
 )
 
-// NoticeHandler returns the handler for the URL that payments, refunds and allocations give as NotifyURL; one can
-// serve all three. It answers with the seven bytes that the gateway takes for "received" only after the callback
-// returned nil, and else with FAIL and an HTTP status for the merchant's own log. It needs the body unread: put it
+// NoticeHandler returns the handler for the URL that payments, refunds and allocations give as NotifyURL; one handler
+// can serve all three. It replies SUCCESS, which the gateway takes as "received", only after the callback has returned
+// nil. Otherwise it replies FAIL, with an HTTP status for the merchant's own logs. It needs the body unread: put it
 // before anything that parses forms or JSON.
 //
-// It answers within 4.8 seconds of the headers, however long a callback or a store takes. Anyone can send to the URL,
-// so the body must have come 2 seconds after the headers. The handler sets that as the read deadline of the
-// connection, and clears the deadline when it has read the body. That needs a ResponseWriter which
-// http.ResponseController can use: that of net/http is one, and so is a wrapper with a method Unwrap. With any other,
-// set http.Server.ReadTimeout.
+// It replies within 4.8 seconds of the headers, however long a callback or a store takes. Anyone can send to the URL,
+// so the body must arrive within 2 seconds of the headers. The handler sets this as the read deadline of the
+// connection, and clears the deadline when it has read the body. For that, http.ResponseController must be able to use
+// the ResponseWriter: net/http's own will do, and so will a wrapper with a method Unwrap. With any other, set
+// http.Server.ReadTimeout.
 //
-// A notice has at most 1,000 members, those of nested objects included, and names of at most 256 bytes.
+// A notice may have at most 1,000 members, including those of nested objects, with names of at most 256 bytes.
 func (c *Client) NoticeHandler(h NoticeHandlers) http.Handler {
-	if h.Store == nil && c != nil && c.core != nil {
-		h.Store = c.core.events
+	handler := &noticeHandler{NoticeHandlers: h}
+	if c != nil {
+		handler.core = c.core
+	}
+	if h.Store == nil && handler.core != nil {
+		handler.Store = handler.core.events
 	}
 	if h.MaxSize <= 0 {
-		h.MaxSize = defaultNoticeSize
+		handler.MaxSize = defaultNoticeSize
 	}
 	if h.MaxAge > 0 && h.MaxAge < leastNoticeAge {
-		h.MaxAge = leastNoticeAge
+		handler.MaxAge = leastNoticeAge
 	}
-	return &noticeHandler{NoticeHandlers: h, client: c}
+	return handler
 }
 
 type noticeHandler struct {
 	NoticeHandlers
-	client  *Client
+	core    *core // nil if the client was not made with New
 	refused refusalLines
 }
 
@@ -306,17 +314,16 @@ func (h *noticeHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = io.WriteString(w, reply)
 }
 
-// outcome is how a delivery ends. The status is 200 if and only if the notice counts as received. There may be an error
-// all the same.
+// outcome is how a delivery ends. The status is 200 if and only if the notice counts as received. Even then err may be
+// set.
 type outcome struct {
 	status int
 	err    error
-	notice model.Notice // nil until it was verified
-	again  bool         // it was handled before
+	notice model.Notice // nil if it was not verified
+	again  bool         // the event was handled before
 }
 
-// report tells how a delivery ended. A panic of what is told must not take the reply with it, nor end the program after
-// that.
+// report logs how a delivery ended and calls OnError. A panic there must neither change the reply nor end the program.
 func (h *noticeHandler) report(ctx context.Context, end outcome) {
 	defer func() { _ = recover() }()
 	h.log(ctx, end)
@@ -334,11 +341,11 @@ func (h *noticeHandler) log(ctx context.Context, end outcome) {
 	level, text, refused := slog.LevelWarn, "daxpay notice not received", 0
 	switch {
 	case end.err == nil && end.again:
-		level, text = slog.LevelDebug, "daxpay notice received, which was handled before"
+		level, text = slog.LevelDebug, "daxpay notice received again"
 	case end.err == nil:
 		level, text = slog.LevelDebug, "daxpay notice received"
 	case end.status == http.StatusOK:
-		text = "daxpay notice received, but the store does not know"
+		text = "daxpay notice received, but not recorded in the store"
 	case end.status == http.StatusConflict:
 		level = slog.LevelDebug
 	}
@@ -367,14 +374,15 @@ func (h *noticeHandler) log(ctx context.Context, end outcome) {
 	logger.LogAttrs(ctx, level, text, attrs...)
 }
 
-// maxNumber is how many characters of an order's number a line has.
+// maxNumber limits the characters of an order number in a text.
 const maxNumber = 100
 
-// logger is Config.Logger. A merchant without one must not be blind to notices that are not received.
+// logger returns Config.Logger. Without one, warnings go to slog.Default(): a merchant must learn of notices that are
+// not received.
 func (h *noticeHandler) logger(level slog.Level) *slog.Logger {
 	switch {
-	case h.client != nil && h.client.core != nil && h.client.core.Logger != nil:
-		return h.client.core.Logger
+	case h.core != nil && h.core.Logger != nil:
+		return h.core.Logger
 	case level >= slog.LevelWarn:
 		return slog.Default()
 	}
@@ -383,13 +391,13 @@ func (h *noticeHandler) logger(level slog.Level) *slog.Logger {
 
 var discard = slog.New(slog.NewTextHandler(io.Discard, &slog.HandlerOptions{Level: slog.Level(math.MaxInt)}))
 
-// reason is the text of an error for the log. The error of a callback or a store can hold what the notice says and the
-// secret, which are taken out.
+// reason is the text of an error for the log. The error of a callback or a store can contain texts of the notice and
+// the secret, which are masked.
 func (h *noticeHandler) reason(end outcome) string {
 	text := end.err.Error()
 	var private []string
-	if h.client != nil && h.client.core != nil {
-		private = append(private, h.client.core.signer.keys.secrets()...)
+	if h.core != nil {
+		private = append(private, h.core.signer.keys.secrets()...)
 	}
 	if end.notice != nil {
 		private = textsIn(private, reflect.ValueOf(end.notice).Elem(), end.notice.Number(), end.notice.BizNumber(),
@@ -402,13 +410,14 @@ func (h *noticeHandler) reason(end outcome) string {
 	return clip(signatureForm.ReplaceAllString(text, masked), maxMsg)
 }
 
-// signatureForm matches what has the form of a signature, which the callback does not get in the notice.
+// signatureForm matches what looks like a signature. The notice that the callback gets does not contain it, so textsIn
+// does not find it.
 var signatureForm = regexp.MustCompile(`\b(?:[0-9a-f]{64}|[0-9a-f]{32})\b`)
 
-// leastPrivate is how many bytes a text of a notice has at least that could be told from any other word.
+// leastPrivate is the length in bytes from which texts of a notice are masked; shorter ones are common words.
 const leastPrivate = 4
 
-// textsIn appends the texts in a model, but for those that may be shown.
+// textsIn appends the texts in a model, except those that may be shown.
 func textsIn(texts []string, v reflect.Value, shown ...string) []string {
 	switch v.Kind() {
 	case reflect.String:
@@ -433,12 +442,12 @@ func textsIn(texts []string, v reflect.Value, shown ...string) []string {
 	return texts
 }
 
-// NoticeError says why a notice was refused or not acknowledged, or, with Status 200, that the store failed to note
+// NoticeError says why a notice was refused or not acknowledged; or, if Status is 200, that the store failed to record
 // that it was received. errors.Is and errors.As find the cause, such as a *SignError, a *PanicError or the error that
 // the callback returned.
 type NoticeError struct {
-	// Kind, Number (the gateway's) and BizNumber (the merchant's) say what the notice is about. They are empty if it was
-	// refused before its signature was found right.
+	// Kind, Number (the gateway's) and BizNumber (the merchant's) say what the notice is about. They are empty if it
+	// was refused before it was verified.
 	Kind      model.NoticeKind
 	Number    string
 	BizNumber string
@@ -463,14 +472,14 @@ func (e *NoticeError) Error() string {
 // Unwrap returns Err.
 func (e *NoticeError) Unwrap() error { return e.Err }
 
-// refusalLines counts the notices that were refused since the last line about them.
+// refusalLines counts the refused notices since the last log line about them.
 type refusalLines struct {
 	mu     sync.Mutex
 	number int
-	next   time.Time // when there may be another line
+	next   time.Time // no line before that
 }
 
-// count counts one more. It returns how many there are to report, 0 if it is too early for a line.
+// count adds one. It returns the number to log, 0 if it is too early for a line.
 func (r *refusalLines) count(now time.Time) int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -483,40 +492,40 @@ func (r *refusalLines) count(now time.Time) int {
 	return number
 }
 
-// serve handles a delivery. The headers came at start.
+// serve handles a delivery whose headers arrived at start.
 func (h *noticeHandler) serve(w http.ResponseWriter, r *http.Request, start time.Time) outcome {
 	if r.Method != http.MethodPost {
 		return outcome{status: http.StatusMethodNotAllowed, err: refusedNotice(ErrProtocol, "",
-			"notices come by POST, not "+clip(r.Method, 16))}
+			"notices are sent by POST, not "+clip(r.Method, 16))}
 	}
 	body, status, err := h.body(w, r, start)
 	if err != nil {
-		if r.ProtoMajor == 1 { // of HTTP/2, others may use the connection
+		if r.ProtoMajor == 1 { // with HTTP/2, other requests may use the connection
 			w.Header().Set("Connection", "close") // the server does not wait for the rest of the body
 		}
 		return outcome{status: status, err: err}
 	}
 	if len(body) == 0 {
 		return outcome{status: http.StatusBadRequest, err: refusedNotice(ErrProtocol, "",
-			"mount the handler before anything that reads the body: it is empty")}
+			"mount the handler before anything that reads the body: the body is empty")}
 	}
-	if h.client == nil || h.client.core == nil {
+	if h.core == nil {
 		return outcome{status: http.StatusInternalServerError, err: &ConfigError{
 			Field: "SignSecret", Reason: "is unknown: make the Client with New",
 		}}
 	}
 	var said digest
-	notice, err := h.client.core.parseNotice(body, &said)
+	notice, err := h.core.parseNotice(body, &said)
 	if err != nil {
 		return outcome{status: http.StatusBadRequest, err: err}
 	}
 	if err := h.fresh(notice); err != nil {
 		return outcome{status: http.StatusBadRequest, err: err, notice: notice}
 	}
-	return h.once(r.Context(), notice, h.client.core.storeKey(eventKey(notice, said)), start)
+	return h.once(r.Context(), notice, h.core.storeKey(eventKey(notice, said)), start)
 }
 
-// body reads the body. If it cannot, it leaves the deadline as it is, because the server reads on after the reply.
+// body reads the body. After an error it leaves the read deadline set, because the server reads on after the reply.
 func (h *noticeHandler) body(w http.ResponseWriter, r *http.Request, start time.Time) ([]byte, int, error) {
 	if r.Body == nil {
 		return nil, 0, nil
@@ -552,14 +561,14 @@ func (h *noticeHandler) fresh(notice model.Notice) error {
 	case *model.AllocNotice:
 		common = n.Common
 	}
-	if age := h.client.core.Now().Sub(common.ResTime.Time); age > h.MaxAge {
+	if age := h.core.Now().Sub(common.ResTime.Time); age > h.MaxAge {
 		return refusedNotice(ErrStale, "resTime", fmt.Sprintf("is %v ago: see NoticeHandlers.MaxAge", age.Round(time.Second)))
 	}
 	return nil
 }
 
-// once has the callback handle the notice unless that was done, or is being done elsewhere. It returns in time for the
-// reply.
+// once makes the callback handle the notice, unless that was done or is being done elsewhere. It returns in time for
+// the reply.
 func (h *noticeHandler) once(ctx context.Context, notice model.Notice, key string, start time.Time) outcome {
 	call := h.callback(notice)
 	if call == nil {
@@ -588,7 +597,7 @@ func (h *noticeHandler) once(ctx context.Context, notice model.Notice, key strin
 	return outcome{status: http.StatusServiceUnavailable, notice: notice, err: errNoticeLate}
 }
 
-// callbackName is the field of NoticeHandlers for a kind.
+// callbackName names the field of NoticeHandlers for each kind.
 var callbackName = map[model.NoticeKind]string{
 	model.NoticePay: "NoticeHandlers.Pay", model.NoticeRefund: "NoticeHandlers.Refund",
 	model.NoticeAlloc: "NoticeHandlers.Alloc",
@@ -597,26 +606,25 @@ var callbackName = map[model.NoticeKind]string{
 var (
 	errNoticeLate = fmt.Errorf("daxpay: the callback or the store has not returned yet: %w", context.DeadlineExceeded)
 	errStoreLate  = fmt.Errorf("daxpay: notice store: it has not returned yet: %w", context.DeadlineExceeded)
-	errLeft       = errors.New("daxpay: a callback or a store left its goroutine")
+	errLeft       = errors.New("daxpay: a callback or a store called runtime.Goexit")
 )
 
-// reportLate reports how a delivery ended that was replied to before.
+// reportLate reports the error of a delivery that ended after its reply.
 func (h *noticeHandler) reportLate(ctx context.Context, d *delivery) {
 	end := <-d.ended
-	if end.err == nil {
-		return
+	if end.err != nil {
+		h.report(ctx, end)
 	}
-	h.report(ctx, end)
 }
 
-// delivery is one delivery of an event. It ends by itself; the handler does not wait for it longer than replyTimeout.
+// delivery is one delivery of an event. It runs to its end; the handler waits for it no longer than replyTimeout.
 type delivery struct {
 	store      OnceStore
 	key, owner string
 	call       func(context.Context) error
 	notice     model.Notice
 	start      time.Time
-	handled    atomic.Bool // the callback has returned nil
+	handled    atomic.Bool // the callback returned nil
 	ended      chan outcome
 }
 
@@ -629,7 +637,7 @@ func (d *delivery) run(ctx context.Context) {
 	state, err := d.claim(ctx, claimTimeout)
 	switch {
 	case err != nil:
-		// The claim may have been made all the same.
+		// The claim may have been made.
 		end.err = errors.Join(err, d.release(ctx))
 	case state == ClaimDone:
 		end.status, end.err, end.again = http.StatusOK, nil, true
@@ -659,15 +667,15 @@ func (d *delivery) handle(ctx context.Context) (int, error) {
 	if err != nil {
 		return http.StatusInternalServerError, errors.Join(err, d.release(ctx))
 	}
-	// The callback has stored the event: the notice is received, even if the store does not learn of it.
+	// The callback has stored the event: the notice is received, even if the store cannot record it.
 	if err = d.done(ctx, storeTimeout); err != nil && !errors.Is(err, ErrClaimLost) {
 		err = d.done(ctx, min(patience, time.Until(d.start.Add(replyTimeout))))
 	}
 	return http.StatusOK, err
 }
 
-// renew renews the lease until the function that it returns is called, but not longer than longestRenewal. That
-// function waits for a renewal which is under way, because the claim would outlive its release otherwise.
+// renew renews the lease until the returned function is called, but no longer than longestRenewal. That function waits
+// for a renewal in progress, which could otherwise outlive the release of the claim.
 func (d *delivery) renew(ctx context.Context) (stop func()) {
 	var (
 		mu    sync.Mutex
@@ -685,7 +693,7 @@ func (d *delivery) renew(ctx context.Context) (stop func()) {
 			return
 		}
 		if state, err := d.claim(ctx, renewalPause); err == nil && state != ClaimGranted {
-			return // it was lost: Done will say so
+			return // the claim was lost: Done will say so
 		}
 		timer.Reset(renewalPause)
 	})
@@ -715,8 +723,8 @@ func (d *delivery) release(ctx context.Context) error {
 	return d.tell(ctx, storeTimeout, func(ctx context.Context) error { return d.store.Release(ctx, d.key, d.owner) })
 }
 
-// tell asks with a context of its own: the store must learn how it ended even if the gateway hung up meanwhile. When
-// nobody waits for the reply any more, there is more time.
+// tell asks with a context of its own, because the store must learn how the delivery ended even if the gateway has hung
+// up. After the reply it allows more time.
 func (d *delivery) tell(ctx context.Context, limit time.Duration, do func(context.Context) error) error {
 	if time.Since(d.start) > noticeTimeout+storeTimeout {
 		limit = lateTimeout
@@ -733,26 +741,26 @@ func (d *delivery) ask(ctx context.Context, limit time.Duration, do func(context
 	return nil
 }
 
-// storeKey is the key of something in a store. It holds which gateway it is about, so that a store can serve several: a
-// number of one says nothing about the same number of another.
+// storeKey returns a key for the store. It contains the gateway's name, because one store can serve several gateways,
+// whose numbers have nothing to do with each other.
 func (c *core) storeKey(what string) string {
 	sum := sha256.Sum256([]byte(c.StoreName))
 	return hex.EncodeToString(sum[:8]) + ":" + what
 }
 
-// eventKey tells events apart: kind, number, and all that the notice says. Status and times do not suffice: shares of
-// an allocation end one after the other under one status, and a refund can fail twice.
+// eventKey returns the key of an event: kind, number, and a digest of what the notice says. Status and times are not
+// enough: the shares of an allocation end one after the other under one status, and a refund can fail twice.
 func eventKey(notice model.Notice, d digest) string {
 	number := notice.Number()
 	if !plainNumber.MatchString(number) {
-		number = "" // it is for people only: the digest suffices
+		number = "" // the number is for people; the digest suffices
 	}
 	return string(notice.Kind()) + ":" + number + ":" + hex.EncodeToString(d[:16])
 }
 
 var plainNumber = regexp.MustCompile(`^[0-9A-Za-z_.-]{1,64}$`)
 
-// callback returns the call of the callback for a notice, nil if there is none.
+// callback returns the callback for the notice, nil if there is none.
 func (h *noticeHandler) callback(notice model.Notice) func(context.Context) error {
 	switch n := notice.(type) {
 	case *model.PayNotice:
@@ -771,7 +779,7 @@ func (h *noticeHandler) callback(notice model.Notice) func(context.Context) erro
 	return nil
 }
 
-// protected makes an error of a panic, also of one with nil.
+// protected calls call and turns a panic into a *PanicError, even one of nil.
 func protected(ctx context.Context, call func(context.Context) error) (err error) {
 	returned := false
 	defer func() {
@@ -784,11 +792,11 @@ func protected(ctx context.Context, call func(context.Context) error) (err error
 	return err
 }
 
-// PanicError says that a callback or a store panicked. Its text has the type of the panic's value and where it
-// happened, and nothing of what the callback knew.
+// PanicError says that a callback or a store panicked. Its text has the type of the panic's value but no data of the
+// callback. If package daxpay made the call, it also says where the panic happened.
 type PanicError struct {
-	Value any    // what the callback panicked with
-	Stack []byte // where
+	Value any    // the value of the panic
+	Stack []byte // the stack trace of the panic
 
 	frame string // the function that panicked, with file and line
 }
@@ -801,7 +809,7 @@ func (e *PanicError) Error() string {
 	return s + "; see PanicError.Value and Stack"
 }
 
-// panicFrame names the function that panicked. It is called by the deferred function that recovered.
+// panicFrame returns the function that panicked. The deferred function that recovers must call it.
 func panicFrame() string {
 	var counters [32]uintptr
 	frames := runtime.CallersFrames(counters[:runtime.Callers(1, counters[:])])
@@ -819,27 +827,27 @@ func panicFrame() string {
 	}
 }
 
-// Format prints the error's text whatever the verb.
+// Format prints the error's text for every verb.
 func (e *PanicError) Format(f fmt.State, _ rune) { fmt.Fprint(f, e.Error()) }
 
 // MarshalJSON writes the error's text.
 func (e *PanicError) MarshalJSON() ([]byte, error) { return json.Marshal(e.Error()) }
 
-// Expect is the merchant's own order, to compare a notice with before it is believed:
+// Expect describes the merchant's own order, for comparison with a notice:
 //
 //	if err := (daxpay.Expect{BizOrderNo: order.No, Amount: order.Fen, Paid: true}).Check(n); err != nil {
 //		return err
 //	}
 //
-// Without Paid, look at n.Paid() yourself: a notice also tells that a payment was closed or cancelled.
+// Without Paid, check n.Paid() yourself: notices also tell of closed and cancelled payments.
 type Expect struct {
 	// BizOrderNo is the merchant's number: of the payment for a pay notice, of the refund for a refund notice, of the
 	// allocation for an allocation notice. Required.
 	BizOrderNo string
-	// Amount is that of the payment, the refund or the allocation, in fen. Required.
+	// Amount is the amount of the payment, refund or allocation in fen. Required.
 	Amount int64
-	// Paid demands that the money moved: that the payment was paid, the refund given back, every share of the allocation
-	// dealt with. Default: any state will do.
+	// Paid requires that the money moved: that the payment was paid, the refund given back, or every share of the
+	// allocation dealt with. Default: any state is accepted.
 	Paid bool
 }
 
@@ -860,7 +868,7 @@ func (e Expect) Check(n model.Notice) error {
 	case err != nil:
 		return err
 	case n.BizNumber() != e.BizOrderNo:
-		return refusedNotice(ErrEcho, "", "it is about another order than the one expected")
+		return refusedNotice(ErrEcho, "", "it is about another order than expected")
 	case n.Total() != e.Amount:
 		return refusedNotice(ErrEcho, "amount", "is not the one expected")
 	case e.Paid && n.Standing() != model.Succeeded:

@@ -12,52 +12,57 @@ import (
 	"github.com/daxpay-go/daxpay/internal/gateway"
 )
 
-// Observer is told what becomes of calls, for traces and metrics. Its methods run within the call, so they must be
-// quick, and must be safe for concurrent use. A panic in one is caught and dropped. contrib/otel is one.
+// Observer is notified of calls, for traces and metrics. Its methods run within the call, so they must be quick, and
+// they must be safe for concurrent use. A panic in one is recovered and dropped. contrib/otel has an Observer.
 //
-// A call that cannot be sent at all (ErrParam, ErrConfig, ErrUnsupported) is not observed.
+// A call that cannot be sent (ErrParam, ErrConfig, ErrUnsupported) is not observed.
 type Observer interface {
-	// CallStarted may return a derived context, with a span in it; nil means ctx.
+	// CallStarted is called once before the first attempt. It may return a derived context, such as one with a span;
+	// nil means ctx.
 	CallStarted(ctx context.Context, o Observation) context.Context
-	// AttemptDone comes after each attempt. Its context is the one that CallStarted returned, or one made of it.
+	// AttemptDone is called after each attempt, with the context that CallStarted returned or one derived from it.
 	AttemptDone(ctx context.Context, o Observation)
-	// CallDone comes once for each CallStarted.
+	// CallDone is called once for each CallStarted, with the fields of the latest attempt. Duration and OutcomeUnknown
+	// are those of the call. If Config.OnceStore kept the call from being sent, Attempt is 0, and the fields describe
+	// that error.
 	CallDone(ctx context.Context, o Observation)
 }
 
-// Observation is what observers are told. No member of a message is in it.
+// Observation is what an Observer gets. It contains no member of a message.
 type Observation struct {
-	// Call is what is called: the param's type without "Param", such as "PaySync" or "Transfer".
+	// Call names the call: the param's type without "Param", such as "PaySync" or "Transfer".
 	Call string
-	// Path is that of gateway 2.0.8, such as "/unipay/sync/pay"; URL is where an attempt went, in the encoding that
-	// Gateway names. Both are empty until there is an attempt.
+	// Path is the call's path in gateway 2.0.8, such as "/unipay/sync/pay". URL is where the attempt was sent, and
+	// Gateway names its encoding; both are empty until there is an attempt.
 	Path    string
 	URL     string
 	Gateway string
-	// Attempt is the number of the attempt, or how many there were; 0 when the call starts. Encodings that the gateway
-	// refused count.
+	// Attempt is the number of the attempt, from 1; in CallDone, how many there were; in CallStarted, 0. Encodings that
+	// the gateway refused count.
 	Attempt int
-	// Duration is that of the attempt or of the call.
+	// Duration is how long the attempt took, or in CallDone the call.
 	Duration time.Duration
 	// Status is the HTTP status, 0 if there was none.
 	Status int
-	// Code is the gateway's code, of data if Verified.
+	// Code is the gateway's code: that of the signed data if Verified, else that of the envelope.
 	Code int
-	// TraceID finds the call in the gateway's log.
+	// TraceID identifies the call in the gateway's log.
 	TraceID string
-	// Verified tells that what came has a right signature, SecretIndex which secret made it: see Result.SecretIndex.
+	// Verified reports whether the answer has a right signature. SecretIndex says which secret made it: see
+	// Result.SecretIndex.
 	Verified    bool
 	SecretIndex int
-	// Failure is the kind of the error, FailureNone if there is none.
+	// Failure is the kind of error, FailureNone if there is none.
 	Failure Failure
 	// Cause says in a few words what failed, such as "connection refused" or "code 20052"; empty if nothing did.
 	Cause string
-	// Reason is why the gateway refused, as far as that is known.
+	// Reason is why the gateway refused, ReasonUnknown if that is not known.
 	Reason Reason
-	// NextEncoding tells of an attempt that GatewayAuto goes on with another encoding: it is no failure of the call.
+	// NextEncoding reports whether GatewayAuto goes on with another encoding. Such an attempt is no failure of the
+	// call.
 	NextEncoding bool
-	// NeverSent tells of a FailureTransport that nothing was written, OutcomeUnknown that the call may have taken effect
-	// all the same.
+	// NeverSent reports, for a FailureTransport, whether nothing was written. OutcomeUnknown reports whether the call
+	// may have taken effect all the same.
 	NeverSent      bool
 	OutcomeUnknown bool
 }
@@ -77,7 +82,7 @@ const (
 	FailureOther     Failure = "other"     // none of these
 )
 
-// failureOf finds the kind of an error.
+// failureOf returns the kind of an error.
 func failureOf(err error) Failure {
 	var (
 		transport *TransportError
@@ -105,7 +110,7 @@ func failureOf(err error) Failure {
 	return FailureOther
 }
 
-// causeOf says what an error is about in a few words. None of them is the other side's.
+// causeOf describes an error in a few words, none of which come from the other side.
 func causeOf(err error) string {
 	var (
 		transport *TransportError
@@ -130,23 +135,26 @@ func causeOf(err error) string {
 	case errors.As(err, &answer):
 		return strings.TrimSpace(strings.TrimPrefix(answer.Err.Error(), "daxpay: ") + " " + clip(answer.Member, maxNumber))
 	}
+	if errors.Is(err, ErrDuplicate) {
+		return strings.TrimPrefix(ErrDuplicate.Error(), "daxpay: ")
+	}
 	return "other error"
 }
 
-// watch tells the observers of one call.
+// watch notifies the observers of one call.
 type watch struct {
 	observers []Observer
 	start     time.Time
-	seen      Observation // of the latest attempt
+	seen      Observation // with the latest attempt
 }
 
-// shielded keeps a panic of an observer from taking the answer of a call with it.
-func shielded(tell func()) {
+// shielded keeps a panic of an observer from losing the result of the call.
+func shielded(notify func()) {
 	defer func() { _ = recover() }()
-	tell()
+	notify()
 }
 
-// watch begins a call. It returns nil if nobody watches.
+// watch starts the watch of a call. It is nil if there are no observers.
 func (c *core) watch(ctx context.Context, call *call) (context.Context, *watch) {
 	if len(c.observers) == 0 {
 		return ctx, nil
@@ -165,28 +173,36 @@ func (c *core) watch(ctx context.Context, call *call) (context.Context, *watch) 
 	return ctx, w
 }
 
-// attempt tells of an attempt that took until now.
+// attempt notifies of an attempt that has just ended.
 func (w *watch) attempt(ctx context.Context, start time.Time, url string, version gateway.Version, a *answer, err error,
 	unknown, next bool) {
 	o := &w.seen
 	o.URL, o.Gateway, o.Attempt, o.Duration = url, version.String(), o.Attempt+1, time.Since(start)
 	o.Status, o.Code, o.TraceID, o.Verified, o.SecretIndex = a.status, a.code, a.traceID, a.verified, a.secretIndex
-	o.Failure, o.Cause, o.Reason, o.OutcomeUnknown, o.NextEncoding = failureOf(err), causeOf(err), ReasonOf(err), unknown,
-		next
-	var transport *TransportError
-	o.NeverSent = errors.As(err, &transport) && transport.NeverSent
+	o.OutcomeUnknown, o.NextEncoding = unknown, next
+	o.fail(err)
 	for _, observer := range w.observers {
 		shielded(func() { observer.AttemptDone(ctx, *o) })
 	}
 }
 
-// done ends the call.
+// fail sets the fields that describe an error, or its absence.
+func (o *Observation) fail(err error) {
+	o.Failure, o.Cause, o.Reason = failureOf(err), causeOf(err), ReasonOf(err)
+	var transport *TransportError
+	o.NeverSent = errors.As(err, &transport) && transport.NeverSent
+}
+
+// done notifies that the call has ended.
 func (w *watch) done(ctx context.Context, err error) {
 	if w == nil {
 		return
 	}
 	w.seen.Duration = time.Since(w.start)
 	w.seen.OutcomeUnknown = errors.Is(err, ErrOutcomeUnknown)
+	if w.seen.Attempt == 0 { // the OnceStore kept the call from being sent
+		w.seen.fail(err)
+	}
 	for _, observer := range w.observers {
 		shielded(func() { observer.CallDone(ctx, w.seen) })
 	}
@@ -196,7 +212,7 @@ func (call *call) name() string {
 	return strings.TrimSuffix(call.request.Type().Name(), "Param")
 }
 
-// logger is the Observer behind Config.Logger: a line for each attempt.
+// logger is the Observer behind Config.Logger. It writes a line for each attempt.
 type logger struct{ *slog.Logger }
 
 func (l logger) CallStarted(ctx context.Context, _ Observation) context.Context { return ctx }
@@ -205,7 +221,7 @@ func (l logger) AttemptDone(ctx context.Context, o Observation) {
 	level, text := slog.LevelDebug, "daxpay call"
 	switch {
 	case o.NextEncoding:
-		text = "daxpay call goes on in another encoding"
+		text = "daxpay call tries another encoding"
 	case o.Failure != FailureNone:
 		level, text = slog.LevelWarn, "daxpay call failed"
 	}
@@ -228,7 +244,7 @@ func (l logger) AttemptDone(ctx context.Context, o Observation) {
 
 func (l logger) CallDone(context.Context, Observation) {}
 
-// isNil tells an interface that holds nothing, or a nil pointer.
+// isNil reports whether v is a nil interface or holds a nil pointer.
 func isNil(v any) bool {
 	r := reflect.ValueOf(v)
 	return !r.IsValid() || r.Kind() == reflect.Pointer && r.IsNil()

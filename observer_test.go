@@ -2,6 +2,7 @@ package daxpay_test
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -192,4 +193,30 @@ func TestObserverMayReturnAnotherContext(t *testing.T) {
 		_, err = kit.QueryPayOrder(context.Background(), &param.QueryPayOrderParam{OrderNo: "P1"})
 		require.ErrorIs(t, err, context.DeadlineExceeded, "Config.Timeout ends it all the same")
 	}
+}
+
+// A call that the OnceStore keeps from being sent is no success to observers.
+func TestObserversLearnOfCallsThatAreNotSent(t *testing.T) {
+	gw := daxpaytest.Start(t)
+	store := &slowStore{OnceStore: daxpay.NewMemoryStore(0), err: errors.New("the database is down")}
+	seen := &recorder{}
+	kit := client(t, gw, func(c *daxpay.Config) { c.OnceStore, c.Observer = store, seen })
+	_, err := kit.Transfer(context.Background(), someTransfer)
+	require.Error(t, err)
+	store.err = nil
+	_, err = kit.Transfer(context.Background(), someTransfer)
+	require.NoError(t, err)
+	_, err = kit.Transfer(context.Background(), someTransfer)
+	require.ErrorIs(t, err, daxpay.ErrDuplicate)
+
+	require.Len(t, seen.attempts, 1)
+	require.Len(t, seen.done, 3)
+	require.Equal(t, daxpay.FailureTransport, seen.done[0].Failure)
+	require.True(t, seen.done[0].NeverSent)
+	require.False(t, seen.done[0].OutcomeUnknown)
+	require.Contains(t, seen.done[0].Cause, "the database is down")
+	require.Equal(t, daxpay.FailureNone, seen.done[1].Failure)
+	require.Equal(t, daxpay.FailureOther, seen.done[2].Failure)
+	require.True(t, seen.done[2].OutcomeUnknown)
+	require.Equal(t, "sent before", seen.done[2].Cause)
 }

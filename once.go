@@ -13,34 +13,36 @@ import (
 	"github.com/daxpay-go/daxpay/param"
 )
 
-// onceTimeout is how long the store may take for each of its answers. Until a claim is made, nothing is sent.
+// onceTimeout limits each request to the store. Nothing is sent until a claim is made.
 const onceTimeout = 2 * time.Second
 
-// DuplicateError says that a call that must go out once has gone out before under its number, or is going out now, so
-// that it was not sent. It is ErrDuplicate, and ErrOutcomeUnknown and ErrEarlierSend as well: the earlier send may have
-// taken effect, so do not book the order as refused.
+// DuplicateError says that a call which must be sent only once was not sent, because its number was sent before or is
+// being sent now. It is ErrDuplicate, and ErrOutcomeUnknown and ErrEarlierSend as well: the earlier send may have taken
+// effect, so do not book the order as refused.
 type DuplicateError struct {
 	Path string
 }
 
 func (e *DuplicateError) Error() string {
-	return "daxpay: " + e.Path + ": not sent: its number went out before, and would be paid again; query it, and if " +
-		"there is nothing, have a person look at the channel before ForgetTransfer or ForgetOnce"
+	return "daxpay: " + e.Path + ": not sent: its number was sent before, and would be paid again; query it, and if " +
+		"the gateway does not have it, have a person look at the channel before ForgetTransfer or ForgetOnce"
 }
 
-// Unwrap makes it ErrDuplicate, ErrOutcomeUnknown and ErrEarlierSend.
+// Unwrap returns ErrDuplicate, ErrOutcomeUnknown and ErrEarlierSend.
 func (e *DuplicateError) Unwrap() []error {
 	return []error{ErrDuplicate, ErrOutcomeUnknown, ErrEarlierSend}
 }
 
-// ForgetTransfer lets a BizTransferNo (商户转账号) go out again that went out before. The gateway pays a number as often as
-// it gets it: call it only after a person has seen at the channel that the money was not paid.
+// ForgetTransfer lets the client send a BizTransferNo (商户转账号) again. The gateway pays a number as often as it
+// receives it: call ForgetTransfer only after a person has seen at the channel that the money was not paid. Its errors
+// are those of ForgetOnce.
 func (c *Client) ForgetTransfer(ctx context.Context, bizTransferNo string) error {
 	return ForgetOnce(ctx, c, &param.TransferParam{BizTransferNo: bizTransferNo})
 }
 
-// ForgetOnce is ForgetTransfer for any call that must go out once (param.EffectOnce): the number that p has may go out
-// again.
+// ForgetOnce is ForgetTransfer for any call that must be sent only once (param.EffectOnce). Only the number in p
+// counts. The error is ErrConfig or ErrParam, or else the error of Config.OnceStore: the number may then still be
+// recorded.
 func ForgetOnce[T any](ctx context.Context, c *Client, p param.Request[T]) error {
 	if c == nil || c.core == nil {
 		return &ConfigError{Field: "ServiceURL", Reason: "is unknown: make the Client with New"}
@@ -63,22 +65,22 @@ func ForgetOnce[T any](ctx context.Context, c *Client, p param.Request[T]) error
 	return within(ctx, func(ctx context.Context) error { return c.core.once.Forget(ctx, key) })
 }
 
-// onceKey is the key of a call that must go out once, by its path and its number.
+// onceKey returns the store's key for a call that must be sent only once: it stands for path and number.
 func (c *core) onceKey(path string, plan *wire.Plan, request reflect.Value) (string, error) {
 	number := plan.Number(request)
 	if number == "" {
 		return "", &ParamError{
 			Param: request.Type().String(), Field: "the number",
-			Reason: "must be set: what must go out once (param.EffectOnce) needs a string with the tag no, by which it is " +
-				"known again",
+			Reason: "must be set: a call that must be sent only once (param.EffectOnce) is recognized by a string field with " +
+				"the tag no",
 		}
 	}
 	sum := sha256.Sum256([]byte(path + "\n" + number))
 	return c.storeKey("once:" + hex.EncodeToString(sum[:16])), nil
 }
 
-// claimed makes a call that must go out once, unless its number went out before. The claim of the number stays for
-// good, but for a call of which it is proved that it did nothing.
+// claimed makes a call that must be sent only once, unless its number was sent before. The claim of the number stays
+// for good, unless the call provably did nothing.
 func (c *core) claimed(ctx context.Context, call *call, send func() (answer, error)) (answer, error) {
 	key, err := c.onceKey(call.path, call.plan, call.request)
 	if err != nil {
@@ -93,16 +95,16 @@ func (c *core) claimed(ctx context.Context, call *call, send func() (answer, err
 	}
 	var state ClaimState
 	err = within(ctx, func(ctx context.Context) error {
-		answer, err := c.once.Claim(ctx, key, owner, 0)
+		claim, err := c.once.Claim(ctx, key, owner, 0)
 		if err == nil && ctx.Err() != nil { // too late: nothing was sent
 			return errors.Join(ctx.Err(), release())
 		}
-		state = answer
+		state = claim
 		return err
 	})
 	switch {
 	case err != nil:
-		_ = release() // the claim may have been made all the same; if it stays, the number does not go out
+		_ = release() // the claim may have been made; if it stays, the number is not sent again
 		return answer{}, &TransportError{Path: call.path, NeverSent: true, Err: err}
 	case state != ClaimGranted:
 		return answer{}, &DuplicateError{Path: call.path}
@@ -118,7 +120,7 @@ func (c *core) claimed(ctx context.Context, call *call, send func() (answer, err
 	return a, err
 }
 
-// within asks the store, and does not wait for one that does not answer, whatever it does with its context.
+// within runs one request to the store. It does not wait for a store that ignores its context.
 func within(ctx context.Context, ask func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, onceTimeout)
 	defer cancel()

@@ -8,72 +8,71 @@ import (
 	"time"
 )
 
-// ClaimState is what a store knows of a key.
+// ClaimState is the state of a key, as OnceStore.Claim returns it. The zero value is none of them.
 type ClaimState int
 
 // The states of a key.
 const (
-	// ClaimGranted: the key was free, or was the caller's already. Now the caller holds it.
+	// ClaimGranted: the key was free, or the owner held it already. The owner now holds it.
 	ClaimGranted ClaimState = iota + 1
 	// ClaimBusy: another owner holds it.
 	ClaimBusy
-	// ClaimDone: it was finished, by whatever owner.
+	// ClaimDone: it is done, whichever owner did it.
 	ClaimDone
 )
 
-// OnceStore lets one owner at a time handle what a key stands for, and nobody after it is done. NoticeHandlers.Store
-// uses it for the events that notices tell of. One store can serve several handlers, clients and processes.
-// NewMemoryStore makes one for a single process; contrib/redisstore and contrib/sqlstore are for several. To write
-// your own, run daxpaytest/storetest against it.
+// OnceStore lets one owner at a time handle what a key stands for, and none once it is done. The client uses one for
+// the events of notices (NoticeHandlers.Store) and one for calls that must be sent only once (Config.OnceStore). One
+// store can serve several handlers, clients and processes. NewMemoryStore returns one for a single process;
+// contrib/redisstore and contrib/sqlstore are for several. To write your own, run daxpaytest/storetest against it.
 //
-// A key has at most 255 bytes and an owner at most 64, all of them printable ASCII. Keys that differ in letter case
-// differ. Two deliveries of an event have the same key and different owners.
+// A key has at most 255 bytes and an owner at most 64, all of them printable ASCII. Keys are case-sensitive. Two
+// deliveries of an event have the same key and different owners.
 //
-// Every method must be safe for concurrent use, take effect in one step or not at all, and be harmless when it is
-// repeated. After an error the caller does not know whether it took effect. Methods should return soon after their
-// context ends.
+// Every method must be safe for concurrent use, take effect completely or not at all, and be harmless when repeated.
+// After an error the caller does not know whether it took effect. Methods should return soon after their context ends.
 type OnceStore interface {
-	// Claim gives the key to the owner if it is free. It is free if no claim of it was made, or the claim was released,
-	// or its lease has ended, or it was done and the time to remember that is over. If the owner holds the key already,
-	// the lease starts again.
+	// Claim gives the key to the owner if it is free: if it was never claimed, its claim was released, its lease has
+	// ended, or it was done and need not be remembered any longer. If the owner holds the key already, the lease starts
+	// again.
 	//
-	// A lease makes sure that the key becomes free when its owner has died. A lease of 0 does not end: then only Done,
-	// Release and Forget end the claim. A store that cannot keep such a claim must return an error.
+	// A lease frees the key when its owner has died. A lease of 0 does not end: only Done, Release and Forget then end
+	// the claim. A store that cannot keep such a claim must return an error.
 	Claim(ctx context.Context, key, owner string, lease time.Duration) (ClaimState, error)
-	// Done marks the key as done, and keeps that for at least the time given by remember, or for good if that is 0.
-	// It does so as well when the owner's claim is gone and the key is free, such as after a lost lease or after the
-	// store lost its data. If another owner holds the key, or marked it as done, Done changes nothing and returns an
-	// error that is ErrClaimLost.
+	// Done marks the key as done, and keeps that for at least the time remember, or for good if it is 0. It does so
+	// even if the owner's claim is gone, as long as the key is free, such as after a lost lease or after the store lost
+	// its data. If another owner holds the key or marked it as done, Done changes nothing and returns an error that is
+	// ErrClaimLost.
 	Done(ctx context.Context, key, owner string, remember time.Duration) error
-	// Release ends the owner's claim, so that the key is free. It does nothing if the owner does not hold the key, or
+	// Release ends the owner's claim and frees the key. It does nothing if the owner does not hold the key, or has
 	// marked it as done.
 	Release(ctx context.Context, key, owner string) error
-	// Forget makes the key free whatever its state and owner. The SDK calls it only when you ask it to.
+	// Forget frees the key whatever its state and owner. The client calls it only for ForgetTransfer and ForgetOnce.
 	Forget(ctx context.Context, key string) error
 }
 
-// StoreChecker is an OnceStore that can tell whether it keeps what it is given. Client.Doctor asks the one of
-// Config.OnceStore.
+// StoreChecker is implemented by an OnceStore that can check whether it keeps what it is given. Client.Doctor asks the
+// store in Config.OnceStore.
 type StoreChecker interface {
-	// CheckStore returns an error that says how the store could lose a claim, such as an eviction policy, or why it does
-	// not work. It changes nothing.
+	// CheckStore returns an error that says how the store could lose a claim, such as by an eviction policy, or why it
+	// does not work. It changes nothing.
 	CheckStore(ctx context.Context) error
 }
 
 var (
 	// ErrClaimLost is the error of OnceStore.Done if the lease ended and another owner took the key: both may have
-	// handled it.
+	// handled the event.
 	ErrClaimLost = errors.New("daxpay: the claim was lost: another owner holds it or finished it")
-	// ErrStoreFull is the error of OnceStore.Claim if the store would have to forget a key that it must keep.
+	// ErrStoreFull is the error of OnceStore.Claim and Done if the store would have to forget a key that it must keep.
 	ErrStoreFull = errors.New("daxpay: the store is full")
 )
 
 const defaultStoreSize = 100_000
 
-// NewMemoryStore returns a store for one process; what it holds is lost when the process ends. It keeps at most size
-// keys; 0 means 100,000, which take about 25 MB. When it is full it forgets the finished key that would expire first.
-// It never forgets a claim before the end of its lease, nor what was claimed or finished for good: if there is
-// nothing else to forget, it returns an error that is ErrStoreFull.
+// NewMemoryStore returns a store for one process; it loses everything when the process ends. It holds at most size
+// keys; 0 means 100,000, which take about 25 MB. When it is full, it forgets the done key that would expire first. It
+// never forgets a claim before its lease ends, nor a key that was claimed or done for good: if nothing else is left to
+// forget, Claim and Done return an error that is ErrStoreFull.
 func NewMemoryStore(size int) OnceStore {
 	if size <= 0 {
 		size = defaultStoreSize
@@ -86,11 +85,11 @@ type memoryStore struct {
 
 	mu      sync.Mutex
 	entries map[string]*entry
-	claims  byExpiry // entries that end by themselves and are not done
-	done    byExpiry // those that are
+	claims  byExpiry // entries with an expiry that are not done
+	done    byExpiry // entries with an expiry that are done
 }
 
-// entry is a key that is not free, or whose time is over.
+// entry is a key that is claimed or done, perhaps no longer: see expired.
 type entry struct {
 	key, owner string
 	done       bool
@@ -141,7 +140,7 @@ func (s *memoryStore) Forget(_ context.Context, key string) error {
 	return nil
 }
 
-// at returns the entry of a key, nil if the key is free.
+// at returns the entry of the key, nil if it is free.
 func (s *memoryStore) at(key string, now time.Time) *entry {
 	e := s.entries[key]
 	if e != nil && e.expired(now) {
@@ -151,7 +150,7 @@ func (s *memoryStore) at(key string, now time.Time) *entry {
 	return e
 }
 
-// put adds an entry, or replaces the one that its key has.
+// put adds the entry or replaces the one with the same key.
 func (s *memoryStore) put(e entry, life time.Duration, now time.Time) error {
 	if life > 0 {
 		e.expires = now.Add(life)
@@ -168,7 +167,8 @@ func (s *memoryStore) put(e entry, life time.Duration, now time.Time) error {
 	return nil
 }
 
-// makeRoom removes what has expired and, if the store is full even so, the finished key that would expire first.
+// makeRoom removes expired entries and, if the store is still full, the done key that would expire first. It reports
+// whether there is room for one more.
 func (s *memoryStore) makeRoom(now time.Time) bool {
 	for _, queue := range []*byExpiry{&s.claims, &s.done} {
 		for len(*queue) > 0 && (*queue)[0].expired(now) {

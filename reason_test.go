@@ -208,7 +208,7 @@ func TestReasons(t *testing.T) {
 		},
 		"an answer that cannot be written": {
 			"/unipay/pay", outer("10005", "Could not write JSON"), daxpay.ReasonFailed,
-			[]error{daxpay.ErrOutcomeUnknown}, nil, "look into the gateway's log",
+			[]error{daxpay.ErrOutcomeUnknown}, nil, "look at the gateway's log",
 		},
 		"unknown code": {
 			"/unipay/pay", outer("12345", "?"), daxpay.ReasonUnknown, []error{daxpay.ErrOutcomeUnknown}, nil,

@@ -14,35 +14,35 @@ import (
 	"github.com/daxpay-go/daxpay/param"
 )
 
-// PayState is where a payment stands, as PayOrResume found it: see its Standing.
+// PayState is the state of a payment, as PayOrResume found it: check its Standing.
 type PayState struct {
 	// Order is the payment as the gateway has it, under the number and with the amount of the param.
 	Order model.PayOrderModel
-	// PayBody is what the front end needs to start paying (支付参数体), see model.PayModel. It is empty after a bar code, and
-	// once the payment is no longer open.
+	// PayBody is what the front end needs to start paying (支付参数体), see model.PayModel. It is empty for a bar code,
+	// and once the payment is no longer open.
 	PayBody string
-	// TraceID finds the call that brought PayBody, else the query that brought Order, in the gateway's log.
+	// TraceID identifies, in the gateway's log, the call that returned PayBody, or else the query that returned Order.
 	TraceID string
 }
 
-// Standing tells which of three the payment is:
+// Standing returns one of three:
 //
-//   - model.Open: the customer can pay. Show PayBody, and learn the end from WaitPay or package reconcile. After a bar
+//   - model.Open: the customer can pay. Show PayBody, and learn the end from WaitPay or package reconcile. For a bar
 //     code there is no PayBody: the customer confirms on the phone.
 //   - model.Succeeded: it was paid. Deliver.
-//   - model.Ended: it was closed or cancelled, or has expired, and a sync did not find it paid. A new attempt needs a
-//     new BizOrderNo. This payment can still become paid: see WaitPay.
+//   - model.Ended: it was closed or cancelled, or has expired, and a sync did not find it paid. To try again, use a new
+//     BizOrderNo. This payment can still become paid: see WaitPay.
 func (s *PayState) Standing() model.Standing { return s.Order.Standing() }
 
-// RefundState is where a refund stands, as RefundOrResume found it: see its Standing.
+// RefundState is the state of a refund, as RefundOrResume found it: check its Standing.
 type RefundState struct {
 	// Order is the refund as the gateway has it, under the number and with the amount of the param.
 	Order model.RefundOrderModel
-	// TraceID finds the query that brought Order in the gateway's log.
+	// TraceID identifies, in the gateway's log, the query that returned Order.
 	TraceID string
 }
 
-// Standing tells which of three the refund is:
+// Standing returns one of three:
 //
 //   - model.Open: the gateway has taken it. Learn the end from WaitRefund or package reconcile.
 //   - model.Succeeded: the money was given back.
@@ -50,33 +50,33 @@ type RefundState struct {
 //     late. Call RefundOrResume with the same param again, after a minute or more.
 func (s *RefundState) Standing() model.Standing { return s.Order.Standing() }
 
-// PayOrResume makes a payment (支付), or resumes the one that an earlier call with the same param made, and returns where
-// it stands. Call it from a web handler as often as the customer clicks, at the same time and in several processes:
-// there is one payment. After an error, call it again with the same param.
+// PayOrResume makes a payment (支付), or resumes the one that an earlier call with the same param made, and returns its
+// state. Call it from a web handler as often as the customer clicks, also concurrently and from several processes:
+// there is only one payment. After an error, call it again with the same param.
 //
-// The payment that the gateway has must have the number and the amount of the param. If it does not, the number is used
-// for something else, and the error is ErrEcho. One that was begun from a wallet is an *UnresolvedError with
+// The gateway's payment must have the number and the amount of the param; otherwise the number is in use for something
+// else, and the error is ErrEcho. If it was begun from a wallet, the error is an *UnresolvedError with
 // UnresolvedWallet, because the wallet may have been charged.
 //
-// PayOrResume queries the payment, and calls Pay if the gateway does not have it, or if it is open: that brings its
-// PayBody. If the outcome is unknown, it looks again. It sends at most three times, and stops when the gateway gives
-// the same reason twice. A send that meets the lock of another Pay of the number (正在支付中) does not count: PayOrResume
-// waits for the lock until ctx ends.
+// PayOrResume queries the payment. It calls Pay if the gateway does not have the payment, or if the payment is open,
+// because only Pay returns its PayBody. After an unknown outcome it queries again. It sends at most three times, and
+// stops when the gateway gives the same reason twice. A send that meets the lock of another Pay of the number
+// (正在支付中) does not count: PayOrResume waits for the lock until ctx ends.
 //
-// Once ExpiredTime has passed, nothing is sent: a sync settles the payment that an earlier call made. If there is none,
-// the error is ErrParam.
+// Once ExpiredTime has passed, nothing is sent. A sync then settles the payment that an earlier call made; if there is
+// none, the error is ErrParam.
 //
-// A bar code (model.MethodBarCode) is sent only if the gateway has no such payment, or if a sync says that the payment
-// is not paid. That sync is made 20 seconds after the last send, for which Wait.Made stands until this call sends; ctx
-// should last longer.
+// A bar code (model.MethodBarCode) is sent only if the gateway has no such payment, or if a sync says that it is not
+// paid. The sync is made 20 seconds after the last send, so ctx should last longer. Until this call sends, Wait.Made
+// stands for the last send.
 //
-// An error that is not ErrOutcomeUnknown says that this call changed nothing: the gateway refused the payment or was
-// not reached, or the number is used for something else. It says nothing of an earlier call. A wallet payment
+// An error that is not ErrOutcomeUnknown means that this call changed nothing: the gateway refused the payment or could
+// not be reached, or the number is in use for something else. It says nothing about earlier calls. A wallet payment
 // (model.ChannelWallet) is ErrParam, because the gateway charges a wallet for each send: use Pay. Any other error is
-// ErrOutcomeUnknown, such as an *UnresolvedError, see WaitPay, or the end of ctx after a send. The context of a failed
+// ErrOutcomeUnknown, such as an *UnresolvedError (see WaitPay) or the end of ctx after a send. The context of a failed
 // call has usually ended: call again with a new one.
 //
-// Wait.Amount is ignored: the amount is that of the param.
+// Wait.Amount is ignored; the amount of the param is compared.
 func (c *Client) PayOrResume(ctx context.Context, p *param.PayParam, w Wait) (*PayState, error) {
 	if p == nil {
 		return nil, nilParam(p)
@@ -120,7 +120,7 @@ func (c *Client) PayOrResume(ctx context.Context, p *param.PayParam, w Wait) (*P
 	}
 }
 
-// payState is the state of the payment that was found, sent being the answer of the Pay that opened it.
+// payState returns the state of the payment that was found. sent is the answer of the Pay before that, if any.
 func payState(res *Result[model.PayOrderModel], sent *Result[model.PayModel], err error) (*PayState, error) {
 	if err != nil {
 		return nil, err
@@ -132,16 +132,17 @@ func payState(res *Result[model.PayOrderModel], sent *Result[model.PayModel], er
 	return state, nil
 }
 
-// lookBeforePay looks for a payment that an earlier call made. It returns none if Pay is to be called: there is no
-// payment, or it is open and is the one that is meant. Of any other, the gateway would take over the channel and the
-// URLs of the param; and a wallet was charged before.
+// lookBeforePay looks for a payment of an earlier call. It returns nil if Pay is to be called: there is no payment, or
+// it is open and is the one that is meant. A payment in any other state must not be sent again: Pay would change its
+// channel and URLs, or charge a wallet twice.
 func (c *Client) lookBeforePay(
 	ctx context.Context, p *param.PayParam, w Wait, s *sends,
 ) (*Result[model.PayOrderModel], error) {
 	l := c.paySent(p)
 	res, err := l.query(ctx)
 	if err != nil {
-		// 2.0.6 does not sign it. Of any other, someone on the line may have made it up, to hide a wallet's payment.
+		// 2.0.6 does not sign it. With any other version, someone on the connection may have made it up to hide a
+		// wallet payment.
 		if isSignedAbsence(err) || isAbsence(err) && c.speaks() == gateway.V206 {
 			return nil, nil
 		}
@@ -158,8 +159,8 @@ func (c *Client) lookBeforePay(
 	return res, unknownOutcome(s.path, s.advice, err)
 }
 
-// lookForPay looks for a payment that was sent. It returns none if Pay is to be called again: there is no payment, or
-// it is open, and only Pay brings its PayBody.
+// lookForPay looks for a payment that was sent. It returns nil if Pay is to be called again: there is no payment, or it
+// is open and only Pay returns its PayBody.
 func (c *Client) lookForPay(ctx context.Context, p *param.PayParam, w Wait) (*Result[model.PayOrderModel], error) {
 	l := c.paySent(p)
 	l.absent = true
@@ -174,8 +175,9 @@ func (c *Client) lookForPay(ctx context.Context, p *param.PayParam, w Wait) (*Re
 	return res, err
 }
 
-// lookForExpired looks for a payment that cannot be sent because it has expired, and that an earlier call may have
-// sent. The sync closes it, or finds it paid. It returns fault if the param was never good, or if there is no payment.
+// lookForExpired looks for a payment of an earlier call when the param cannot be sent because it has expired. A sync
+// closes the payment or finds it paid. The error is fault if there is no such payment, or if the param is invalid for
+// another reason.
 func (c *Client) lookForExpired(
 	ctx context.Context, p *param.PayParam, w Wait, advice string, fault error,
 ) (*Result[model.PayOrderModel], error) {
@@ -207,7 +209,7 @@ func (c *Client) lookForExpired(
 	return res, err
 }
 
-// payTaken looks at a payment that the gateway has taken. One that it had before keeps its amount, whatever is sent.
+// payTaken looks at a payment that the gateway has taken: one that it had before keeps its old amount.
 func (c *Client) payTaken(
 	ctx context.Context, p *param.PayParam, w Wait, sent *Result[model.PayModel],
 ) (*Result[model.PayOrderModel], error) {
@@ -223,8 +225,9 @@ func (c *Client) payTaken(
 	return proved(followOrder(ctx, c, w, l))
 }
 
-// lookForBarCode looks for a payment by bar code. It returns none if the code is to be sent: there is no payment, or a
-// sync says that the channel has none. A sync that is made while the code can be on its way would say the same.
+// lookForBarCode looks for a payment by bar code. It returns nil if the code is to be sent: there is no payment, or a
+// sync says that the channel has none. The sync must not be made while a sent code may still be on its way, because the
+// channel would say the same.
 func (c *Client) lookForBarCode(
 	ctx context.Context, p *param.PayParam, w Wait, s *sends,
 ) (*Result[model.PayOrderModel], error) {
@@ -276,28 +279,28 @@ func (c *Client) lookForBarCode(
 }
 
 // RefundOrResume makes a refund (退款), or resumes the one that an earlier call with the same param made, and returns
-// where it stands. It can be called again with the same param, at the same time and in several processes: there is one
-// refund.
+// its state. It can be called again with the same param, also concurrently and from several processes: there is only
+// one refund.
 //
-// The refund that the gateway has must have the number, the payment and the amount of the param. If it does not, the
-// number is used for something else, and the error is ErrEcho.
+// The gateway's refund must have the number, the payment and the amount of the param; otherwise the number is in use
+// for something else, and the error is ErrEcho.
 //
-// RefundOrResume queries the refund, and calls Refund if the gateway has none, or one that failed and that a sync does
-// not find done. That sync is made a minute after Wait.Made at the earliest, the time of the last send: by default, the
-// time of this call. If ctx ends before that minute, the failed refund is returned as it is. So is one that fails in
-// this call. After an unknown outcome the refund is sent again under its number, as often as PayOrResume sends a
-// payment.
+// RefundOrResume queries the refund. It calls Refund if the gateway has none, or has one that failed and that a sync
+// does not find done. That sync is made a minute after Wait.Made, the time of the last send, or by default a minute
+// after this call. If ctx ends before that, the failed refund is returned as it is. A refund that fails during this
+// call is returned as well. After an unknown outcome the refund is sent again under its number, as often as PayOrResume
+// sends a payment.
 //
-// A refund that the gateway has closed needs a person, who looks at the channel before the money is given back under
-// another number: the error is an *UnresolvedError with UnresolvedClosed.
+// If the gateway has closed the refund, the error is an *UnresolvedError with UnresolvedClosed: a person must look at
+// the channel before the money is given back under another number.
 //
-// An error that is not ErrOutcomeUnknown says that this call changed nothing, and that the gateway does not have the
-// refund as one that failed, which the channel may have done: the gateway was not reached or refused the refund, for
-// example because another refund of the payment is open or has failed. It says nothing of an earlier call that ended in
-// ErrOutcomeUnknown, whose request can still arrive. Gateway 2.0.6 has no working query of refunds: the error is
-// ErrUnsupported. The context of a failed call has usually ended: call again with a new one.
+// An error that is not ErrOutcomeUnknown means that this call changed nothing, and that the gateway has no failed
+// refund of this number, which the channel might have carried out. The gateway could not be reached or refused the
+// refund, for example because another refund of the payment is open or has failed. The error says nothing about an
+// earlier call that ended in ErrOutcomeUnknown, whose request can still arrive. Gateway 2.0.6 has no working query of
+// refunds: the error is ErrUnsupported. The context of a failed call has usually ended: call again with a new one.
 //
-// Wait.Amount is ignored: the amount is that of the param.
+// Wait.Amount is ignored; the amount of the param is compared.
 func (c *Client) RefundOrResume(ctx context.Context, p *param.RefundParam, w Wait) (*RefundState, error) {
 	if err := sendable(ctx, c, p); err != nil {
 		return nil, err
@@ -305,14 +308,14 @@ func (c *Client) RefundOrResume(ctx context.Context, p *param.RefundParam, w Wai
 	w.Amount = p.Amount
 	l := c.refundSent(p)
 	if l.blind {
-		return nil, fmt.Errorf("%w: RefundOrResume asks for the refund, and gateway 2.0.6 does not answer that: call Refund",
+		return nil, fmt.Errorf("%w: RefundOrResume queries the refund, which gateway 2.0.6 does not answer: call Refund",
 			ErrUnsupported)
 	}
 	s := sends{client: c, path: p.Call().Path, advice: "call RefundOrResume with the same param again"}
 	if res, err := c.lookForRefund(ctx, p, w, &s); res != nil || err != nil {
 		return refundState(res, err)
 	}
-	w.Made, l.sync = time.Time{}, nil // what this call sent, it does not repeat
+	w.Made, l.sync = time.Time{}, nil // a refund that fails now is returned, not sent again
 	for {
 		_, err := c.Refund(ctx, p)
 		if err != nil {
@@ -338,8 +341,8 @@ func refundState(res *Result[model.RefundOrderModel], err error) (*RefundState, 
 	return &RefundState{Order: res.Data, TraceID: res.TraceID}, nil
 }
 
-// lookForRefund looks for a refund that an earlier call may have made. It returns none if Refund is to be called: there
-// is no refund, or one that failed and that a sync did not find done.
+// lookForRefund looks for a refund of an earlier call. It returns nil if Refund is to be called: there is no refund, or
+// it failed and a sync did not find it done.
 func (c *Client) lookForRefund(
 	ctx context.Context, p *param.RefundParam, w Wait, s *sends,
 ) (*Result[model.RefundOrderModel], error) {
@@ -367,7 +370,7 @@ func (c *Client) lookForRefund(
 	return nil, unknownOutcome(s.path, s.advice, err)
 }
 
-// sendable tells what keeps a call from being sent.
+// sendable returns the error of a call that cannot be sent.
 func sendable[T any](ctx context.Context, c *Client, p param.Request[T]) error {
 	call, err := callOf(ctx, c, p, new(T))
 	if err != nil {
@@ -376,25 +379,25 @@ func sendable[T any](ctx context.Context, c *Client, p param.Request[T]) error {
 	return c.core.check(call)
 }
 
-// mostSends is how often a call that can be resumed is sent, not counting those that met a lock.
+// mostSends limits the sends of a call that can be resumed, not counting those that met a lock.
 const mostSends = 3
 
-// sends remembers what came of the sends of a call that can be resumed.
+// sends records the sends of a call that can be resumed.
 type sends struct {
 	client       *Client
 	path, advice string
 
-	err     error     // of the latest
+	err     error     // of the latest send
 	at      time.Time // when it failed
-	unknown bool      // one of them may have taken effect
-	doubt   bool      // so may one of an earlier call
-	reason  string    // why the gateway refused the latest, "" if it did not tell
-	same    bool      // it gave the same reason before
-	n       int
-	locked  bool
+	unknown bool      // a send may have taken effect
+	doubt   bool      // a send of an earlier call may have taken effect
+	reason  string    // why the gateway refused the latest send, "" if it did not say
+	same    bool      // it gave the same reason for the send before
+	n       int       // sends that met no lock
+	locked  bool      // the latest send met a lock
 }
 
-// failed takes the error of a send. It returns the one that ends the call: this call did nothing.
+// failed records the error of a send. It returns an error if the call must end because none of its sends took effect.
 func (s *sends) failed(err error) error {
 	s.unknown = s.unknown || errors.Is(err, ErrOutcomeUnknown) || errors.Is(err, ErrEarlierSend)
 	switch {
@@ -412,7 +415,7 @@ func (s *sends) failed(err error) error {
 	return nil
 }
 
-// reasonOf is what the gateway says why it did not do what was asked, "" if it did not tell.
+// reasonOf returns why, by the gateway's words, the call was not carried out, "" if it did not say.
 func reasonOf(err error) string {
 	var refusal *GatewayError
 	var unproved *AnswerError
@@ -440,24 +443,13 @@ func (s *sends) again(ctx context.Context) error {
 	return nil
 }
 
-func sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-// syncPasses tells whether the fault of a sync can pass by itself.
+// syncPasses reports whether the fault of a sync is temporary.
 func syncPasses(err error) bool {
 	var refusal *GatewayError
 	return passes(err) || errors.As(err, &refusal) && follow.RefusedSync(refusal.Code, refusal.Business) != 0
 }
 
-// isAbsence tells whether the gateway says that it has no such order.
+// isAbsence reports whether the gateway says that it has no such order.
 func isAbsence(err error) bool {
 	return errors.Is(err, ErrNoSuchOrder) && !errors.Is(err, ErrOutcomeUnknown)
 }
@@ -467,7 +459,7 @@ func isSignedAbsence(err error) bool {
 	return isAbsence(err) && errors.As(err, &refusal) && refusal.Signed
 }
 
-// ifNot returns err unless it is what is asked for.
+// ifNot returns err, or nil if is(err).
 func ifNot(is func(error) bool, err error) error {
 	if is(err) {
 		return nil

@@ -1,6 +1,7 @@
 package daxpay
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,25 +16,24 @@ import (
 	"github.com/daxpay-go/daxpay/internal/gateway"
 )
 
-// Retry says how often and when a call is sent again. The zero value is good.
+// Retry says how often and when a call is sent again. The zero value selects the defaults.
 //
-// A call goes out again by itself if not a byte of it was written, whatever it is: the connection could not be made. If
-// it may have arrived, only those go out again whose param says that it does no harm (param.EffectReadOnly,
-// param.EffectRepeatable), after a lost connection, a timeout of the transport, an HTTP status of 500 or above except
-// for an unknown path, or 10007, the gateway's word for an order that is just locked. Nothing is repeated because an
-// answer was refused, and no other code of the gateway is. Each attempt has a new time, nonce and signature.
+// Any call is sent again if not a byte of it was written because the connection could not be made. A call that may have
+// arrived is sent again only if its param says that this does no harm (param.EffectReadOnly, param.EffectRepeatable),
+// and only after a lost connection, a timeout of the transport, an HTTP status of 500 or above except for an unknown
+// path, or code 10007 (the order is locked). No other code of the gateway is retried, and no answer that this client
+// refused. Each attempt has a new time, nonce and signature.
 type Retry struct {
-	// MaxAttempts is how often a call is sent at most, the first time included. Default: 3. With 1 nothing is sent again.
-	// The encodings that GatewayAuto tries do not count: the gateway took none of them for a call.
+	// MaxAttempts limits how often a call is sent, including the first time. Default: 3. With 1, nothing is sent again.
+	// The encodings that GatewayAuto tries do not count: the gateway understood none of them.
 	MaxAttempts int `json:"maxAttempts" yaml:"maxAttempts" env:"DAXPAY_RETRY_MAX_ATTEMPTS"`
-	// BaseDelay is the longest pause before the second attempt. Each further one may be twice as long; how long it is, is
-	// chosen at random (full jitter). Default: 200 milliseconds. Before a locked order is asked for again, it is a second
-	// at least.
+	// BaseDelay limits the pause before the second attempt. The limit doubles with each further attempt, and the pause
+	// is random below it (full jitter). Default: 200 milliseconds. After a locked order, a second is added.
 	BaseDelay time.Duration `json:"baseDelay" yaml:"baseDelay" env:"DAXPAY_RETRY_BASE_DELAY"`
-	// MaxDelay is the longest pause, at most 24 hours. Default: 2 seconds.
+	// MaxDelay limits the random pause, and is at most 24 hours. Default: 2 seconds.
 	MaxDelay time.Duration `json:"maxDelay" yaml:"maxDelay" env:"DAXPAY_RETRY_MAX_DELAY"`
-	// Budget is how many repetitions the client has for all its calls together, so that a gateway that is down is not
-	// hammered: each takes one, and each call that succeeds gives back a tenth. Default: 100. Negative: no limit.
+	// Budget limits the retries of all calls of the client together, to protect a gateway that is down. Each retry
+	// takes one from it, and each call that succeeds gives back a tenth. Default: 100. Negative: no limit.
 	Budget int `json:"budget" yaml:"budget" env:"DAXPAY_RETRY_BUDGET"`
 }
 
@@ -44,7 +44,7 @@ const (
 	defaultBudget      = 100
 	lockDelay          = time.Second
 
-	// No call lasts as long as that, or is repeated as often; more would overflow.
+	// Larger values would overflow, and no call needs them.
 	maxMaxDelay = 24 * time.Hour
 	maxBudget   = math.MaxInt32
 )
@@ -60,24 +60,14 @@ func (r Retry) withDefaults(fault func(field, reason string)) Retry {
 	if r.MaxDelay < 0 {
 		fault("Retry.MaxDelay", "must not be negative")
 	}
-	if r.MaxAttempts == 0 {
-		r.MaxAttempts = defaultMaxAttempts
-	}
-	if r.BaseDelay == 0 {
-		r.BaseDelay = defaultBaseDelay
-	}
-	if r.MaxDelay == 0 {
-		r.MaxDelay = defaultMaxDelay
-	}
-	if r.Budget == 0 {
-		r.Budget = defaultBudget
-	}
-	r.MaxDelay, r.BaseDelay, r.Budget = min(r.MaxDelay, maxMaxDelay), min(r.BaseDelay, maxMaxDelay),
-		min(r.Budget, maxBudget)
+	r.MaxAttempts = cmp.Or(r.MaxAttempts, defaultMaxAttempts)
+	r.BaseDelay = min(cmp.Or(r.BaseDelay, defaultBaseDelay), maxMaxDelay)
+	r.MaxDelay = min(cmp.Or(r.MaxDelay, defaultMaxDelay), maxMaxDelay)
+	r.Budget = min(cmp.Or(r.Budget, defaultBudget), maxBudget)
 	return r
 }
 
-// pause chooses the pause before an attempt, the second being number 2, after an error.
+// pause returns the pause before an attempt after an error. The first retry is attempt 2.
 func (r Retry) pause(attempt int, err error) time.Duration {
 	longest := r.BaseDelay
 	for range attempt - 2 {
@@ -99,7 +89,7 @@ func isLocked(err error) bool {
 	return errors.As(err, &refusal) && !refusal.Business && refusal.Code == gateway.CodeRepeated
 }
 
-// maySendAgain tells whether the call may go out again after what came of an attempt.
+// maySendAgain reports whether the call may be sent again after an attempt failed with err.
 func (call *call) maySendAgain(err error) bool {
 	var transport *TransportError
 	if errors.As(err, &transport) {
@@ -115,7 +105,7 @@ func (call *call) maySendAgain(err error) bool {
 	return isLocked(err)
 }
 
-// budget is a bucket of tokens, counted in tenths. Negative size: without bottom.
+// budget is a token bucket, counted in tenths of a token. A negative size means no limit.
 type budget struct {
 	size int64
 	left atomic.Int64
@@ -131,7 +121,7 @@ func (b *budget) fill(tokens int) {
 	b.left.Store(b.size)
 }
 
-// take takes what an attempt costs, if it is there.
+// take takes one token and reports whether there was one.
 func (b *budget) take() bool {
 	return b.add(-tokenPrice)
 }
@@ -140,7 +130,7 @@ func (b *budget) giveBack() {
 	b.add(tokenReturn)
 }
 
-// add tells whether there was enough to take.
+// add reports whether there were enough tokens.
 func (b *budget) add(tenths int64) bool {
 	if b.size < 0 {
 		return true
@@ -159,8 +149,8 @@ func (b *budget) add(tenths int64) bool {
 
 var errSpent = errors.New("Config.Retry.Budget was used up")
 
-// again waits until the call may go out again. It returns false if it may not, with what kept it from that if it is not
-// the call's own nature: the context that ended meanwhile, or the budget.
+// again waits until the call may be sent again. It returns false if it may not, and the reason if that is the context,
+// which ended during the pause, or the budget.
 func (c *core) again(ctx context.Context, call *call, attempt int, err error) (bool, error) {
 	if attempt >= c.Retry.MaxAttempts || ctx.Err() != nil || !call.maySendAgain(err) {
 		return false, nil
@@ -173,31 +163,39 @@ func (c *core) again(ctx context.Context, call *call, attempt int, err error) (b
 	if !c.budget.take() {
 		return false, errSpent
 	}
-	timer := time.NewTimer(pause)
+	if err := sleep(ctx, pause); err != nil {
+		return false, err
+	}
+	return true, nil
+}
+
+// sleep waits for d. It returns the context's error if that ends first.
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
-		return true, nil
+		return nil
 	case <-ctx.Done():
-		return false, ctx.Err()
+		return ctx.Err()
 	}
 }
 
-// failures is what went wrong with a call so far.
+// failures collects the errors of a call's attempts.
 type failures struct {
 	call    *call
-	said    refusals // of encodings
+	said    refusals // by encoding
 	path    string   // of the latest attempt
 	errs    []error
-	stopped error // what kept the call from going out again, see RetryError
-	unknown bool  // one of them may have taken effect
+	stopped error // see RetryError.Stopped
+	unknown bool  // an attempt may have taken effect
 }
 
 func (f *failures) add(path string, err error, unknown bool) {
 	f.path, f.errs, f.unknown = path, append(f.errs, err), f.unknown || unknown
 }
 
-// err makes one error of all.
+// err returns one error for all attempts.
 func (f *failures) err() error {
 	err := f.errs[0]
 	if len(f.errs) > 1 || f.stopped != nil {
@@ -209,14 +207,14 @@ func (f *failures) err() error {
 	return err
 }
 
-// RetryError says that a call was sent several times, or could have been sent again. It is everything that its attempts
-// were; for errors.As the last one counts.
+// RetryError says that all attempts of a call failed. errors.Is finds the errors of every attempt; errors.As finds the
+// latest first.
 type RetryError struct {
 	Path string
 	// Errs are the errors of the attempts, in order, at least one.
 	Errs []error
-	// Stopped is what kept the call from going out again: the error of the context, which ended in the pause, or that
-	// Retry.Budget was used up. Nil if there was no attempt left, or the last error was none after which there is another.
+	// Stopped says why no further attempt was made although one was left: the context's error, if that ended during the
+	// pause, or that Retry.Budget was used up. Nil if no attempt was left, or the last error allows no further one.
 	Stopped error
 }
 
@@ -238,7 +236,7 @@ func (e *RetryError) Error() string {
 		fmt.Fprintf(&b, ", then %v", e.Stopped)
 	}
 	for first := 0; first < len(e.Errs); {
-		last := first // of those that say the same
+		last := first // of a run of equal texts
 		for last+1 < len(e.Errs) && text(last+1) == text(first) {
 			last++
 		}
@@ -252,7 +250,7 @@ func (e *RetryError) Error() string {
 	return b.String()
 }
 
-// Unwrap returns what there is, the latest first.
+// Unwrap returns the errors of the attempts, the latest first, and Stopped.
 func (e *RetryError) Unwrap() []error {
 	errs := slices.Clone(e.Errs)
 	slices.Reverse(errs)

@@ -194,11 +194,11 @@ func TestRetryErrorListsTheAttempts(t *testing.T) {
 		kit, _ := flaky(t, daxpay.Config{Retry: daxpay.Retry{MaxAttempts: 4}}, 503, 503, errReset,
 			`{"code":10001,"msg":"系统错误","traceId":"T4"}`)
 		err := syncP1(context.Background(), kit)
-		require.EqualError(t, err, "daxpay: /unipay/sync/pay: 4 attempts; #1 to #2: look whether the gateway behind the "+
-			"proxy runs, and "+
-			"whether the proxy names its right port; not an answer of the gateway: HTTP "+
+		require.EqualError(t, err, "daxpay: /unipay/sync/pay: 4 attempts; #1 to #2: check that the gateway behind the "+
+			"proxy is running, and "+
+			"that the proxy has its port right; not an answer of the gateway: HTTP "+
 			"status 503; "+
-			"#3: no answer: connection reset; #4: look into the gateway's log: the gateway or its channel failed; "+
+			"#3: no answer: connection reset; #4: look at the gateway's log: the gateway or its channel failed; "+
 			"gateway refused, code 10001: 系统错误 (trace T4); the call may have taken "+
 			"effect: send the same pay sync again, it does no harm, and query the payment")
 		var page *daxpay.HTTPError
@@ -257,7 +257,7 @@ func TestRetryEndsWithTheContext(t *testing.T) {
 		err := syncP1(ctx, kit)
 		require.ErrorIs(t, err, context.Canceled)
 		require.ErrorIs(t, err, daxpay.ErrProtocol)
-		require.ErrorContains(t, err, "1 attempt, then context canceled; #1: look whether the gateway")
+		require.ErrorContains(t, err, "1 attempt, then context canceled; #1: check that the gateway")
 		require.Equal(t, time.Millisecond, time.Since(start))
 		require.Len(t, *seen, 1)
 	})
@@ -290,7 +290,7 @@ func TestRetryBudget(t *testing.T) {
 			require.Len(t, *seen, want)
 		}
 		require.ErrorContains(t, syncP1(ctx, kit),
-			"1 attempt, then Config.Retry.Budget was used up; #1: look whether the gateway")
+			"1 attempt, then Config.Retry.Budget was used up; #1: check that the gateway")
 		for range 10 {
 			require.NoError(t, syncP1(ctx, kit))
 		}
@@ -395,9 +395,9 @@ func TestSlowAnswers(t *testing.T) {
 		"a transfer hangs": {"/unipay/transfer", time.Hour, daxpay.Config{}, 1, 30 * time.Second,
 			"context deadline exceeded"},
 		"a sync hangs": {"/unipay/sync/pay", time.Hour, daxpay.Config{}, 2, 30 * time.Second,
-			"nothing within 20s, see Config.AttemptTimeout"},
+			"timeout after 20s, see Config.AttemptTimeout"},
 		"a sync hangs, short attempts": {"/unipay/sync/pay", time.Hour, daxpay.Config{AttemptTimeout: time.Second}, 3, 0,
-			"nothing within 1s"},
+			"timeout after 1s"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -11,16 +11,16 @@ import (
 	"github.com/daxpay-go/daxpay/internal/wire"
 )
 
-// SignType is the algorithm that makes a signature of a message (签名方式). It is a setting of the gateway.
+// SignType is the signature algorithm (签名方式). It is a setting of the gateway.
 type SignType string
 
-// The algorithms of the gateway.
+// The algorithms that the gateway knows.
 const (
 	HMACSHA256 SignType = "HMAC_SHA256"
 	MD5        SignType = "MD5"
 )
 
-// algorithm is that of one of the constants.
+// algorithm returns the algorithm of one of the constants.
 func (t SignType) algorithm() wire.Algorithm {
 	if t == MD5 {
 		return wire.MD5
@@ -28,10 +28,10 @@ func (t SignType) algorithm() wire.Algorithm {
 	return wire.HMACSHA256
 }
 
-// spelled finds the algorithm that is meant, such as by "hmac-sha256"; false if it is none.
+// spelled returns the algorithm that is meant, such as by "hmac-sha256", and reports whether there is one.
 func (t SignType) spelled() (SignType, bool) {
 	switch strings.NewReplacer("-", "", "_", "", " ", "").Replace(strings.ToUpper(string(t))) {
-	case "HMACSHA256", "SHA256": // the latter in the gateway's console
+	case "HMACSHA256", "SHA256": // SHA256: as the gateway's console shows it
 		return HMACSHA256, true
 	case "MD5":
 		return MD5, true
@@ -47,17 +47,17 @@ func wrongSignType(t SignType, secrets []string) string {
 	return reason + given(string(t), secrets)
 }
 
-// Signer signs and verifies raw JSON, for messages outside a call: from a queue, a log line, another
-// framework. It is safe for concurrent use. Make one with NewSigner.
+// Signer signs and verifies JSON objects outside of a call, such as from a queue, a log or another framework. It is
+// safe for concurrent use. Create it with NewSigner; the methods of a nil or zero Signer fail with ErrConfig.
 //
-// Within lists and objects the gateway signs a number with a fraction or an exponent as its Java prints the double.
-// That is certain for 0 and from 1e-12 up to below 1e7, whatever the Java, and above for those that were measured:
-// 1e7, 12345678.9, 123456789.123, 1e20. Any other such number is refused with ErrProtocol. Integers are signed as
-// they are, and nulls in lists are dropped.
+// Inside lists and objects, the gateway signs a number with a fraction or an exponent as Java prints the double. That
+// form is certain for 0, from 1e-12 up to below 1e7, and for the larger numbers that were measured: 1e7, 12345678.9,
+// 123456789.123, 1e20. Any other such number is refused with ErrProtocol. Integers are signed as they are, and nulls in
+// lists are dropped.
 //
-// An object that Verify accepts was signed with the secret. That alone does not say what kind of message it is, when it
-// was signed, or that another text would not have the same signature: the client checks all that for the answers it
-// receives.
+// An object that Verify accepts was signed with the secret. That does not prove what kind of message it is, when it was
+// signed, or that no other text has the same signature. The client checks all of this for the answers and notices that
+// it receives.
 type Signer struct {
 	keys *signerKeys
 	zone *time.Location
@@ -65,10 +65,10 @@ type Signer struct {
 
 type signerKeys struct {
 	signType SignType
-	// secrets is a function because fmt prints those as addresses, wherever a Signer stands and whatever the verb. The
-	// first one signs, any of them verifies.
+	// secrets is a function because fmt prints functions as addresses, for every verb and wherever the Signer is. The
+	// first secret signs, any of them verifies.
 	secrets func() []string
-	keys    []*wire.Key // of the secrets
+	keys    []*wire.Key // one for each secret
 	depth   int
 	objects sync.Pool // of *wire.Object
 }
@@ -77,7 +77,7 @@ func (k *signerKeys) secret() string { return k.secrets()[0] }
 
 func (k *signerKeys) signing() *wire.Key { return k.keys[0] }
 
-// borrow returns an empty object to read into; giveBack takes it when nothing of it is needed any more.
+// borrow returns an empty object to read into. Pass it to giveBack when nothing in it is needed any more.
 func (k *signerKeys) borrow(limits wire.Limits) *wire.Object {
 	o, ok := k.objects.Get().(*wire.Object)
 	if !ok {
@@ -92,11 +92,11 @@ func (k *signerKeys) giveBack(o *wire.Object) {
 	k.objects.Put(o)
 }
 
-// beijing is the zone of a gateway as installed.
+// beijing is the default zone of a gateway.
 var beijing = time.FixedZone("Asia/Shanghai", 8*60*60)
 
-// NewSigner returns a signer for an algorithm and the gateway's secret (签名秘钥). Times that a message prints as text are
-// read in Chinese time; see In. Its errors are *ConfigErrors.
+// NewSigner returns a signer for the gateway's algorithm and secret (签名秘钥). It reads times that a message has as
+// text in Chinese time; see In. Its error holds a *ConfigError for every mistake.
 func NewSigner(signType SignType, secret string) (*Signer, error) {
 	signType, algorithm, faults := checkSigning(signType, []string{secret})
 	if err := errors.Join(faults...); err != nil {
@@ -105,8 +105,8 @@ func NewSigner(signType SignType, secret string) (*Signer, error) {
 	return newSigner(signType, algorithm, wire.MaxDepth, secret), nil
 }
 
-// checkSigning finds the algorithm that is meant, and the mistakes in what signs. The first secret is the one that
-// signs.
+// checkSigning returns the algorithm that is meant, and the mistakes in algorithm and secrets. The first secret is the
+// one that signs.
 func checkSigning(given SignType, secrets []string) (SignType, wire.Algorithm, []error) {
 	var faults []error
 	signType, ok := given.spelled()
@@ -121,7 +121,7 @@ func checkSigning(given SignType, secrets []string) (SignType, wire.Algorithm, [
 	return signType, signType.algorithm(), faults
 }
 
-// newSigner makes a signer of secrets of which the first one signs.
+// newSigner returns a signer with several secrets. The first one signs.
 func newSigner(signType SignType, algorithm wire.Algorithm, depth int, secrets ...string) *Signer {
 	k := &signerKeys{signType: signType, secrets: func() []string { return secrets }, depth: depth}
 	for _, secret := range secrets {
@@ -130,7 +130,7 @@ func newSigner(signType SignType, algorithm wire.Algorithm, depth int, secrets .
 	return &Signer{keys: k, zone: beijing}
 }
 
-// signer makes the client's signer of a Config that was checked.
+// signer returns the signer for a valid Config.
 func (cfg Config) signer() *Signer {
 	secrets := append([]string{cfg.SignSecret}, cfg.PreviousSecrets...)
 	return newSigner(cfg.SignType, cfg.SignType.algorithm(), cfg.MaxDepth, secrets...).In(cfg.Location)
@@ -145,7 +145,7 @@ func (s Signer) Format(f fmt.State, _ rune) {
 	fmt.Fprint(f, "daxpay.Signer{SignType:", s.keys.signType, "}")
 }
 
-// In returns a signer that reads times in another zone, that of the gateway. Nil is Chinese time.
+// In returns a signer that reads times in another zone, which must be the gateway's. Nil means Chinese time.
 func (s *Signer) In(zone *time.Location) *Signer {
 	if s == nil {
 		return nil
@@ -156,8 +156,9 @@ func (s *Signer) In(zone *time.Location) *Signer {
 	return &Signer{keys: s.keys, zone: zone}
 }
 
-// Canonical returns the text that is signed for a JSON object, without the key. The object's own sign does not count.
-// An object that is not acceptable JSON gives ErrProtocol.
+// Canonical returns the text that is signed for a JSON object, without the key. The member sign is ignored. The error
+// is ErrProtocol if the object cannot be signed: it is not valid JSON, too deeply nested, or has a number as described
+// above.
 func (s *Signer) Canonical(object []byte) (string, error) {
 	o, err := s.read(object)
 	if err != nil {
@@ -171,8 +172,8 @@ func (s *Signer) Canonical(object []byte) (string, error) {
 	return string(text), nil
 }
 
-// Sign returns the signature of a JSON object: 64 lower-case hex digits, 32 for MD5. An object that is not acceptable
-// JSON gives ErrProtocol.
+// Sign returns the signature of a JSON object in lower-case hex: 64 digits, or 32 for MD5. Its errors are those of
+// Canonical.
 func (s *Signer) Sign(object []byte) (string, error) {
 	var buf [64]byte
 	sign, err := s.AppendSign(buf[:0], object)
@@ -182,8 +183,8 @@ func (s *Signer) Sign(object []byte) (string, error) {
 	return string(sign), nil
 }
 
-// AppendSign is Sign, appended to dst, which takes no memory if dst has room for it. After an error it returns dst as
-// it was.
+// AppendSign is like Sign, but appends the signature to dst. It allocates nothing if dst has room. After an error it
+// returns dst unchanged.
 func (s *Signer) AppendSign(dst, object []byte) ([]byte, error) {
 	o, err := s.read(object)
 	if err != nil {
@@ -197,8 +198,8 @@ func (s *Signer) AppendSign(dst, object []byte) ([]byte, error) {
 	return signed, nil
 }
 
-// Verify checks the object's own sign. The object is a request, a notice, or the data of an answer. Its errors are a
-// *SignError, or ErrProtocol for what is not acceptable JSON.
+// Verify checks the member sign of a JSON object: of a request, a notice, or the data of an answer. The error is a
+// *SignError if the signature is missing or wrong, and else one of Canonical.
 func (s *Signer) Verify(object []byte) error {
 	o, err := s.read(object)
 	if err != nil {
@@ -209,7 +210,7 @@ func (s *Signer) Verify(object []byte) error {
 	return err
 }
 
-// read borrows an object and reads into it.
+// read reads into a borrowed object.
 func (s *Signer) read(object []byte) (*wire.Object, error) {
 	if s == nil || s.keys == nil {
 		return nil, &ConfigError{Field: "SignSecret", Reason: "is unknown: make the Signer with NewSigner"}
@@ -224,7 +225,7 @@ func (s *Signer) read(object []byte) (*wire.Object, error) {
 
 func notAcceptable(err error) error { return fmt.Errorf("%w: %w", ErrProtocol, err) }
 
-// verify checks an object that was read from raw, and returns which secret signed it.
+// verify checks an object that was read from raw. It returns the index of the secret that signed it.
 func (s *Signer) verify(o *wire.Object, raw []byte, path, traceID string) (int, error) {
 	verdict, index, err := wire.Verify(s.keys.keys, o, s.zone)
 	switch {

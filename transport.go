@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// httpClient returns the copy of the caller's client that does what this protocol can bear, and no more. Its own
-// transport, if the caller has none, closes connections that were idle for that long.
+// httpClient returns a copy of the caller's client without the features that this protocol cannot bear. If the caller
+// has no transport, it gets one that closes connections which were idle for the given time.
 func (cfg Config) httpClient(idle time.Duration) *http.Client {
 	var hc http.Client
 	if cfg.HTTPClient != nil {
@@ -24,24 +24,23 @@ func (cfg Config) httpClient(idle time.Duration) *http.Client {
 		hc.Transport = cfg.newTransport(idle)
 	}
 	hc.Jar = nil
-	// A redirect would post the signed body to somewhere else.
+	// A redirect would post the signed body somewhere else.
 	hc.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return &hc
 }
 
-// freshIdle is how long a connection may have been idle for a call that must go out once. The server closes idle
-// connections too, later than that; the two must not meet.
+// freshIdle limits how long a connection may have been idle before a call that must be sent only once uses it. It is
+// short enough that the server will not close the connection at the same moment.
 const freshIdle = 3 * time.Second
 
-// newTransport is net/http's default transport but for the number of connections it keeps, which is two a host there,
-// so that most concurrent calls would open one of their own; for the limits to headers; and for HTTP/2, which it does
-// not speak: see Config.HTTPClient.
+// newTransport returns a transport like net/http's default, with three differences: it keeps as many idle connections
+// per host as Config.MaxIdleConns says, not two; it limits headers; and it speaks HTTP/1.1 only, see Config.HTTPClient.
 func (cfg Config) newTransport(idle time.Duration) *http.Transport {
 	dialer := &net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}
 	t := &http.Transport{
 		Proxy:                  http.ProxyFromEnvironment,
 		DialContext:            watched(dialer.DialContext, true),
-		TLSNextProto:           map[string]func(string, *tls.Conn) http.RoundTripper{}, // HTTP/1.1 alone
+		TLSNextProto:           map[string]func(string, *tls.Conn) http.RoundTripper{}, // HTTP/1.1 only
 		MaxIdleConns:           cfg.MaxIdleConns,
 		MaxIdleConnsPerHost:    cfg.MaxIdleConns,
 		IdleConnTimeout:        idle,
@@ -67,7 +66,8 @@ func (cfg Config) newTransport(idle time.Duration) *http.Transport {
 
 type dial = func(ctx context.Context, network, addr string) (net.Conn, error)
 
-// watched has every connection count what is written to it. If it is plain, it brings HTTP answers.
+// watched makes a dial whose connections count what is written to them. plain says that they carry HTTP themselves, not
+// TLS.
 func watched(dial dial, plain bool) dial {
 	return func(ctx context.Context, network, addr string) (net.Conn, error) {
 		conn, err := dial(ctx, network, addr)
@@ -80,7 +80,7 @@ func watched(dial dial, plain bool) dial {
 	}
 }
 
-// handshake does what net/http does for connections that it encrypts itself.
+// handshake does what net/http does for the TLS connections that it makes.
 func handshake(ctx context.Context, conn net.Conn, addr string, t *http.Transport) (*tls.Conn, error) {
 	config := t.TLSClientConfig.Clone()
 	if config == nil {
@@ -110,7 +110,7 @@ func handshake(ctx context.Context, conn net.Conn, addr string, t *http.Transpor
 	return secure, nil
 }
 
-// secureConn lets through nothing but answers.
+// secureConn passes on nothing but answers, see answerLine.
 type secureConn struct {
 	*tls.Conn
 	answers answerLine
@@ -123,9 +123,9 @@ func (c *secureConn) Write(b []byte) (int, error) {
 
 func (c *secureConn) Read(b []byte) (int, error) { return c.answers.read(c.Conn, b) }
 
-// watchedConn counts the writes of which at least a byte was taken, or that are still under way. The net package
-// promises nothing about an error of a connection; this tells whether a request can have left at all. It lets through
-// nothing but answers, unless it is encrypted.
+// watchedConn counts the writes of which at least one byte was accepted, or that have not returned. The net package
+// does not say what an error of a connection means for the bytes; this count shows whether a request can have left at
+// all. If it carries no TLS, it passes on nothing but answers.
 type watchedConn struct {
 	net.Conn
 	writes  atomic.Int64
@@ -144,39 +144,39 @@ func (c *watchedConn) Write(b []byte) (int, error) {
 	return n, err
 }
 
-// sending is what one request did on the wire. Its body is a bytes.Reader and nothing around one: for any other,
-// net/http would write the header by itself first, which costs a tenth of a call.
+// sending records what happens to one request on its connections. Its body is a plain bytes.Reader: for any other
+// reader, net/http flushes the header first, which costs a tenth of a call.
 type sending struct {
 	mu       sync.Mutex
-	dialing  bool         // the transport reports what it does
-	taken    bool         // it took a connection
-	written  bool         // something was written, or may have been to a connection that nobody watches
-	flushed  bool         // net/http says that all of it was written
-	conn     *watchedConn // that was taken last
-	before   int64        // its writes until then
-	stop     func()       // ends the request when it is sent a second time; nil: it may be
-	repeated bool         // it was, or was about to be
+	dialing  bool         // the transport supports httptrace
+	taken    bool         // the request has got a connection
+	written  bool         // something was written, or may have been: the connection is not a watchedConn
+	flushed  bool         // net/http reports that all of it was written
+	conn     *watchedConn // the latest one
+	before   int64        // its writes before this request
+	stop     func()       // ends the request when it would be sent a second time; nil if it may be
+	repeated bool         // it was sent a second time, or was about to be
 
 	body  bytes.Reader
 	trace httptrace.ClientTrace
 }
 
-// follow returns the context of the request.
+// follow returns a context that traces the request.
 func (s *sending) follow(ctx context.Context) context.Context {
 	s.trace = httptrace.ClientTrace{GetConn: s.getConn, GotConn: s.gotConn, WroteRequest: s.wroteRequest}
 	return httptrace.WithClientTrace(ctx, &s.trace)
 }
 
-// lookAtBody takes it for sent if it was read while there was no connection. Then a transport of the caller's own has
-// it, which may have sent it in a way that it does not report before it tried another.
+// lookAtBody counts the request as written if its body was read before it got a connection: a transport of the caller's
+// may have sent it without reporting that.
 func (s *sending) lookAtBody() {
 	if !s.taken && int64(s.body.Len()) != s.body.Size() {
 		s.written = true
 	}
 }
 
-// getConn ends a request for which the transport wants another connection after it has written to one: it is about to
-// send it again.
+// getConn ends a request for which the transport wants another connection after it has written it to one: it is about
+// to send it again.
 func (s *sending) getConn(string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -188,7 +188,7 @@ func (s *sending) getConn(string) {
 	}
 }
 
-// sent tells that the request was written, to a connection that is watched or by what net/http says.
+// sent reports whether the request was written, as the connection or net/http shows.
 func (s *sending) sent() bool { return s.flushed || s.conn != nil && s.written }
 
 func (s *sending) gotConn(info httptrace.GotConnInfo) {
@@ -211,7 +211,7 @@ func (s *sending) gotConn(info httptrace.GotConnInfo) {
 	s.before = s.conn.writes.Load()
 }
 
-// isHTTP2 tells whether other requests use the connection as well.
+// isHTTP2 reports whether other requests share the connection.
 func isHTTP2(conn net.Conn) bool {
 	secure, ok := conn.(*tls.Conn)
 	return ok && secure.ConnectionState().NegotiatedProtocol == "h2"
@@ -223,23 +223,23 @@ func (s *sending) wroteRequest(info httptrace.WroteRequestInfo) {
 	s.flushed = s.flushed || info.Err == nil
 }
 
-// look takes over what happened on the connection that was taken last. A connection that other requests write to as
-// well, of HTTP/2, counts as written to.
+// look notes whether something was written to the latest connection. If other requests share it (HTTP/2), their writes
+// count as well.
 func (s *sending) look() {
 	if s.conn != nil && s.conn.writes.Load() != s.before {
 		s.written = true
 	}
 }
 
-// wasRepeated tells whether the transport sent the request again by itself, or was about to.
+// wasRepeated reports whether the transport sent the request a second time, or was about to.
 func (s *sending) wasRepeated() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.repeated
 }
 
-// neverSent tells, when the request has failed, that not a byte of it was written, nor will be: the transport has
-// closed the connection by then. A transport that does not report what it does hides that.
+// neverSent reports, for a request that failed, whether not a byte of it was written. Nor will one be, because the
+// transport has closed the connection by then. A transport without httptrace hides this, and the result is false.
 func (s *sending) neverSent() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

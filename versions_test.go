@@ -215,7 +215,7 @@ func TestCallsThatVersionsLack(t *testing.T) {
 				return err
 			})
 			require.ErrorIs(t, err, daxpay.ErrUnsupported)
-			require.ErrorContains(t, err, "not in gateway "+string(version))
+			require.ErrorContains(t, err, "and Config.Gateway is "+string(version)+": set it")
 			require.Empty(t, sent)
 		}
 	}

@@ -13,28 +13,28 @@ import (
 	"github.com/daxpay-go/daxpay/param"
 )
 
-// Wait says how WaitPay and the other functions that follow an order do that. The zero value is good.
+// Wait configures WaitPay and the other functions that follow an order. The zero value selects the defaults.
 //
-// They query often and sync seldom. The pause between two queries is First at the beginning and grows with the age of
-// the order, to about 6 % of it. A payment is synchronized after 20 seconds at the earliest, a refund after a minute,
-// an allocation after 10 seconds; then every 30 seconds, and more and more seldom once the order is 3 minutes old; also
-// before a closed payment is returned, and 5 seconds before the deadline of the context. In the first 15 minutes that
-// makes at most 90 queries and 10 syncs.
+// They query often and sync rarely. The pause between two queries starts at First and grows with the age of the order,
+// to about 6% of it. The first sync is made 20 seconds after Made at the earliest for a payment, a minute for a refund,
+// and 10 seconds for an allocation. Further ones follow every 30 seconds, and more slowly once the order is 3 minutes
+// old. A sync is also made before a closed payment is returned, and 5 seconds before the deadline of the context. In
+// the first 15 minutes these are at most 90 queries and 10 syncs.
 type Wait struct {
-	// Made is when the call that sent the order returned, or later; the client may have sent it several times until then.
-	// The pauses follow from its age, and "no such order" counts only
-	// when the gateway says it more than 20 seconds later, because until then the request can still arrive. The zero
-	// value, or a time that is yet to come, stands for the beginning of the wait.
+	// Made is when the call that sent the order returned, or a later time: until then the client may have sent it
+	// several times. The pauses follow from the age of the order. "No such order" counts only more than 20 seconds
+	// after Made, because until then the request can still arrive. The zero value, or a time in the future, stands for
+	// the start of the wait.
 	Made time.Time
-	// Amount is what the order is about, in fen. An answer about another amount ends the wait with ErrEcho. 0: not
+	// Amount is the amount of the order in fen. An answer with another amount ends the wait with ErrEcho. 0: not
 	// compared. RecoverPay and RecoverRefund take it from their param.
 	Amount int64
 	// First is the shortest pause. Default: 1 second.
 	First time.Duration
 	// Ceiling is the longest pause. Default: 1 minute.
 	Ceiling time.Duration
-	// Progress is called after each query that the context did not cut off, with the status that the gateway has, or
-	// with the error for which there is none.
+	// Progress is called after each query, unless the context cut it off, with the status at the gateway, or with the
+	// error of the query. Default: none.
 	Progress func(status string, err error)
 }
 
@@ -43,24 +43,26 @@ const (
 	defaultPauseCeiling = time.Minute
 )
 
-// WaitPay follows a payment (支付) until it was paid or is over, and returns it: look at its Standing.
+// WaitPay follows a payment (支付) until it is paid or has ended, and returns it: check its Standing.
 //
 //   - model.Succeeded: it was paid.
-//   - model.Ended: it was closed or cancelled, and a sync did not find it paid, or was refused. The customer can still
-//     pay at the channel until ExpiredTime, and only a sync after that time finds it: keep the order, call SyncPay once
-//     more a few minutes after ExpiredTime, and let what handles a payment take success after close. Package reconcile
-//     does all of that.
+//   - model.Ended: it was closed or cancelled, or failed, and a sync did not find it paid or was refused. The customer
+//     can still pay at the channel until ExpiredTime, and only a sync after that time finds such a payment. So keep the
+//     order, call SyncPay once more a few minutes after ExpiredTime, and let your handling of payments accept success
+//     after close. Package reconcile does all of this.
 //
-// A payment that will never change needs a person: the error is an *UnresolvedError, with UnresolvedWallet at once for
-// a wallet payment in progress, and with UnresolvedGivenBack for one that the channel has paid and given back.
+// A payment that will never change needs a person. The error is then an *UnresolvedError: with UnresolvedWallet, at
+// once, for a wallet payment in progress, and with UnresolvedGivenBack for a payment that the channel has received and
+// given back.
 //
-// Faults that can pass, such as a lost connection, are waited out. Any other ends the wait. So does ErrNoSuchOrder,
-// more than 20 seconds after Wait.Made. It comes inside an *UnresolvedError where it proves nothing: before 2.0.8,
-// whose gateways take a request of any age, and over http unless Config.TrustedNetwork is set. When the context ends
-// first, the error is the context's, joined with the latest fault; if that is ErrNoSuchOrder, it is ErrOutcomeUnknown
-// too.
+// WaitPay waits through temporary faults, such as a lost connection; any other fault ends the wait. So does
+// ErrNoSuchOrder more than 20 seconds after Wait.Made. Where that proves nothing, it is inside an *UnresolvedError:
+// with gateways before 2.0.8, which accept requests of any age, and over http unless Config.TrustedNetwork is set. If
+// the context ends first, the error is the context's, joined with the latest fault; if that is ErrNoSuchOrder, the
+// error is ErrOutcomeUnknown too.
 //
-// A sync closes a payment that has expired, or that its channel does not know. To look without that, use QueryPayOrder.
+// A sync closes a payment that has expired or that its channel does not know. To look without a sync, use
+// QueryPayOrder.
 func (c *Client) WaitPay(
 	ctx context.Context, p *param.QueryPayOrderParam, w Wait,
 ) (*Result[model.PayOrderModel], error) {
@@ -70,18 +72,19 @@ func (c *Client) WaitPay(
 	return proved(followOrder(ctx, c, w, c.payLookup(p)))
 }
 
-// WaitRefund follows a refund (退款) until it is done or has failed, and returns it: look at its Standing.
+// WaitRefund follows a refund (退款) until it is done or has failed, and returns it: check its Standing.
 //
 //   - model.Succeeded: the money was given back.
-//   - model.Unproved: its Status is model.RefundFail, and a sync did not find it done. It may have been all the same.
-//     Send the same refund again, under the same BizRefundNo, or have a person look. Never use a new number.
+//   - model.Unproved: its Status is model.RefundFail, and a sync did not find it done. The channel may still have given
+//     the money back. Send the same refund again under the same BizRefundNo, or have a person look. Never use a new
+//     number.
 //
-// A refund that the gateway has closed needs a person, who looks at the channel before the money is given back under
-// another number: the error is an *UnresolvedError with UnresolvedClosed. Gateway 2.0.6 has no working query of
-// refunds: the error is an *UnresolvedError with UnresolvedNoQuery, at once.
+// If the gateway has closed the refund, the error is an *UnresolvedError with UnresolvedClosed: a person must look at
+// the channel before the money is given back under another number. Gateway 2.0.6 has no working query of refunds: the
+// error is, at once, an *UnresolvedError with UnresolvedNoQuery.
 //
 // There is no sync in the first minute after Wait.Made, because it could close a refund that is still on its way to the
-// channel. The rest is as for WaitPay.
+// channel. Everything else is as for WaitPay.
 func (c *Client) WaitRefund(
 	ctx context.Context, p *param.QueryRefundOrderParam, w Wait,
 ) (*Result[model.RefundOrderModel], error) {
@@ -92,14 +95,14 @@ func (c *Client) WaitRefund(
 	return repeatable(m, err)
 }
 
-// WaitTransfer follows a transfer (转账) until it was paid out, and returns it: its Standing is model.Succeeded. It only
+// WaitTransfer follows a transfer (转账) until it is paid out, and returns it: its Standing is model.Succeeded. It only
 // queries, because no gateway can sync a transfer.
 //
-// Every error is ErrOutcomeUnknown: none proves that the transfer was not paid, or will not be. Never send it again for
-// an error, and do not book it as refused. Where waiting does not help, the error is an *UnresolvedError, and a person
-// has to look at the channel: UnresolvedFailed for one that the gateway calls failed, UnresolvedNoSuchOrder more than
-// 20 seconds after Wait.Made, UnresolvedSeveral for a number that was sent twice. Set Wait.Amount to what was to be
-// paid out. The rest is as for WaitPay.
+// Every error is ErrOutcomeUnknown: none proves that the transfer was not paid, or will not be. Never send it again
+// because of an error, and do not book it as refused. Where waiting does not help, the error is an *UnresolvedError,
+// and a person has to look at the channel: UnresolvedFailed if the gateway calls it failed, UnresolvedNoSuchOrder more
+// than 20 seconds after Wait.Made, UnresolvedSeveral if the number was sent twice. Set Wait.Amount to what was to be
+// paid out. Everything else is as for WaitPay.
 func (c *Client) WaitTransfer(
 	ctx context.Context, p *param.QueryTransferOrderParam, w Wait,
 ) (*Result[model.TransferOrderModel], error) {
@@ -112,16 +115,16 @@ func (c *Client) WaitTransfer(
 	return m, unknownOutcome(path, advice, err)
 }
 
-// WaitAlloc follows an allocation (分账) until the channel has dealt with every share, and returns it: look at its
-// Standing. It needs AllocNo, the gateway's number, which StartAlloc returned: no gateway finds one by
+// WaitAlloc follows an allocation (分账) until the channel has dealt with every share, and returns it: check its
+// Standing. It needs AllocNo, the gateway's number, which StartAlloc returned: no gateway finds an allocation by
 // BizAllocNo.
 //
-//   - model.Succeeded: every share has ended, some perhaps without success: read Details. FinishAlloc is up to
-//     you.
+//   - model.Succeeded: every share has ended, some perhaps without success: read Details. Whether to call FinishAlloc
+//     is up to you.
 //   - model.Ended: the gateway ignored it.
 //   - model.Unproved: its Status is model.AllocFailed. Start it again with the same BizAllocNo.
 //
-// The rest is as for WaitPay. Each sync of an allocation that has ended sends another notice.
+// Everything else is as for WaitPay. Each sync of an allocation that has ended sends another notice.
 func (c *Client) WaitAlloc(
 	ctx context.Context, p *param.QueryAllocOrderParam, w Wait,
 ) (*Result[model.AllocOrderModel], error) {
@@ -130,14 +133,15 @@ func (c *Client) WaitAlloc(
 	}
 	if p.AllocNo == "" {
 		return nil, &ParamError{
-			Param: fmt.Sprintf("%T", *p), Field: "AllocNo", Reason: "is required: no other number is searched",
+			Param: fmt.Sprintf("%T", *p), Field: "AllocNo",
+			Reason: "is required: the gateway finds an allocation by no other number",
 		}
 	}
 	m, err := followOrder(ctx, c, w, c.allocLookup(p))
 	return repeatable(m, err)
 }
 
-// proved returns the order if its outcome is proved.
+// proved returns the order only without an error: followOrder can return both.
 func proved[M any](m *Result[M], err error) (*Result[M], error) {
 	if err != nil {
 		return nil, err
@@ -145,7 +149,7 @@ func proved[M any](m *Result[M], err error) (*Result[M], error) {
 	return m, nil
 }
 
-// repeatable is proved, and takes an order that the gateway calls failed as well: its standing says that it is
+// repeatable is like proved, but also returns an order that the gateway calls failed: its Standing says that this is
 // unproved.
 func repeatable[M any](m *Result[M], err error) (*Result[M], error) {
 	var unresolved *UnresolvedError
@@ -160,13 +164,13 @@ type lookup[M any] struct {
 	kind  follow.Kind
 	no    string
 	query func(context.Context) (*Result[M], error)
-	path  string                                       // of the query
+	path  string                                       // of the query, for errors
 	sync  func(context.Context) (follow.Answer, error) // nil if there is none
 	see   func(*M) (status string, standing model.Standing, amount int64)
-	check func(*M) (member string) // that is not what was asked for, "" if all is
+	check func(*M) (member string) // returns a member that differs from what was asked for, "" if none does
 
-	begun  func() bool // tells whether an order that is open is enough; nil if it is not
-	absent bool        // "no such order" is enough, even if it proves nothing
+	begun  func() bool // reports whether an open order ends the wait; nil: it does not
+	absent bool        // "no such order" ends the wait, even if it proves nothing
 	blind  bool        // the gateway never answers the query
 }
 
@@ -250,8 +254,8 @@ func (c *Client) allocLookup(p *param.QueryAllocOrderParam) lookup[model.AllocOr
 	}
 }
 
-// firstThatDiffers takes two numbers, each as name, what was asked for, and what was found. One that was not asked for
-// may be any.
+// firstThatDiffers compares two numbers, each given as name, asked and found, and returns the name of the first that
+// differs. A number that was not asked for may have any value.
 func firstThatDiffers(name1, asked1, found1, name2, asked2, found2 string) string {
 	switch {
 	case asked1 != "" && asked1 != found1:
@@ -262,7 +266,7 @@ func firstThatDiffers(name1, asked1, found1, name2, asked2, found2 string) strin
 	return ""
 }
 
-// from is what of a param's common members can stand in another request: not its time and nonce.
+// from returns the common members that other requests for the same order share: not time and nonce.
 func from(c param.Common) param.Common { return param.Common{ClientIP: c.ClientIP} }
 
 func nilParam(p any) error {
@@ -277,7 +281,7 @@ func (c *Client) Gateway() GatewayVersion {
 	return c.core.Gateway
 }
 
-// StoreName returns Config.StoreName, or ServiceURL, its default: what stands for the gateway in the keys of a store.
+// StoreName returns Config.StoreName or its default: the name of the gateway in the keys of a store.
 func (c *Client) StoreName() string {
 	if c == nil || c.core == nil {
 		return ""
@@ -285,7 +289,7 @@ func (c *Client) StoreName() string {
 	return c.core.StoreName
 }
 
-// speaks is the version that the gateway was told to be, or that it accepted last.
+// speaks returns the gateway's version: the pinned one, or the one accepted last.
 func (c *Client) speaks() gateway.Version {
 	if c == nil || c.core == nil {
 		return gateway.V208
@@ -296,30 +300,30 @@ func (c *Client) speaks() gateway.Version {
 	return c.core.preferred()
 }
 
-// provesAbsence tells whether "no such order", said long enough after the last send, proves that nothing happened. The
-// gateway has to refuse old requests, so that none arrives late; only those that know nonceStr do. The refusal has to
-// be signed, and nobody must be on the line: it names no order, so that one about another order could stand in its
-// place.
-// This machine's clock must not be ahead of the gateway's, which would take the request for as much longer.
+// provesAbsence reports whether "no such order", said long enough after the last send, proves that nothing happened.
+// Three things are needed. The gateway must refuse old requests, so that none arrives late; only versions that know
+// nonceStr do. The refusal must be signed and come over a trusted connection: it does not name the order, so one about
+// another order could take its place. And this machine's clock must not be ahead of the gateway's, which would accept
+// the request for that much longer.
 func (c *Client) provesAbsence(err error) bool {
 	var refusal *GatewayError
 	return c.speaks().KnowsNonce() && c.core.trusted && errors.As(err, &refusal) && refusal.Signed &&
 		refusal.ahead <= tolerable
 }
 
-// wait is a Wait at work.
+// wait is the state of one wait.
 type wait[M any] struct {
 	Wait
 	lookup[M]
 	client *Client
 	order  follow.Order
 	start  time.Time
-	err    error  // the latest fault of a sync
-	status string // that the latest query showed
+	err    error  // the fault of the latest sync
+	status string // as of the latest query
 }
 
-// followOrder looks at an order until its outcome is proved, or cannot be. With an *UnresolvedError it returns the
-// order as well, if the gateway has it.
+// followOrder looks at an order until its outcome is proved, or cannot be. It returns the order along with an
+// *UnresolvedError if the gateway has it.
 func followOrder[M any](ctx context.Context, c *Client, w Wait, l lookup[M]) (*Result[M], error) {
 	if ctx == nil {
 		return nil, &ParamError{Param: l.path, Field: "the context", Reason: "must not be nil"}
@@ -351,13 +355,9 @@ func followOrder[M any](ctx context.Context, c *Client, w Wait, l lookup[M]) (*R
 		}
 		var at time.Duration
 		at, sync = f.order.Due(f.age(), f.First, f.Ceiling, last)
-		timer := time.NewTimer(at - f.age())
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
-			err = f.over(ctx.Err(), errors.Join(err, f.err))
-			if errors.Is(err, ErrNoSuchOrder) { // said too early to prove anything, or by a sync
+		if ended := sleep(ctx, at-f.age()); ended != nil {
+			err = f.over(ended, errors.Join(err, f.err))
+			if errors.Is(err, ErrNoSuchOrder) { // too early to prove anything, or said by a sync
 				err = unknownOutcome(f.path, "wait again, with the same Wait.Made", err)
 			}
 			return nil, err
@@ -365,7 +365,7 @@ func followOrder[M any](ctx context.Context, c *Client, w Wait, l lookup[M]) (*R
 	}
 }
 
-// over is the error of a wait that the context ends.
+// over returns the error of a wait that ends with its context.
 func (f *wait[M]) over(end, fault error) error {
 	state := "is not known to the gateway yet, or it did not answer,"
 	if f.status != "" {
@@ -381,8 +381,8 @@ func (f *wait[M]) over(end, fault error) error {
 
 func (f *wait[M]) age() time.Duration { return time.Since(f.start) }
 
-// look makes a query, after a sync if that is due, and tells whether that ends the wait. If not, err is a fault that
-// can pass.
+// look makes a query, after a sync if that is due. It reports whether that ends the wait. If not, err is a temporary
+// fault.
 func (f *wait[M]) look(ctx context.Context, sync bool) (res *Result[M], end bool, err error) {
 	if sync {
 		if err := f.synchronize(ctx); err != nil {
@@ -415,7 +415,7 @@ func (f *wait[M]) look(ctx context.Context, sync bool) (res *Result[M], end bool
 	return nil, false, nil
 }
 
-// read compares what was found with what was meant.
+// read checks that the order found is the one that was meant.
 func (f *wait[M]) read(m *M) (status string, standing model.Standing, err error) {
 	status, standing, amount := f.see(m)
 	member := f.check(m)
@@ -428,7 +428,7 @@ func (f *wait[M]) read(m *M) (status string, standing model.Standing, err error)
 	return status, standing, nil
 }
 
-// synchronize makes a sync. Its error ends the wait.
+// synchronize makes a sync. An error ends the wait.
 func (f *wait[M]) synchronize(ctx context.Context) error {
 	answer, err := f.sync(ctx)
 	f.err = err
@@ -438,7 +438,7 @@ func (f *wait[M]) synchronize(ctx context.Context) error {
 	case errors.Is(err, ErrUnsupported):
 		f.order.NoSync, f.err = true, nil
 		return nil
-	case errors.Is(err, ErrNoSuchOrder): // which the query is believed about, not the sync
+	case errors.Is(err, ErrNoSuchOrder): // the query decides that, not the sync
 		answer = follow.Refused
 	case errors.As(err, &refusal) && follow.RefusedSync(refusal.Code, refusal.Business) != 0:
 		answer = follow.RefusedSync(refusal.Code, refusal.Business)
@@ -451,7 +451,7 @@ func (f *wait[M]) synchronize(ctx context.Context) error {
 	return nil
 }
 
-// refused tells whether an error of the query, made at the age of asked, ends the wait.
+// refused reports whether an error of the query, made at the age asked, ends the wait.
 func (f *wait[M]) refused(asked time.Duration, err error) (end bool, _ error) {
 	var refusal *GatewayError
 	switch {
@@ -467,7 +467,7 @@ func (f *wait[M]) refused(asked time.Duration, err error) (end bool, _ error) {
 	return !passes(err), err
 }
 
-// passes tells whether a fault can pass by itself.
+// passes reports whether a fault is temporary.
 func passes(err error) bool {
 	var refusal *GatewayError
 	if errors.As(err, &refusal) {

@@ -11,8 +11,9 @@ const (
 	ChannelWallet Channel = "wallet_pay" // 钱包
 )
 
-// ChannelOfAuthCode tells whose bar code (付款码) a code is, by its first two digits: 10 to 15 are WeChat's, 25 to 30
-// Alipay's, and 62 is UnionPay's. It returns "" for any other code, and for one that is not all digits.
+// ChannelOfAuthCode returns the channel that issued a bar code (付款码), by its first two digits: 10 to 15 are
+// WeChat's, 25 to 30 Alipay's, and 62 is UnionPay's. It returns "" for any other code, and for one that has other
+// characters than digits.
 func ChannelOfAuthCode(code string) Channel {
 	if len(code) < 2 || !isDigits(code) {
 		return ""
@@ -31,7 +32,7 @@ func ChannelOfAuthCode(code string) Channel {
 // Method is a way to pay (支付方式).
 type Method string
 
-// The methods. The documents' page of constants prints qr_code and bar_code; the gateway knows the ones here.
+// The methods. The interface documents list qr_code and bar_code, but the gateway knows qrcode and barcode.
 const (
 	MethodNormal  Method = "normal"  // 常规支付
 	MethodWap     Method = "wap"     // wap支付
@@ -57,10 +58,10 @@ const (
 	PayFail          PayStatus = "fail"           // 失败
 )
 
-// PaySyncStatus is what a pay sync found out about a payment (支付同步状态).
+// PaySyncStatus is the result of a pay sync (支付同步状态).
 type PaySyncStatus string
 
-// What a pay sync finds out.
+// The results of a pay sync.
 const (
 	PaySyncFail            PaySyncStatus = "pay_fail"              // 支付失败
 	PaySyncSuccess         PaySyncStatus = "pay_success"           // 支付成功
@@ -83,21 +84,21 @@ const (
 	RefundFail     RefundStatus = "fail"     // 退款失败
 )
 
-// RefundSyncStatus is what a refund sync found out about a refund (退款同步状态).
+// RefundSyncStatus is the result of a refund sync (退款同步状态).
 type RefundSyncStatus string
 
-// What a refund sync finds out.
+// The results of a refund sync.
 const (
 	RefundSyncSuccess  RefundSyncStatus = "refund_success"  // 退款成功
 	RefundSyncFail     RefundSyncStatus = "refund_fail"     // 退款失败
 	RefundSyncProgress RefundSyncStatus = "refund_progress" // 退款中
-	RefundSyncNotFound RefundSyncStatus = "pay_not_found"   // 交易不存在; the gateway does use this value for refunds
+	RefundSyncNotFound RefundSyncStatus = "pay_not_found"   // 交易不存在; the gateway uses this value for refunds too
 )
 
-// OrderRefundStatus is how much of a payment was given back (支付订单的退款状态).
+// OrderRefundStatus says how much of a payment was given back (支付订单的退款状态).
 type OrderRefundStatus string
 
-// How much of a payment was given back.
+// The refund states of a payment.
 const (
 	OrderRefundNone    OrderRefundStatus = "no_refund"      // 未退款
 	OrderRefunding     OrderRefundStatus = "refunding"      // 退款中
@@ -105,10 +106,10 @@ const (
 	OrderRefundAll     OrderRefundStatus = "refunded"       // 全部退款
 )
 
-// OrderAllocStatus tells whether a payment was allocated (支付订单的分账状态).
+// OrderAllocStatus says whether a payment was allocated (支付订单的分账状态).
 type OrderAllocStatus string
 
-// Whether a payment was allocated.
+// The allocation states of a payment.
 const (
 	OrderAllocWaiting OrderAllocStatus = "waiting"    // 待分账
 	OrderAllocDone    OrderAllocStatus = "allocation" // 已分账
@@ -127,10 +128,10 @@ const (
 	AllocIgnore       AllocStatus = "ignore"                // 忽略
 )
 
-// AllocResult is how an allocation went as a whole (分账结果).
+// AllocResult says how the shares of an allocation went as a whole (分账结果).
 type AllocResult string
 
-// How an allocation went.
+// The results of an allocation.
 const (
 	AllocAllPending  AllocResult = "all_pending"  // 全部处理中
 	AllocAllSuccess  AllocResult = "all_success"  // 全部成功
@@ -138,10 +139,10 @@ const (
 	AllocAllFailed   AllocResult = "all_failed"   // 全部失败
 )
 
-// AllocDetailResult is how an allocation went for one receiver (分账明细结果).
+// AllocDetailResult says how the share of one receiver went (分账明细结果).
 type AllocDetailResult string
 
-// How an allocation went for one receiver.
+// The results of a share.
 const (
 	AllocDetailPending AllocDetailResult = "pending" // 待分账
 	AllocDetailSuccess AllocDetailResult = "success" // 分账成功
@@ -149,7 +150,7 @@ const (
 	AllocDetailIgnore  AllocDetailResult = "ignore"  // 金额为0, 不进行分账
 )
 
-// ReceiverType is what kind of account receives an allocation (分账接收方类型).
+// ReceiverType is the kind of account that receives an allocation (分账接收方类型).
 type ReceiverType string
 
 // The kinds of receivers.
@@ -161,7 +162,7 @@ const (
 	ReceiverAliLoginName ReceiverType = "ali_login_name" // 支付宝账号
 )
 
-// RelationType is what a receiver is to the merchant (分账关系类型).
+// RelationType is the relation of a receiver to the merchant (分账关系类型).
 type RelationType string
 
 // The relations.
@@ -179,7 +180,7 @@ const (
 	RelationCustom          RelationType = "CUSTOM"           // 自定义
 )
 
-// PayeeType is what kind of account receives a transfer (收款人类型).
+// PayeeType is the kind of account that receives a transfer (收款人类型).
 type PayeeType string
 
 // The kinds of payees.
@@ -200,10 +201,10 @@ const (
 	TransferFail         TransferStatus = "fail"         // 转账失败
 )
 
-// TransferType is what a transfer is for (转账类型).
+// TransferType is the purpose of a transfer (转账类型).
 type TransferType string
 
-// What a transfer is for.
+// The purposes of a transfer.
 const (
 	TransferToUser     TransferType = "user"     // 用户
 	TransferToEmployee TransferType = "employee" // 员工

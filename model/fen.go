@@ -6,7 +6,8 @@ import (
 	"strings"
 )
 
-// FormatFen writes an amount in fen (分) as yuan (元) with two decimals: 1230 is "12.30". It is exact for every amount.
+// FormatFen formats an amount in fen (分) as yuan (元) with two decimals: 1230 is "12.30". It is exact for every
+// amount.
 func FormatFen(fen int64) string {
 	digits := strconv.FormatInt(fen, 10)
 	sign := ""
@@ -20,9 +21,9 @@ func FormatFen(fen int64) string {
 	return sign + digits[:yuan] + "." + digits[yuan:]
 }
 
-// ParseFen reads an amount in yuan (元) and returns it in fen (分): "12.3" and "12.30" are 1230. It takes digits, at most
-// two decimals behind a point, and a minus sign in front. It refuses everything else, such as "1,000", "+1", "1e2",
-// ".5", blanks, a third decimal, and an amount that an int64 cannot hold. Nothing is rounded.
+// ParseFen parses an amount in yuan (元) and returns it in fen (分): "12.3" and "12.30" are 1230. It accepts digits, an
+// optional point followed by one or two decimals, and a leading minus sign. Anything else is an error, such as "1,000",
+// "+1", "1e2", ".5", blanks, a third decimal, or an amount that does not fit an int64. Nothing is rounded.
 func ParseFen(yuan string) (int64, error) {
 	unsigned, negative := strings.CutPrefix(yuan, "-")
 	whole, decimals, hasPoint := strings.Cut(unsigned, ".")
@@ -44,7 +45,7 @@ func isDigits(s string) bool {
 	return strings.IndexFunc(s, func(r rune) bool { return r < '0' || r > '9' }) < 0
 }
 
-// clipped is what of a text stands in an error.
+// clipped shortens a text for an error.
 func clipped(s string) string {
 	const most = 32
 	if len(s) > most {

@@ -1,7 +1,8 @@
-// Package model holds what a gateway answers: one struct for a kind of answer, the codes that occur in them as typed
-// strings, and Time. A member that the gateway left out or sent as null is the zero value of its field.
+// Package model holds what the gateway sends: one struct for each kind of answer and notice, the codes in them as typed
+// strings, and Time. A member that the gateway leaves out or sends as null is the zero value of its field.
 //
-// A code that a newer gateway invents is kept as it came; compare with the constants and have a default case.
+// An unknown code, such as one of a newer gateway, is kept as it is: compare with the constants, and have a default
+// case.
 package model
 
 import (
@@ -9,21 +10,20 @@ import (
 	"time"
 )
 
-// Common holds the members that every signed answer has, but for two: the code, which is 0 in all that reach the
-// caller, and the signature, which was verified and is not for whoever gets the model as JSON. Both are in
-// daxpay.Result.Raw.
+// Common holds the members that every signed answer and notice has. It leaves out two: code, which is always 0 here,
+// and sign, which was verified and must not appear when a model is written as JSON. Both are in daxpay.Result.Raw.
 type Common struct {
-	// Msg is the gateway's remark, mostly empty.
+	// Msg is the gateway's remark, usually empty.
 	Msg string `json:"msg" daxpay:"text"`
-	// ResTime is when the gateway answered (响应时间).
+	// ResTime is when the gateway made the answer or notice (响应时间).
 	ResTime Time `json:"resTime"`
-	// SecretIndex tells of a notice which secret it is signed with: 0 for Config.SignSecret, n for the nth of
-	// Config.PreviousSecrets, counted from 1. Of an answer, daxpay.Result tells it.
+	// SecretIndex says which secret signed a notice: 0 is Config.SignSecret, n is Config.PreviousSecrets[n-1]. For
+	// answers it is 0: see daxpay.Result.SecretIndex.
 	SecretIndex int `json:"-"`
 }
 
-// Time is a point in time with a resolution of one second. The zero value means that the gateway sent none. It has the
-// zone of Config.Location and prints as Unix seconds in JSON.
+// Time is a point in time, with a resolution of one second. The zero value means that the gateway sent none. Its zone
+// is Config.Location. As JSON it is a number of Unix seconds.
 type Time struct{ time.Time }
 
 // MarshalJSON writes Unix seconds, or null for the zero value.

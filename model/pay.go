@@ -1,15 +1,15 @@
 package model
 
-// PayModel answers a pay, 支付.
+// PayModel is the answer to a pay, 支付.
 type PayModel struct {
 	Common
 	// BizOrderNo is the merchant's number of the payment (商户支付号).
 	BizOrderNo string `json:"bizOrderNo"`
 	// OrderNo is the gateway's number of the payment (支付号), never empty.
 	OrderNo string `json:"orderNo" daxpay:"proof"`
-	// Status is the state of the payment (支付状态), never empty. It is mostly PayProgress: the user has yet to pay.
+	// Status is the state of the payment (支付状态), never empty. It is usually PayProgress: the user has yet to pay.
 	Status PayStatus `json:"status" daxpay:"proof"`
-	// PayBody is what the front end needs to start paying (支付参数体), by channel and method:
+	// PayBody is what the front end needs to start paying (支付参数体). It depends on channel and method:
 	//
 	//	qrcode   the text of the QR code
 	//	jsapi    WeChat: JSON, see ParseWeChatJSAPI. Alipay: its trade number (trade_no)
@@ -21,13 +21,13 @@ type PayModel struct {
 	PayBody string `json:"payBody" daxpay:"opaque"`
 }
 
-// PayCloseModel answers a close, 支付关闭.
+// PayCloseModel is the answer to a close, 支付关闭.
 type PayCloseModel struct{ Common }
 
-// PayCancelModel answers a cancel, 支付撤销.
+// PayCancelModel is the answer to a cancel, 支付撤销.
 type PayCancelModel struct{ Common }
 
-// PayOrderModel answers the query of a payment, 支付订单查询.
+// PayOrderModel is the answer to the query of a payment, 支付订单查询.
 type PayOrderModel struct {
 	Common
 	// OrderNo is the gateway's number (支付号), never empty.
@@ -39,28 +39,28 @@ type PayOrderModel struct {
 	// Title (支付标题) and Description (支付描述) are the merchant's.
 	Title       string `json:"title" daxpay:"text"`
 	Description string `json:"description" daxpay:"text"`
-	// Allocation tells whether the payment can be allocated (是否需要分账), AutoAllocation whether that happens by itself
-	// (自动分账).
+	// Allocation reports whether the payment can be allocated (是否需要分账), AutoAllocation whether that happens
+	// automatically (自动分账).
 	Allocation     bool `json:"allocation"`
 	AutoAllocation bool `json:"autoAllocation"`
 	// Channel (支付通道) and Method (支付方式) are those of the latest attempt to pay.
 	Channel Channel `json:"channel"`
 	Method  Method  `json:"method"`
-	// Amount is what is to be paid (支付金额), never 0, RefundableBalance what of it can still be given back (可退款金额), in fen.
+	// Amount is the amount of the payment (支付金额), never 0, RefundableBalance what of it can still be given back
+	// (可退款金额), in fen.
 	Amount            int64 `json:"amount" daxpay:"proof"`
 	RefundableBalance int64 `json:"refundableBalance"`
 	// Status is the state of the payment (支付状态), never empty.
 	Status PayStatus `json:"status" daxpay:"proof"`
-	// RefundStatus tells how much was given back (退款状态), AllocStatus whether it was allocated (分账状态).
+	// RefundStatus says how much was given back (退款状态), AllocStatus whether the payment was allocated (分账状态).
 	RefundStatus OrderRefundStatus `json:"refundStatus"`
 	AllocStatus  OrderAllocStatus  `json:"allocStatus"`
 	// PayTime is when it was paid (支付时间), ExpiredTime until when it can be (过期时间), CloseTime when it was closed (关闭时间).
 	PayTime     Time `json:"payTime"`
 	ExpiredTime Time `json:"expiredTime"`
 	CloseTime   Time `json:"closeTime"`
-	// ErrorCode (错误码) and ErrorMsg (错误原因) are of the last error that there ever was: they stay after a later success. Up
-	// to
-	// 2.0.7 the code is the channel's, in 2.0.8 the gateway's.
+	// ErrorCode (错误码) and ErrorMsg (错误原因) describe the last error that ever occurred: they stay after a later
+	// success. Up to 2.0.7 the code is the channel's, in 2.0.8 the gateway's. Both are empty if there was none.
 	ErrorCode string `json:"errorCode"`
 	ErrorMsg  string `json:"errorMsg" daxpay:"text"`
 }

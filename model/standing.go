@@ -1,20 +1,21 @@
 package model
 
-// Standing is what the status of an order proves, which is less than its name says: the gateway calls failed what the
-// channel may have carried out. The methods Standing of the order models and of the notices tell it.
+// Standing is what the status of an order proves. That is less than the status says, because the gateway also calls
+// failed what the channel may have carried out. The methods Standing of orders and notices return it.
 type Standing uint8
 
 // The standings. The zero value is Open.
 const (
-	// Open: it will change, or still can. A status that this package does not know is Open: conclude nothing from it.
+	// Open: the order can still change. A status that this package does not know is Open, too: conclude nothing from
+	// it.
 	Open Standing = iota
 	// Succeeded: the money moved.
 	Succeeded
-	// Ended: over without success as far as the gateway goes. A payment that is Ended can still be paid at the channel,
-	// and becomes Succeeded with a later sync.
+	// Ended: over without success, as far as the gateway knows. A payment that is Ended can still be paid at the
+	// channel, and then becomes Succeeded by a later sync.
 	Ended
-	// Unproved: the gateway calls it a failure, or will never end it, but the channel may have acted. A person or a
-	// repetition under the same number has to find out, by the kind of the order.
+	// Unproved: the gateway calls it a failure, or will never end it, but the channel may have acted. What to do
+	// depends on the kind of order: send it again under the same number, or have a person look.
 	Unproved
 )
 
@@ -33,12 +34,12 @@ func (s Standing) String() string {
 	return "unknown"
 }
 
-// Standing tells what the payment's status proves. PayClose, PayCancel and PayFail are Ended: the customer can still
+// Standing returns what the payment's status proves. PayClose, PayCancel and PayFail are Ended: the customer can still
 // pay at the channel, which only a later sync finds. PayProgress of a wallet payment is Unproved: the wallet was
-// charged, and nothing ends it.
+// charged, and the gateway never ends the payment.
 func (m *PayOrderModel) Standing() Standing { return payStanding(m.Status, m.Channel) }
 
-// Standing tells what the notice proves of the payment, as for PayOrderModel.
+// Standing returns what the notice proves of the payment, as for PayOrderModel.
 func (n *PayNotice) Standing() Standing { return payStanding(n.Status, n.Channel) }
 
 func payStanding(status PayStatus, channel Channel) Standing {
@@ -55,12 +56,12 @@ func payStanding(status PayStatus, channel Channel) Standing {
 	return Open
 }
 
-// Standing tells what the refund's status proves. RefundFail is Unproved: sync it, then send it again under the same
-// number. RefundClose is Unproved as well: a person looks at the channel before the money is refunded under another
+// Standing returns what the refund's status proves. RefundFail is Unproved: sync it, then send it again under the same
+// number. RefundClose is Unproved as well: a person must look at the channel before the money is refunded under another
 // number.
 func (m *RefundOrderModel) Standing() Standing { return refundStanding(m.Status) }
 
-// Standing tells what the notice proves of the refund, as for RefundOrderModel.
+// Standing returns what the notice proves of the refund, as for RefundOrderModel.
 func (n *RefundNotice) Standing() Standing { return refundStanding(n.Status) }
 
 func refundStanding(status RefundStatus) Standing {
@@ -73,8 +74,8 @@ func refundStanding(status RefundStatus) Standing {
 	return Open
 }
 
-// Standing tells what the transfer's status proves. TransferFail is Unproved: the gateway says so too when the channel
-// answered too late. Never send it again before a person has looked at the channel.
+// Standing returns what the transfer's status proves. TransferFail is Unproved: the gateway also reports it when the
+// channel answered too late. Never send the transfer again before a person has looked at the channel.
 func (m *TransferOrderModel) Standing() Standing {
 	switch m.Status {
 	case TransferSuccess:
@@ -85,12 +86,12 @@ func (m *TransferOrderModel) Standing() Standing {
 	return Open
 }
 
-// Standing tells what the allocation's status proves. AllocEnd is Open while a share is pending: it comes with the
-// first share that ended. Succeeded does not mean that every share was: read Details. AllocFailed is Unproved: start it
-// again with the same number.
+// Standing returns what the allocation's status proves. AllocEnd is Open while a share is pending, because it is set
+// when the first share ends. Succeeded does not mean that every share succeeded: read Details. AllocFailed is Unproved:
+// start the allocation again with the same number.
 func (m *AllocOrderModel) Standing() Standing { return allocStanding(m.Status, m.Details) }
 
-// Standing tells what the notice proves of the allocation, as for AllocOrderModel.
+// Standing returns what the notice proves of the allocation, as for AllocOrderModel.
 func (n *AllocNotice) Standing() Standing { return allocStanding(n.Status, n.Details) }
 
 func allocStanding(status AllocStatus, details []AllocDetail) Standing {
@@ -115,12 +116,12 @@ func allocStanding(status AllocStatus, details []AllocDetail) Standing {
 	return Open
 }
 
-// Paid tells whether the notice proves that the payment was paid, whatever was given back since.
+// Paid reports whether the notice proves that the payment was paid, whatever was given back since.
 func (n *PayNotice) Paid() bool { return n.Standing() == Succeeded }
 
-// Refunded tells whether the notice proves that the money was given back.
+// Refunded reports whether the notice proves that the money was given back.
 func (n *RefundNotice) Refunded() bool { return n.Standing() == Succeeded }
 
-// Settled tells whether the notice proves that the channel has dealt with every share; some may have failed: read
+// Settled reports whether the notice proves that the channel has dealt with every share. Some may have failed: read
 // Details.
 func (n *AllocNotice) Settled() bool { return n.Standing() == Succeeded }

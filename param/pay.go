@@ -7,9 +7,9 @@ import (
 	"github.com/daxpay-go/daxpay/model"
 )
 
-// PayParam starts a payment: 支付. Text that comes back in notices and queries (Title, Description, Attach) must not
-// hold what could be cut into another member, such as "&status=". The limits are those of gateway 2.0.8. Gateways
-// 2.0.7 and 2.0.6 store up to 255 characters of every text.
+// PayParam starts a payment: 支付. Texts that notices and queries return (Title, Description, Attach) must not contain
+// what could be cut into another member, such as "&status=". The limits are those of gateway 2.0.8. Gateways 2.0.7 and
+// 2.0.6 store up to 255 characters of every text.
 type PayParam struct {
 	Common
 	// BizOrderNo is the merchant's number of the payment (商户支付号), required, at most 100 characters.
@@ -18,32 +18,34 @@ type PayParam struct {
 	Title string `json:"title" daxpay:"text,required,max=100"`
 	// Description is a remark (支付描述), at most 500 characters.
 	Description string `json:"description" daxpay:"text,max=500"`
-	// Allocation says that the payment may be allocated (是否开启分账). AutoAllocation (自动分账) is ignored by every release.
+	// Allocation says that the payment may be allocated (是否开启分账). Every release ignores AutoAllocation
+	// (自动分账).
 	Allocation     bool `json:"allocation"`
 	AutoAllocation bool `json:"autoAllocation"`
-	// ExpiredTime is until when it can be paid (过期时间), sent as Unix seconds, not more than a minute in the past: the
-	// gateway would take the payment, and close it with the first call that looks at it. Zero: the gateway's setting.
+	// ExpiredTime is until when the payment can be paid (过期时间), sent as Unix seconds. It must not be more than a
+	// minute in the past: the gateway would accept the payment and close it at the next call about it. Zero: the
+	// gateway's setting.
 	ExpiredTime time.Time `json:"expiredTime"`
 	// Channel (支付通道) and Method (支付方式) are required.
 	Channel model.Channel `json:"channel" daxpay:"required,max=20"`
 	Method  model.Method  `json:"method" daxpay:"required,max=20"`
-	// Amount is what is to be paid (支付金额) in fen, required, from 1 to 2147483647.
+	// Amount is the amount to pay (支付金额) in fen, required, from 1 to 2147483647.
 	Amount int64 `json:"amount" daxpay:"required,min=1,max=2147483647"`
-	// ExtraParam is what the channel needs besides (附加参数): AliPay, WeChatPay, UnionPay, WalletPay, BarCode, or
-	// ExtraJSON. It is stored as JSON of at most 2048 characters.
+	// ExtraParam holds what the channel needs in addition (附加参数): an AliPay, WeChatPay, UnionPay, WalletPay,
+	// BarCode, or ExtraJSON. As JSON it has at most 2048 characters. Nil: none.
 	ExtraParam ExtraParam `json:"extraParam" daxpay:"object,max=2048"`
-	// Attach comes back in notices as it is (商户扩展参数), at most 500 characters.
+	// Attach is returned unchanged in notices (商户扩展参数), at most 500 characters.
 	Attach string `json:"attach" daxpay:"text,max=500"`
-	// ReturnURL is where the user goes after paying (同步通知地址), QuitURL where after giving up (退出地址); at most 200 characters
-	// each.
+	// ReturnURL is where the user goes after paying (同步通知地址), QuitURL where the user goes after giving up
+	// (退出地址); at most 200 characters each.
 	ReturnURL string `json:"returnUrl" daxpay:"opaque,max=200"`
 	QuitURL   string `json:"quitUrl" daxpay:"opaque,max=200"`
-	// NotifyURL is where the notice goes (异步通知地址), an absolute http or https URL of at most 150 characters: gateway 2.0.8
-	// accepts 200, but cannot store more than 150, and then sends no notice. Empty: 2.0.8 sends no notice, and older
-	// gateways send it to the URL in their console, which as installed is a server of the vendor's.
+	// NotifyURL is where the notice goes (异步通知地址), an absolute http or https URL of at most 150 characters:
+	// gateway 2.0.8 accepts 200, but cannot store more than 150, and then sends no notice. Empty: 2.0.8 sends no
+	// notice, and older gateways send it to the URL in their console, by default a server of the vendor.
 	NotifyURL string `json:"notifyUrl" daxpay:"url,max=150"`
 	// NotNotify asks for no notice of this payment (不进行通知). Only gateways 2.0.7 and 2.0.6 know it. It is sent as
-	// notNotify false: these gateways suppress the notice for false and for nothing else.
+	// notNotify false, because these gateways suppress the notice only for false.
 	NotNotify bool `json:"notNotify" daxpay:"inverted"`
 }
 
@@ -51,7 +53,7 @@ type PayParam struct {
 func (p *PayParam) Call() Call[model.PayModel] {
 	effect := EffectChanges
 	if p != nil && p.Channel == model.ChannelWallet {
-		effect = EffectOnce // the gateway charges a wallet as often as it is asked to
+		effect = EffectOnce // the gateway charges the wallet for every send
 	}
 	return Call[model.PayModel]{
 		Path:     "/unipay/pay",
@@ -63,7 +65,7 @@ func (p *PayParam) Call() Call[model.PayModel] {
 	}
 }
 
-// lateExpiry is how long ago a payment may have expired that is sent: clocks differ.
+// lateExpiry is how far in the past ExpiredTime may be, because clocks differ.
 const lateExpiry = time.Minute
 
 func (p *PayParam) check(now time.Time) []Fault {
@@ -74,10 +76,11 @@ func (p *PayParam) check(now time.Time) []Fault {
 		" ago"}}
 }
 
-// ExtraParam is what a channel needs beside the members of a payment, 附加参数.
+// ExtraParam is what a channel needs in addition to the members of a payment, 附加参数. The types of this package that
+// implement it say for which channel they are.
 type ExtraParam interface{ extraParam() }
 
-// AliPay is the ExtraParam of model.ChannelAli (支付宝). Gateways 2.0.7 and older look at AuthCode only.
+// AliPay is the ExtraParam of model.ChannelAli (支付宝). Gateways 2.0.7 and older use AuthCode only.
 type AliPay struct {
 	AuthCode string `json:"authCode"` // what the user shows to pay (付款码)
 	OpAppID  string `json:"opAppId"`  // app of the mini program (小程序应用)
@@ -106,10 +109,11 @@ type BarCode struct {
 	AuthCode string `json:"authCode"` // what the user shows to pay (付款码)
 }
 
-// ExtraJSON is an ExtraParam of any other form: one JSON object. It is refused if the gateway would not sign it as it
-// was sent, or if its signature could be that of another object: names that differ in case only, a null in a list, a
-// number with a fraction or an exponent whose form in the signed text is not certain, and text that could be cut into
-// another member, such as ",openId:" (Config.AllowAmbiguousText lets such text pass). Integers and strings are safe.
+// ExtraJSON is an ExtraParam of any other form: one JSON object. It is refused if the gateway would sign it differently
+// from how it was sent, or if its signature could be that of another object. That concerns names that differ in case
+// only, a null in a list, a number with a fraction or an exponent whose signed form is not certain, and text that could
+// be cut into another member, such as ",openId:" (Config.AllowAmbiguousText accepts such text). Integers and strings
+// are safe.
 type ExtraJSON json.RawMessage
 
 func (AliPay) extraParam()    {}
@@ -119,11 +123,11 @@ func (WalletPay) extraParam() {}
 func (BarCode) extraParam()   {}
 func (ExtraJSON) extraParam() {}
 
-// MarshalJSON returns the JSON as it is.
+// MarshalJSON returns the JSON unchanged.
 func (e ExtraJSON) MarshalJSON() ([]byte, error) { return json.RawMessage(e).MarshalJSON() }
 
-// PayCloseParam closes a payment that is not paid: 支付关闭. One of the two numbers is needed; if both are set, the gateway
-// looks at OrderNo only.
+// PayCloseParam closes a payment that is not paid: 支付关闭. One of the two numbers is required; if both are set, the
+// gateway uses OrderNo only.
 type PayCloseParam struct {
 	Common
 	// OrderNo is the gateway's number of the payment (支付号), at most 32 characters.
@@ -141,8 +145,8 @@ func (*PayCloseParam) Call() Call[model.PayCloseModel] {
 	}
 }
 
-// PayCancelParam cancels a payment, and gives back what was paid: 支付撤销. One of the two numbers is needed;
-// if both are set, the gateway looks at OrderNo only.
+// PayCancelParam cancels a payment, and gives back what was paid: 支付撤销. One of the two numbers is required; if both
+// are set, the gateway uses OrderNo only.
 type PayCancelParam struct {
 	Common
 	// OrderNo is the gateway's number of the payment (支付号), at most 32 characters.

@@ -2,8 +2,8 @@ package param
 
 import "github.com/daxpay-go/daxpay/model"
 
-// QueryPayOrderParam asks for a payment: 支付订单查询. One of the two numbers is needed; if both are set, the gateway looks
-// at OrderNo only.
+// QueryPayOrderParam queries a payment: 支付订单查询. One of the two numbers is required; if both are set, the gateway
+// uses OrderNo only.
 type QueryPayOrderParam struct {
 	Common
 	// OrderNo is the gateway's number of the payment (支付号), at most 32 characters.
@@ -17,8 +17,8 @@ func (*QueryPayOrderParam) Call() Call[model.PayOrderModel] {
 	return Call[model.PayOrderModel]{Path: "/unipay/query/payOrder", Effect: EffectReadOnly}
 }
 
-// QueryRefundOrderParam asks for a refund: 退款订单查询. One of the two numbers is needed; if both are set, the gateway looks
-// at RefundNo only. Needs gateway 2.0.7: 2.0.6 has a call that never answers.
+// QueryRefundOrderParam queries a refund: 退款订单查询. One of the two numbers is required; if both are set, the
+// gateway uses RefundNo only. Needs gateway 2.0.7: 2.0.6 never answers it.
 type QueryRefundOrderParam struct {
 	Common
 	// RefundNo is the gateway's number of the refund (退款号), at most 100 characters.
@@ -32,8 +32,8 @@ func (*QueryRefundOrderParam) Call() Call[model.RefundOrderModel] {
 	return Call[model.RefundOrderModel]{Path: "/unipay/query/refundOrder", Effect: EffectReadOnly}
 }
 
-// QueryTransferOrderParam asks for a transfer: 转账订单查询. One of the two numbers is needed; if both are set, the gateway
-// looks at TransferNo only.
+// QueryTransferOrderParam queries a transfer: 转账订单查询. One of the two numbers is required; if both are set, the
+// gateway uses TransferNo only.
 type QueryTransferOrderParam struct {
 	Common
 	// BizTransferNo is the merchant's number of the transfer (商户转账号), at most 100 characters.
@@ -47,15 +47,15 @@ func (*QueryTransferOrderParam) Call() Call[model.TransferOrderModel] {
 	return Call[model.TransferOrderModel]{Path: "/unipay/query/transferOrder", Effect: EffectReadOnly}
 }
 
-// QueryAllocOrderParam asks for an allocation: 分账订单查询. Gateways 2.0.7 and 2.0.8 search it by AllocNo only,
-// and 2.0.6 does not have the call.
+// QueryAllocOrderParam queries an allocation: 分账订单查询. Gateways 2.0.7 and 2.0.8 find it by AllocNo only, and 2.0.6
+// does not have the call.
 type QueryAllocOrderParam struct {
 	Common
-	// AllocNo is the gateway's number of the allocation (分账单号), required, at most 32 characters. The answer
-	// of the start holds it.
+	// AllocNo is the gateway's number of the allocation (分账单号), required, at most 32 characters. The answer to the
+	// start has it.
 	AllocNo string `json:"allocNo" daxpay:"no,required,max=32"`
-	// BizAllocNo is the merchant's number of the allocation (商户分账单号), at most 100 characters. The gateway
-	// does not look at it. If it is set, an answer that names another one is daxpay.ErrEcho.
+	// BizAllocNo is the merchant's number of the allocation (商户分账单号), at most 100 characters. The gateway ignores
+	// it. If it is set, an answer with another number is daxpay.ErrEcho.
 	BizAllocNo string `json:"bizAllocNo" daxpay:"no,max=100"`
 }
 
@@ -64,8 +64,8 @@ func (*QueryAllocOrderParam) Call() Call[model.AllocOrderModel] {
 	return Call[model.AllocOrderModel]{Path: "/unipay/query/allocationOrder", Effect: EffectReadOnly}
 }
 
-// QueryAllocReceiversParam asks for receivers of allocations: 分账接收方查询. One of the two is needed. If both are set, both
-// must match.
+// QueryAllocReceiversParam lists receivers of allocations: 分账接收方查询. One of the two fields is required. If both
+// are set, both must match.
 type QueryAllocReceiversParam struct {
 	Common
 	// Channel is where the receivers have their accounts (所属通道).

@@ -2,8 +2,8 @@ package param
 
 import "github.com/daxpay-go/daxpay/model"
 
-// PaySyncParam asks the gateway to compare a payment with its channel: pay sync, 支付同步. One of the two numbers is
-// needed; if both are set, the gateway looks at OrderNo only.
+// PaySyncParam makes the gateway compare a payment with its channel: pay sync, 支付同步. One of the two numbers is
+// required; if both are set, the gateway uses OrderNo only.
 type PaySyncParam struct {
 	Common
 	// OrderNo is the gateway's number of the payment (支付号), at most 32 characters.
@@ -21,8 +21,8 @@ func (*PaySyncParam) Call() Call[model.PaySyncModel] {
 	}
 }
 
-// RefundSyncParam asks the gateway to compare a refund with its channel: refund sync, 退款同步. One of the two numbers is
-// needed; if both are set, the gateway looks at RefundNo only.
+// RefundSyncParam makes the gateway compare a refund with its channel: refund sync, 退款同步. One of the two numbers is
+// required; if both are set, the gateway uses RefundNo only.
 type RefundSyncParam struct {
 	Common
 	// RefundNo is the gateway's number of the refund (退款号), at most 100 characters.
@@ -40,16 +40,15 @@ func (*RefundSyncParam) Call() Call[model.RefundSyncModel] {
 	}
 }
 
-// AllocSyncParam asks the gateway to compare an allocation with its channel: allocation sync, 分账同步. Gateways
-// 2.0.7 and 2.0.8 search it by AllocNo only, and 2.0.6 does not have the call.
+// AllocSyncParam makes the gateway compare an allocation with its channel: allocation sync, 分账同步. Gateways 2.0.7
+// and 2.0.8 find it by AllocNo only, and 2.0.6 does not have the call.
 type AllocSyncParam struct {
 	Common
-	// AllocNo is the gateway's number of the allocation (分账单号), required, at most 32 characters. The answer
-	// of the start holds it.
+	// AllocNo is the gateway's number of the allocation (分账单号), required, at most 32 characters. The answer to the
+	// start has it.
 	AllocNo string `json:"allocNo" daxpay:"no,required,max=32"`
-	// BizAllocNo is the merchant's number of the allocation (商户分账单号), at most 100 characters. The gateway
-	// takes it only where AllocNo is missing, and then searches it among the AllocNos, so that it finds
-	// nothing.
+	// BizAllocNo is the merchant's number of the allocation (商户分账单号), at most 100 characters. The gateway uses it
+	// only if AllocNo is missing, and then searches for it among the AllocNos, so it finds nothing.
 	BizAllocNo string `json:"bizAllocNo" daxpay:"no,max=100"`
 }
 
@@ -62,8 +61,8 @@ func (*AllocSyncParam) Call() Call[model.AllocSyncModel] {
 	}
 }
 
-// PaySyncLegacyParam is the pay sync of gateways up to 2.0.5, which do not sign their answers. One of the two is
-// needed.
+// PaySyncLegacyParam is the pay sync of gateways up to 2.0.5, which do not sign their answers. One of the two numbers
+// is required.
 type PaySyncLegacyParam struct {
 	Common
 	// PaymentID is the gateway's ID of the payment (支付ID), at least 1.
@@ -81,14 +80,14 @@ func (*PaySyncLegacyParam) Call() Call[model.SyncLegacyModel] {
 	}
 }
 
-// RefundSyncLegacyParam is the refund sync of gateways up to 2.0.5, which do not sign their answers. One of the two is
-// needed.
+// RefundSyncLegacyParam is the refund sync of gateways up to 2.0.5, which do not sign their answers. One of the two
+// numbers is required.
 type RefundSyncLegacyParam struct {
 	Common
 	// RefundID is the gateway's ID of the refund (退款ID), at least 1.
 	RefundID int64 `json:"refundId" daxpay:"oneof,min=1"`
-	// RefundNo is the merchant's number of the refund (退款号), at most 100 characters. From 2.0.6 on the same name means the
-	// gateway's number.
+	// RefundNo is the merchant's number of the refund (退款号), at most 100 characters. From 2.0.6 on, this name means
+	// the gateway's number.
 	RefundNo string `json:"refundNo" daxpay:"no,oneof,max=100"`
 }
 
@@ -101,8 +100,8 @@ func (*RefundSyncLegacyParam) Call() Call[model.SyncLegacyModel] {
 	}
 }
 
-// TransferSyncParam asks the gateway to compare a transfer with its channel: transfer sync, 转账同步. One of the two
-// numbers is needed; if both are set, the gateway looks at TransferNo only. Gateway 2.0.8 has the call, does nothing
+// TransferSyncParam makes the gateway compare a transfer with its channel: transfer sync, 转账同步. One of the two
+// numbers is required; if both are set, the gateway uses TransferNo only. Gateway 2.0.8 has the call, but does nothing
 // and refuses with 10006.
 type TransferSyncParam struct {
 	Common

@@ -7,24 +7,24 @@ import (
 )
 
 const (
-	tolerated = 5 // failures in a row before the calls get slower
+	tolerated = 5 // failures in a row before the pace slows down
 	slowest   = 30 * time.Second
 )
 
-// gate lets one call pass at a time, an interval after the one before.
+// gate lets calls pass one at a time, with at least an interval between them.
 type gate struct {
 	interval time.Duration
 	failures atomic.Int64  // in a row
-	eased    chan struct{} // the pace is the interval again
-	turn     chan struct{}
-	passed   time.Time // when the latest call did; belongs to who has the turn
+	eased    chan struct{} // receives when the pace is the interval again
+	turn     chan struct{} // a mutex that heeds a context
+	passed   time.Time     // when the latest call passed; guarded by turn
 }
 
 func newGate(interval time.Duration) *gate {
 	return &gate{interval: interval, eased: make(chan struct{}, 1), turn: make(chan struct{}, 1)}
 }
 
-// pass waits for the turn and for the time. Its error is the context's.
+// pass waits until the caller may make a call. The error is the context's.
 func (g *gate) pass(ctx context.Context) error {
 	select {
 	case g.turn <- struct{}{}:
@@ -49,12 +49,12 @@ func (g *gate) pass(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// pace is the interval, or more when the gateway fails.
+// pace is the interval, and longer while calls fail.
 func (g *gate) pace() time.Duration {
 	return doubled(g.interval, int(g.failures.Load())-tolerated, max(g.interval, slowest))
 }
 
-// worked and failed say how a call went.
+// worked and failed record how a call went.
 func (g *gate) worked() {
 	if g.failures.Swap(0) > tolerated {
 		select {

@@ -8,14 +8,15 @@ import (
 	"time"
 )
 
-// maxListDoublings is how often the pause between lists doubles while they fail.
+// maxListDoublings limits how often the pause between lists doubles while they fail.
 const maxListDoublings = 3
 
 func listPause(every time.Duration, failures int) time.Duration {
 	return doubled(every, min(failures, maxListDoublings), math.MaxInt64)
 }
 
-var errRepeats = errors.New("an order is there twice: the numbers must come after the given one, in order")
+var errRepeats = errors.New("an order is listed twice: Open must return the numbers in order, " +
+	"and only those after the given one")
 
 // keepListing lists the open orders until the context ends.
 func (r *Reconciler) keepListing(ctx context.Context) {
@@ -34,7 +35,7 @@ func (r *Reconciler) keepListing(ctx context.Context) {
 	}
 }
 
-// list lists the open orders of every kind once. Its error holds a *SourceError for every kind that could not be.
+// list lists the open orders of every kind once. Its error holds a *SourceError for every kind that failed.
 func (r *Reconciler) list(ctx context.Context) error {
 	var faults []error
 	for kind := range r.lookups {

@@ -12,7 +12,7 @@ import (
 	"github.com/daxpay-go/daxpay/param"
 )
 
-// rules is the kind for the rules by which orders are followed.
+// rules converts the kind for package follow.
 func (k Kind) rules() follow.Kind {
 	switch k {
 	case Refund:
@@ -25,27 +25,27 @@ func (k Kind) rules() follow.Kind {
 	return follow.Pay
 }
 
-// lookup is how orders of one kind are looked at.
+// lookup holds how orders of one kind are looked at.
 type lookup struct {
 	query func(ctx context.Context, o Order) (found, error)
-	// sync has the gateway ask the channel. There may be none.
+	// sync makes the gateway ask the channel. Nil: the kind has no sync.
 	sync func(ctx context.Context, o Order) (follow.Answer, error)
-	path string // of the query
-	// blind says why the order cannot be asked for, "" if it can. It may be nil.
+	path string // of the query, for errors
+	// blind says why the order cannot be queried, "" if it can. Nil: it always can.
 	blind func(o Order) daxpay.UnresolvedReason
 }
 
-// found is what a verified answer says of an order.
+// found is what a verified answer says about an order.
 type found struct {
 	no       string
 	amount   int64
 	status   string
 	standing model.Standing
-	expires  time.Time                   // of a payment
-	hand     func(context.Context) error // gives it to the sink
+	expires  time.Time                   // of a payment; zero if the gateway does not say
+	hand     func(context.Context) error // gives the answer to the sink
 }
 
-// lookupsOf has the kinds that the sink has a function for.
+// lookupsOf returns the lookups of the kinds for which the sink has a function.
 func lookupsOf(c *daxpay.Client, sink Sink) map[Kind]lookup {
 	lookups := make(map[Kind]lookup)
 	if sink.Pay != nil {
@@ -140,7 +140,7 @@ func allocLookup(c *daxpay.Client, sink Sink) lookup {
 	}
 }
 
-// asking returns the query for a function of the sink.
+// asking returns the query of a kind, whose answers go to a function of the sink.
 func asking[P param.Request[M], M any](
 	c *daxpay.Client, sink func(context.Context, Order, *M) error, about func(Order) P, read func(*M) found,
 ) func(context.Context, Order) (found, error) {
@@ -155,7 +155,7 @@ func asking[P param.Request[M], M any](
 	}
 }
 
-// about refuses an answer that is not about the order. The client compared the number only if the answer had one.
+// about refuses an answer about another order. The client compares the number only if the answer has one.
 func (f *found) about(o Order, path string) error {
 	refused := func(member, reason string) error {
 		return &daxpay.AnswerError{Path: path, Member: member, Reason: reason, Err: daxpay.ErrEcho}
@@ -169,9 +169,9 @@ func (f *found) about(o Order, path string) error {
 	return nil
 }
 
-// visit looks at an order, if no other process does, and says when it is looked at again.
+// visit looks at an order, unless another process has it, and puts it back with the time of its next look.
 func (r *Reconciler) visit(ctx context.Context, j *job) {
-	what := failed // also if a function of the shop ends the goroutine
+	what := failed // unless look returns: a function of the shop may end the goroutine
 	defer func() {
 		pause := r.settle(j, what, r.options.Now())
 		r.giveBack(ctx, j, what, pause)
@@ -185,7 +185,7 @@ func (r *Reconciler) visit(ctx context.Context, j *job) {
 	what = r.look(ctx, j)
 }
 
-// settle takes what came of a look and returns how long to wait for the next one.
+// settle updates the job after a look and returns the pause before the next one.
 func (r *looker) settle(j *job, what outcome, now time.Time) time.Duration {
 	if what == yielded {
 		return j.wait
@@ -229,7 +229,7 @@ func (r *looker) look(ctx context.Context, j *job) outcome {
 
 func (r *looker) age(j *job) time.Duration { return r.options.Now().Sub(j.made) }
 
-// ask makes a query, after a sync if that is due. If the order has not ended, it says in the job when to ask again.
+// ask makes a query, after a sync if one is due. If the order has not ended, it sets job.next.
 func (r *looker) ask(ctx context.Context, l lookup, j *job) outcome {
 	var syncErr error
 	if j.follow.SyncDue(r.age(j)) {
@@ -240,7 +240,7 @@ func (r *looker) ask(ctx context.Context, l lookup, j *job) outcome {
 			return yielded
 		case unsent(syncErr) || noAnswer(syncErr):
 			return r.fault(ctx, j, syncErr)
-		case ctx.Err() == nil: // the query can have an answer all the same
+		case ctx.Err() == nil: // the query may still have an answer
 			r.report(j.order, syncErr)
 		}
 	}
@@ -274,13 +274,13 @@ func (r *looker) ask(ctx context.Context, l lookup, j *job) outcome {
 	return r.later(j)
 }
 
-// later says in the job when to ask again.
+// later sets job.next for an order that is still open.
 func (r *looker) later(j *job) outcome {
 	j.next, _ = j.follow.Due(r.age(j), r.options.First, r.options.Ceiling, 0)
 	return open
 }
 
-// refused is what comes of an error of the query.
+// refused handles an error of the query.
 func (r *looker) refused(ctx context.Context, l lookup, j *job, err error) outcome {
 	var refusal *daxpay.GatewayError
 	if !errors.As(err, &refusal) {
@@ -298,7 +298,7 @@ func (r *looker) refused(ctx context.Context, l lookup, j *job, err error) outco
 	return r.fault(ctx, j, err)
 }
 
-// mistake says why something that the source listed cannot be an order.
+// mistake says why the order is invalid, "" if it is valid.
 func (o Order) mistake() string {
 	switch {
 	case o.Made.IsZero():
@@ -309,7 +309,7 @@ func (o Order) mistake() string {
 	return ""
 }
 
-// sync has the gateway ask the channel. What its business refuses is an answer, too.
+// sync makes the gateway ask the channel. A signed refusal is an answer, too, and no error.
 func (r *looker) sync(ctx context.Context, l lookup, j *job) error {
 	var answer follow.Answer
 	err := r.call(ctx, j, func(ctx context.Context) (err error) {
@@ -322,7 +322,7 @@ func (r *looker) sync(ctx context.Context, l lookup, j *job) error {
 	case errors.Is(err, errYielded):
 		return err
 	case errors.Is(err, daxpay.ErrUnsupported):
-		j.follow.NoSync = true // 2.0.6 has no sync of allocations: the query has to do
+		j.follow.NoSync = true // 2.0.6 has no sync of allocations: queries must do
 		return nil
 	case errors.As(err, &refusal):
 		answer = follow.RefusedSync(refusal.Code, refusal.Business && refusal.Signed)
@@ -332,15 +332,16 @@ func (r *looker) sync(ctx context.Context, l lookup, j *job) error {
 	}
 	j.follow.Synced(r.age(j), answer)
 	if refusedByBusiness(err) != nil {
-		return nil //nolint:nilerr // what the business refuses, the query explains
+		return nil //nolint:nilerr // the query explains a refusal by the business
 	}
 	return err
 }
 
-// errYielded says that another process has taken the order over.
+// errYielded says that another process has taken over the order.
 var errYielded = errors.New("reconcile: another process has the order")
 
-// call makes one call to the gateway, when the rate allows. It ends before another process may look at the order.
+// call makes one call to the gateway, as soon as the rate allows. The call ends before another process may look at the
+// order.
 func (r *looker) call(ctx context.Context, j *job, call func(context.Context) error) error {
 	if err := r.gate.pass(ctx); err != nil {
 		return err
@@ -364,7 +365,7 @@ func (r *looker) call(ctx context.Context, j *job, call func(context.Context) er
 	return err
 }
 
-// refusedByBusiness returns the refusal that a verified answer holds, nil if err is none.
+// refusedByBusiness returns the signed refusal in err, nil if there is none.
 func refusedByBusiness(err error) *daxpay.GatewayError {
 	var refusal *daxpay.GatewayError
 	if errors.As(err, &refusal) && refusal.Business && refusal.Signed {
@@ -373,19 +374,19 @@ func refusedByBusiness(err error) *daxpay.GatewayError {
 	return nil
 }
 
-// unsent tells that the call cannot be sent.
+// unsent reports whether the call could not be sent.
 func unsent(err error) bool {
 	return errors.Is(err, daxpay.ErrParam) || errors.Is(err, daxpay.ErrConfig) || errors.Is(err, daxpay.ErrUnsupported)
 }
 
-// noAnswer tells that nothing came back, so that there is no use in asking further.
+// noAnswer reports whether no answer came, so that it is no use to ask further.
 func noAnswer(err error) bool {
 	var transport *daxpay.TransportError
 	return errors.As(err, &transport) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }
 
-// hand gives an order that was settled to the sink. A payment that is over is given once as that, and looked at again
-// when it can no longer be paid.
+// hand gives an order whose outcome is proved to the sink. A payment that is over is handed on once, and looked at
+// again when it can no longer be paid.
 func (r *looker) hand(ctx context.Context, j *job, f *found) outcome {
 	isOver := j.order.Kind == Pay && f.standing == model.Ended
 	if isOver && j.late {
@@ -393,7 +394,7 @@ func (r *looker) hand(ctx context.Context, j *job, f *found) outcome {
 		return r.over(j, f)
 	}
 	if !j.listed() {
-		return r.later(j) // it was settled meanwhile
+		return r.later(j) // the shop has settled it meanwhile
 	}
 	if !r.keep(ctx, j) {
 		return yielded
@@ -409,8 +410,8 @@ func (r *looker) hand(ctx context.Context, j *job, f *found) outcome {
 	return taken
 }
 
-// over is the outcome for a payment that is over: it may still be paid until some time after its expiry. The sync that
-// is due then has to bring the channel's word, or a later one has to.
+// over decides how to go on with a payment that is over. It may still be paid, until some time after its expiry. Then
+// one more sync must bring the channel's word: if it fails, later ones follow.
 func (r *looker) over(j *job, f *found) outcome {
 	if r.options.QueryOnly {
 		return taken
@@ -430,7 +431,7 @@ func (r *looker) over(j *job, f *found) outcome {
 	return taken
 }
 
-// unresolved tells the sink of an order whose outcome the gateway cannot tell, once it is old enough.
+// unresolved gives an order whose outcome the gateway cannot tell to Sink.Unknown, once the order is as old as from.
 func (r *looker) unresolved(ctx context.Context, j *job, why *daxpay.UnresolvedError, from time.Duration) outcome {
 	r.count(func(s *Stats) { s.Unknown++ })
 	r.log(ctx, slog.LevelInfo, "outcome unknown", j.order.Kind, slog.String("reason", string(why.Reason)))
@@ -444,7 +445,7 @@ func (r *looker) unresolved(ctx context.Context, j *job, why *daxpay.UnresolvedE
 		j.told = why.Reason
 	}
 	r.later(j)
-	j.next = max(j.next, r.age(j)+1) // nothing is asked twice in one look
+	j.next = max(j.next, r.age(j)+1) // no second query in this look
 	return open
 }
 
@@ -466,7 +467,7 @@ func (r *looker) fault(ctx context.Context, j *job, err error) outcome {
 	return r.inVain(ctx, j)
 }
 
-// inVain is a fault that was reported.
+// inVain ends a look with a fault that was reported before.
 func (r *looker) inVain(ctx context.Context, j *job) outcome {
 	r.count(func(s *Stats) { s.Faults++ })
 	r.log(ctx, slog.LevelWarn, "no answer", j.order.Kind)

@@ -11,12 +11,12 @@ import (
 	"github.com/daxpay-go/daxpay"
 )
 
-// Looker looks at orders one at a time: for a queue of your own that says when. Make it with NewLooker. It is safe for
-// concurrent use.
+// Looker looks at single orders, for a job queue of your own that decides when. It is safe for concurrent use. Create
+// it with NewLooker.
 type Looker struct{ looker *looker }
 
 // NewLooker returns a Looker. Its error holds an *OptionError for every mistake. Give it a client as New says. Of the
-// options, Grace, Concurrency, ListEvery, PageSize, Schedule and Lease have no effect: those are up to the queue.
+// options, Grace, Concurrency, ListEvery, PageSize, Schedule and Lease have no effect: that is up to the queue.
 func NewLooker(client *daxpay.Client, sink Sink, options Options) (*Looker, error) {
 	options.Schedule = nil
 	r, err := newLooker(client, sink, options)
@@ -28,28 +28,28 @@ func NewLooker(client *daxpay.Client, sink Sink, options Options) (*Looker, erro
 
 // Next says what to do after a look.
 type Next struct {
-	// Done tells that the sink took the order, and that it cannot change any more. The other fields are zero then.
+	// Done reports whether the sink has taken the order and nothing about it can change any more. The other fields are
+	// then zero.
 	Done bool
 	// After is how long to wait before the next look.
 	After time.Duration
-	// Note is for the next look. It has at most 1,000 bytes, all of them printable ASCII.
+	// Note must be passed to the next look. It has at most 1,000 bytes, all of them printable ASCII.
 	Note string
 }
 
-// Look looks at an order once, as a Reconciler does when its time has come: it asks the gateway, after a sync if one is
-// due, and hands the order to the sink if its outcome is proved. Have the job of a queue call it, and again after
-// Next.After, until Next.Done or until the shop has settled the order otherwise:
+// Look looks at an order once, as a Reconciler does when an order is due: it queries the gateway, after a sync if one
+// is due, and hands the order to the sink if its outcome is proved. Let the job of a queue call it, and call it again
+// after Next.After, until Next.Done is set or the shop has settled the order in another way:
 //
 //	next, err := looker.Look(ctx, order, note) // note: "" for the first look, then Next.Note
 //
-// The note holds what must not be forgotten between two looks, such as when the last sync was. Without it, or with that
-// of an earlier Order.Made, the next look begins anew, as a process does that starts. Keep it with the order or in the
-// job. No order should be looked at twice at a time, nor from two notes in turn: that costs calls, and can hand it on
-// twice.
+// The note holds what must be remembered between two looks, such as when the last sync was. Without it, or with the
+// note of an earlier Order.Made, the look starts from scratch. Keep it with the order or in the job. Do not look at an
+// order twice at the same time, nor with two notes in turn: that costs calls, and the order may be handed on twice.
 //
-// What goes wrong with the order, such as that no answer came, Options.OnError is told; After is longer then. The error
-// is the context's if that cut the look off, or an *OptionError for an order that cannot be looked at. After an error
-// repeat the look with the same note.
+// Problems with the order, such as a missing answer, go to Options.OnError, and After is then longer. The error is the
+// context's if that cut the look off, or an *OptionError for an order that cannot be looked at. After an error repeat
+// the look with the same note.
 func (r *Looker) Look(ctx context.Context, o Order, note string) (Next, error) {
 	l := r.looker
 	reason := o.mistake()
@@ -57,7 +57,7 @@ func (r *Looker) Look(ctx context.Context, o Order, note string) (Next, error) {
 	case ctx == nil:
 		return Next{}, &OptionError{Field: "the context", Reason: "must not be nil"}
 	case !known:
-		return Next{}, &OptionError{Field: "Order.Kind", Reason: "must be one that the sink has a function for"}
+		return Next{}, &OptionError{Field: "Order.Kind", Reason: "must be one for which the sink has a function"}
 	case reason != "":
 		return Next{}, &OptionError{Field: "the order", Reason: "cannot be looked at: " + reason}
 	}
@@ -77,7 +77,7 @@ func (r *Looker) Look(ctx context.Context, o Order, note string) (Next, error) {
 	}
 }
 
-// Stats returns a snapshot. Open, Running, Listings and SourceErrors are 0.
+// Stats returns a snapshot. Open, Running, Listings and SourceErrors are always 0.
 func (r *Looker) Stats() Stats { return r.looker.counted() }
 
 // looker looks at orders.
@@ -128,14 +128,14 @@ func (r *looker) count(change func(*Stats)) {
 	change(&r.stats)
 }
 
-// callback calls a function of the shop, in its time.
+// callback calls a function of the shop, within Options.Timeout.
 func (r *looker) callback(ctx context.Context, call func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, r.options.Timeout)
 	defer cancel()
 	return protected(ctx, call)
 }
 
-// protected makes an error of a panic.
+// protected calls call and turns a panic into a *daxpay.PanicError.
 func protected(ctx context.Context, call func(context.Context) error) (err error) {
 	returned := false
 	defer func() {
@@ -148,7 +148,7 @@ func protected(ctx context.Context, call func(context.Context) error) (err error
 	return err
 }
 
-// report tells Options.OnError.
+// report calls Options.OnError.
 func (r *looker) report(o Order, err error) {
 	if r.options.OnError == nil {
 		return
@@ -157,7 +157,7 @@ func (r *looker) report(o Order, err error) {
 	r.options.OnError(o, err)
 }
 
-// log writes a line of the kind, what happened, and what else is harmless.
+// log writes a line with the kind, what happened, and attrs, which must be harmless.
 func (r *looker) log(ctx context.Context, level slog.Level, what string, kind Kind, attrs ...slog.Attr) {
 	if r.options.Logger != nil {
 		r.options.Logger.LogAttrs(

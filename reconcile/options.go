@@ -9,71 +9,73 @@ import (
 	"github.com/daxpay-go/daxpay"
 )
 
-// Options change a Reconciler. The zero value of a field stands for its default.
+// Options configure a Reconciler or a Looker. The zero value of a field selects its default; negative values are
+// mistakes.
 type Options struct {
-	// Grace is how old an order gets before it is looked at for the first time. A look does no harm: nothing is
-	// synchronized in the first seconds. Default: 1 second.
+	// Grace is the age at which an order is looked at for the first time. An early look does no harm, because nothing
+	// is synchronized in the first seconds. Default: 1 second.
 	Grace time.Duration
-	// First is the shortest pause between two looks at an order. The pause grows with the age of the order, to about 6
-	// % of it. Default: 2 seconds.
+	// First is the shortest pause between two looks at an order. The pause grows with the age of the order, to about 6%
+	// of it. Default: 2 seconds.
 	First time.Duration
 	// Ceiling is the longest pause between two looks at an order. Default: 5 minutes.
 	Ceiling time.Duration
-	// RetryAfter is the first pause after a look that failed: no answer, one that was refused, or an error of the sink.
-	// It doubles with each further failure of the same order, up to Ceiling. Default: 5 seconds.
+	// RetryAfter is the pause after the first look that failed: there was no answer, the answer was refused, or the
+	// sink returned an error. It doubles with each further failure of the same order, up to Ceiling. Default: 5
+	// seconds.
 	RetryAfter time.Duration
-	// UnknownAfter is how old an order gets before Sink.Unknown is told that the gateway does not have it. Less than 20
-	// seconds, in which a request can still be under way, count as that. Default: 15 minutes.
+	// UnknownAfter is the age from which Sink.Unknown gets an order that the gateway does not have. Less than 20
+	// seconds counts as 20 seconds, because until then a request can still arrive. Default: 15 minutes.
 	UnknownAfter time.Duration
-	// QueryOnly leaves out the syncs, which have the gateway ask the channel. Then an order ends when the gateway
-	// learns of it by itself: a payment whose callback was lost is not found, nor is one that was paid after it was
-	// closed. No payment is closed by being looked at. Default: false. Transfers are never synchronized.
+	// QueryOnly switches off the syncs, in which the gateway asks the channel. An order then ends only when the gateway
+	// learns of it on its own: a payment whose callback was lost is not found, nor is one that was paid after it was
+	// closed. On the other hand, no look closes a payment. Default: false. Transfers are never synchronized.
 	QueryOnly bool
 
-	// Concurrency is how many orders are looked at side by side. Default: 8.
+	// Concurrency is the number of orders that are looked at concurrently. Default: 8.
 	Concurrency int
-	// Interval is the least time from the beginning of one call to the gateway to that of the next, of all orders
-	// together. A look is a query, and now and then a sync before it. If there are more orders than the interval
-	// allows, the young ones come first. When calls fail in a row it doubles with each, from the sixth on, up to 30
-	// seconds, until one succeeds. Default: 20 milliseconds, 50 calls a second, which is enough for 100 open orders
-	// younger than 3 minutes. 400 of them and 10,000 older ones need 5 milliseconds.
+	// Interval is the least time between the starts of two calls to the gateway, for all orders together. A look is a
+	// query, with a sync before it now and then. If there are more orders than the interval allows, young ones come
+	// first. From the sixth failed call in a row on, the interval doubles with each, up to 30 seconds, until one
+	// succeeds. Default: 20 milliseconds, which is 50 calls a second and enough for 100 open orders younger than 3
+	// minutes. For 400 of them and 10,000 older ones, 5 milliseconds are needed.
 	Interval time.Duration
 
-	// ListEvery is the pause between two lists of the open orders, and so how long a new order can go unseen. When a
-	// list fails it doubles with each failure, up to eight times as long. Default: 5 seconds.
+	// ListEvery is the pause between two lists of the open orders, and thus how long a new order can go unnoticed.
+	// While lists fail, it doubles with each, until it is eight times as long. Default: 5 seconds.
 	ListEvery time.Duration
-	// PageSize is the limit that Source.Open gets. Default: 500.
+	// PageSize is the limit that is passed to Source.Open. Default: 500.
 	PageSize int
-	// Timeout is how long a function of the shop may take, if it heeds its context: one call of Source.Open or of a
-	// function of the Sink. Default: 30 seconds.
+	// Timeout limits one call of Source.Open or of a function of the Sink, by its context. Default: 30 seconds.
 	Timeout time.Duration
 
-	// Schedule shares the work between processes: an order is looked at by one of them at a time, and not again before its
-	// time. Give it to all of them; see Schedule for what there is. Their clocks should agree to within a few seconds.
-	// Each process lists the open orders all the same, and has its own Interval: divide the rate among them.
+	// Schedule shares the work between processes: only one of them looks at an order at a time, and none again before
+	// the order is due. Give it to all of them; see Schedule for the implementations. Their clocks should agree to
+	// within a few seconds. Each process still lists all open orders, and has its own Interval: divide the rate among
+	// them.
 	//
-	// While the schedule fails, or does not answer within 2 seconds, a process works alone, as without it: then orders are
-	// looked at, and perhaps handed on, by several processes. It is asked again after RetryAfter, and later and later,
-	// but at least every 30 seconds.
+	// While the schedule fails, or does not answer within 2 seconds, a process works alone, as without a schedule.
+	// Several processes may then look at the same order, and perhaps hand it on. The schedule is tried again after
+	// RetryAfter, and after growing pauses of up to 30 seconds.
 	//
-	// An order that the source still lists an hour after the sink of another process took it is handed on again.
+	// If a process's sink has taken an order, and the source still lists it an hour later, it is handed on again.
 	// Default: none; every process looks at all orders.
 	Schedule Schedule
-	// Lease is how long an order stays with a process that was killed while it looked at it; then another one takes it
-	// over. A process that lives can keep an order for longer. It is at least twice Timeout. Default: twice Timeout.
-	// Without Schedule it has no effect.
+	// Lease is how long an order stays with a process that is killed during a look, until another process takes it
+	// over. A process that is alive can keep an order for longer. Default, and least value: twice Timeout. Without
+	// Schedule it has no effect.
 	Lease time.Duration
 
-	// OnError is told what went wrong: of an order, an error of the call, daxpay.ErrEcho for an answer about another
-	// amount, or a *SinkError; of the source, a *SourceError, with an Order that has a Kind only; of
-	// the schedule, a *ScheduleError. It is called from
-	// several goroutines at once. A panic in it is ignored. Default: nobody is told; see Stats.
+	// OnError is called when something goes wrong: with an order, by an error of the call, daxpay.ErrEcho for an answer
+	// about another amount, or a *SinkError; with the source, by a *SourceError and an Order in which only Kind is set,
+	// or the order that is invalid; with the schedule, by a *ScheduleError. It is called from several goroutines at
+	// once. A panic in it is ignored. Default: errors are only counted, see Stats.
 	OnError func(o Order, err error)
-	// Logger gets a line for every list and every look: kind, what came of it, status, counts; no numbers, and nothing
-	// of a message. Default: silent.
+	// Logger gets a line for every list and every look, with kind, result, status and counts, but no numbers and
+	// nothing from a message. Default: no log.
 	Logger *slog.Logger
-	// Now is the clock by which orders are old and due, for tests. Pauses are real time all the same: with a clock that
-	// stands still, use Once. Default: time.Now.
+	// Now is the clock for the age of orders, for tests. Pauses always take real time: with a clock that stands still,
+	// use Once. Default: time.Now.
 	Now func() time.Time
 }
 
@@ -90,7 +92,7 @@ const (
 	defaultTimeout      = 30 * time.Second
 )
 
-// withDefaults fills in the defaults and lists all mistakes.
+// withDefaults returns the Options with all defaults filled in, and all mistakes.
 func (o Options) withDefaults() (Options, []error) {
 	var faults []error
 	faults = fill(faults, "Grace", &o.Grace, defaultGrace)
@@ -124,7 +126,7 @@ func (o Options) withDefaults() (Options, []error) {
 	return o, faults
 }
 
-// fill sets a field that is zero to its default, and appends a fault if it is negative.
+// fill sets a zero field to its default. It appends a fault if the field is negative.
 func fill[T int | time.Duration](faults []error, field string, value *T, standard T) []error {
 	switch {
 	case *value == 0:
@@ -135,21 +137,21 @@ func fill[T int | time.Duration](faults []error, field string, value *T, standar
 	return faults
 }
 
-// ErrRunning says that Run or Once of the same Reconciler is at work.
+// ErrRunning is the error of Run and Once if one of them is running already on the same Reconciler.
 var ErrRunning = errors.New("reconcile: already running")
 
-// OptionError is one mistake in what New was given. It is daxpay.ErrConfig.
+// OptionError is one mistake in the arguments of New, NewLooker or a method. It is daxpay.ErrConfig.
 type OptionError struct {
-	Field  string // "client", "source", "sink", or a field of Options such as "Options.Grace"
+	Field  string // the argument, such as "client" or "source", or a field such as "Options.Grace"
 	Reason string
 }
 
 func (e *OptionError) Error() string { return "reconcile: " + e.Field + " " + e.Reason }
 
-// Unwrap makes it daxpay.ErrConfig.
+// Unwrap returns daxpay.ErrConfig.
 func (e *OptionError) Unwrap() error { return daxpay.ErrConfig }
 
-// SourceError says that the source failed, or listed what cannot be an order. It is what the source returned, or a
+// SourceError says that the source failed, or listed an invalid order. Err is what the source returned, or a
 // *daxpay.PanicError.
 type SourceError struct {
 	Kind Kind
@@ -163,8 +165,8 @@ func (e *SourceError) Error() string {
 // Unwrap returns Err.
 func (e *SourceError) Unwrap() error { return e.Err }
 
-// SinkError says that a function of the sink failed. It is what that returned, or a *daxpay.PanicError. The order comes
-// again.
+// SinkError says that a function of the sink failed. Err is what the function returned, or a *daxpay.PanicError. The
+// order is handed on again later.
 type SinkError struct {
 	Kind Kind
 	Err  error

@@ -11,20 +11,20 @@ import (
 	"github.com/daxpay-go/daxpay/internal/follow"
 )
 
-// orders are those that the source lists, and when each is to be looked at next. Payments that ended without success
-// stay among them until they can no longer be paid, listed or not.
+// orders holds the orders that the source lists, with the time of the next look at each. It keeps payments that ended
+// without success until they can no longer be paid, whether they are listed or not.
 type orders struct {
 	options Options
 
-	wake chan struct{} // something may be due earlier than was known
+	wake chan struct{} // receives when something may be due earlier than expected
 
 	mu      sync.Mutex
 	known   map[key]*entry
-	waiting queue // the known ones that are not due yet
-	ready   queue // those that are, the most pressing on top
+	waiting queue // orders that are not due yet
+	ready   queue // orders that are due, the most pressing on top
 	running int
-	taken   int // known ones that the sink took
-	leaving int // known ones that are being looked at, and that the source does not list any more
+	taken   int // known orders that the sink has taken
+	leaving int // known orders that are gone
 	listing uint64
 }
 
@@ -33,33 +33,33 @@ type key struct {
 	no   string
 }
 
-// entry is an order that the source lists. Its fields belong to who holds the lock of the orders.
+// entry is an order that the source lists. The mutex of orders guards it.
 type entry struct {
 	state
 	order    Order
-	sent     int // how often the shop has sent it again
+	sent     int // how often the shop has sent the order again
 	due      time.Time
-	pressing time.Time // due, and as long again as it waited for that: whose pause is short comes first
+	pressing time.Time // due plus the latest pause, so that orders with short pauses come first
 	place    int       // in its queue, -1 for none
-	listing  uint64    // the latest that had it
-	isReady  bool      // its queue is that of the ready ones
-	taken    bool      // the sink took it
-	unlisted bool      // the source does not list it any more, it is kept because it is late
-	gone     bool      // the source does not list it any more; it is forgotten when nobody is looking at it
+	listing  uint64    // the latest list with this order
+	isReady  bool      // it is in the queue ready
+	taken    bool      // the sink has taken it
+	unlisted bool      // no longer listed, but kept because it is late
+	gone     bool      // no longer listed, and forgotten when the look at it ends
 }
 
-// state is what is remembered of an order from one look to the next. A note holds it.
+// state is what is remembered of an order from one look to the next. Notes carry it between processes.
 type state struct {
-	made     time.Time // Order.Made, but not after it was first listed
+	made     time.Time // Order.Made, or when it was first listed if that is earlier
 	looks    uint64
 	failures int                     // in a row
-	told     daxpay.UnresolvedReason // what Sink.Unknown knows
-	late     bool                    // a payment that is over, as the shop knows; it may still be paid
-	until    time.Time               // after that one that is late cannot be paid any more, as far as is known
+	told     daxpay.UnresolvedReason // the latest reason that Sink.Unknown got
+	late     bool                    // a payment that the shop knows to be over, but may still be paid
+	until    time.Time               // when a late payment can no longer be paid, as far as is known
 	follow   follow.Order
 }
 
-// newState is that of an order that was not looked at yet.
+// newState returns the state before the first look.
 func (o Options) newState(order Order, now time.Time) state {
 	s := state{made: order.Made, follow: o.rules(order)}
 	if s.made.After(now) {
@@ -68,7 +68,7 @@ func (o Options) newState(order Order, now time.Time) state {
 	return s
 }
 
-// rules are those of an order that was not looked at yet.
+// rules returns the rules before the first look.
 func (o Options) rules(order Order) follow.Order {
 	return follow.Order{Kind: order.Kind.rules(), NoSync: o.QueryOnly, Seed: follow.SeedOf(order.No)}
 }
@@ -89,7 +89,7 @@ func (t *orders) begin() uint64 {
 	return t.listing
 }
 
-// add takes over what a list of a kind has. It returns false if the list had one of them before.
+// add takes over a page of a list. It returns false if an order occurs twice in the list.
 func (t *orders) add(kind Kind, listing uint64, page []Order, now time.Time) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -123,7 +123,7 @@ func (t *orders) add(kind Kind, listing uint64, page []Order, now time.Time) boo
 	return true
 }
 
-// beLate is for a payment that is over, as the shop knows, which counts as taken.
+// beLate marks a payment that the shop knows to be over. It counts as taken.
 func (t *orders) beLate(e *entry) {
 	if !e.taken && !e.late {
 		e.late = true
@@ -139,7 +139,7 @@ func (t *orders) newEntry(o Order, now time.Time) *entry {
 	return e
 }
 
-// beginAnew is for an order that the shop has sent again.
+// beginAnew resets an order that the shop has sent again.
 func (t *orders) beginAnew(e *entry, made time.Time) {
 	e.sent++
 	e.order.Made, e.made, e.told, e.looks, e.follow = made, made, "", 0, t.options.rules(e.order)
@@ -158,9 +158,9 @@ func latest(a, b time.Time) time.Time {
 	return b
 }
 
-// drop forgets the orders of a kind that a complete list did not have, and returns how many it had. One that is being
-// looked at is forgotten afterwards: were it listed again meanwhile, it would be looked at twice at a time. One that is
-// late is kept.
+// drop forgets the orders of a kind that are not in a complete list, and returns how many are. An order that is being
+// looked at is forgotten afterwards: if it were listed again meanwhile, two looks could run at once. A late payment is
+// kept.
 func (t *orders) drop(kind Kind, listing uint64) (listed int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -198,20 +198,21 @@ func (t *orders) remove(e *entry) {
 	heap.Remove(&t.waiting, e.place)
 }
 
-// job is an order that is to be looked at now.
+// job is an order that is due.
 type job struct {
 	state
 	order  Order
-	listed func() bool   // whether the source still has the order, as far as is known
+	listed func() bool   // reports whether the latest list had the order
 	next   time.Duration // age at which to look again
-	held   time.Time     // the schedule has the order as this process's until then, by its own clock; zero: it does not
-	wait   time.Duration // how long another process has it
+	held   time.Time     // how long the schedule's claim of this process lasts; zero: no claim
+	wait   time.Duration // how long another process keeps the order
 
 	entry *entry
 	sent  int
 }
 
-// take returns the order that is to be looked at, or nil and how long until there is one, negative if that is unknown.
+// take returns the order to look at now. If there is none, it returns nil and the time until one is due, negative if
+// that is unknown.
 func (t *orders) take(now time.Time) (*job, time.Duration) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -239,23 +240,23 @@ func (t *orders) take(now time.Time) (*job, time.Duration) {
 	return &job{state: e.state, order: e.order, listed: listed, entry: e, sent: e.sent}, 0
 }
 
-// outcome is what came of a look.
+// outcome is the result of a look.
 type outcome int
 
 const (
-	failed  outcome = iota // no answer, or the sink failed
-	cutOff                 // by the context
-	yielded                // another process looks after it
-	open                   // it has not ended, or the gateway does not know it
-	over                   // the sink took a payment that is over, and that may still be paid
-	taken                  // the sink took it, and nothing can change any more
+	failed  outcome = iota // there was no answer, or the sink failed
+	cutOff                 // the context ended
+	yielded                // another process has the order
+	open                   // the order has not ended, or the gateway does not have it
+	over                   // the sink has taken a payment that is over but may still be paid
+	taken                  // the sink has taken the order, and nothing can change any more
 )
 
-// lost is how long a payment that is late, and that the source does not list, is looked at in vain once it cannot be
-// paid any more.
+// lost is how long a late payment that is not listed is still looked at after it can no longer be paid, if no look
+// brings a result.
 const lost = time.Hour
 
-// put takes the order back, to be looked at again after a pause.
+// put takes an order back after a look and schedules the next one.
 func (t *orders) put(j *job, what outcome, pause time.Duration, now time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -304,7 +305,7 @@ func (t *orders) put(j *job, what outcome, pause time.Duration, now time.Time) {
 	heap.Push(&t.waiting, e)
 }
 
-// doubled is d, doubled n times, at most limit.
+// doubled doubles d n times, up to limit.
 func doubled(d time.Duration, n int, limit time.Duration) time.Duration {
 	for range n {
 		if d > limit/2 {
@@ -315,12 +316,12 @@ func doubled(d time.Duration, n int, limit time.Duration) time.Duration {
 	return min(d, limit)
 }
 
-// jitter takes up to half of a pause away, so that what came together does not come together again.
+// jitter shortens a pause by up to a half, so that orders do not stay in step.
 func jitter(pause time.Duration) time.Duration {
 	return pause - rand.N(pause/2+1) //nolint:gosec // nothing secret
 }
 
-// rouse ends sleep.
+// rouse wakes sleep.
 func (t *orders) rouse() {
 	select {
 	case t.wake <- struct{}{}:
@@ -328,8 +329,7 @@ func (t *orders) rouse() {
 	}
 }
 
-// sleep waits until the pause ends, which a negative one does not, or something may be due earlier, or the context
-// ends.
+// sleep waits until the pause is over (a negative one never is), something may be due earlier, or the context ends.
 func (t *orders) sleep(ctx context.Context, pause time.Duration) {
 	var over <-chan time.Time
 	if pause >= 0 {

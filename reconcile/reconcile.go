@@ -1,26 +1,27 @@
-// Package reconcile finds out how open orders ended: 对账补单. Gateway 2.0.8 sends no notice when a customer has paid by
-// QR code, and notices get lost, so a shop has to ask about the orders that it still has as open. A Reconciler asks the
-// shop which those are, asks the gateway about each at its time, and hands every order whose outcome is proved to the
-// shop:
+// Package reconcile finds out how open orders ended: 对账补单. Gateway 2.0.8 sends no notice when a customer has paid
+// by QR code, and notices get lost, so a shop must ask about the orders that it still has as open. A Reconciler gets
+// these orders from the shop, queries each of them at the right times, and hands every order whose outcome is proved to
+// the shop:
 //
 //	r, err := reconcile.New(kit, shop, reconcile.Sink{Pay: shop.SettlePay, Unknown: shop.Review}, reconcile.Options{})
 //	go r.Run(ctx)
 //
-// The shop's own table is the only state that has to last. A process that starts anew, after a crash too, lists the
-// open orders and goes on. So an order takes effect once, whether a notice or the Reconciler brings it, and however
-// many processes there are, if both end in the same conditional update. A payment that was closed can still be paid, so
-// that close may become success, but never the other way:
+// The shop's own table is the only state that must persist. A process that starts, even after a crash, lists the open
+// orders and goes on. An order takes effect once if notices and the Reconciler end in the same conditional update,
+// however many processes there are. A payment that was closed can still be paid, so close may become success, but never
+// the other way round:
 //
 //	update orders set status = ? where no = ? and status = 'open'
 //	update orders set status = 'success' where no = ? and status in ('open', 'close', 'cancel', 'fail') -- a payment
 //
-// and what else has to happen happens in the transaction in which that changed a row. See examples/reconcile.
+// Everything else that must happen belongs in the transaction in which the update changed a row. See
+// examples/reconcile.
 //
-// Nothing is ever sent that moves money: orders are queried often, and all but transfers are synchronized now and then,
-// by the same rules as in daxpay.Client.WaitPay and its like.
+// The package never sends anything that moves money. It queries orders often, and synchronizes them now and then,
+// except transfers, by the same rules as daxpay.Client.WaitPay and its like.
 //
-// Several processes that list the same orders ask the gateway as many times, unless they share a Schedule. For a job
-// queue of the shop's own there is Looker, which looks at one order.
+// If several processes list the same orders, each queries the gateway, unless they share a Schedule. For a job queue of
+// your own, use a Looker, which looks at single orders.
 package reconcile
 
 import (
@@ -34,7 +35,7 @@ import (
 	"github.com/daxpay-go/daxpay/model"
 )
 
-// Kind is what an order is.
+// Kind is the kind of an order.
 type Kind string
 
 // The kinds of orders.
@@ -45,51 +46,52 @@ const (
 	Allocation Kind = "allocation" // 分账
 )
 
-// Order is an order that the shop has as open.
+// Order is an order that is open in the shop.
 type Order struct {
-	// Kind is the kind that was asked for: a Source need not set it.
+	// Kind is set by the Reconciler to the kind that it asked for: a Source need not set it. Looker.Look needs it.
 	Kind Kind
 	// No is the merchant's number: BizOrderNo (商户支付号), BizRefundNo (商户退款号), BizTransferNo (商户转账号) or BizAllocNo
 	// (商户分账单号).
 	No string
-	// Made is when the shop stored the order, which must be before it called the gateway. Required. When the shop sends
-	// the order again, under the same number, Made is the time before that: the rules for a young order then hold anew,
-	// such as that a refund is not synchronized in its first minute, and Unknown is told anew. A time that is yet to
-	// come is taken for the time at which the order was first listed, so that a wrong clock or zone does not keep it
-	// from being looked at.
+	// Made is when the shop stored the order, which must be before it called the gateway. Required. If the shop sends
+	// the order again under the same number, Made is the time before that send: the rules for a young order then apply
+	// again, such as that a refund is not synchronized in its first minute, and Unknown is called again. A time in the
+	// future counts as the time at which the order was first listed, so that a wrong clock or zone does not keep the
+	// order from being looked at.
 	Made time.Time
-	// Amount is that of the order, for an allocation that of all shares together, in fen. Set it: an answer with
-	// another amount is then refused, with daxpay.ErrEcho. 0: not compared.
+	// Amount is the amount of the order in fen, for an allocation the sum of all shares. Set it: an answer with another
+	// amount is then refused with daxpay.ErrEcho. 0: not compared.
 	Amount int64
-	// GatewayNo is the gateway's number of an allocation, AllocNo (分账单号), which StartAlloc returned: no
-	// gateway finds an allocation by another number. One that has none after 20 seconds goes to Sink.Unknown, with
+	// GatewayNo is AllocNo, the gateway's number of an allocation (分账单号), which StartAlloc returned: no gateway
+	// finds an allocation by another number. If an allocation has none after 20 seconds, Sink.Unknown gets it with
 	// daxpay.UnresolvedNoNumber. Other kinds do not need it.
 	GatewayNo string
-	// Ended says of a payment that the shop has stored that it is over without success, such as closed, and lists it
-	// because it may still be paid. It is handed on again only if it was.
+	// Ended says that the shop has stored a payment as over without success, such as closed, and lists it because it
+	// may still be paid. It is handed on again only if it was paid.
 	Ended bool
 }
 
-// Source knows which orders are open. Usually it is a select on the shop's tables.
+// Source lists the open orders. Usually it is a select on the shop's tables.
 type Source interface {
-	// Open lists orders of a kind that the shop has not settled, in the order of their numbers, beginning with the
-	// first number that comes after the given one ("": with the first of all), and at most limit of them. Fewer than
-	// limit end the list.
+	// Open lists the orders of a kind that the shop has not settled, sorted by number. It starts with the first number
+	// after the given one ("": with the very first), and returns at most limit orders. Fewer than limit end the list.
 	//
 	//	select no, made, amount from orders where status = 'open' and no > ? order by no limit ?
 	//
-	// It is called again and again, never twice at a time, with a context that ends after Options.Timeout. An order
-	// that a complete list no longer has is forgotten. After an error, or a panic, nothing is forgotten; the kind is
-	// listed anew later, and the orders that are known are looked at meanwhile.
+	// It is called repeatedly, never twice at the same time, with a context that ends after Options.Timeout. An order
+	// that is missing in a complete list is forgotten. After an error or a panic nothing is forgotten: the kind is
+	// listed again later, and meanwhile the known orders are looked at.
 	//
-	// An order belongs in the list from before the gateway is called for it until its outcome is stored. It is listed
-	// at most once in a list.
+	// An order must be listed from before the gateway is called for it until its outcome is stored, and only once in
+	// each list.
 	//
-	// A payment that is over without success should stay in the list, with Order.Ended, until it can no longer be paid:
-	// an hour beyond its expiry (ExpiredTime). The Reconciler synchronizes it once more 5 minutes after its expiry, and
-	// hands it on if it was paid after all, which nothing else finds. It also does that for the payments that it has
-	// itself handed on as over, listed or not, but only as long as the process lasts. Read where the shop writes: a
-	// replica that lags behind can list what is settled, which is then looked at, and handed on, for nothing.
+	// A payment that is over without success should stay in the list, with Order.Ended, until it can no longer be paid,
+	// which is an hour after its expiry (ExpiredTime). The Reconciler synchronizes it once more 5 minutes after its
+	// expiry and hands it on if it was paid after all; nothing else finds such a payment. It also does that for
+	// payments that it has itself handed on as over, listed or not, but only as long as the process lives.
+	//
+	// Read from the database that the shop writes to: a replica that lags behind can list orders that are settled,
+	// which are then looked at and handed on for nothing.
 	Open(ctx context.Context, kind Kind, after string, limit int) ([]Order, error)
 }
 
@@ -101,59 +103,57 @@ func (f SourceFunc) Open(ctx context.Context, kind Kind, after string, limit int
 	return f(ctx, kind, after, limit)
 }
 
-// Sink is what the shop does with orders. Kinds without a function are neither listed nor looked at; at least one of
-// the functions for a kind is needed.
+// Sink holds the functions to which orders are handed on. Kinds without a function are neither listed nor looked at; at
+// least one kind needs a function.
 //
-// The functions for the kinds get an order that the source listed and what the gateway has of it: a verified answer,
-// about the number and the amount of the order, that proves how it ended. Such a function stores that durably before it
-// returns nil. After an error, or a panic, the order is looked at and handed on again later. After nil it is not handed
-// on again as long as the source goes on listing it; it is forgotten when the source does not. The one exception is a
-// payment that was handed on as over, and was paid later.
+// The functions for the kinds get an order as the source listed it, and the gateway's answer: it is verified, about the
+// number and the amount of the order, and proves how the order ended. A function must store that durably before it
+// returns nil. After an error or a panic the order is looked at and handed on again later. After nil it is not handed
+// on again while the source goes on listing it; once the source stops listing it, it is forgotten. There is one
+// exception: a payment that was handed on as over and is paid later.
 //
-// An order that is model.Unproved never gets to them, but to Unknown: what is called failed may have been done all the
-// same.
+// An order that is model.Unproved is never handed to them, but to Unknown: what the gateway calls failed may have been
+// done all the same.
 //
-// No order is handed on twice at a time by one process, or by several that share a Schedule. It can still come a second
-// time, after a crash between the shop's commit and the return, while the schedule fails, or if the process stood still
-// for longer than Options.Lease. It can also come from a notice at the same time. Only a conditional update, or a lock
-// on the row, makes it take effect once.
+// No order is handed on twice at the same time by one process, or by several that share a Schedule. It can still be
+// handed on again later: after a crash between the shop's commit and the return, while the schedule fails, or if the
+// process was stopped for longer than Options.Lease. A notice can bring it at the same time, too. Only a conditional
+// update, or a lock on the row, makes it take effect once.
 //
-// The functions are called from several goroutines at once. The context ends after Options.Timeout, and with that of
-// Run or Once.
+// The functions are called from several goroutines at once. Their context ends after Options.Timeout, or when that of
+// Run or Once ends.
 type Sink struct {
-	// Pay gets payments that are model.Succeeded: they were paid, also if some or all was refunded since; and those
-	// that are model.Ended: closed, cancelled or failed, and not found paid by a sync. The latter can be paid still,
-	// and come a second time then, as Succeeded: let success replace what was stored, never the other way.
+	// Pay gets payments that are model.Succeeded: they were paid, even if some or all was refunded since. It also gets
+	// those that are model.Ended: closed, cancelled or failed, and not found paid by a sync. The latter can still be
+	// paid, and then come again as Succeeded: let success replace what was stored, never the other way round.
 	Pay func(ctx context.Context, o Order, m *model.PayOrderModel) error
 	// Refund gets refunds that are model.Succeeded: the money was given back.
 	Refund func(ctx context.Context, o Order, m *model.RefundOrderModel) error
 	// Transfer gets transfers that are model.Succeeded: the money was paid out.
 	Transfer func(ctx context.Context, o Order, m *model.TransferOrderModel) error
 	// Allocation gets allocations that are model.Succeeded: the channel has dealt with every share, see Result and
-	// Details. Finishing it (FinishAlloc) is up to the shop, here or later. It also gets those that are
+	// Details. Whether and when to finish the allocation (FinishAlloc) is up to the shop. It also gets those that are
 	// model.Ended: the gateway ignored them.
 	Allocation func(ctx context.Context, o Order, m *model.AllocOrderModel) error
 
-	// Unknown gets orders, of the kinds that have a function, whose outcome the gateway cannot tell. Leave such an
-	// order open: it was neither done nor refused, for all that is known. Have a person look, or do what the reason
-	// allows:
+	// Unknown gets orders whose outcome the gateway cannot tell, of the kinds that have a function. Leave such an order
+	// open: it may have been done or not. Have a person look, or do what the reason allows:
 	//
-	//   - daxpay.UnresolvedNoSuchOrder, of orders older than Options.UnknownAfter: the call never arrived, or was refused.
-	//     Pay can be sent again with the same BizOrderNo, but not from a wallet, Refund with the same BizRefundNo; never a
-	//     transfer, which the gateway would pay a second time.
-	//   - daxpay.UnresolvedFailed: a refund, after a sync that did not find it done, or an allocation; both can be sent
-	//     again under the same number. Or a transfer, which must never be sent again.
+	//   - daxpay.UnresolvedNoSuchOrder, for orders older than Options.UnknownAfter: the call never arrived or was
+	//     refused. Pay can be sent again with the same BizOrderNo, except from a wallet, and Refund with the same
+	//     BizRefundNo. Never send a transfer again: the gateway would pay it twice.
+	//   - daxpay.UnresolvedFailed: a refund that a sync did not find done, or an allocation; both can be sent again
+	//     under the same number. Or a transfer, which must never be sent again.
 	//   - daxpay.UnresolvedNoNumber: see Order.GatewayNo.
 	//   - All others, at once: see daxpay.UnresolvedReason.
 	//
-	// After nil it is not called again for that order and reason in this process, nor in others that share a Schedule with
-	// it, after an error later. The order is
-	// looked at all the same, as long as the source lists it, and handed on if its outcome is proved after all.
-	// Default: nobody is told.
+	// After nil it is not called again for that order and reason, neither by this process nor by others that share a
+	// Schedule with it; after an error it is called again later. The order is looked at as long as the source lists it,
+	// and handed on if its outcome is proved after all. Default: such orders are only counted, see Stats.
 	Unknown func(ctx context.Context, o Order, why *daxpay.UnresolvedError) error
 }
 
-// Reconciler looks after open orders. Make it with New. It is safe for concurrent use.
+// Reconciler follows open orders until their outcome is proved. It is safe for concurrent use. Create it with New.
 type Reconciler struct {
 	*looker
 	source  Source
@@ -163,8 +163,8 @@ type Reconciler struct {
 
 // New returns a Reconciler. Its error holds an *OptionError for every mistake.
 //
-// Give it a client of its own, with Config.Retry.MaxAttempts 1: the Reconciler comes again by itself, and its rate does
-// not count the attempts that the client adds.
+// Give it a client of its own, with Config.Retry.MaxAttempts 1: the Reconciler itself looks again after a failure, and
+// its rate does not count the retries of the client.
 func New(client *daxpay.Client, source Source, sink Sink, options Options) (*Reconciler, error) {
 	looker, err := newLooker(client, sink, options)
 	if source == nil {
@@ -176,10 +176,10 @@ func New(client *daxpay.Client, source Source, sink Sink, options Options) (*Rec
 	return &Reconciler{looker: looker, source: source, orders: newOrders(looker.options)}, nil
 }
 
-// Run looks after the open orders until the context ends. Then it waits for what is under way, whose contexts end as
-// well, and returns nil: to stop is what it was asked for. ErrRunning says that Run or Once is at work already.
+// Run follows the open orders until the context ends. It then waits for looks in progress, whose contexts end as well,
+// and returns nil. If Run or Once is running already, it returns ErrRunning.
 //
-// It can be called again afterwards, and goes on where it was.
+// Run can be called again afterwards, and continues where it stopped.
 func (r *Reconciler) Run(ctx context.Context) error {
 	if err := r.begin(ctx); err != nil {
 		return err
@@ -196,11 +196,11 @@ func (r *Reconciler) Run(ctx context.Context) error {
 	return nil
 }
 
-// Once lists the open orders, looks once at each whose time has come, and returns: for a job that runs every few
-// minutes, and for tests. For a Reconciler that was just made that is every order that is older than Options.Grace.
+// Once lists the open orders, looks once at each that is due, and returns: for a job that runs every few minutes, and
+// for tests. With a new Reconciler, every order older than Options.Grace is due.
 //
 // Its error is about the pass as a whole: a *SourceError for every kind that could not be listed, the context's error
-// if that ended before the pass did, or ErrRunning. What went wrong with single orders, Options.OnError is told.
+// if that ended before the pass did, or ErrRunning. Problems with single orders go to Options.OnError.
 func (r *Reconciler) Once(ctx context.Context) error {
 	if err := r.begin(ctx); err != nil {
 		return err
@@ -222,8 +222,8 @@ func (r *Reconciler) begin(ctx context.Context) error {
 	return nil
 }
 
-// work looks at the orders that are due, several at once. If it is to stay it waits for more to become due until the
-// context ends. It returns when all is done.
+// work looks at the orders that are due, several at once. If stay is set, it waits for more until the context ends. It
+// returns when all looks have ended.
 func (r *Reconciler) work(ctx context.Context, now func() time.Time, stay bool) {
 	slots := make(chan struct{}, r.options.Concurrency)
 	var workers sync.WaitGroup
@@ -252,28 +252,28 @@ func (r *Reconciler) work(ctx context.Context, now func() time.Time, stay bool) 
 	}
 }
 
-// Stats are counters since New, and how things stand.
+// Stats holds counters since New and the present state.
 type Stats struct {
-	Open    int // orders that the source listed and the sink has not taken
+	Open    int // orders that are listed and that the sink has not taken
 	Running int // orders that are being looked at
-	// Pace is the least time between two calls at present: Options.Interval, or more because the gateway fails.
+	// Pace is the present least time between two calls: Options.Interval, or more while the gateway fails.
 	Pace time.Duration
 
 	Listings     uint64 // complete lists of a kind
 	SourceErrors uint64 // lists that failed
-	// Yielded counts the times at which an order was left to another process, and ScheduleErrors the failures of the
-	// schedule. Both are 0 without Options.Schedule.
+	// Yielded counts how often an order was left to another process, ScheduleErrors the failures of the schedule. Both
+	// are 0 without Options.Schedule.
 	Yielded, ScheduleErrors uint64
-	// Looks counts looks at an order. Each has one of the outcomes below, unless the context cut it off, the order was
-	// settled meanwhile or another process took it over; one with a sync can be in progress first.
+	// Looks counts looks at an order. Each ends in one of the results below, unless the context cut it off, the shop
+	// settled the order meanwhile, or another process took it over. A look with a sync can first count as InProgress.
 	Looks uint64
 	Calls uint64 // calls to the gateway
 
-	Handed     uint64 // the sink took the order
+	Handed     uint64 // the sink has taken the order
 	InProgress uint64 // the gateway has the order, and it has not ended
-	Over       uint64 // the payment is still over, which the sink knows
-	Unknown    uint64 // the gateway cannot tell the outcome; told to Sink.Unknown or not
-	Faults     uint64 // no answer that can be believed, about the right order, came
+	Over       uint64 // the payment is still over, as the sink knows
+	Unknown    uint64 // the gateway cannot tell the outcome, whether Sink.Unknown was called or not
+	Faults     uint64 // there was no believable answer about the order
 	SinkErrors uint64 // the sink failed
 }
 

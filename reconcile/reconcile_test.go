@@ -269,7 +269,7 @@ func TestSourceThatDoesNotPage(t *testing.T) {
 		b.kit, same, reconcile.Sink{Pay: b.shop.sink().Pay}, reconcile.Options{PageSize: 2, Now: b.clock.now},
 	)
 	require.NoError(t, err)
-	require.ErrorContains(t, r.Once(ctx), "an order is there twice")
+	require.ErrorContains(t, r.Once(ctx), "an order is listed twice")
 }
 
 func TestInvalidOrdersAreReported(t *testing.T) {

@@ -17,49 +17,50 @@ import (
 	"github.com/daxpay-go/daxpay/internal/follow"
 )
 
-// Schedule is where several processes keep when each open order is looked at next, and who is looking at it now.
-// contrib/redisstore and contrib/sqlstore have one each. To write your own, run daxpaytest/storetest.TestSchedule
+// Schedule is where several processes store when each open order is looked at next, and which of them is looking at it
+// now. contrib/redisstore and contrib/sqlstore have one each. To write your own, run daxpaytest/storetest.TestSchedule
 // against it.
 //
-// An order is free, or an owner holds it, or it pauses until it is looked at again. One that the schedule does not know
-// is free. Time passes by the clock of the schedule alone, so the clocks of the processes do not matter. If that clock
-// is set back by more than a minute, an order must not have to wait for it: it is free.
+// An order is either free, held by an owner, or pausing until the next look. An unknown order is free. Only the clock
+// of the schedule counts, so the clocks of the processes do not matter. If that clock is set back by more than a
+// minute, no order may have to wait for it to catch up: the orders become free.
 //
-// A key has at most 255 bytes, an owner at most 64 and a note at most 1,000, all of them printable ASCII. Keys that
-// differ in letter case differ.
+// A key has at most 255 bytes, an owner at most 64 and a note at most 1,000, all of them printable ASCII. Keys are
+// case-sensitive.
 //
-// Every method must be safe for concurrent use and take effect in one step or not at all. After an error the caller
-// does not know whether it took effect. Methods should return soon after their context ends.
+// Every method must be safe for concurrent use and take effect completely or not at all. After an error the caller does
+// not know whether it took effect. Methods should return soon after their context ends.
 type Schedule interface {
-	// Claim gives the order to the owner if it is free. The owner holds it until it returns it, or the lease ends: then
-	// it is free again. If the owner holds the order already, the lease starts again.
+	// Claim gives the order to the owner if it is free. The owner holds it until Return, or until the lease ends. If
+	// the owner holds the order already, the lease starts again.
 	Claim(ctx context.Context, key, owner string, lease time.Duration) (Turn, error)
-	// Return gives an order back that the owner holds. It pauses for a time, 0 for none, and is free then. The note is
-	// kept for at least an hour after the order is free, and for as long as it is held after that.
+	// Return gives back an order that the owner holds. The order pauses for a time, 0 for none, and is then free. The
+	// note is kept for at least an hour after the order has become free, and for as long as it is held after that.
 	//
-	// It does the same when the lease has ended, or the schedule has lost the order, and nobody has claimed it since.
-	// Else it changes nothing and returns an error that is daxpay.ErrClaimLost.
+	// It does the same if the lease has ended, or the schedule has lost the order, as long as no one has claimed it
+	// since. Otherwise it changes nothing and returns an error that is daxpay.ErrClaimLost.
 	Return(ctx context.Context, key, owner, note string, pause time.Duration) error
 }
 
-// Turn is what Schedule.Claim says of an order.
+// Turn is the result of Schedule.Claim.
 type Turn struct {
 	Granted bool          // the owner holds the order now
-	Note    string        // if it was granted: that of the latest Return, "" for none
-	Wait    time.Duration // if it was not: when it is free, as far as is known, counted from now
+	Note    string        // if granted: the note of the latest Return, "" for none
+	Wait    time.Duration // if not granted: how long until the order is free, as far as is known
 }
 
 const (
-	// scheduleTimeout is how long the schedule may take for an answer.
+	// scheduleTimeout limits each request to the schedule.
 	scheduleTimeout = 2 * time.Second
-	// settledFor is how long an order that the sink took is kept from other processes, whose lists may have it still.
+	// settledFor is how long an order that the sink has taken is withheld from other processes, whose lists may still
+	// have it.
 	settledFor = time.Hour
-	// skew is how far a note may come from the future, by this process's clock.
+	// skew is how far in the future a note may be, by this process's clock.
 	skew = time.Minute
 )
 
-// ScheduleError says that Options.Schedule failed. Meanwhile the process works alone, so that an order can be looked at
-// by several processes. It is what the schedule returned, or a *daxpay.PanicError.
+// ScheduleError says that Options.Schedule failed. The process then works alone, so several processes may look at an
+// order. Err is what the schedule returned, or a *daxpay.PanicError.
 type ScheduleError struct{ Err error }
 
 func (e *ScheduleError) Error() string { return "reconcile: the schedule: " + e.Err.Error() }
@@ -70,12 +71,12 @@ func (e *ScheduleError) Unwrap() error { return e.Err }
 // shared is a schedule in use.
 type shared struct {
 	Schedule
-	scope string // stands for the gateway in keys
+	scope string // start of every key, stands for the gateway
 	owner string
 
 	mu       sync.Mutex
 	failures int       // in a row
-	down     time.Time // it is not asked before that
+	down     time.Time // the schedule is not asked before that
 }
 
 func newShared(s Schedule, client *daxpay.Client) *shared {
@@ -89,7 +90,7 @@ func newShared(s Schedule, client *daxpay.Client) *shared {
 
 var plainNumber = regexp.MustCompile(`^[0-9A-Za-z_.-]{1,128}$`)
 
-// key holds when the order was made as well: one that is sent again begins anew.
+// key contains Order.Made, so that an order that is sent again starts anew.
 func (s *shared) key(o Order) string {
 	no := o.No
 	if !plainNumber.MatchString(no) {
@@ -105,7 +106,7 @@ func (s *shared) isDown() bool {
 	return time.Now().Before(s.down)
 }
 
-// within asks the schedule, and does not wait for one that does not answer, whatever it does with its context.
+// within runs one request to the schedule. It does not wait for a schedule that ignores its context.
 func within(ctx context.Context, ask func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, scheduleTimeout)
 	defer cancel()
@@ -119,7 +120,7 @@ func within(ctx context.Context, ask func(context.Context) error) error {
 	}
 }
 
-// answered notes whether the schedule did. One that fails is not asked for a while.
+// answered records whether the schedule answered. After a failure it is not asked for a while.
 func (r *looker) answered(ctx context.Context, o Order, err error) {
 	s := r.shared
 	s.mu.Lock()
@@ -137,9 +138,9 @@ func (r *looker) answered(ctx context.Context, o Order, err error) {
 	}
 }
 
-// claim asks the schedule for the order, or for more time with it. It returns false if another process looks after the
-// order, and says in the job when to ask again. If the schedule fails the process works alone: an order that several
-// processes look at is better than one that none does.
+// claim claims the order from the schedule, or renews the claim. It returns false if another process has the order, and
+// sets job.wait. If the schedule fails, the process works alone: it is better that several processes look at an order
+// than that none does.
 func (r *looker) claim(ctx context.Context, j *job) bool {
 	s := r.shared
 	if s == nil || s.isDown() {
@@ -148,7 +149,7 @@ func (r *looker) claim(ctx context.Context, j *job) bool {
 	}
 	asked := time.Now()
 	turns := make(chan Turn, 1)
-	// What it grants is given back, so the answer is waited for when the context ends.
+	// A granted claim must be given back, so claim waits for the answer even if the context ends.
 	err := within(context.WithoutCancel(ctx), func(ctx context.Context) error {
 		turn, err := s.Claim(ctx, s.key(j.order), s.owner, r.options.Lease)
 		turns <- turn
@@ -172,31 +173,32 @@ func (r *looker) claim(ctx context.Context, j *job) bool {
 	return true
 }
 
-// keep makes sure that the order stays with this process for the next step of a look, which takes at most half a lease.
+// keep renews the claim, if needed, for the next step of a look, which takes at most half a lease. It returns false if
+// another process has the order.
 func (r *looker) keep(ctx context.Context, j *job) bool {
 	return j.held.IsZero() || time.Until(j.held) > r.options.Lease/2 || r.claim(ctx, j)
 }
 
-// giveBack tells the schedule when the order is to be looked at again, also if the context has ended.
+// giveBack tells the schedule when the order is due again, even if the context has ended.
 func (r *looker) giveBack(ctx context.Context, j *job, what outcome, pause time.Duration) {
 	if j.held.IsZero() || what == yielded || r.shared.isDown() {
 		return
 	}
 	ctx = context.WithoutCancel(ctx)
 	note := j.note()
-	if what == taken { // whoever lists it after that begins anew
+	if what == taken { // a process that still lists it after that starts anew
 		note, pause = "", settledFor
 	}
 	err := within(ctx, func(ctx context.Context) error {
 		return r.shared.Return(ctx, r.shared.key(j.order), r.shared.owner, note, max(pause, 0))
 	})
 	if errors.Is(err, daxpay.ErrClaimLost) {
-		err = nil // the other one's note holds
+		err = nil // the other process's note counts
 	}
 	r.answered(ctx, j.order, err)
 }
 
-// note is the state of an order between two looks, for whatever process goes on with it.
+// note is the state of an order between two looks, for the process that makes the next one.
 type note struct {
 	Version  int                     `json:"v"`
 	Sent     int64                   `json:"sent"` // Order.Made, in milliseconds since 1970
@@ -209,8 +211,8 @@ type note struct {
 	Follow   follow.Memory           `json:"follow"`
 }
 
-// noteVersion is that of the notes which this release writes and reads. It begins anew with others, as a process that
-// starts does.
+// noteVersion is the version of notes that this release writes and reads. It ignores notes of other versions, as if the
+// process had just started.
 const noteVersion = 1
 
 func (j *job) note() string {
@@ -228,7 +230,7 @@ func (j *job) note() string {
 	return string(text)
 }
 
-// adopt goes on from a note, unless it is about an earlier sending of the order, or this process has seen more.
+// adopt takes over a note, unless it is about an earlier send of the order, or this process knows more.
 func (r *looker) adopt(j *job, text string) {
 	var n note
 	if text == "" || json.Unmarshal([]byte(text), &n) != nil || n.Version != noteVersion ||
@@ -240,14 +242,14 @@ func (r *looker) adopt(j *job, text string) {
 	if made.After(now.Add(skew)) {
 		return
 	}
-	if j.order.Made.After(made) { // it was to come when the order was first listed
+	if j.order.Made.After(made) { // Order.Made was in the future when the order was first listed
 		j.made = made
 	}
 	j.looks, j.failures, j.told, j.late = n.Looks, n.Failures, n.Told, n.Late || j.late
 	if n.Until != 0 {
 		j.until = time.UnixMilli(n.Until)
 	}
-	if n.Follow.SyncedAt <= now.Sub(j.made)+skew { // else the clock was wrong there, or is here
+	if n.Follow.SyncedAt <= now.Sub(j.made)+skew { // else the clock of that process was wrong, or ours is
 		j.follow.Memory = n.Follow
 	}
 }

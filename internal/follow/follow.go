@@ -1,6 +1,6 @@
-// Package follow holds the rules by which an order is followed until its outcome is proved: when it is queried, when it
-// is synchronized, and what ends it. The Wait and Recover functions of package daxpay and package reconcile obey it. It
-// makes no call and reads no clock: times are ages of the order, counted from when it was sent.
+// Package follow holds the rules by which an order is followed until its outcome is proved: when to query it, when to
+// synchronize it, and what ends the wait. The Wait and Recover functions of package daxpay and package reconcile use
+// them. It makes no calls and reads no clock: all times are ages of the order, counted from when it was sent.
 package follow
 
 import (
@@ -24,61 +24,61 @@ const (
 )
 
 const (
-	// Arrival is how long a request can be under way: the gateway refuses one that is older than 10 seconds, and a call
-	// lasts up to about 10 more. "No such order" counts only when asked for after that.
+	// Arrival is how long a request can be under way: the gateway refuses requests older than 10 seconds, and a call
+	// lasts up to about 10 more. "No such order" counts only if the query was made later than that.
 	Arrival = 20 * time.Second
-	// RepairLock is longer than the lock that a sync leaves behind when it has changed a payment. Until it is over, a
-	// further sync tells what the channel says and changes nothing.
+	// RepairLock is a little longer than the lock of a sync that has changed a payment. Under this lock, another sync
+	// returns what the channel says, but changes nothing.
 	RepairLock = 11 * time.Second
-	// FirstRefundSync is when a refund is synchronized at the earliest: a sync can close one that its channel does not yet
-	// know, which frees its balance.
+	// FirstRefundSync is the age of a refund from which it may be synchronized: a sync can close a refund that its
+	// channel does not know yet, which frees its money.
 	FirstRefundSync = time.Minute
 	// LateMargin is how long after its expiry a closed payment is synchronized once more: nothing else finds a late
 	// payment.
 	LateMargin = 5 * time.Minute
-	// LateWindow stands for the expiry where the gateway does not tell it.
+	// LateWindow replaces the expiry if the gateway does not send it.
 	LateWindow = 24 * time.Hour
 
-	// A sync can close a payment that its channel does not yet know.
+	// A sync can close a payment that its channel does not know yet.
 	firstPaySync   = 20 * time.Second
-	firstAllocSync = 10 * time.Second // the lock of the start
+	firstAllocSync = 10 * time.Second // the start holds a lock for that long
 
-	// Syncs follow each other at an interval, which for an older order is a share of its age.
+	// The interval between syncs. For an older order it is a share of its age.
 	syncInterval = 30 * time.Second
 	syncYoung    = 3 * time.Minute
 	syncShare    = 0.6
 
-	// What a sync said that long ago says nothing of what a query finds now.
+	// The result of an older sync says nothing about what a query finds now.
 	stale = time.Minute
 
 	pauseShare  = 0.059 // of the age
 	pauseJitter = 0.04  // of the pause
 
-	// A wait that has a deadline looks a last time so long before it.
+	// How long before its deadline a wait looks for the last time.
 	lastLook = 5 * time.Second
 )
 
-// Pause is the pause after a look at an order of that age: first, or a share of the age, at most ceiling. It differs a
-// little from one look and one order to the next, by seed, so that orders do not stay in step.
+// Pause returns the pause after a look at an order of that age: first, or a share of the age, but at most ceiling. It
+// varies a little with seed, so that orders do not stay in step.
 func Pause(age, first, ceiling time.Duration, seed uint32) time.Duration {
 	pause := max(first, time.Duration(pauseShare*float64(age)))
 	pause += time.Duration(pauseJitter * float64(pause) * float64(seed%1024) / 1024)
 	return max(min(pause, ceiling), 1)
 }
 
-// Answer is what came of a sync.
+// Answer is the result of a sync. The zero value stands for none.
 type Answer uint8
 
-// The answers. What differs for the rules is told apart, nothing else.
+// The answers, as far as the rules tell them apart.
 const (
 	Moved    Answer = iota + 1 // the channel says that the money moved: pay_success, refund_success
 	Returned                   // the channel says that the payment was paid and given back: pay_refund
 	Other                      // another verified status
-	Refused                    // signed code 1 or 10001: the channel says no, or nothing
-	Failed                     // locked, or no answer: try again
+	Refused                    // signed code 1, or 10001: the channel says no, or did not answer
+	Failed                     // locked, or no answer from the gateway: try again
 )
 
-// PayAnswer and RefundAnswer read the status of a sync.
+// PayAnswer returns the answer for the status of a pay sync.
 func PayAnswer(status model.PaySyncStatus) Answer {
 	switch status {
 	case model.PaySyncSuccess:
@@ -89,7 +89,7 @@ func PayAnswer(status model.PaySyncStatus) Answer {
 	return Other
 }
 
-// RefundAnswer reads the status of a refund sync.
+// RefundAnswer returns the answer for the status of a refund sync.
 func RefundAnswer(status model.RefundSyncStatus) Answer {
 	if status == model.RefundSyncSuccess {
 		return Moved
@@ -97,7 +97,7 @@ func RefundAnswer(status model.RefundSyncStatus) Answer {
 	return Other
 }
 
-// RefusedSync reads the refusal of a sync, 0 if waiting does not help.
+// RefusedSync returns the answer for a refused sync, 0 if waiting does not help.
 func RefusedSync(code int, business bool) Answer {
 	switch {
 	case business || code == gateway.CodeSystemError:
@@ -108,8 +108,8 @@ func RefusedSync(code int, business bool) Answer {
 	return 0
 }
 
-// SeveralTransfers tells whether a refusal of the query of a transfer means that its number was sent twice. Any other
-// system error can pass.
+// SeveralTransfers reports whether a refused query of a transfer means that its number was sent twice. Any other system
+// error is temporary.
 func SeveralTransfers(code int, msg string) bool {
 	return code == gateway.CodeSystemError && strings.Contains(msg, "multiple records")
 }
@@ -129,28 +129,27 @@ const (
 	NoQuery     Reason = "no query"
 )
 
-// Order is what the rules know of an order. The zero value is a payment that was not looked at yet.
+// Order is the state of the rules for one order. The zero value is a payment before the first look.
 type Order struct {
 	Kind   Kind
-	NoSync bool   // it is only queried
+	NoSync bool   // the order is never synchronized
 	Seed   uint32 // see SeedOf
 	Memory
 }
 
-// Memory is what the rules remember of an order from one look to the next. Who keeps it can go on with the order in
-// another process.
+// Memory is what the rules remember from one look to the next. With it, another process can continue.
 type Memory struct {
 	Looks    uint32        `json:"looks,omitempty"`
 	Latest   Answer        `json:"latest,omitempty"`   // of the latest sync, 0 for none
-	Open     bool          `json:"open,omitempty"`     // the latest query answered showed an order that a sync can change
-	Over     bool          `json:"over,omitempty"`     // it is closed, or failed, and a sync did not change that
+	Open     bool          `json:"open,omitempty"`     // the latest answer to a query showed an order that a sync can change
+	Over     bool          `json:"over,omitempty"`     // the order is closed or failed, and a sync did not change that
 	Fresh    bool          `json:"fresh,omitempty"`    // no query was answered since the latest sync
-	Urgent   bool          `json:"urgent,omitempty"`   // the sync does not wait for the next regular look
-	SyncedAt time.Duration `json:"syncedAt,omitempty"` // of the latest sync
-	SyncAt   time.Duration `json:"syncAt,omitempty"`   // not before that
+	Urgent   bool          `json:"urgent,omitempty"`   // the next sync does not wait for a regular look
+	SyncedAt time.Duration `json:"syncedAt,omitempty"` // age at the latest sync
+	SyncAt   time.Duration `json:"syncAt,omitempty"`   // age of the next sync at the earliest
 }
 
-// SeedOf makes a seed of the order's number.
+// SeedOf returns a seed for the order's number.
 func SeedOf(no string) uint32 {
 	h := fnv.New32a()
 	_, _ = h.Write([]byte(no))
@@ -167,7 +166,7 @@ func (o *Order) firstSync() time.Duration {
 	return firstPaySync
 }
 
-// Synced takes what came of a sync. A query must follow.
+// Synced records the result of a sync. A query must follow.
 func (o *Order) Synced(age time.Duration, answer Answer) {
 	o.Latest, o.Fresh, o.Urgent, o.SyncedAt = answer, true, false, age
 	switch {
@@ -180,8 +179,8 @@ func (o *Order) Synced(age time.Duration, answer Answer) {
 	}
 }
 
-// Seen takes what a query found, and tells whether that ends the wait. With the reason "" the order is settled: by its
-// standing.
+// Seen records what a query found, and reports whether that ends the wait. If why is "", the order's standing is the
+// outcome; otherwise why says why the outcome cannot be proved.
 func (o *Order) Seen(age time.Duration, standing model.Standing, status string) (end bool, why Reason) {
 	fresh, waits := o.Fresh && age-o.SyncedAt < stale, o.Urgent && o.SyncAt > age
 	isOver := o.Kind == Pay && standing == model.Ended || o.Kind == Refund && status == string(model.RefundFail)
@@ -207,32 +206,31 @@ func (o *Order) Seen(age time.Duration, standing model.Standing, status string) 
 		return true, ""
 	case fresh && o.Latest == Returned:
 		return true, GivenBack
-	case fresh && o.Latest == Moved: // the repair is locked, or failed
+	case fresh && o.Latest == Moved: // the gateway's repair is locked or failed
 		o.Urgent, o.SyncAt = true, age+RepairLock
-	case o.syncs() && o.Latest == 0 && age >= syncYoung: // an earlier process may have followed it, or nobody
+	case o.syncs() && o.Latest == 0 && age >= syncYoung: // in case no process has followed the order so far
 		o.Urgent, o.SyncAt = true, age
 	}
 	return false, ""
 }
 
-// ToldSince tells whether a sync, made at that age or later, brought the channel's word. One that was refused, locked
-// or lost did not.
+// ToldSince reports whether a sync at that age or later brought the channel's word. One that was refused, locked or
+// lost did not.
 func (o *Order) ToldSince(age time.Duration) bool {
 	return o.SyncedAt >= age && (o.Latest == Moved || o.Latest == Returned || o.Latest == Other)
 }
 
-// isOver tells whether a payment that is closed, or a refund that failed, is that after all: the sync has to say so
-// first.
+// isOver reports whether a closed payment, or a failed refund, is really over: a sync has to confirm it first.
 func (o *Order) isOver(age time.Duration, fresh, waits bool) bool {
 	switch {
-	case o.NoSync, !fresh && o.Over: // a sync said so before, and the next one comes in its turn
+	case o.NoSync, !fresh && o.Over: // an earlier sync confirmed it; the next one is a regular one
 		return true
 	case !fresh && waits:
 		o.Urgent = true
 	case !fresh && o.Kind == Refund:
 		o.Urgent, o.SyncAt = true, max(age, FirstRefundSync)
 	case !fresh:
-		o.Urgent, o.SyncAt = true, age // what is closed no sync can close
+		o.Urgent, o.SyncAt = true, age // a sync cannot close what is closed
 	case o.Latest == Moved, o.Latest == Failed:
 		o.Urgent, o.SyncAt = true, age+RepairLock
 	default:
@@ -241,8 +239,8 @@ func (o *Order) isOver(age time.Duration, fresh, waits bool) bool {
 	return false
 }
 
-// Due is when to look again, at that age at the earliest, and whether the look begins with a sync. last is the age at
-// which a wait ends, 0 for never: a look with a sync is made shortly before.
+// Due returns the age at which to look again after a look at the given age, and whether that look begins with a sync.
+// last is the age at which a wait ends, 0 for never: shortly before, a look with a sync is made.
 func (o *Order) Due(age, first, ceiling, last time.Duration) (at time.Duration, sync bool) {
 	at = age + Pause(age, first, ceiling, o.Seed+o.Looks*2654435761)
 	o.Looks++
@@ -260,12 +258,12 @@ func (o *Order) Due(age, first, ceiling, last time.Duration) (at time.Duration, 
 	return at, o.SyncDue(at)
 }
 
-// SyncDue tells whether a look at that age begins with a sync.
+// SyncDue reports whether a look at that age begins with a sync.
 func (o *Order) SyncDue(age time.Duration) bool {
 	switch {
 	case !o.syncs() || !o.Open:
 		return false
-	case o.Urgent: // what is closed can be synchronized at any age
+	case o.Urgent: // a closed order can be synchronized at any age
 		return age >= o.SyncAt
 	}
 	return age >= max(o.SyncAt, o.firstSync())

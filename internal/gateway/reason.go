@@ -2,7 +2,7 @@ package gateway
 
 import "strings"
 
-// Reason is why the gateway refuses. Package daxpay exports and explains the reasons.
+// Reason is why the gateway refused. Package daxpay exports and documents the reasons.
 type Reason string
 
 // The reasons.
@@ -43,9 +43,9 @@ const (
 	textCallOff      = "该接口权限未开放"
 )
 
-// rows is the table of what gateways say when they refuse and what it means: their texts, to the letter, of all
-// calls and versions, signed or not. A test holds it against the recordings of real gateways. Texts of CodeValidation
-// stand here without the line "验证参数错误" above them.
+// rows lists the texts of the gateways' refusals, to the letter, with their meaning. It covers all calls and versions,
+// signed and unsigned. A test compares it with recordings of real gateways. Texts of CodeValidation are listed without
+// their first line, "验证参数错误".
 var rows = []struct {
 	reason Reason
 	text   string
@@ -176,14 +176,13 @@ var reasons = func() map[string]Reason {
 
 const noMinutes = `Cannot invoke "java.lang.Integer.intValue()" because "minute" is null`
 
-// noLimit is what the gateway says when a channel has no highest amount.
+// noLimit is the text for a channel without a highest amount.
 func noLimit(class string) string {
 	return `Cannot invoke "java.lang.Integer.intValue()" because the return value of ` +
 		`"cn.daxpay.single.service.core.channel.` + class + `.getLimitAmount()" is null`
 }
 
-// codes are the reasons that a code tells whatever the text says. A code that is not here, 10010 among them, can have
-// several.
+// codes lists the codes that have one reason, whatever the text. Other codes, such as 10010, can have several.
 var codes = map[int]Reason{
 	CodeSystemError:   Failed,
 	CodeUnreadable:    InvalidParam,
@@ -199,7 +198,7 @@ var codes = map[int]Reason{
 // validation is the first line of the texts of CodeValidation.
 const validation = "验证参数错误"
 
-// ReasonOf tells what the gateway means with a code and a text.
+// ReasonOf returns the reason for a code and a text.
 func ReasonOf(code int, text string) Reason {
 	if rest, ok := strings.CutPrefix(text, validation); ok {
 		text = strings.TrimSpace(rest)
@@ -213,5 +212,5 @@ func ReasonOf(code int, text string) Reason {
 	return codes[code]
 }
 
-// Texts lists the rows of the table, for tests.
+// Texts returns the table, for tests.
 func Texts() map[string]Reason { return reasons }

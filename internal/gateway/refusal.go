@@ -2,7 +2,7 @@ package gateway
 
 import "strings"
 
-// The gateway's codes, as far as a decision hangs on them. Package daxpay names all of them.
+// The gateway's codes, as far as decisions depend on them. Package daxpay lists all of them.
 const (
 	CodeOtherMethod    = 1     // another HTTP method than POST
 	CodeSystemError    = 10001 // anything that went wrong
@@ -22,7 +22,7 @@ const (
 	CodeUnknownFailure = 30000
 )
 
-// Proof is what a refusal of the gateway proves.
+// Proof is what a refusal by the gateway proves.
 type Proof uint8
 
 // What refusals prove.
@@ -37,29 +37,29 @@ const (
 	ProvesNoSuchOrder
 )
 
-// IsNoSuchOrder tells whether a refusal with that text is for an order that the gateway does not have. Such a refusal
-// comes before anything is done, in all calls and versions.
+// IsNoSuchOrder reports whether a refusal with this text means that the gateway does not have the order. In all calls
+// and versions, such a refusal comes before anything is done.
 func IsNoSuchOrder(text string) bool { return reasons[text] == NoSuchOrder }
 
-// RefusesSignature tells whether the gateway refuses the signature of the request.
+// RefusesSignature reports whether the gateway refused the signature of the request.
 func RefusesSignature(code int, text string) bool {
 	return code == CodeSignature || code == CodeUnclassified && strings.Contains(text, textOldSignature)
 }
 
-// RefusesTime tells whether the gateway refuses the request for its time. It looks at that only once the signature was
-// right.
+// RefusesTime reports whether the gateway refused the time of the request. It checks the time only after the signature.
 func RefusesTime(code int, text string) bool {
 	return code == CodeValidation && ReasonOf(code, text) == Time
 }
 
-// unwritable is part of the text of CodeUnreadable when it is not the request but an answer, after the call has run.
+// unwritable is part of the text of CodeUnreadable when not the request but the answer is at fault, after the call has
+// run.
 const unwritable = "Could not write"
 
-// unsignable are texts of refusals that come after the call has run, when its answer cannot be signed.
+// unsignable lists texts of refusals that come after the call has run, because its answer cannot be signed.
 var unsignable = []string{"未获取到签名方式", "支付方法返回类型"}
 
-// ProofOfCode tells what a refusal in the envelope proves, which is not signed: it is what an honest gateway means. A
-// code that is not known proves nothing.
+// ProofOfCode returns what an unsigned refusal in the envelope proves, if the gateway is honest. An unknown code proves
+// nothing.
 func ProofOfCode(code int, text string) Proof {
 	switch code {
 	case CodeOtherMethod, CodeCallOff, CodeCallUnknown, CodePayValidation, CodeSignature, CodeOtherChannel:

@@ -1,13 +1,13 @@
-// Package gateway is the one table of what the released gateways do differently. Everything else in this module is
-// written for 2.0.8, the newest; whatever an older release places or names otherwise stands here and only here.
+// Package gateway is the one table of the differences between released gateways. All other code in this module is
+// written for 2.0.8, the newest; other paths and names of older releases stand here and nowhere else.
 package gateway
 
 import "strings"
 
-// Version is a release of the gateway, or the mixture that its printed pages describe.
+// Version is a release of the gateway, or the mixture that its interface documents describe.
 type Version uint8
 
-// The versions. Printed speaks as the interface pages do: nonceStr of 2.0.8 with the member names of 2.0.7.
+// The versions. Printed is as in the interface documents: nonceStr of 2.0.8 with the member names of 2.0.7.
 const (
 	Printed Version = iota
 	V205
@@ -24,8 +24,8 @@ func (v Version) String() string {
 // absent marks a call that a version does not have.
 const absent = ""
 
-// moved lists, by their path in 2.0.8, the calls that are elsewhere or missing in some version. The calls of 2.0.5 that
-// were given up later stand under the path they had then.
+// moved lists, by their path in 2.0.8, the calls that have another path or are missing in some version. Calls that only
+// 2.0.5 has are listed under their path there.
 var moved = map[string]map[Version]string{
 	"/unipay/pay":    {V205: absent},
 	"/unipay/close":  {V205: absent},
@@ -57,16 +57,16 @@ var moved = map[string]map[Version]string{
 	"/unipay/syncRefund": {V206: absent, V207: absent, V208: absent, Printed: absent},
 }
 
-// Member is what a version has for a member of a request that 2.0.8 calls otherwise, has in another form, or does not
-// have.
+// Member describes a member of a request in a version where its name or form differs from 2.0.8, or that does not have
+// it.
 type Member struct {
 	Name   string // absent: the version does not know the member, and one that it does not know breaks the signature
 	Object bool   // the version takes a JSON object where 2.0.8 takes its text
 }
 
 // members lists, by the call's path and the member's name in 2.0.8, the members of requests that differ in some
-// version. Under the path everyCall stand those that differ in all calls, and in answers too. A version that is not
-// listed is as 2.0.8.
+// version. Members that differ in all calls, and in answers too, stand under everyCall. A version that is not listed is
+// like 2.0.8.
 var members = map[string]map[string]map[Version]Member{
 	everyCall: {
 		nonceStr:      in(Member{Name: absent}, V205, V206, V207),
@@ -112,17 +112,17 @@ func in(m Member, versions ...Version) map[Version]Member {
 	return differ
 }
 
-// column is how many characters 2.0.6 and 2.0.7 keep of a text. They check no length: a text that is longer ends in a
-// database error, after which pay answers with SQL in msg and refund with code 10001.
+// column is how many characters 2.0.6 and 2.0.7 store of a text. They check no lengths: a longer text ends in a
+// database error. Pay then answers with SQL in msg, and refund with code 10001.
 const column = 255
 
-// storing are the calls whose texts the gateway keeps.
+// storing lists the calls whose texts the gateway stores.
 var storing = map[string]bool{
 	"/unipay/pay": true, "/unipay/refund": true, "/unipay/allocation/start": true, "/unipay/allocation/receiver/add": true,
 }
 
-// Column tells how many characters v takes of every text in the request of the call that 2.0.8 has at path, 0 if any
-// number. False: v has the limits of 2.0.8, or the call is none of the table, so that it has limits of its own.
+// Column returns how many characters v accepts in every text of a request, 0 for any number. path is the call's path in
+// 2.0.8. ok is false if v has the limits of 2.0.8, or the call is not in the table and has limits of its own.
 func (v Version) Column(path string) (limit int, ok bool) {
 	if _, known := moved[path]; !known || v != V206 && v != V207 {
 		return 0, false
@@ -133,8 +133,8 @@ func (v Version) Column(path string) (limit int, ok bool) {
 	return 0, true
 }
 
-// Path is where v has the call that 2.0.8 has at path, false if v does not have it. A call that the table does not
-// know, a merchant's own, is at the same path everywhere.
+// Path returns the path in v of the call that 2.0.8 has at path, false if v does not have it. A call that is not in the
+// table, a merchant's own, has the same path everywhere.
 func (v Version) Path(path string) (string, bool) {
 	if here, ok := moved[path][v]; ok {
 		return here, here != absent
@@ -142,8 +142,8 @@ func (v Version) Path(path string) (string, bool) {
 	return path, true
 }
 
-// Member is what v has for the member that 2.0.8 calls name, in the request of the call that 2.0.8 has at path; false
-// if v does not know it.
+// Member returns what v has for the member that 2.0.8 calls name, in requests of the call at path in 2.0.8. It returns
+// false if v does not know the member.
 func (v Version) Member(path, name string) (Member, bool) {
 	m, differs := members[path][name][v]
 	if !differs {
@@ -155,29 +155,29 @@ func (v Version) Member(path, name string) (Member, bool) {
 	return m, m.Name != absent
 }
 
-// OldName is what earlier versions call the member of an answer that 2.0.8 calls name, "" if it always had this name.
+// OldName returns the earlier name of the member of an answer that 2.0.8 calls name, "" if the name never changed.
 func OldName(name string) string {
 	return members[everyCall][name][V207].Name
 }
 
-// Numbers lists the members, under the names of all versions, that are numbers and say what a message is about.
+// Numbers returns the members, under the names of all versions, whose numbers say what a message is about.
 func Numbers() []string {
 	return []string{"orderNo", "bizOrderNo", "refundNo", "bizRefundNo", "allocNo", "bizAllocNo", "allocationNo",
 		"bizAllocationNo", "transferNo", "bizTransferNo"}
 }
 
-// KnowsNonce tells whether v knows the member nonceStr. To a version that does not it would break the signature.
+// KnowsNonce reports whether v knows the member nonceStr. For other versions it would break the signature.
 func (v Version) KnowsNonce() bool {
 	_, knows := v.Member(everyCall, nonceStr)
 	return knows
 }
 
-// SignsAnswers tells whether v signs what it answers.
+// SignsAnswers reports whether v signs its answers.
 func (v Version) SignsAnswers() bool {
 	return v != V205
 }
 
-// Having lists the releases that have the call, in words.
+// Having lists the releases that have the call, as text.
 func Having(path string) string {
 	return releases(func(v Version) bool {
 		_, ok := v.Path(path)
@@ -185,7 +185,7 @@ func Having(path string) string {
 	})
 }
 
-// Knowing lists the releases that have the call and know the member of its request, in words.
+// Knowing lists the releases that have the call and know the member of its request, as text.
 func Knowing(path, name string) string {
 	return releases(func(v Version) bool {
 		_, has := v.Path(path)
