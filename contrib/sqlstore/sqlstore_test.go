@@ -35,7 +35,7 @@ func TestArguments(t *testing.T) {
 		fmt.Sprint(sqlstore.PostgreSQL, sqlstore.MySQL, sqlstore.SQLite, sqlstore.Dialect(9)))
 }
 
-// The doc comment shows the statements that the package runs.
+// The doc comments show the statements of Schema.
 func TestSchemaIsDocumented(t *testing.T) {
 	source, err := os.ReadFile("sqlstore.go")
 	require.NoError(t, err)
@@ -79,11 +79,12 @@ func TestDatabases(t *testing.T) {
 			dsn := d.start(t)
 			db := d.open(t, dsn())
 			s := store(t, db, d.dialect)
-			require.ErrorContains(t, s.CheckStore(context.Background()), "the store does not work", "there is no table")
-			for range 2 { // it may exist
+			t.Run("no table", func(t *testing.T) { testNoTable(t, db, d.dialect) })
+			for range 2 { // the table may exist
 				require.NoError(t, s.CreateTable(context.Background()))
 			}
 			require.NoError(t, s.CheckStore(context.Background()))
+			t.Run("read-only", func(t *testing.T) { testReadOnly(t, d, dsn) })
 			t.Run("conformance", func(t *testing.T) {
 				require.NoError(t, storetest.TestStore(context.Background(), s))
 			})
@@ -91,8 +92,8 @@ func TestDatabases(t *testing.T) {
 				strict := store(t, d.open(t, dsn(d.serializable...)), d.dialect)
 				require.NoError(t, storetest.TestStore(context.Background(), strict))
 			})
-			t.Run("expired rows are removed, others never", func(t *testing.T) { testSweep(t, db, s) })
-			t.Run("claims do not wait for one another in a circle", func(t *testing.T) { testContention(t, db, s) })
+			t.Run("only expired rows are removed", func(t *testing.T) { testSweep(t, db, s) })
+			t.Run("claims do not deadlock", func(t *testing.T) { testContention(t, db, s) })
 			t.Run("several processes", func(t *testing.T) {
 				testProcesses(t, func() daxpay.OnceStore {
 					db := d.open(t, dsn())
@@ -104,9 +105,51 @@ func TestDatabases(t *testing.T) {
 			})
 			t.Run("limits", func(t *testing.T) { testLimits(t, db, d.dialect) })
 			t.Run("schedule", func(t *testing.T) { testSchedule(t, d, dsn) })
-			t.Run("processes that share orders", func(t *testing.T) { testSharing(t, d.name+" "+dsn()) })
+			t.Run("processes share orders", func(t *testing.T) { testSharing(t, d.name+" "+dsn()) })
 		})
 	}
+}
+
+// The errors say how to make the table.
+func testNoTable(t *testing.T, db *sql.DB, dialect sqlstore.Dialect) {
+	ctx := context.Background()
+	s, orders := store(t, db, dialect), schedule(t, db, dialect)
+	_, claim := s.Claim(ctx, "a", "1", time.Hour)
+	_, turn := orders.Claim(ctx, "a", "1", time.Hour)
+	for _, err := range []error{
+		s.CheckStore(ctx), claim, s.Done(ctx, "a", "1", time.Hour), s.Release(ctx, "a", "1"), s.Forget(ctx, "a"),
+	} {
+		require.ErrorContains(t, err, "the table daxpay_once is missing")
+		require.ErrorContains(t, err, "call CreateTable")
+	}
+	require.ErrorContains(t, s.CheckStore(ctx), "the store does not work")
+	for _, err := range []error{turn, orders.Return(ctx, "a", "1", "", 0)} {
+		require.ErrorContains(t, err, "the table daxpay_schedule is missing")
+	}
+
+	_, err := db.ExecContext(ctx, "CREATE TABLE other_columns (id VARCHAR(255) PRIMARY KEY)")
+	require.NoError(t, err)
+	other, err := sqlstore.New(db, dialect, sqlstore.Options{Table: "other_columns"})
+	require.NoError(t, err)
+	require.ErrorContains(t, other.CheckStore(ctx), "the table other_columns is missing, has other columns")
+
+	ended, cancel := context.WithCancel(ctx)
+	cancel()
+	require.NotContains(t, s.Forget(ended, "a").Error(), "CreateTable", "nothing is known of the table")
+}
+
+// A database that refuses changes is not taken for one without the table, nor is one that does not answer.
+func testReadOnly(t *testing.T, d database, dsn func(...string) string) {
+	ctx := context.Background()
+	db := d.open(t, dsn(d.readOnly))
+	s := store(t, db, d.dialect)
+	err := s.CheckStore(ctx)
+	require.ErrorContains(t, err, "the store does not work")
+	require.NotContains(t, err.Error(), "CreateTable")
+	require.NoError(t, db.Close())
+	err = s.CheckStore(ctx)
+	require.ErrorContains(t, err, "the store does not work")
+	require.NotContains(t, err.Error(), "CreateTable")
 }
 
 func count(ctx context.Context, t *testing.T, db *sql.DB, where string) int {
@@ -139,8 +182,8 @@ func testSweep(t *testing.T, db *sql.DB, s *sqlstore.Store) {
 	require.NoError(t, err)
 }
 
-// Sixteen at once claim, finish and release few keys with short lives, so that rows are inserted, taken over and
-// swept at the same places.
+// Sixteen goroutines claim, finish and release a few keys with short leases: they insert, take over and sweep the same
+// rows at once.
 func testContention(t *testing.T, db *sql.DB, s *sqlstore.Store) {
 	ctx := context.Background()
 	var wg sync.WaitGroup
@@ -170,15 +213,54 @@ func testContention(t *testing.T, db *sql.DB, s *sqlstore.Store) {
 	require.NoError(t, err)
 }
 
-// Four processes, 50 notices, each delivered to all of them at once, and eight notices at a time: each takes effect
-// once.
+// patient is a store without deadlines. On a busy machine a call can take longer than a NoticeHandler waits. If that call
+// is Done, the event is handled again after the lease.
+type patient struct{ daxpay.OnceStore }
+
+func (p patient) Claim(ctx context.Context, key, owner string, lease time.Duration) (daxpay.ClaimState, error) {
+	return p.OnceStore.Claim(context.WithoutCancel(ctx), key, owner, lease)
+}
+
+func (p patient) Done(ctx context.Context, key, owner string, remember time.Duration) error {
+	return p.OnceStore.Done(context.WithoutCancel(ctx), key, owner, remember)
+}
+
+func (p patient) Release(ctx context.Context, key, owner string) error {
+	return p.OnceStore.Release(context.WithoutCancel(ctx), key, owner)
+}
+
+// deliverToAll delivers a notice to all handlers at once. When all have replied, it delivers the notice again to those
+// that have not received it.
+func deliverToAll(handlers []http.Handler, body []byte) {
+	for len(handlers) > 0 {
+		replies := make([]string, len(handlers))
+		var wg sync.WaitGroup
+		for i, h := range handlers {
+			wg.Add(1)
+			go func() {
+				defer wg.Done()
+				replies[i] = deliver(h, body)
+			}()
+		}
+		wg.Wait()
+		var left []http.Handler
+		for i, h := range handlers {
+			if replies[i] != "SUCCESS" {
+				left = append(left, h)
+			}
+		}
+		handlers = left
+	}
+}
+
+// Four processes get 50 notices, eight at a time, each delivered to all four at once. Each notice takes effect once.
 func testProcesses(t *testing.T, open func() daxpay.OnceStore) {
 	gw := daxpaytest.Start(t)
 	var effects [50]atomic.Int32
 	var handlers []http.Handler
 	for range 4 {
 		handlers = append(handlers, gw.Client().NoticeHandler(daxpay.NoticeHandlers{
-			Store: open(),
+			Store: patient{open()},
 			Pay: func(_ context.Context, n *model.PayNotice) error {
 				effects[n.Amount-1].Add(1)
 				return nil
@@ -196,16 +278,7 @@ func testProcesses(t *testing.T, open func() daxpay.OnceStore) {
 		all.Add(1)
 		go func() {
 			defer func() { <-turns; all.Done() }()
-			var wg sync.WaitGroup
-			for _, h := range handlers {
-				wg.Add(1)
-				go func() {
-					defer wg.Done()
-					for deliver(h, body) != "SUCCESS" { //nolint:revive // it is sent again until it is received
-					}
-				}()
-			}
-			wg.Wait()
+			deliverToAll(handlers, body)
 		}()
 	}
 	all.Wait()
@@ -263,7 +336,7 @@ func testSchedule(t *testing.T, d database, dsn func(...string) string) {
 		require.NoError(t, err)
 	}
 
-	// An order whose pause began in the future, because the clock was set back, is free.
+	// If the pause of an order began in the future, because the clock was set back, the order is free.
 	require.NoError(t, s.Return(ctx, "a", "1", "note", time.Hour))
 	exec("UPDATE daxpay_schedule SET since = since + 50000, free = free + 50000 WHERE id = 'a'")
 	got, err := s.Claim(ctx, "a", "2", time.Hour)
@@ -274,7 +347,7 @@ func testSchedule(t *testing.T, d database, dsn func(...string) string) {
 	require.NoError(t, err)
 	require.Equal(t, reconcile.Turn{Granted: true, Note: "note"}, got)
 
-	// Rows are removed an hour after they were free, no sooner.
+	// A row is removed an hour after its order became free, no sooner.
 	exec("DELETE FROM daxpay_schedule")
 	for i := range 100 {
 		require.NoError(t, s.Return(ctx, fmt.Sprint("old", i), "1", "n", 0))
