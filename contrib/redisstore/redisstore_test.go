@@ -290,7 +290,7 @@ func deliver(h http.Handler, body []byte) string {
 	return w.Body.String()
 }
 
-// patient is a store with deadlines of its own, those of the Redis client. On a busy machine a call can take longer than
+// patient is a store whose only deadlines are those of the Redis client. On a busy machine a call can take longer than
 // a NoticeHandler waits. If that call is Done, the event is handled again after the lease.
 type patient struct{ daxpay.OnceStore }
 

@@ -117,7 +117,7 @@ func (s *Schedule) Claim(ctx context.Context, key, owner string, lease time.Dura
 	return turn, nil
 }
 
-// claim takes the order if it is free, and then reads who holds it. While the owner holds the order, nobody else changes
+// claim takes the order if it is free, and then reads who holds it. While one owner holds the order, no other changes
 // the row.
 func (s *Schedule) claim(ctx context.Context, v values) (reconcile.Turn, error) {
 	if _, err := s.exec(ctx, s.take, v); err != nil {

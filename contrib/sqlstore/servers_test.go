@@ -59,7 +59,8 @@ func (d *database) open(t testing.TB, dsn string) *sql.DB {
 	return db
 }
 
-// ordinary is the user that the servers run as, because they refuse to run as root; nil means the user who runs the tests.
+// ordinary is the user that the servers run as, because they refuse to run as root; nil means the user who runs the
+// tests.
 func ordinary(t testing.TB) *syscall.Credential {
 	t.Helper()
 	if os.Getuid() != 0 {

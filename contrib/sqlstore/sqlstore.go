@@ -1,5 +1,5 @@
-// Package sqlstore implements daxpay.OnceStore in a table of an SQL database, for programs that run in several processes
-// or must remember across restarts.
+// Package sqlstore implements daxpay.OnceStore in a table of an SQL database, for programs that run in several
+// processes or must remember across restarts.
 //
 //	db, err := sql.Open("pgx", dsn)
 //	store, err := sqlstore.New(db, sqlstore.PostgreSQL, sqlstore.Options{})
@@ -321,8 +321,8 @@ func (t *table) isUnreadable(ctx context.Context) bool {
 	return !errors.Is(err, sql.ErrNoRows) && ctx.Err() == nil
 }
 
-// again repeats what fails, because the database may have aborted it to resolve a deadlock, or may be busy. Drivers have
-// no common error for that.
+// again repeats what fails, because the database may have aborted it to resolve a deadlock, or may be busy. Drivers
+// have no common error for that.
 func again(ctx context.Context, do func() error) error {
 	pause := firstPause
 	for try := 1; ; try++ {

@@ -213,8 +213,8 @@ func testContention(t *testing.T, db *sql.DB, s *sqlstore.Store) {
 	require.NoError(t, err)
 }
 
-// patient is a store without deadlines. On a busy machine a call can take longer than a NoticeHandler waits. If that call
-// is Done, the event is handled again after the lease.
+// patient is a store without deadlines. On a busy machine a call can take longer than a NoticeHandler waits. If that
+// call is Done, the event is handled again after the lease.
 type patient struct{ daxpay.OnceStore }
 
 func (p patient) Claim(ctx context.Context, key, owner string, lease time.Duration) (daxpay.ClaimState, error) {
