@@ -144,7 +144,7 @@ func (o *Observer) makeInstruments(meter metric.Meter) (err error) {
 		return err
 	}
 	o.failures, err = meter.Int64Counter("daxpay.notice.failures", metric.WithUnit("{notice}"),
-		metric.WithDescription("Number of notices that were refused or not acknowledged."))
+		metric.WithDescription("Number of notice deliveries that were refused or not acknowledged."))
 	return err
 }
 
