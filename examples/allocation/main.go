@@ -1,5 +1,5 @@
-// Allocation shares a payment among receivers (分账): it adds a receiver, starts the allocation, waits for it and releases
-// the rest.
+// Allocation shares a payment among receivers (分账): it adds a receiver, starts the allocation, waits for it and
+// releases the rest.
 package main
 
 import (

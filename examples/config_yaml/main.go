@@ -1,6 +1,6 @@
 // Config_yaml reads the settings of the gateway from the shop's own YAML file, and the secret from the environment
-// (DAXPAY_SECRET). It prints the settings with the secret masked, and asks a gateway inside the program for a payment. A
-// misspelt setting in the file is an error.
+// (DAXPAY_SECRET). It prints the settings with the secret masked, and asks a gateway inside the program for a payment.
+// A misspelt setting in the file is an error.
 package main
 
 import (

@@ -1,7 +1,7 @@
-// Doctor finds what is wrong with the connection to a gateway: URL, path prefix, secret, algorithm, clock or version. It
-// reads DAXPAY_URL, DAXPAY_SECRET and the other variables of daxpay.ConfigFromEnv. It changes nothing at the gateway, and
-// exits with status 1 if it finds a fault. Without DAXPAY_URL it examines a gateway inside the program, once with a wrong
-// secret and once with the right one.
+// Doctor finds what is wrong with the connection to a gateway: URL, path prefix, secret, algorithm, clock or version.
+// It reads DAXPAY_URL, DAXPAY_SECRET and the other variables of daxpay.ConfigFromEnv. It changes nothing at the
+// gateway, and exits with status 1 if it finds a fault. Without DAXPAY_URL it examines a gateway inside the program,
+// once with a wrong secret and once with the right one.
 package main
 
 import (

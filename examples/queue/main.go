@@ -81,8 +81,8 @@ func (w *lookJob) Work(ctx context.Context, job *river.Job[look]) error {
 // The status of an order. The gateway's own status says less: see model.Standing.
 var paid, ended = model.Succeeded.String(), model.Ended.String()
 
-// settle stores how an order ended, and what the shop does about it. Only the first caller changes the row, whether that
-// is a job or a handler of notices. An order that has ended can still be paid.
+// settle stores how an order ended, and what the shop does about it. Only the first caller changes the row, whether
+// that is a job or a handler of notices. An order that has ended can still be paid.
 func settle(ctx context.Context, db *pgxpool.Pool, no string, standing model.Standing) error {
 	return pgx.BeginFunc(ctx, db, func(tx pgx.Tx) error {
 		changed, err := tx.Exec(ctx, `update orders set status = $2

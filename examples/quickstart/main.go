@@ -1,6 +1,6 @@
-// Quickstart makes the first calls to a gateway. Without any setup it uses a gateway inside the program, where a customer
-// also pays by QR code. With DAXPAY_URL and DAXPAY_SECRET it uses that gateway and makes no payment: it syncs a payment
-// and a refund and finishes an allocation, with the numbers in DAXPAY_BIZ_ORDER_NO, DAXPAY_REFUND_NO and
+// Quickstart makes the first calls to a gateway. Without any setup it uses a gateway inside the program, where a
+// customer also pays by QR code. With DAXPAY_URL and DAXPAY_SECRET it uses that gateway and makes no payment: it syncs
+// a payment and a refund and finishes an allocation, with the numbers in DAXPAY_BIZ_ORDER_NO, DAXPAY_REFUND_NO and
 // DAXPAY_ALLOCATION_NO, or with numbers that do not exist. The other variables of daxpay.ConfigFromEnv are optional.
 package main
 

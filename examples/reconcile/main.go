@@ -29,7 +29,7 @@ import (
 	"github.com/daxpay-go/daxpay/reconcile"
 )
 
-// schema has the orders, of all kinds in one table, and what the shop did about those that ended, such as sending goods.
+// schema has the orders, of all kinds in one table, and what the shop did about those that ended, such as send goods.
 const schema = `
 create table orders (
 	kind text not null, no text not null, amount integer not null, made integer not null,

@@ -57,8 +57,8 @@ func TestCloseTimesOut(t *testing.T) {
 	require.ErrorIs(t, err, daxpay.ErrOutcomeUnknown)
 }
 
-// mocked returns a shop whose calls go to an httpmock transport. gw.Config pins the version and has the gateway's clock.
-// Without retries, each call asks the mock once.
+// mocked returns a shop whose calls go to an httpmock transport. gw.Config pins the version and has the gateway's
+// clock. Without retries, each call asks the mock once.
 func mocked(t *testing.T, gw *daxpaytest.Gateway) (*Shop, *httpmock.MockTransport) {
 	t.Helper()
 	transport := httpmock.NewMockTransport()
