@@ -34,7 +34,7 @@ func run() error {
 	fmt.Println("With a wrong secret:")
 	config := daxpay.Config{ServiceURL: gw.URL(), SignSecret: "a wrong secret"}
 	if err := look(config); err == nil {
-		return errors.New("Doctor did not find the wrong secret")
+		return errors.New("the wrong secret was not found")
 	}
 	fmt.Println("With the right secret:")
 	config.SignSecret = daxpaytest.Secret
@@ -49,7 +49,7 @@ func look(config daxpay.Config) error {
 	report := kit.Doctor(context.Background())
 	fmt.Println(report)
 	if !report.Healthy() {
-		return errors.New("Doctor found a fault: see above")
+		return errors.New("there is a fault: see above")
 	}
 	return nil
 }
