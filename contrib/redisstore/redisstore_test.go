@@ -4,13 +4,11 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"os/exec"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -290,81 +288,16 @@ func deliver(h http.Handler, body []byte) string {
 	return w.Body.String()
 }
 
-// patient is a store whose only deadlines are those of the Redis client. On a busy machine a call can take longer than
-// a NoticeHandler waits. If that call is Done, the event is handled again after the lease.
-type patient struct{ daxpay.OnceStore }
-
-func (p patient) Claim(ctx context.Context, key, owner string, lease time.Duration) (daxpay.ClaimState, error) {
-	return p.OnceStore.Claim(context.WithoutCancel(ctx), key, owner, lease)
-}
-
-func (p patient) Done(ctx context.Context, key, owner string, remember time.Duration) error {
-	return p.OnceStore.Done(context.WithoutCancel(ctx), key, owner, remember)
-}
-
-func (p patient) Release(ctx context.Context, key, owner string) error {
-	return p.OnceStore.Release(context.WithoutCancel(ctx), key, owner)
-}
-
-// deliverToAll delivers a notice to all handlers at once. When all have replied, it delivers the notice again to those
-// that have not received it.
-func deliverToAll(handlers []http.Handler, body []byte) {
-	for len(handlers) > 0 {
-		replies := make([]string, len(handlers))
-		var wg sync.WaitGroup
-		for i, h := range handlers {
-			wg.Add(1)
-			go func() {
-				defer wg.Done()
-				replies[i] = deliver(h, body)
-			}()
-		}
-		wg.Wait()
-		var left []http.Handler
-		for i, h := range handlers {
-			if replies[i] != "SUCCESS" {
-				left = append(left, h)
-			}
-		}
-		handlers = left
-	}
-}
-
-// Four processes get 200 notices, eight at a time, each delivered to all four at once. Each notice takes effect once.
+// Each of 200 notices, delivered to four processes, takes effect once.
 func TestSeveralProcesses(t *testing.T) {
 	address := server(t).Options().Addr
-	gw := daxpaytest.Start(t)
-	var effects [200]atomic.Int32
-	var handlers []http.Handler
+	var stores []daxpay.OnceStore
 	for range 4 {
 		client := redis.NewClient(&redis.Options{Addr: address})
 		t.Cleanup(func() { _ = client.Close() })
-		pay := func(_ context.Context, n *model.PayNotice) error {
-			effects[n.Amount-1].Add(1)
-			return nil
-		}
-		handlers = append(handlers, gw.Client().NoticeHandler(daxpay.NoticeHandlers{
-			Store: patient{store(t, client)}, Pay: pay,
-		}))
+		stores = append(stores, store(t, client))
 	}
-	var all sync.WaitGroup
-	turns := make(chan struct{}, 8)
-	for i := range effects {
-		number := fmt.Sprintf("P%d", i)
-		gw.SetPayment(daxpaytest.Payment{OrderNo: number, Amount: int64(i) + 1, Status: model.PaySyncSuccess})
-		body, err := gw.Notice(number)
-		require.NoError(t, err)
-		turns <- struct{}{}
-		all.Add(1)
-		go func() {
-			defer func() { <-turns; all.Done() }()
-			deliverToAll(handlers, body)
-		}()
-	}
-	all.Wait()
-	for i := range effects {
-		require.EqualValues(t, 1, effects[i].Load(), i)
-	}
+	require.NoError(t, sharetest.Notices(stores, 200))
 }
 
 func TestProcessesShareOrders(t *testing.T) {

@@ -1,17 +1,13 @@
 package sqlstore_test
 
 import (
-	"bytes"
 	"context"
 	"database/sql"
 	"errors"
 	"fmt"
-	"net/http"
-	"net/http/httptest"
 	"os"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -19,10 +15,8 @@ import (
 
 	"github.com/daxpay-go/daxpay"
 	"github.com/daxpay-go/daxpay/contrib/sqlstore"
-	"github.com/daxpay-go/daxpay/daxpaytest"
 	"github.com/daxpay-go/daxpay/daxpaytest/storetest"
 	"github.com/daxpay-go/daxpay/internal/sharetest"
-	"github.com/daxpay-go/daxpay/model"
 	"github.com/daxpay-go/daxpay/reconcile"
 )
 
@@ -213,84 +207,9 @@ func testContention(t *testing.T, db *sql.DB, s *sqlstore.Store) {
 	require.NoError(t, err)
 }
 
-// patient is a store without deadlines. On a busy machine a call can take longer than a NoticeHandler waits. If that
-// call is Done, the event is handled again after the lease.
-type patient struct{ daxpay.OnceStore }
-
-func (p patient) Claim(ctx context.Context, key, owner string, lease time.Duration) (daxpay.ClaimState, error) {
-	return p.OnceStore.Claim(context.WithoutCancel(ctx), key, owner, lease)
-}
-
-func (p patient) Done(ctx context.Context, key, owner string, remember time.Duration) error {
-	return p.OnceStore.Done(context.WithoutCancel(ctx), key, owner, remember)
-}
-
-func (p patient) Release(ctx context.Context, key, owner string) error {
-	return p.OnceStore.Release(context.WithoutCancel(ctx), key, owner)
-}
-
-// deliverToAll delivers a notice to all handlers at once. When all have replied, it delivers the notice again to those
-// that have not received it.
-func deliverToAll(handlers []http.Handler, body []byte) {
-	for len(handlers) > 0 {
-		replies := make([]string, len(handlers))
-		var wg sync.WaitGroup
-		for i, h := range handlers {
-			wg.Add(1)
-			go func() {
-				defer wg.Done()
-				replies[i] = deliver(h, body)
-			}()
-		}
-		wg.Wait()
-		var left []http.Handler
-		for i, h := range handlers {
-			if replies[i] != "SUCCESS" {
-				left = append(left, h)
-			}
-		}
-		handlers = left
-	}
-}
-
-// Four processes get 50 notices, eight at a time, each delivered to all four at once. Each notice takes effect once.
+// Each of 50 notices, delivered to four processes, takes effect once.
 func testProcesses(t *testing.T, open func() daxpay.OnceStore) {
-	gw := daxpaytest.Start(t)
-	var effects [50]atomic.Int32
-	var handlers []http.Handler
-	for range 4 {
-		handlers = append(handlers, gw.Client().NoticeHandler(daxpay.NoticeHandlers{
-			Store: patient{open()},
-			Pay: func(_ context.Context, n *model.PayNotice) error {
-				effects[n.Amount-1].Add(1)
-				return nil
-			},
-		}))
-	}
-	var all sync.WaitGroup
-	turns := make(chan struct{}, 8)
-	for i := range effects {
-		number := fmt.Sprintf("P%d", i)
-		gw.SetPayment(daxpaytest.Payment{OrderNo: number, Amount: int64(i) + 1, Status: model.PaySyncSuccess})
-		body, err := gw.Notice(number)
-		require.NoError(t, err)
-		turns <- struct{}{}
-		all.Add(1)
-		go func() {
-			defer func() { <-turns; all.Done() }()
-			deliverToAll(handlers, body)
-		}()
-	}
-	all.Wait()
-	for i := range effects {
-		require.EqualValues(t, 1, effects[i].Load(), i)
-	}
-}
-
-func deliver(h http.Handler, body []byte) string {
-	w := httptest.NewRecorder()
-	h.ServeHTTP(w, httptest.NewRequestWithContext(context.Background(), http.MethodPost, "/", bytes.NewReader(body)))
-	return w.Body.String()
+	require.NoError(t, sharetest.Notices([]daxpay.OnceStore{open(), open(), open(), open()}, 50))
 }
 
 func testLimits(t *testing.T, db *sql.DB, dialect sqlstore.Dialect) {
