@@ -126,6 +126,8 @@ func TestScheduleLives(t *testing.T) {
 	require.ErrorContains(t, s.Return(ctx, "b", "3", "", 0), "WRONGTYPE")
 	_, err = s.Claim(ctx, "c", "", time.Hour)
 	require.ErrorContains(t, err, "owner must not be empty")
+	require.NoError(t, s.Return(ctx, "c", "3", "note", time.Hour))
+	require.ErrorContains(t, s.Return(ctx, "c", "", "", 0), "owner must not be empty", "the order pauses")
 }
 
 // A claim or a mark has a TTL unless it never ends. A key that Redis loses is free, but a late Done still marks it.

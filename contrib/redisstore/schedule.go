@@ -68,12 +68,18 @@ redis.call("HSET", KEYS[1], "owner", "", "note", ARGV[4],
 redis.call("PEXPIRE", KEYS[1], ARGV[2] + ARGV[3])
 return 1`)
 
+// owned is within for an owner, who must have a name: the owner of an order that pauses is "".
+func owned[T any](ctx context.Context, owner string, command func() (T, error)) (T, error) {
+	if owner == "" {
+		var none T
+		return none, errors.New("the owner must not be empty")
+	}
+	return within(ctx, command)
+}
+
 // Claim implements reconcile.Schedule.
 func (s *Schedule) Claim(ctx context.Context, key, owner string, lease time.Duration) (reconcile.Turn, error) {
-	reply, err := within(ctx, func() ([]any, error) {
-		if owner == "" {
-			return nil, errors.New("the owner must not be empty")
-		}
+	reply, err := owned(ctx, owner, func() ([]any, error) {
 		return turn.Run(ctx, s.redis, []string{s.prefix + key}, owner, max(1, lease.Milliseconds()), noteKept).Slice()
 	})
 	var granted, wait int64
@@ -102,7 +108,7 @@ func readTurn(reply []any) (granted int64, note string, wait int64, err error) {
 
 // Return implements reconcile.Schedule.
 func (s *Schedule) Return(ctx context.Context, key, owner, note string, pause time.Duration) error {
-	ours, err := within(ctx, func() (int, error) {
+	ours, err := owned(ctx, owner, func() (int, error) {
 		keys := []string{s.prefix + key}
 		return giveBack.Run(ctx, s.redis, keys, owner, max(0, pause.Milliseconds()), noteKept, note).Int()
 	})
