@@ -15,7 +15,7 @@ import (
 )
 
 func Example() {
-	gw := daxpaytest.New() // stands for a gateway
+	gw := daxpaytest.New() // stands for your gateway
 	defer gw.Close()
 	gw.SetPayment(daxpaytest.Payment{BizOrderNo: "SDK_1715341621498", Status: model.PaySyncSuccess})
 
@@ -35,12 +35,12 @@ func Example() {
 
 // Pay starts a payment by QR code; WaitPay follows it until the customer has paid. Gateway 2.0.8 sends no notice then.
 func ExampleClient_Pay() {
-	gw := daxpaytest.New() // stands for a gateway
+	gw := daxpaytest.New() // stands for your gateway
 	defer gw.Close()
 	kit, ctx := gw.Client(), context.Background()
 
 	order := &param.PayParam{
-		BizOrderNo: "ORDER-1", // stored before the call
+		BizOrderNo: "ORDER-1", // store it before the call
 		Title:      "tea",
 		Channel:    model.ChannelAli,
 		Method:     model.MethodQRCode,
@@ -68,7 +68,7 @@ func ExampleClient_Pay() {
 	// success true
 }
 
-// PayOrResume is called again with the same param, after a lost answer or by a customer who clicks twice.
+// Call PayOrResume again with the same param after a lost answer, or when the customer clicks twice.
 func ExampleClient_PayOrResume() {
 	gw := daxpaytest.New()
 	defer gw.Close()
@@ -99,16 +99,16 @@ func ExampleClient_PayOrResume() {
 	// paid
 }
 
-// Success means that the gateway took the refund. WaitRefund tells when the money is back.
+// Success means that the gateway has taken the refund. WaitRefund returns when the money is given back.
 func ExampleClient_Refund() {
 	gw := daxpaytest.New()
 	defer gw.Close()
 	gw.SetPayment(daxpaytest.Payment{BizOrderNo: "ORDER-1", Amount: 1200, Status: model.PaySyncSuccess})
 	kit, ctx := gw.Client(), context.Background()
 
-	refund := &param.RefundParam{BizRefundNo: "REFUND-1", BizOrderNo: "ORDER-1", Amount: 200} // stored before the call
+	refund := &param.RefundParam{BizRefundNo: "REFUND-1", BizOrderNo: "ORDER-1", Amount: 200} // store it before the call
 	if _, err := kit.Refund(ctx, refund); err != nil {
-		fmt.Println(err) // after ErrOutcomeUnknown and ErrEarlierSend: RecoverRefund, and never another number
+		fmt.Println(err) // after ErrOutcomeUnknown or ErrEarlierSend: RecoverRefund, never another number
 		return
 	}
 	back, err := kit.WaitRefund(
@@ -122,7 +122,7 @@ func ExampleClient_Refund() {
 	// Output: success true
 }
 
-// The channel pays, but answers too late, and the gateway calls the transfer failed. That proves nothing.
+// The channel pays but answers too late, and the gateway calls the transfer failed. That proves nothing.
 func ExampleClient_Transfer() {
 	gw := daxpaytest.New(daxpaytest.WithChannelTimeout(0))
 	defer gw.Close()
@@ -130,7 +130,7 @@ func ExampleClient_Transfer() {
 	kit, ctx := gw.Client(), context.Background()
 
 	_, err := kit.Transfer(ctx, &param.TransferParam{
-		BizTransferNo: "TRANSFER-1", // marked as sent before the call
+		BizTransferNo: "TRANSFER-1", // mark it as sent before the call
 		Channel:       model.ChannelAli,
 		Amount:        500, // fen
 		PayeeType:     model.PayeeAliLoginName,
@@ -141,11 +141,11 @@ func ExampleClient_Transfer() {
 	_, err = kit.WaitTransfer(ctx, &param.QueryTransferOrderParam{BizTransferNo: "TRANSFER-1"}, daxpay.Wait{Amount: 500})
 	var unresolved *daxpay.UnresolvedError
 	if errors.As(err, &unresolved) {
-		fmt.Println("a person looks at the channel:", unresolved.Reason)
+		fmt.Println("a person must look at the channel:", unresolved.Reason)
 	}
 	// Output:
 	// unknown: true
-	// a person looks at the channel: failed
+	// a person must look at the channel: failed
 }
 
 // The callback stores what the notice says before it returns nil.
@@ -153,14 +153,14 @@ func ExampleClient_NoticeHandler() {
 	gw := daxpaytest.New()
 	defer gw.Close()
 	kit := gw.Client()
-	orders := map[string]int64{"ORDER-1": 1200} // the shop's own table
+	amounts := map[string]int64{"ORDER-1": 1200} // stands for the shop's database, in fen
 
 	shop := httptest.NewServer(kit.NoticeHandler(daxpay.NoticeHandlers{
 		Pay: func(_ context.Context, n *model.PayNotice) error {
-			err := daxpay.Expect{BizOrderNo: n.BizOrderNo, Amount: orders[n.BizOrderNo], Paid: true}.Check(n)
+			err := daxpay.Expect{BizOrderNo: n.BizOrderNo, Amount: amounts[n.BizOrderNo], Paid: true}.Check(n)
 			switch {
 			case errors.Is(err, daxpay.ErrUnproved):
-				return nil // closed or cancelled, and it can still be paid: there is nothing to store
+				return nil // closed or cancelled: it can still be paid
 			case err != nil:
 				return err // not our order, or another amount
 			}
@@ -183,7 +183,7 @@ func ExampleClient_NoticeHandler() {
 	// 200 SUCCESS <nil>
 }
 
-// StateParam is a call that this module does not have: a merchant's own, or one of a later gateway.
+// StateParam is a call that this module does not have, such as one of a later gateway.
 type StateParam struct {
 	param.Common
 	BizOrderNo string `json:"bizOrderNo" daxpay:"no,required,max=100"`
@@ -194,13 +194,13 @@ func (*StateParam) Call() param.Call[StateModel] {
 	return param.Call[StateModel]{Path: "/unipay/sync/pay", Effect: param.EffectRepeatable}
 }
 
-// StateModel is its answer.
+// StateModel is the answer to it.
 type StateModel struct {
 	model.Common
 	Status string `json:"status" daxpay:"proof"`
 }
 
-// Execute makes a call that is described by two types.
+// Execute makes a call that two types describe.
 func ExampleExecute() {
 	gw := daxpaytest.New()
 	defer gw.Close()
@@ -315,7 +315,7 @@ func (counter) CallDone(_ context.Context, o daxpay.Observation) {
 	fmt.Printf("%s: %d attempts, verified: %t\n", o.Call, o.Attempt, o.Verified)
 }
 
-// A proxy fails once. A sync may be sent again, so the client does that.
+// A proxy fails once. A sync may be repeated, so the client sends it again.
 func ExampleRetry() {
 	gw := daxpaytest.New()
 	defer gw.Close()

@@ -11,16 +11,16 @@ import (
 	"github.com/daxpay-go/daxpay/param"
 )
 
-// The user pays, and the gateway learns of it by a sync.
+// The customer pays, and the gateway learns of it by a sync.
 func Example() {
 	gw := daxpaytest.New()
 	defer gw.Close()
-	client, ctx := gw.Client(), context.Background()
+	kit, ctx := gw.Client(), context.Background()
 
 	pay := &param.PayParam{
 		BizOrderNo: "A1", Title: "shoes", Channel: model.ChannelAli, Method: model.MethodQRCode, Amount: 29900,
 	}
-	res, err := client.Pay(ctx, pay)
+	res, err := kit.Pay(ctx, pay)
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -28,7 +28,7 @@ func Example() {
 	fmt.Println(res.Data.Status)
 
 	gw.Channel().Pays("A1")
-	sync, err := client.SyncPay(ctx, &param.PaySyncParam{BizOrderNo: "A1"})
+	sync, err := kit.SyncPay(ctx, &param.PaySyncParam{BizOrderNo: "A1"})
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -39,14 +39,14 @@ func Example() {
 	// pay_success
 }
 
-// The channel pays out, but answers too late: the gateway calls the transfer failed.
+// The channel pays but answers too late, and the gateway calls the transfer failed.
 func ExampleChannel_TimesOut() {
 	gw := daxpaytest.New(daxpaytest.WithChannelTimeout(0))
 	defer gw.Close()
 
 	gw.Channel().TimesOut(daxpaytest.OpTransfer)
 	_, err := gw.Client().Transfer(context.Background(), &param.TransferParam{
-		BizTransferNo: "T1", Channel: model.ChannelAli, Amount: 500, PayeeType: "ali_user_id", PayeeAccount: "2088",
+		BizTransferNo: "T1", Channel: model.ChannelAli, Amount: 500, PayeeType: model.PayeeAliUserID, PayeeAccount: "2088",
 	})
 	var answer *daxpay.AnswerError
 	if errors.As(err, &answer) && errors.Is(err, daxpay.ErrOutcomeUnknown) {

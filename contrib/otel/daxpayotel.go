@@ -1,5 +1,5 @@
-// Package daxpayotel makes OpenTelemetry spans and metrics of a daxpay.Client's calls and of the gateway's notices, by
-// the semantic conventions 1.37.0 for HTTP clients and for messaging.
+// Package daxpayotel records the calls of a daxpay.Client and the gateway's notices as OpenTelemetry spans and metrics.
+// It follows the semantic conventions 1.37.0 for HTTP clients and for messaging.
 //
 //	telemetry, err := daxpayotel.New(daxpayotel.Options{})
 //	kit, err := daxpay.New(daxpay.Config{ServiceURL: url, SignSecret: secret, Observer: telemetry})
@@ -7,26 +7,26 @@
 //
 // # Calls
 //
-// A call is a span of kind internal, such as "daxpay PaySync". It makes no request itself and lasts through the pauses
-// between its attempts. Each attempt is a child of kind client, "POST": the conventions want one for every request that
-// goes out, and none of that kind around them, so that requests are not counted twice. For the same reason
-// Config.HTTPClient should not have a transport that makes spans as well. No trace context is sent to the gateway.
+// A call is a span of kind internal, such as "daxpay PaySync", which includes the pauses between attempts. Each attempt
+// is a child span of kind client, "POST". The conventions ask for one client span for each request and no client span
+// around it, or requests would be counted twice. For the same reason, give Config.HTTPClient no transport that makes
+// spans. No trace context is sent to the gateway.
 //
-// What the business refuses, such as a refund of more than is left, is an error of the call, but not of the attempt,
-// whose answer came and was verified. Every other failure is one of both.
+// A business refusal, such as of a refund of more than is left, is an error of the call but not of the attempt, which
+// got a verified answer. Every other failure is an error of the attempt, and of the call if no later attempt succeeds.
 //
 // # Metrics
 //
 //	http.client.request.duration         of each attempt, in seconds
 //	daxpay.client.call.duration          of each call, in seconds, by daxpay.call, daxpay.outcome and daxpay.secret_index
 //	messaging.process.duration           of each callback for a notice, in seconds
-//	messaging.client.consumed.messages   how many notices reached a callback
-//	daxpay.notice.failures               how many were refused or not acknowledged, by error.type
+//	messaging.client.consumed.messages   number of notices that reached a callback
+//	daxpay.notice.failures               number of notices refused or not acknowledged, by error.type
 //
-// # What is not in them
+// # What is left out
 //
-// No member of a message, no number of an order, no secret, no signature and no text of an error. The gateway's trace
-// id is in spans only; metrics have nothing in them that grows with the number of calls.
+// Spans and metrics hold no field of a message, no order number, no secret, no signature and no error text. Only spans
+// hold the gateway's trace id; metrics have no attribute whose values grow in number with the calls.
 package daxpayotel
 
 import (
@@ -48,40 +48,40 @@ import (
 	"github.com/daxpay-go/daxpay"
 )
 
-// The attributes that the conventions do not have. What they hold is said at daxpay.Observation.
+// The attributes that the conventions lack. See daxpay.Observation for what they hold.
 const (
-	// CallKey is what is called, such as "PaySync"; on the span and the metric of a call.
+	// CallKey is the name of the call, such as "PaySync"; on the span and the metric of a call.
 	CallKey = attribute.Key("daxpay.call")
-	// AttemptsKey is how many attempts there were; on the span of a call.
+	// AttemptsKey is the number of attempts; on the span of a call.
 	AttemptsKey = attribute.Key("daxpay.attempts")
 	// OutcomeKey is one of the outcomes below; on the span and the metric of a call.
 	OutcomeKey = attribute.Key("daxpay.outcome")
-	// GatewayKey is the encoding of an attempt, such as "2.0.8".
+	// GatewayKey is the encoding of an attempt, such as "2.0.8"; on spans of attempts.
 	GatewayKey = attribute.Key("daxpay.gateway")
-	// CodeKey is the gateway's code; on spans, if there is one.
+	// CodeKey is the gateway's code, if there is one; on spans.
 	CodeKey = attribute.Key("daxpay.code")
-	// TraceIDKey finds the call in the gateway's log; on spans, if there is one.
+	// TraceIDKey is the id of the call in the gateway's log, if there is one; on spans.
 	TraceIDKey = attribute.Key("daxpay.trace_id")
-	// VerifiedKey tells whether what came has a right signature; on spans of attempts.
+	// VerifiedKey tells whether the signature of the answer is right; on spans of attempts.
 	VerifiedKey = attribute.Key("daxpay.verified")
-	// NeverSentKey is true if an attempt failed before a byte was written; else it is not there.
+	// NeverSentKey is true if an attempt failed before a byte was written, and otherwise missing; on spans of attempts.
 	NeverSentKey = attribute.Key("daxpay.never_sent")
-	// OutcomeUnknownKey tells whether an attempt, or the call, may have taken effect without proof; on spans.
+	// OutcomeUnknownKey tells whether an attempt or the call may have taken effect without proof; on spans.
 	OutcomeUnknownKey = attribute.Key("daxpay.outcome_unknown")
-	// SecretIndexKey tells which secret made the signature of a verified answer or of a notice: see daxpay.Result. It is
-	// on metrics too: Config.PreviousSecrets can go when it has been 0 for a day.
+	// SecretIndexKey tells which secret signed a verified answer or a notice: see daxpay.Result. It is on metrics too:
+	// remove Config.PreviousSecrets when it has been 0 for a day.
 	SecretIndexKey = attribute.Key("daxpay.secret_index")
 )
 
 // The values of OutcomeKey.
 const (
 	OutcomeSuccess = "success" // a verified answer proves it
-	OutcomeRefused = "refused" // the gateway or its business said no, and nothing happened
-	OutcomeUnknown = "unknown" // it may have taken effect: daxpay.ErrOutcomeUnknown
+	OutcomeRefused = "refused" // the gateway or its business refused the call, and it changed nothing
+	OutcomeUnknown = "unknown" // the call may have taken effect: daxpay.ErrOutcomeUnknown
 	OutcomeFailed  = "failed"  // anything else
 )
 
-// Options change an Observer. The zero value of a field stands for its default.
+// Options configure an Observer. The zero value of a field means its default.
 type Options struct {
 	// TracerProvider makes the spans. Default: otel.GetTracerProvider().
 	TracerProvider trace.TracerProvider
@@ -89,8 +89,8 @@ type Options struct {
 	MeterProvider metric.MeterProvider
 }
 
-// Observer implements daxpay.Observer: see Config.Observer. It is safe for concurrent use, and one can serve several
-// clients.
+// Observer implements daxpay.Observer: set it as Config.Observer. It is safe for concurrent use, and can serve several
+// clients. Make it with New.
 type Observer struct {
 	tracer trace.Tracer
 
@@ -105,7 +105,7 @@ var _ daxpay.Observer = (*Observer)(nil)
 
 const scope = "github.com/daxpay-go/daxpay/contrib/otel"
 
-// New returns an observer. Its error is that of a MeterProvider that cannot make an instrument.
+// New returns an Observer. It fails only if the MeterProvider cannot make an instrument.
 func New(options Options) (*Observer, error) {
 	if options.TracerProvider == nil {
 		options.TracerProvider = otel.GetTracerProvider()
@@ -126,14 +126,14 @@ func New(options Options) (*Observer, error) {
 }
 
 func (o *Observer) makeInstruments(meter metric.Meter) (err error) {
-	// What the conventions advise for all durations.
+	// The boundaries that the conventions advise for durations.
 	buckets := metric.WithExplicitBucketBoundaries(0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5,
 		10)
 	if o.requests, err = httpconv.NewClientRequestDuration(meter, buckets); err != nil {
 		return err
 	}
 	if o.calls, err = meter.Float64Histogram("daxpay.client.call.duration", buckets, metric.WithUnit("s"),
-		metric.WithDescription("Duration of calls to the gateway, with all their attempts and the pauses between "+
+		metric.WithDescription("Duration of calls to the gateway, including all attempts and the pauses between "+
 			"them.")); err != nil {
 		return err
 	}
@@ -144,12 +144,11 @@ func (o *Observer) makeInstruments(meter metric.Meter) (err error) {
 		return err
 	}
 	o.failures, err = meter.Int64Counter("daxpay.notice.failures", metric.WithUnit("{notice}"),
-		metric.WithDescription("Number of deliveries of notices that were refused or not acknowledged."))
+		metric.WithDescription("Number of notice deliveries that were refused or not acknowledged."))
 	return err
 }
 
-// spanOf is the key under which a context holds an observer's span of the call: the current span may be another
-// observer's.
+// spanOf is the context key of an observer's span of the call. The current span can be another observer's.
 type spanOf struct{ *Observer }
 
 func (o *Observer) withCall(ctx context.Context) context.Context {
@@ -212,7 +211,7 @@ func (o *Observer) CallDone(ctx context.Context, seen daxpay.Observation) {
 	finish(span, failure)
 }
 
-// answerOf is what the spans of an attempt and of its call have in common.
+// answerOf returns the attributes that the spans of an attempt and of its call have in common.
 func answerOf(seen daxpay.Observation) []attribute.KeyValue {
 	attributes := make([]attribute.KeyValue, 0, 16)
 	attributes = append(attributes, OutcomeUnknownKey.Bool(seen.OutcomeUnknown))
@@ -228,7 +227,8 @@ func answerOf(seen daxpay.Observation) []attribute.KeyValue {
 	return attributes
 }
 
-// failureOf is error.type, or nothing if there was no failure: the HTTP status if that is the failure, else its kind.
+// failureOf returns error.type, or nil if there was no failure. It is the HTTP status if that is the failure, otherwise
+// the kind.
 func failureOf(seen daxpay.Observation) []attribute.KeyValue {
 	switch {
 	case seen.Failure == daxpay.FailureNone:
@@ -241,7 +241,7 @@ func failureOf(seen daxpay.Observation) []attribute.KeyValue {
 	return errorType(string(seen.Failure))
 }
 
-// other is the conventions' word for an error that has none.
+// other is the conventions' error.type for an error without a name.
 const other = "_OTHER"
 
 func errorType(kind string) []attribute.KeyValue {
@@ -260,7 +260,7 @@ func outcome(seen daxpay.Observation) string {
 	return OutcomeFailed
 }
 
-// server finds where a URL leads. It was checked when the client was made.
+// server returns the host and the port of a URL. daxpay.New has checked the URL.
 func server(address string) (host string, port int) {
 	u, err := url.Parse(address)
 	if err != nil {
@@ -277,7 +277,7 @@ func server(address string) (host string, port int) {
 	return u.Hostname(), port
 }
 
-// finish ends a span. The status needs no description: error.type says it, and a text could hold what must not be here.
+// finish ends a span. The status has no description: error.type is enough, and an error text could hold private data.
 func finish(span trace.Span, failure []attribute.KeyValue, options ...trace.SpanEndOption) {
 	if failure != nil {
 		span.SetStatus(codes.Error, "")
@@ -285,5 +285,6 @@ func finish(span trace.Span, failure []attribute.KeyValue, options ...trace.Span
 	span.End(options...)
 }
 
-// uncancelled is for metrics, which an SDK may drop when the context has ended: what ran out of time must be counted.
+// uncancelled makes a context for metrics. An SDK may drop a measurement whose context has ended, but a call that ran
+// out of time must be counted.
 func uncancelled(ctx context.Context) context.Context { return context.WithoutCancel(ctx) }

@@ -44,7 +44,7 @@ func attrsOf(list []attribute.KeyValue) attrs {
 	return m
 }
 
-// point is one point of a metric, without the figures that the clock makes.
+// point is a point of a metric, without its durations.
 type point struct {
 	attrs attrs
 	count uint64
@@ -75,7 +75,7 @@ func observe(t *testing.T) *harness {
 	return h
 }
 
-// ended returns the attributes of the spans that ended, in that order, and checks what all spans have in common.
+// ended returns the spans in the order in which they ended, and checks what all spans have in common.
 func (h *harness) ended() []sdktrace.ReadOnlySpan {
 	h.t.Helper()
 	spans := h.spans.Ended()
@@ -91,7 +91,7 @@ func (h *harness) ended() []sdktrace.ReadOnlySpan {
 		require.Empty(h.t, s.Status().Description)
 		require.Equal(h.t, attrsOf(s.Attributes())["error.type"] != nil, s.Status().Code == codes.Error,
 			"error.type and status go together")
-		require.NotEqual(h.t, codes.Ok, s.Status().Code, "that is for the merchant to say")
+		require.NotEqual(h.t, codes.Ok, s.Status().Code, "only the application may set Ok")
 	}
 	return spans
 }
@@ -121,7 +121,7 @@ func (h *harness) metrics() map[string][]point {
 	return found
 }
 
-// front is a handler before the gateway, given which request it is, from 1.
+// front is a handler in front of the gateway. It gets the number of the request, from 1.
 type front func(n int, w http.ResponseWriter, r *http.Request, gw http.Handler)
 
 func hangUp(int, http.ResponseWriter, *http.Request, http.Handler) { panic(http.ErrAbortHandler) }
@@ -152,8 +152,8 @@ func TestCalls(t *testing.T) {
 			return err
 		}
 	}
-	// Attributes that every attempt, or request, has are added below. A trace id is checked against the error, and not
-	// listed.
+	// The attributes that all attempts or requests have are added below. The trace id is not listed, but compared with
+	// that of the error.
 	for name, tt := range map[string]struct {
 		front    front
 		config   func(*daxpay.Config)
@@ -303,7 +303,7 @@ func TestCalls(t *testing.T) {
 			if tt.front != nil {
 				n := 0
 				server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-					n++ // one request comes after the other
+					n++ // the requests come one after another
 					tt.front(n, w, r, gw)
 				}))
 				defer server.Close()
@@ -342,7 +342,7 @@ func TestCalls(t *testing.T) {
 				require.False(t, s.StartTime().Before(call.StartTime()), "within the call")
 				require.False(t, s.EndTime().After(call.EndTime()), "within the call")
 				if i > 0 {
-					require.False(t, s.StartTime().Before(attempts[i-1].EndTime()), "one after the other")
+					require.False(t, s.StartTime().Before(attempts[i-1].EndTime()), "one after another")
 				}
 				want := with(tt.attempts[i], attrs{
 					"http.request.method": "POST", "server.address": address, "server.port": port,
@@ -377,8 +377,8 @@ func with(a, more attrs) attrs {
 	return all
 }
 
-// withoutTraceID takes the trace id out of the attributes. There is one if the gateway has answered, and an error names
-// the last.
+// withoutTraceID returns the attributes without the trace id. There is one if the gateway has answered, and an error
+// has that of the last answer.
 func withoutTraceID(t *testing.T, s sdktrace.ReadOnlySpan, err error) attrs {
 	t.Helper()
 	a := attrsOf(s.Attributes())
@@ -404,7 +404,7 @@ func addressOf(t *testing.T, address string) (string, int64) {
 	return u.Hostname(), port
 }
 
-// requireNoCanary looks for anything of a message, and for secrets, in all that was recorded.
+// requireNoCanary fails if the spans or metrics hold anything of a message or a secret.
 func requireNoCanary(t *testing.T, h *harness) {
 	t.Helper()
 	var all metricdata.ResourceMetrics
@@ -418,7 +418,7 @@ func requireNoCanary(t *testing.T, h *harness) {
 	}
 }
 
-// The times of an attempt are those of the attempt, although its span is made when it is over.
+// The span of an attempt has the times of the attempt, although it is made afterwards.
 func TestAttemptTimes(t *testing.T) {
 	h := observe(t)
 	ctx := h.CallStarted(context.Background(), daxpay.Observation{Call: "PaySync"})
@@ -450,7 +450,7 @@ func (o other) CallStarted(ctx context.Context, seen daxpay.Observation) context
 	return ctx
 }
 
-// Another observer's span neither ends with the call nor gets its attributes.
+// Another observer's span does not end with the call and gets none of its attributes.
 func TestOtherObserversSpan(t *testing.T) {
 	h := observe(t)
 	gw := daxpaytest.Start(t)
@@ -469,12 +469,12 @@ func TestOtherObserversSpan(t *testing.T) {
 		"a context that CallStarted did not make")
 }
 
-// What the caller gave up is counted.
+// A call that the caller cancelled is counted.
 func TestCallerGaveUp(t *testing.T) {
 	h := observe(t)
 	ctx, cancel := context.WithCancel(context.Background())
 	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		_, _ = io.Copy(io.Discard, r.Body) // else the server does not notice that the client goes away
+		_, _ = io.Copy(io.Discard, r.Body) // the server notices only then that the client hangs up
 		cancel()
 		<-r.Context().Done()
 	}))
@@ -538,7 +538,7 @@ func TestDefaultsAreTheGlobalProviders(t *testing.T) {
 	require.Equal(t, daxpay.Version, all.ScopeMetrics[0].Scope.Version)
 }
 
-// fewMeters makes meters that make only so many instruments.
+// fewMeters makes meters that fail after a number of instruments.
 type fewMeters struct {
 	noop.MeterProvider
 	left atomic.Int32
@@ -584,7 +584,7 @@ func TestMeterThatFails(t *testing.T) {
 	}
 }
 
-// impatientMeters makes instruments that miss what comes with a context that has ended, as an SDK may.
+// impatientMeters makes instruments that drop measurements whose context has ended, as an SDK may.
 type impatientMeters struct {
 	noop.MeterProvider
 	recorded atomic.Int32
@@ -629,7 +629,7 @@ func (c impatientCounter) Add(ctx context.Context, _ int64, _ ...metric.AddOptio
 	}
 }
 
-// What ran out of time must not be missing in the metrics.
+// Metrics count a call or a notice whose context has ended.
 func TestMetricsOutliveTheContext(t *testing.T) {
 	meters := &impatientMeters{}
 	o, err := daxpayotel.New(daxpayotel.Options{MeterProvider: meters})

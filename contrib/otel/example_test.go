@@ -16,8 +16,8 @@ import (
 	"github.com/daxpay-go/daxpay/param"
 )
 
-// A payment is asked for, and the gateway sends a notice about it. A merchant's program has exporters where this one
-// keeps the spans in memory; one that calls otel.SetTracerProvider and otel.SetMeterProvider needs no Options.
+// A payment is synchronized, and the gateway sends a notice about it. A shop exports the spans that this example keeps
+// in memory. A program that calls otel.SetTracerProvider and otel.SetMeterProvider needs no Options.
 func Example() {
 	spans := tracetest.NewInMemoryExporter()
 	traces := sdktrace.NewTracerProvider(sdktrace.WithSyncer(spans))
@@ -29,7 +29,7 @@ func Example() {
 
 	gw := daxpaytest.New()
 	defer gw.Close()
-	config := gw.Config() // of a merchant: daxpay.Config{ServiceURL: …, SignSecret: …}
+	config := gw.Config() // of your gateway: daxpay.ConfigFromEnv
 	config.Observer = telemetry
 	kit, err := daxpay.New(config)
 	if err != nil {

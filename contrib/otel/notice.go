@@ -19,18 +19,18 @@ const (
 	process = "process"
 )
 
-// NoticeHandlers returns the handlers with spans and metrics around their callbacks: a span of kind consumer, such as
-// "process pay", is current while a callback runs, and is a child of the span of the HTTP request, if there is one. It
-// is an error if the callback fails or does not return; errors and panics pass through unchanged. OnError is counted by
-// the kind of its error.
+// NoticeHandlers returns the handlers with spans and metrics around their callbacks. While a callback runs, the current
+// span is one of kind consumer, such as "process pay". It is a child of the HTTP request's span, if there is one, and
+// has an error if the callback fails or panics; errors and panics pass through unchanged. OnError counts failures by
+// the kind of error.
 //
-// A kind without a callback stays so, because the client refuses its notices then. News that was handled before reaches
-// no callback, and is not counted.
+// A kind without a callback stays without one, so the client refuses its notices. An event that was handled before
+// reaches no callback and is not counted.
 //
-// The error.type of a failed callback is "panic", "timeout" if the context's end was its error, "echo" for
-// daxpay.ErrEcho (see daxpay.Expect), else "_OTHER". daxpay.notice.failures has these too, and "signature",
-// "notice_type", "ambiguous", "stale", "too_large" and "protocol" for notices that were refused, "busy" for
-// daxpay.ErrNoticeBusy, and "_OTHER" for a store that failed.
+// The error.type of a failed callback is "panic", "timeout" for context.DeadlineExceeded, "echo" or "unproved" for
+// what daxpay.Expect refuses, otherwise "_OTHER". daxpay.notice.failures has these too; besides, it has "signature",
+// "notice_type", "ambiguous", "stale", "too_large" and "protocol" for refused notices, "busy" for daxpay.ErrNoticeBusy,
+// and "_OTHER" for a store that failed.
 func (o *Observer) NoticeHandlers(h daxpay.NoticeHandlers) daxpay.NoticeHandlers {
 	h.Pay = observed(o, h.Pay, func(n *model.PayNotice) model.Common { return n.Common })
 	h.Refund = observed(o, h.Refund, func(n *model.RefundNotice) model.Common { return n.Common })
@@ -64,7 +64,7 @@ func observed[N model.Notice](o *Observer, callback func(context.Context, N) err
 				semconv.MessagingOperationTypeProcess,
 			)...))
 		failure := errorType("panic")
-		defer func() { // and no recover: the client's protection must see the panic, and where it happened
+		defer func() { // it does not recover: the client needs the panic and its stack
 			met = append(met, failure...)
 			span.SetAttributes(failure...)
 			o.processes.Record(uncancelled(ctx), time.Since(start).Seconds(), process, system, met...)
@@ -94,9 +94,9 @@ var refusals = []struct {
 	{daxpay.ErrProtocol, "protocol"},
 }
 
-// kindOf finds what an error says of a notice. Errors of calls that a callback made do not count.
+// kindOf returns the error.type of an error about a notice. An error of a call that the callback made is _OTHER.
 func kindOf(err error) string {
-	const notice = "notice" // the path of errors about one
+	const notice = "notice" // the Path of errors about notices
 	var (
 		panicked *daxpay.PanicError
 		sign     *daxpay.SignError

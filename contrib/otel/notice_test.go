@@ -79,7 +79,7 @@ func TestNotices(t *testing.T) {
 				return &daxpay.AnswerError{Path: "/unipay/sync/pay", Err: daxpay.ErrStale}
 			},
 		},
-		"callback's own call meets a forgery": {
+		"callback's own call gets a forged answer": {
 			number: "P-canary", kind: "pay", reply: "FAIL", errorType: "_OTHER", failure: "_OTHER",
 			callback: func(context.Context, model.Notice) error {
 				return &daxpay.SignError{Path: "/unipay/sync/pay"}
@@ -120,7 +120,7 @@ func TestNotices(t *testing.T) {
 			require.Equal(t, "process "+tt.kind, spans[0].Name())
 			require.Equal(t, trace.SpanKindConsumer, spans[0].SpanKind())
 			require.Equal(t, request.SpanContext().SpanID(), spans[0].Parent().SpanID())
-			require.Equal(t, spans[0].SpanContext(), inside, "it is current while the callback runs")
+			require.Equal(t, spans[0].SpanContext(), inside, "the span is current while the callback runs")
 			met := attrs{"messaging.system": "daxpay", "messaging.operation.name": "process",
 				"messaging.destination.name": tt.kind, "daxpay.secret_index": int64(0)}
 			if tt.errorType != "" {
@@ -140,7 +140,7 @@ func TestNotices(t *testing.T) {
 	}
 }
 
-// What the client does with an error or a panic must not depend on whether somebody is watching.
+// The client gets errors and panics as if there were no observer.
 func TestErrorsAndPanicsPassThrough(t *testing.T) {
 	h, gw := observe(t), noticesOf(t)
 	cut := errors.New("mine")
@@ -198,7 +198,7 @@ func TestRefusedNotices(t *testing.T) {
 		<-blocked
 		status, _ := deliver(ctx, handler, http.MethodPost, pay) // busy
 		if status != http.StatusConflict {
-			t.Errorf("status %d for what is being handled", status)
+			t.Errorf("status %d for an event that is being handled", status)
 		}
 		close(done)
 	}()
@@ -207,7 +207,7 @@ func TestRefusedNotices(t *testing.T) {
 	status, _ = deliver(ctx, handler, http.MethodPost, pay)
 	require.Equal(t, http.StatusOK, status, "handled before")
 
-	require.Len(t, h.ended(), 1, "only what reached the callback has a span")
+	require.Len(t, h.ended(), 1, "only a notice that reached the callback has a span")
 	found := h.metrics()
 	require.EqualValues(t, 1, found["messaging.client.consumed.messages"][0].count)
 	require.ElementsMatch(t, []point{
@@ -220,7 +220,7 @@ func TestRefusedNotices(t *testing.T) {
 	requireNoCanary(t, h)
 }
 
-// brokenStore cannot be reached.
+// brokenStore is a store that cannot be reached.
 type brokenStore struct{ daxpay.OnceStore }
 
 func (brokenStore) Claim(context.Context, string, string, time.Duration) (daxpay.ClaimState, error) {
@@ -240,7 +240,7 @@ func TestStoreThatFails(t *testing.T) {
 	requireNoCanary(t, h)
 }
 
-// Which secret signed a notice shows when the old one can go.
+// The secret that signed the notices shows when the old one can be removed.
 func TestSecretOfANotice(t *testing.T) {
 	h, gw := observe(t), noticesOf(t)
 	config := gw.Config()
@@ -257,7 +257,7 @@ func TestSecretOfANotice(t *testing.T) {
 	require.EqualValues(t, 1, h.metrics()["messaging.process.duration"][0].attrs["daxpay.secret_index"])
 }
 
-// A call that a callback makes belongs to the span of the notice.
+// The span of a call that a callback makes is a child of the notice's span.
 func TestCallInACallback(t *testing.T) {
 	h, gw := observe(t), noticesOf(t)
 	config := gw.Config()

@@ -11,8 +11,8 @@ import (
 
 var _ daxpay.StoreChecker = (*Store)(nil)
 
-// CheckStore implements daxpay.StoreChecker. It says if Redis may evict keys, or keeps no append-only file, by its
-// INFO. Of a ring or a cluster it asks one server.
+// CheckStore implements daxpay.StoreChecker. It returns an error if INFO says that Redis may evict keys or writes no
+// append-only file. It asks only one server of a ring or a cluster.
 func (s *Store) CheckStore(ctx context.Context) error {
 	said := make(map[string]string)
 	for _, section := range []string{"memory", "persistence"} {

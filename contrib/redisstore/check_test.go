@@ -11,7 +11,7 @@ import (
 	"github.com/daxpay-go/daxpay/daxpaytest"
 )
 
-// Doctor tells by the store that Redis would forget numbers of payouts.
+// Doctor reports a Redis that would forget the numbers of payouts.
 func TestDoctorChecksRedis(t *testing.T) {
 	ctx := context.Background()
 	client := server(t)

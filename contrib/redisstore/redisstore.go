@@ -1,20 +1,21 @@
-// Package redisstore is a daxpay.OnceStore in Redis, for merchants whose program runs in several processes.
+// Package redisstore implements daxpay.OnceStore in Redis, for programs that run in several processes.
 //
 //	store, err := redisstore.New(redis.NewClient(&redis.Options{Addr: "localhost:6379"}), redisstore.Options{})
 //	http.Handle("/notify", kit.NoticeHandler(daxpay.NoticeHandlers{Store: store, Pay: onPay}))
 //
-// An event that a process claimed and did not finish, because it crashed or lost Redis, can be claimed again when the
-// lease ends, so the gateway's next delivery is handled. That makes the callback run at least once, and at most once
-// unless a process died, or lost Redis, between storing the event and telling Redis: the callback's own transaction
-// must see to that case. Test and production on one Redis need different prefixes.
+// If a process claims an event and does not finish it, because it crashes or loses Redis, the event becomes free when
+// the lease ends, and the gateway's next delivery is handled. So the callback runs at least once. It runs again only if
+// a process dies, or loses Redis, after the callback has stored the event and before Redis has: the callback's own
+// transaction must allow for that. If test and production share a Redis, give them different prefixes.
 //
-// Redis must keep what the store writes: maxmemory-policy noeviction, and append-only files if it must survive a
-// restart. After an eviction, FLUSHALL or a failover that lost writes, what was claimed or finished is free again.
-// Claims and marks without an end have no TTL. CheckStore, which Client.Doctor calls, says if Redis is set otherwise.
+// Redis must keep what the store writes: set maxmemory-policy to noeviction, and switch on the append-only file if
+// claims must survive a restart. An eviction, FLUSHALL or a failover that loses writes frees what was claimed or
+// finished. Claims and marks that never expire have no TTL. CheckStore, which Client.Doctor calls, says if Redis is set
+// up differently.
 //
-// The store's methods return when their context ends, whatever options the Redis client has. A command that waits
-// then goes on until the client's own timeouts end it, so a claim may be made after its caller was told of an error:
-// Release it.
+// Every method returns when its context ends, whatever options the Redis client has. A command that is still waiting
+// goes on until the client's own timeouts end it, so a claim can be made after Claim has returned an error: call
+// Release.
 package redisstore
 
 import (
@@ -29,15 +30,15 @@ import (
 	"github.com/daxpay-go/daxpay"
 )
 
-// Options change a Store. The zero value of a field stands for its default.
+// Options configure a Store or a Schedule. The zero value of a field means its default.
 type Options struct {
-	// Prefix stands before every key. Default: "daxpay:".
+	// Prefix begins every key. Default: "daxpay:".
 	Prefix string
 }
 
 const defaultPrefix = "daxpay:"
 
-// One of these stands before the owner in the value of a key.
+// The value of a key is one of these, followed by the owner.
 const (
 	held = "held:"
 	done = "done:"
@@ -51,7 +52,7 @@ type Store struct {
 
 var _ daxpay.OnceStore = (*Store)(nil)
 
-// New returns a store. It does not connect yet. Its error says which argument is wrong.
+// New returns a Store. It does not connect. The error says which argument is wrong.
 func New(client redis.Cmdable, o Options) (*Store, error) {
 	if client == nil {
 		return nil, errors.New("redisstore: the Redis client must not be nil")
@@ -62,17 +63,17 @@ func New(client redis.Cmdable, o Options) (*Store, error) {
 	return &Store{redis: client, prefix: o.Prefix}, nil
 }
 
-// Redis runs a script in one step. Each can be run again, because a client does so when a reply is lost. A life of 0
-// has no end.
+// Redis runs a script atomically. The client runs one again when a reply is lost, so a second run must do no harm. A
+// lifetime of 0 never ends.
 
-// claim sets the owner if the key is free or the owner's, and tells else what is there.
+// claim gives the key to the owner if it is free or the owner's; otherwise it returns the value.
 var claim = redis.NewScript(`
 local holder = redis.call("GET", KEYS[1])
 if holder and holder ~= ARGV[1] then return holder end
 if ARGV[2] == "0" then redis.call("SET", KEYS[1], ARGV[1]) else redis.call("SET", KEYS[1], ARGV[1], "PX", ARGV[2]) end
 return ""`)
 
-// finish marks a key that is the owner's, was finished by the owner, or is free.
+// finish marks the key as done if it is free, or was claimed or finished by the owner.
 var finish = redis.NewScript(`
 local holder = redis.call("GET", KEYS[1])
 if holder and holder ~= ARGV[1] and holder ~= ARGV[2] then return 0 end
@@ -133,7 +134,7 @@ func (s *Store) Forget(ctx context.Context, key string) error {
 	return nil
 }
 
-// milliseconds is what Redis is told of a life: at least 1 unless it has no end.
+// milliseconds converts a lifetime: to 0 if it never ends, otherwise to at least 1.
 func milliseconds(life time.Duration) int64 {
 	if life <= 0 {
 		return 0
@@ -141,8 +142,8 @@ func milliseconds(life time.Duration) int64 {
 	return max(1, life.Milliseconds())
 }
 
-// within returns when the context ends, even if the command does not: go-redis waits for its own timeouts, again and
-// again, unless Options.ContextTimeoutEnabled is set.
+// within returns when the context ends, even if the command does not: unless Options.ContextTimeoutEnabled is set,
+// go-redis waits for its own timeout in every attempt.
 func within[T any](ctx context.Context, command func() (T, error)) (T, error) {
 	type reply struct {
 		value T

@@ -4,13 +4,11 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"os/exec"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -67,7 +65,7 @@ func TestOptions(t *testing.T) {
 func TestConformance(t *testing.T) {
 	client := server(t)
 	require.NoError(t, storetest.TestStore(context.Background(), store(t, client)))
-	// As a replica keeps few scripts, or after SCRIPT FLUSH.
+	// A server can lose its scripts, such as by SCRIPT FLUSH.
 	require.NoError(t, client.ScriptFlush(context.Background()).Err())
 	require.NoError(t, storetest.TestStore(context.Background(), store(t, client)))
 }
@@ -88,8 +86,8 @@ func TestScheduleConformance(t *testing.T) {
 	require.NoError(t, storetest.TestSchedule(context.Background(), schedule(t, client)))
 }
 
-// An order expires an hour after it is free. One whose pause began in the future, because the clock was set back, is
-// free; so is one that Redis lost.
+// An order expires an hour after it becomes free. If its pause began in the future, because the clock was set back, the
+// order is free. So is an order that Redis lost.
 func TestScheduleLives(t *testing.T) {
 	ctx := context.Background()
 	client := server(t)
@@ -128,9 +126,11 @@ func TestScheduleLives(t *testing.T) {
 	require.ErrorContains(t, s.Return(ctx, "b", "3", "", 0), "WRONGTYPE")
 	_, err = s.Claim(ctx, "c", "", time.Hour)
 	require.ErrorContains(t, err, "owner must not be empty")
+	require.NoError(t, s.Return(ctx, "c", "3", "note", time.Hour))
+	require.ErrorContains(t, s.Return(ctx, "c", "", "", 0), "owner must not be empty", "the order pauses")
 }
 
-// What has an end has a TTL, and what has none has none. What Redis loses is free, but a late Done still marks it.
+// A claim or a mark has a TTL unless it never ends. A key that Redis loses is free, but a late Done still marks it.
 func TestLives(t *testing.T) {
 	ctx := context.Background()
 	client := server(t)
@@ -190,7 +190,7 @@ func hanging(t *testing.T) string {
 	return listener.Addr().String()
 }
 
-// go-redis does not mind contexts by default, and the gateway waits for 5 seconds only.
+// By default go-redis ignores the end of a context, and the gateway waits for only 5 seconds.
 func TestHangingRedisDoesNotDelayTheReply(t *testing.T) {
 	address := hanging(t)
 	for name, client := range map[string]redis.UniversalClient{
@@ -207,7 +207,7 @@ func TestHangingRedisDoesNotDelayTheReply(t *testing.T) {
 			s, err := redisstore.New(client, redisstore.Options{})
 			require.NoError(t, err)
 			pay := func(context.Context, *model.PayNotice) error {
-				t.Error("it was called")
+				t.Error("the callback was called")
 				return nil
 			}
 			h := gw.Client().NoticeHandler(daxpay.NoticeHandlers{Store: s, Pay: pay})
@@ -221,7 +221,7 @@ func TestHangingRedisDoesNotDelayTheReply(t *testing.T) {
 	}
 }
 
-// The callback has stored the event when Redis stops: the gateway hears so in time.
+// Redis stops after the callback has stored the event: the gateway still gets SUCCESS in time.
 func TestRedisThatStopsDuringTheCallback(t *testing.T) {
 	client := server(t)
 	gw := daxpaytest.Start(t)
@@ -239,8 +239,8 @@ func TestRedisThatStopsDuringTheCallback(t *testing.T) {
 	require.Less(t, took, 4800*time.Millisecond)
 }
 
-// A process that dies between claim and done must not take the event with it: when its lease has ended, the gateway's
-// next delivery is handled. The end of the lease is brought about in Redis.
+// If a process dies between Claim and Done, the event is not lost: after the lease has ended, the gateway's next
+// delivery is handled. The test ends the lease in Redis.
 func TestCrashLeadsToRedelivery(t *testing.T) {
 	ctx := context.Background()
 	client := server(t)
@@ -267,7 +267,7 @@ func TestCrashLeadsToRedelivery(t *testing.T) {
 	handled := 0
 	pay := func(context.Context, *model.PayNotice) error { handled++; return nil }
 	h := gw.Client().NoticeHandler(daxpay.NoticeHandlers{Store: store(t, client), Pay: pay})
-	require.Equal(t, "FAIL", deliver(h, body), "its lease lasts")
+	require.Equal(t, "FAIL", deliver(h, body), "the lease has not ended")
 	keys, err := client.Keys(ctx, "daxpay:*:pay:P1:*").Result()
 	require.NoError(t, err)
 	require.Len(t, keys, 1)
@@ -290,38 +290,16 @@ func deliver(h http.Handler, body []byte) string {
 	return w.Body.String()
 }
 
-// Four processes, 200 notices, each delivered to all of them at once: each takes effect once.
+// Each of 200 notices, delivered to four processes, takes effect once.
 func TestSeveralProcesses(t *testing.T) {
-	client := server(t)
-	gw := daxpaytest.Start(t)
-	var effects [200]atomic.Int32
-	var handlers []http.Handler
+	address := server(t).Options().Addr
+	var stores []daxpay.OnceStore
 	for range 4 {
-		pay := func(_ context.Context, n *model.PayNotice) error {
-			effects[n.Amount-1].Add(1)
-			return nil
-		}
-		handlers = append(handlers, gw.Client().NoticeHandler(daxpay.NoticeHandlers{Store: store(t, client), Pay: pay}))
+		client := redis.NewClient(&redis.Options{Addr: address})
+		t.Cleanup(func() { _ = client.Close() })
+		stores = append(stores, store(t, client))
 	}
-	var wg sync.WaitGroup
-	for i := range effects {
-		number := fmt.Sprintf("P%d", i)
-		gw.SetPayment(daxpaytest.Payment{OrderNo: number, Amount: int64(i) + 1, Status: model.PaySyncSuccess})
-		body, err := gw.Notice(number)
-		require.NoError(t, err)
-		for _, h := range handlers {
-			wg.Add(1)
-			go func() {
-				defer wg.Done()
-				for deliver(h, body) != "SUCCESS" { //nolint:revive // it is sent again until it is received
-				}
-			}()
-		}
-	}
-	wg.Wait()
-	for i := range effects {
-		require.EqualValues(t, 1, effects[i].Load(), i)
-	}
+	require.NoError(t, sharetest.Notices(stores, 200))
 }
 
 func TestProcessesShareOrders(t *testing.T) {

@@ -12,16 +12,16 @@ import (
 	"github.com/daxpay-go/daxpay/reconcile"
 )
 
-// Schedule implements reconcile.Schedule, for shops whose processes share the looks at open orders:
+// Schedule implements reconcile.Schedule, for shops that run several processes, which share the open orders:
 //
 //	schedule, err := redisstore.NewSchedule(client, redisstore.Options{})
 //	r, err := reconcile.New(kit, shop, sink, reconcile.Options{Schedule: schedule})
 //
-// An order takes about 600 bytes in Redis, until an hour after it was to be looked at. What Redis loses is looked at
-// sooner than it would have been, and nothing else happens: eviction is allowed, and nothing has to persist.
+// An order takes about 600 bytes in Redis, until an hour after it is due. An order that Redis loses is looked at sooner
+// than planned, and nothing worse happens: Redis may evict keys, and need not persist them.
 //
-// It needs Redis 5 or newer, and is safe for concurrent use. Its methods return when their context ends, as those of a
-// Store.
+// A Schedule needs Redis 5 or newer, and is safe for concurrent use. Its methods return when their context ends, like
+// those of a Store.
 type Schedule struct {
 	redis  redis.Cmdable
 	prefix string
@@ -29,7 +29,7 @@ type Schedule struct {
 
 var _ reconcile.Schedule = (*Schedule)(nil)
 
-// NewSchedule returns a schedule. It does not connect yet. Its error says which argument is wrong.
+// NewSchedule returns a Schedule. It does not connect. The error says which argument is wrong.
 func NewSchedule(client redis.Cmdable, o Options) (*Schedule, error) {
 	s, err := New(client, o)
 	if err != nil {
@@ -38,14 +38,14 @@ func NewSchedule(client redis.Cmdable, o Options) (*Schedule, error) {
 	return &Schedule{redis: s.redis, prefix: s.prefix}, nil
 }
 
-// noteKept is how long a note is kept after its order is free, in milliseconds.
+// noteKept is how long a note outlives the lease or the pause of its order, in milliseconds.
 const noteKept = int64(time.Hour / time.Millisecond)
 
-// An order is a hash: its owner, "" while it pauses; its note; and from when until when it is not free, in milliseconds
-// since 1970. One that is not free until long from now, but since an even later time, was written before the clock was
-// set back.
+// An order is a hash: owner, which is "" during a pause; note; and since and free, the times between which nobody else
+// gets the order, in milliseconds since 1970. If since is more than a minute from now, the clock was set back, and the
+// order is free.
 
-// turn returns whether the owner got the order, with the note, or how long to wait.
+// turn returns whether the owner got the order, and either its note or how long to wait.
 var turn = redis.NewScript(`
 local time = redis.call("TIME")
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -57,6 +57,7 @@ redis.call("HSET", KEYS[1], "owner", ARGV[1], "note", is[2] or "",
 redis.call("PEXPIRE", KEYS[1], ARGV[2] + ARGV[3])
 return {1, is[2] or "", 0}`)
 
+// giveBack ends the owner's lease, unless another owner holds the order, and begins the pause.
 var giveBack = redis.NewScript(`
 local time = redis.call("TIME")
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -67,12 +68,18 @@ redis.call("HSET", KEYS[1], "owner", "", "note", ARGV[4],
 redis.call("PEXPIRE", KEYS[1], ARGV[2] + ARGV[3])
 return 1`)
 
+// owned is within for an owner, who must have a name: the owner of an order that pauses is "".
+func owned[T any](ctx context.Context, owner string, command func() (T, error)) (T, error) {
+	if owner == "" {
+		var none T
+		return none, errors.New("the owner must not be empty")
+	}
+	return within(ctx, command)
+}
+
 // Claim implements reconcile.Schedule.
 func (s *Schedule) Claim(ctx context.Context, key, owner string, lease time.Duration) (reconcile.Turn, error) {
-	reply, err := within(ctx, func() ([]any, error) {
-		if owner == "" {
-			return nil, errors.New("the owner must not be empty")
-		}
+	reply, err := owned(ctx, owner, func() ([]any, error) {
 		return turn.Run(ctx, s.redis, []string{s.prefix + key}, owner, max(1, lease.Milliseconds()), noteKept).Slice()
 	})
 	var granted, wait int64
@@ -94,14 +101,14 @@ func readTurn(reply []any) (granted int64, note string, wait int64, err error) {
 		wait, ok[2] = reply[2].(int64)
 	}
 	if ok != [3]bool{true, true, true} {
-		return 0, "", 0, errors.New("the reply of Redis has another form")
+		return 0, "", 0, errors.New("the reply of Redis has an unexpected form")
 	}
 	return granted, note, wait, nil
 }
 
 // Return implements reconcile.Schedule.
 func (s *Schedule) Return(ctx context.Context, key, owner, note string, pause time.Duration) error {
-	ours, err := within(ctx, func() (int, error) {
+	ours, err := owned(ctx, owner, func() (int, error) {
 		keys := []string{s.prefix + key}
 		return giveBack.Run(ctx, s.redis, keys, owner, max(0, pause.Milliseconds()), noteKept, note).Int()
 	})

@@ -9,10 +9,10 @@ import (
 
 var _ daxpay.StoreChecker = (*Store)(nil)
 
-// CheckStore implements daxpay.StoreChecker: it says if the table cannot be written to, such as when it is not there or
-// the database is a replica. It writes nothing: it releases a claim that is not there.
+// CheckStore implements daxpay.StoreChecker. It returns an error if the table is missing or cannot be written to, such
+// as on a replica. It changes nothing: it releases a claim that does not exist.
 func (s *Store) CheckStore(ctx context.Context) error {
-	if err := s.Release(ctx, "daxpay:check", "nobody"); err != nil {
+	if err := s.run(ctx, s.release, values{key: "daxpay:check", owner: "daxpay:check"}); err != nil {
 		return fmt.Errorf("sqlstore: the store does not work: %w", err)
 	}
 	return nil

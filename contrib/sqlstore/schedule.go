@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -12,18 +13,18 @@ import (
 	"github.com/daxpay-go/daxpay/reconcile"
 )
 
-// Schedule implements reconcile.Schedule in a table of its own, for shops whose processes share the looks at open
-// orders:
+// Schedule implements reconcile.Schedule in a table of its own, for shops that run several processes, which share the
+// open orders:
 //
 //	schedule, err := sqlstore.NewSchedule(db, sqlstore.PostgreSQL, sqlstore.Options{})
-//	err = schedule.CreateTable(ctx) // or your migrations do
+//	err = schedule.CreateTable(ctx) // or run the statements below in a migration
 //	r, err := reconcile.New(kit, shop, sink, reconcile.Options{Schedule: schedule})
 //
-// The table, in PostgreSQL; SQLite has the same:
+// The table, in PostgreSQL and SQLite:
 //
 //	CREATE TABLE IF NOT EXISTS daxpay_schedule (
 //		id    VARCHAR(255) PRIMARY KEY,
-//		owner VARCHAR(64) NOT NULL,   -- who looks at the order; '' while it pauses
+//		owner VARCHAR(64) NOT NULL,   -- who looks at the order; '' during a pause
 //		note  VARCHAR(1000) NOT NULL,
 //		since BIGINT NOT NULL,        -- of the last change, in milliseconds since 1970
 //		free  BIGINT NOT NULL         -- when another may look at it, in milliseconds since 1970
@@ -41,11 +42,10 @@ import (
 //		INDEX daxpay_schedule_free (free)
 //	) ENGINE=InnoDB;
 //
-// A row is removed an hour after its order was to be looked at. What the table loses is looked at sooner than it would
-// have been, and nothing else happens. It is safe for concurrent use.
+// A row is removed an hour after its order was due. An order whose row is lost is looked at sooner than planned, and
+// nothing worse happens. A Schedule is safe for concurrent use.
 type Schedule struct {
-	db     *sql.DB
-	schema []string
+	table
 
 	take, read, insert, giveBack statement
 	sweeper
@@ -58,7 +58,7 @@ const (
 	maxNote              = 1000
 )
 
-// NewSchedule returns a schedule. It does not connect yet. Its error says which argument is wrong.
+// NewSchedule returns a Schedule. It does not connect. The error says which arguments are wrong.
 func NewSchedule(db *sql.DB, dialect Dialect, o Options) (*Schedule, error) {
 	if o.Table == "" {
 		o.Table = defaultScheduleTable
@@ -73,14 +73,14 @@ func NewSchedule(db *sql.DB, dialect Dialect, o Options) (*Schedule, error) {
 	} else {
 		insertNew += " ON CONFLICT (id) DO NOTHING"
 	}
-	s := &Schedule{db: db, schema: scheduleSchema(dialect, o.Table)}
+	s := &Schedule{table: table{db, o.Table, "id, owner, note, since, free", scheduleSchema(dialect, o.Table)}}
 	s.take, s.read, s.insert, s.giveBack = one(takeOrder), one(readOrder), one(insertNew), one(returnOrder)
 	s.expired, s.remove = one(expiredOrders), one(removeOrder)
 	return s, nil
 }
 
 const (
-	// A row that was written more than a minute from now was written before the clock was set back.
+	// If since is more than a minute from now, the row was written before the clock was set back.
 	takeOrder = `UPDATE @table SET owner = @owner, since = @now, free = @now + @life
 WHERE id = @key AND (owner = @owner OR free <= @now OR since > @now + 60000)`
 	readOrder   = `SELECT owner, note, free - @now FROM @table WHERE id = @key`
@@ -93,19 +93,19 @@ WHERE id = @key AND owner = @owner`
 	removeOrder   = `DELETE FROM @table WHERE id = @key AND free <= @now - 3600000`
 )
 
-// Schema returns the statements that make the table and its index unless they exist.
-func (s *Schedule) Schema() []string { return append([]string(nil), s.schema...) }
+// Schema returns the statements that create the table and its index unless they exist.
+func (s *Schedule) Schema() []string { return slices.Clone(s.schema) }
 
 // CreateTable runs the statements of Schema.
-func (s *Schedule) CreateTable(ctx context.Context) error { return create(ctx, s.db, s.schema) }
+func (s *Schedule) CreateTable(ctx context.Context) error { return s.create(ctx) }
 
-// Claim implements reconcile.Schedule. One claim in eight also removes rows that are not needed any more.
+// Claim implements reconcile.Schedule. One claim in eight also removes rows that are no longer needed.
 func (s *Schedule) Claim(ctx context.Context, key, owner string, lease time.Duration) (reconcile.Turn, error) {
 	var turn reconcile.Turn
 	err := checkNames(key, owner)
 	if err == nil {
 		v := values{key: key, owner: owner, life: max(1, lease.Milliseconds())}
-		err = again(ctx, func() (err error) {
+		err = s.again(ctx, func() (err error) {
 			turn, err = s.claim(ctx, v)
 			return err
 		})
@@ -117,9 +117,10 @@ func (s *Schedule) Claim(ctx context.Context, key, owner string, lease time.Dura
 	return turn, nil
 }
 
-// claim takes the order if it is free, and then reads whose it is: what the owner holds nobody else changes.
+// claim takes the order if it is free, and then reads who holds it. While one owner holds the order, no other changes
+// the row.
 func (s *Schedule) claim(ctx context.Context, v values) (reconcile.Turn, error) {
-	if _, err := s.change(ctx, s.take, v); err != nil {
+	if _, err := s.exec(ctx, s.take, v); err != nil {
 		return reconcile.Turn{}, err
 	}
 	for tried := false; ; tried = true {
@@ -134,19 +135,10 @@ func (s *Schedule) claim(ctx context.Context, v values) (reconcile.Turn, error) 
 		case !errors.Is(err, sql.ErrNoRows) || tried:
 			return reconcile.Turn{}, err
 		}
-		if _, err := s.change(ctx, s.insert, v); err != nil { // unless another was faster
+		if _, err := s.exec(ctx, s.insert, v); err != nil { // it changes nothing if another process was faster
 			return reconcile.Turn{}, err
 		}
 	}
-}
-
-// change runs a statement and returns how many rows it changed.
-func (s *Schedule) change(ctx context.Context, st statement, v values) (int64, error) {
-	result, err := s.db.ExecContext(ctx, st.text, st.args(v)...)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected()
 }
 
 // Return implements reconcile.Schedule.
@@ -158,7 +150,7 @@ func (s *Schedule) Return(ctx context.Context, key, owner, note string, pause ti
 	lost := false
 	if err == nil {
 		v := values{key: key, owner: owner, life: max(0, pause.Milliseconds()), note: note}
-		err = again(ctx, func() (err error) {
+		err = s.again(ctx, func() (err error) {
 			lost, err = s.giveOrderBack(ctx, v)
 			return err
 		})
@@ -172,14 +164,14 @@ func (s *Schedule) Return(ctx context.Context, key, owner, note string, pause ti
 	return nil
 }
 
-// giveOrderBack changes the row if it is the owner's, or makes it if it was lost.
+// giveOrderBack changes the row if it is the owner's, or inserts it if it was lost.
 func (s *Schedule) giveOrderBack(ctx context.Context, v values) (lost bool, err error) {
-	changed, err := s.change(ctx, s.giveBack, v)
+	changed, err := s.exec(ctx, s.giveBack, v)
 	if err != nil || changed > 0 {
 		return false, err
 	}
 	v.owner = ""
-	changed, err = s.change(ctx, s.insert, v)
+	changed, err = s.exec(ctx, s.insert, v)
 	return changed == 0, err
 }
 

@@ -27,20 +27,25 @@ type database struct {
 	name    string
 	dialect sqlstore.Dialect
 	driver  string
-	// start starts it and returns its DSN. Options are those of the session.
+	// start starts the database and returns a function that makes its DSN, with options of the session.
 	start func(t testing.TB) (dsn func(options ...string) string)
 	// serializable is the option that makes every transaction, and so every statement, serializable.
 	serializable []string
+	// readOnly is the option that refuses every change, as a replica does.
+	readOnly string
 }
 
 func databases() []database {
 	return []database{
 		{
 			"PostgreSQL", sqlstore.PostgreSQL, "pgx", startPostgreSQL,
-			[]string{"default_transaction_isolation=serializable"},
+			[]string{"default_transaction_isolation=serializable"}, "default_transaction_read_only=on",
 		},
-		{"MariaDB", sqlstore.MySQL, "mysql", startMariaDB, []string{"tx_isolation='SERIALIZABLE'"}},
-		{"SQLite", sqlstore.SQLite, "sqlite", startSQLite, nil},
+		{
+			"MariaDB", sqlstore.MySQL, "mysql", startMariaDB,
+			[]string{"tx_isolation='SERIALIZABLE'"}, "tx_read_only=1",
+		},
+		{"SQLite", sqlstore.SQLite, "sqlite", startSQLite, nil, "_pragma=query_only(1)"},
 	}
 }
 
@@ -54,7 +59,8 @@ func (d *database) open(t testing.TB, dsn string) *sql.DB {
 	return db
 }
 
-// ordinary is the user that servers run as, which refuse to run as root; nil for the user that runs the tests.
+// ordinary is the user that the servers run as, because they refuse to run as root; nil means the user who runs the
+// tests.
 func ordinary(t testing.TB) *syscall.Credential {
 	t.Helper()
 	if os.Getuid() != 0 {
@@ -75,7 +81,7 @@ func ordinary(t testing.TB) *syscall.Credential {
 	return nil
 }
 
-// folder makes a folder that the ordinary user owns. t.TempDir makes folders that only this user can enter.
+// folder makes a folder for its owner. Only the user who runs the tests can enter one that t.TempDir makes.
 func folder(t testing.TB, owner *syscall.Credential) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "sqlstore")
@@ -95,7 +101,7 @@ func command(dir string, owner *syscall.Credential, path string, args ...string)
 	return c
 }
 
-// serve starts a server and waits until a client of its can talk to it.
+// serve starts a server and waits until it answers.
 func (d *database) serve(t testing.TB, c *exec.Cmd, stop syscall.Signal, dsn string) {
 	t.Helper()
 	output := new(strings.Builder)
@@ -125,7 +131,7 @@ func freePort(t testing.TB) string {
 	return port
 }
 
-// program finds one in the PATH, or where Debian puts it.
+// program finds a program in the PATH, or where Debian puts it.
 func program(t testing.TB, name, pattern string) string {
 	t.Helper()
 	if path, err := exec.LookPath(name); err == nil {

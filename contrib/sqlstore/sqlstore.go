@@ -1,9 +1,9 @@
-// Package sqlstore is a daxpay.OnceStore in a table of an SQL database, for merchants whose program runs in several
-// processes, or must remember across restarts, and who have no Redis.
+// Package sqlstore implements daxpay.OnceStore in a table of an SQL database, for programs that run in several
+// processes or must remember across restarts.
 //
 //	db, err := sql.Open("pgx", dsn)
 //	store, err := sqlstore.New(db, sqlstore.PostgreSQL, sqlstore.Options{})
-//	err = store.CreateTable(ctx) // or your migrations do
+//	err = store.CreateTable(ctx) // or run the statements below in a migration
 //	http.Handle("/notify", kit.NoticeHandler(daxpay.NoticeHandlers{Store: store, Pay: onPay}))
 //
 // The table, in PostgreSQL:
@@ -11,12 +11,12 @@
 //	CREATE TABLE IF NOT EXISTS daxpay_once (
 //		id      VARCHAR(255) PRIMARY KEY,
 //		owner   VARCHAR(64) NOT NULL,
-//		done    SMALLINT NOT NULL, -- 1: finished; 0: claimed
+//		done    SMALLINT NOT NULL, -- 1: done; 0: claimed
 //		expires BIGINT             -- in milliseconds since 1970; NULL: never
 //	);
 //	CREATE INDEX IF NOT EXISTS daxpay_once_expires ON daxpay_once (expires);
 //
-// SQLite has the same. In MariaDB and MySQL:
+// The same in SQLite. In MariaDB and MySQL:
 //
 //	CREATE TABLE IF NOT EXISTS daxpay_once (
 //		id      VARBINARY(255) PRIMARY KEY,
@@ -26,21 +26,19 @@
 //		INDEX daxpay_once_expires (expires)
 //	) ENGINE=InnoDB;
 //
-// The package needs no driver of its own. It is tested with PostgreSQL 15, MariaDB 10.11 and SQLite 3.50, and with
-// the drivers pgx, go-sql-driver/mysql and modernc.org/sqlite. The syntax for MariaDB is common to MySQL, which is
-// not tested.
+// The package imports no driver. It is tested with PostgreSQL 15, MariaDB 10.11 and SQLite 3.50, through the drivers
+// pgx, go-sql-driver/mysql and modernc.org/sqlite. MySQL is not tested, but has the same syntax as MariaDB.
 //
 // # Databases
 //
 // The database's clock decides when a lease ends, so the clocks of the processes do not matter.
 //
-// With SQLite give the DSN a busy timeout, such as
-// "file:once.db?_pragma=busy_timeout(2000)&_pragma=journal_mode(wal)", and call db.SetMaxOpenConns(1): connections
-// write one after another, and a process's own would take turns by waiting at random.
+// For SQLite, give the DSN a busy timeout, such as
+// "file:once.db?_pragma=busy_timeout(2000)&_pragma=journal_mode(wal)", and call db.SetMaxOpenConns(1): only one
+// connection writes at a time, and the others of a process would retry at random.
 //
-// The store must see its own writes: the *sql.DB must lead to the primary server. A failover to a replica that lags
-// behind loses the last claims, and what they stand for can then happen twice. Commit synchronously where that
-// matters.
+// A store must read what it wrote: connect to the primary server, not to a replica. A failover to a replica that lags
+// behind loses the last claims, and what they guard can then happen twice. Use synchronous commit where that matters.
 package sqlstore
 
 import (
@@ -50,6 +48,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"regexp"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -79,9 +78,9 @@ func (d Dialect) String() string {
 	return fmt.Sprintf("Dialect(%d)", int(d))
 }
 
-// Options change a Store or a Schedule. The zero value of a field stands for its default.
+// Options configure a Store or a Schedule. The zero value of a field means its default.
 type Options struct {
-	// Table is the name of the table, with its schema if need be: letters, digits, underscores and one dot.
+	// Table is the name of the table: letters, digits and underscores. A schema may precede it, with a dot.
 	// Default: "daxpay_once", for a Schedule "daxpay_schedule".
 	Table string
 }
@@ -90,10 +89,11 @@ const (
 	defaultTable = "daxpay_once"
 	maxKey       = 255
 	maxOwner     = 64
-	// Each sweepEvery-th claim removes up to sweepSize rows that have expired, so a backlog shrinks.
+	// One claim in sweepEvery removes up to sweepSize rows that have expired, so a backlog shrinks.
 	sweepEvery, sweepSize = 8, 32
 	sweepTimeout          = 500 * time.Millisecond
-	// tries is how often a statement is run if it fails, such as in a deadlock. Every statement can be repeated.
+	probeTimeout          = 500 * time.Millisecond
+	// tries is how often a statement runs if it fails, such as in a deadlock. Every statement may be repeated.
 	tries, firstPause = 5, 5 * time.Millisecond
 )
 
@@ -101,15 +101,14 @@ var tableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-
 
 // Store implements daxpay.OnceStore. It is safe for concurrent use. Make it with New.
 type Store struct {
-	db     *sql.DB
-	schema []string
+	table
 	statements
 	sweeper
 }
 
 var _ daxpay.OnceStore = (*Store)(nil)
 
-// New returns a store. It does not connect yet. Its error says which argument is wrong.
+// New returns a Store. It does not connect. The error says which arguments are wrong.
 func New(db *sql.DB, dialect Dialect, o Options) (*Store, error) {
 	if o.Table == "" {
 		o.Table = defaultTable
@@ -117,7 +116,8 @@ func New(db *sql.DB, dialect Dialect, o Options) (*Store, error) {
 	if err := check(db, dialect, o); err != nil {
 		return nil, err
 	}
-	s := &Store{db: db, schema: schema(dialect, o.Table), statements: compile(dialect, o.Table)}
+	s := &Store{table: table{db, o.Table, "id, owner, done, expires", schema(dialect, o.Table)}}
+	s.statements = compile(dialect, o.Table)
 	s.expired, s.remove = compiled(dialect, o.Table, expired), compiled(dialect, o.Table, remove)
 	return s, nil
 }
@@ -136,22 +136,11 @@ func check(db *sql.DB, dialect Dialect, o Options) error {
 	return errors.Join(faults...)
 }
 
-// Schema returns the statements that make the table and its index unless they exist.
-func (s *Store) Schema() []string { return append([]string(nil), s.schema...) }
+// Schema returns the statements that create the table and its index unless they exist.
+func (s *Store) Schema() []string { return slices.Clone(s.schema) }
 
 // CreateTable runs the statements of Schema.
-func (s *Store) CreateTable(ctx context.Context) error {
-	return create(ctx, s.db, s.schema)
-}
-
-func create(ctx context.Context, db *sql.DB, schema []string) error {
-	for _, statement := range schema {
-		if _, err := db.ExecContext(ctx, statement); err != nil {
-			return fmt.Errorf("sqlstore: create table: %w", err)
-		}
-	}
-	return nil
-}
+func (s *Store) CreateTable(ctx context.Context) error { return s.create(ctx) }
 
 // Claim implements daxpay.OnceStore. One claim in eight also removes rows that have expired.
 func (s *Store) Claim(ctx context.Context, key, owner string, lease time.Duration) (daxpay.ClaimState, error) {
@@ -183,7 +172,7 @@ func (s *Store) Done(ctx context.Context, key, owner string, remember time.Durat
 
 // Release implements daxpay.OnceStore.
 func (s *Store) Release(ctx context.Context, key, owner string) error {
-	err := again(ctx, func() error { return s.exec(ctx, s.release, values{key: key, owner: owner}) })
+	err := s.run(ctx, s.release, values{key: key, owner: owner})
 	if err != nil {
 		return fmt.Errorf("sqlstore: release: %w", err)
 	}
@@ -192,14 +181,15 @@ func (s *Store) Release(ctx context.Context, key, owner string) error {
 
 // Forget implements daxpay.OnceStore.
 func (s *Store) Forget(ctx context.Context, key string) error {
-	err := again(ctx, func() error { return s.exec(ctx, s.forget, values{key: key}) })
+	err := s.run(ctx, s.forget, values{key: key})
 	if err != nil {
 		return fmt.Errorf("sqlstore: forget: %w", err)
 	}
 	return nil
 }
 
-// write runs a statement that writes the owner into the row of a key if it may. It returns what the row holds then.
+// write runs a statement that writes the owner into the row of a key if that is allowed. It returns what the row then
+// holds.
 func (s *Store) write(ctx context.Context, st written, key, owner string, life time.Duration) (string, bool, error) {
 	if err := checkNames(key, owner); err != nil {
 		return "", false, err
@@ -210,10 +200,10 @@ func (s *Store) write(ctx context.Context, st written, key, owner string, life t
 	if life > 0 {
 		v.life = max(1, life.Milliseconds())
 	}
-	err := again(ctx, func() error {
+	err := s.again(ctx, func() error {
 		query := st.write
 		if st.read.text != "" {
-			if err := s.exec(ctx, st.write, v); err != nil {
+			if _, err := s.exec(ctx, st.write, v); err != nil {
 				return err
 			}
 			query = st.read
@@ -233,15 +223,15 @@ func checkNames(key, owner string) error {
 	return nil
 }
 
-// sweeper removes rows that have expired, now and then.
+// sweeper removes rows that have expired.
 type sweeper struct {
 	expired, remove statement
 	claims          atomic.Uint64
 }
 
-// sweep removes some at each so many-th call. Each is removed by its primary key, in a statement of its own: a
-// statement that looks for them through the index on the time would lock parts of the index in MySQL, and wait for
-// claims in a circle. Whatever is left is for the next time, so errors do not matter.
+// sweep removes some rows in one call of sweepEvery. It removes each by its primary key, in a statement of its own: in
+// MySQL, a statement that finds rows through the index on the time locks parts of that index, and can deadlock with
+// claims. The next sweep removes what is left, so errors do not matter.
 func (s *sweeper) sweep(ctx context.Context, db *sql.DB) {
 	if s.claims.Add(1)%sweepEvery != 0 {
 		return
@@ -275,13 +265,64 @@ func (s *sweeper) listExpired(ctx context.Context, db *sql.DB) []string {
 	return keys
 }
 
-func (s *Store) exec(ctx context.Context, st statement, v values) error {
-	_, err := s.db.ExecContext(ctx, st.text, st.args(v)...)
-	return err
+// table is the table of a Store or a Schedule.
+type table struct {
+	db      *sql.DB
+	name    string
+	columns string
+	schema  []string
 }
 
-// again repeats what fails, because the database may have chosen it to resolve a deadlock, or may be busy. Drivers have
-// no common error for that.
+func (t *table) create(ctx context.Context) error {
+	for _, statement := range t.schema {
+		if _, err := t.db.ExecContext(ctx, statement); err != nil {
+			return fmt.Errorf("sqlstore: create table: %w", err)
+		}
+	}
+	return nil
+}
+
+// exec runs a statement and returns how many rows it changed.
+func (t *table) exec(ctx context.Context, st statement, v values) (int64, error) {
+	result, err := t.db.ExecContext(ctx, st.text, st.args(v)...)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+// run runs a statement, and repeats it if it fails.
+func (t *table) run(ctx context.Context, st statement, v values) error {
+	return t.again(ctx, func() error {
+		_, err := t.exec(ctx, st, v)
+		return err
+	})
+}
+
+// again repeats what fails. If it keeps failing because there is no such table, the error says what to do.
+func (t *table) again(ctx context.Context, do func() error) error {
+	err := again(ctx, do)
+	if err == nil || !t.isUnreadable(ctx) {
+		return err
+	}
+	return fmt.Errorf("%w; the database answers, but the table %s is missing, has other columns, or may not be read: "+
+		"call CreateTable, or run the statements of Schema", err, t.name)
+}
+
+// isUnreadable tells whether the database answers, but cannot read the table. Drivers have no common error for that.
+func (t *table) isUnreadable(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
+	defer cancel()
+	var one int
+	if t.db.QueryRowContext(ctx, "SELECT 1").Scan(&one) != nil {
+		return false
+	}
+	err := t.db.QueryRowContext(ctx, "SELECT "+t.columns+" FROM "+t.name+" WHERE 1 = 0").Scan()
+	return !errors.Is(err, sql.ErrNoRows) && ctx.Err() == nil
+}
+
+// again repeats what fails, because the database may have aborted it to resolve a deadlock, or may be busy. Drivers
+// have no common error for that.
 func again(ctx context.Context, do func() error) error {
 	pause := firstPause
 	for try := 1; ; try++ {
@@ -300,22 +341,22 @@ func again(ctx context.Context, do func() error) error {
 	}
 }
 
-// statements are those of a store.
+// statements are those of a Store.
 type statements struct {
 	claim, finish   written
 	release, forget statement
 }
 
-// written is a statement that writes a row and returns it, or one that writes it and one that reads it.
+// written is a statement that writes a row and returns it, or two statements: one writes the row, one reads it.
 type written struct{ write, read statement }
 
-// statement has the places of its values marked as its dialect does.
+// statement is a statement with the placeholders of its dialect.
 type statement struct {
 	text   string
-	values string // "k", "o", "l" or "n" for each value, in order
+	values string // k, o, l or n for each placeholder: the first letter of its value
 }
 
-// values are what statements are run with: a key, an owner, a life in milliseconds, 0 for good, and a note.
+// values are the values of statements. A life is in milliseconds; 0 means for good.
 type values struct {
 	key, owner string
 	life       int64
@@ -323,29 +364,30 @@ type values struct {
 }
 
 func (st statement) args(v values) []any {
+	named := map[rune]any{'k': v.key, 'o': v.owner, 'l': v.life, 'n': v.note}
 	args := make([]any, len(st.values))
-	for i, which := range st.values {
-		args[i] = map[rune]any{'k': v.key, 'o': v.owner, 'l': v.life, 'n': v.note}[which]
+	for i, letter := range st.values {
+		args[i] = named[letter]
 	}
 	return args
 }
 
-// now is the time of the database in milliseconds since 1970. It is the same everywhere in a statement.
+// now is the database's time in milliseconds since 1970. It does not change within a statement.
 var now = map[Dialect]string{
 	PostgreSQL: `CAST(EXTRACT(EPOCH FROM statement_timestamp()) * 1000 AS BIGINT)`,
-	MySQL:      `(TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(3)) DIV 1000)`, // of no time zone
+	MySQL:      `(TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(3)) DIV 1000)`, // in any time zone
 	SQLite:     `CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)`,
 }
 
-// until is the end of a life that begins now, NULL for none.
+// until is the end of a life that begins now; NULL means for good.
 const until = `@now + NULLIF(CAST(@life AS @integer), 0)`
 
 const (
 	insertClaim  = `INSERT INTO @table (id, owner, done, expires) VALUES (@key, @owner, 0, ` + until + `)`
 	insertFinish = `INSERT INTO @table (id, owner, done, expires) VALUES (@key, @owner, 1, ` + until + `)`
 
-	// The row is locked by its primary key, and then read as it is now: of those that claim a key at once, each sees
-	// what the one before wrote. All expressions on the right see the row as it was.
+	// The statement locks the row by its primary key and then reads its present state: of several claims at once, each
+	// sees what the one before it wrote. The expressions on the right see the row as it was.
 	claimFree  = `t.expires <= @now OR (t.done = 0 AND t.owner = excluded.owner)`
 	finishFree = `t.expires <= @now OR t.owner = excluded.owner`
 	conflict   = ` ON CONFLICT (id) DO UPDATE SET
@@ -354,8 +396,8 @@ const (
 	expires = CASE WHEN @free THEN excluded.expires ELSE t.expires END
 RETURNING owner, done`
 
-	// MySQL assigns from left to right, and later expressions see what was assigned. Owner is assigned first, and holds
-	// the caller only if the row is the caller's: freshly, or from before.
+	// MySQL assigns from left to right, and later expressions see the new values. After the first assignment, owner is
+	// the caller only if the row is the caller's, now or from before.
 	duplicateClaim = ` ON DUPLICATE KEY UPDATE
 	owner = IF(expires <= @now OR (done = 0 AND owner = @owner), @owner, owner),
 	done = IF(expires <= @now, 0, done),
@@ -372,7 +414,7 @@ RETURNING owner, done`
 	remove  = `DELETE FROM @table WHERE id = @key AND expires <= @now`
 )
 
-// compiled is a statement in a dialect.
+// compiled returns a statement in a dialect.
 func compiled(d Dialect, table, text string) statement {
 	integer := "BIGINT"
 	if d == MySQL {
@@ -402,7 +444,7 @@ func compile(d Dialect, table string) statements {
 
 var placeholder = regexp.MustCompile(`@(key|owner|life|note)`)
 
-// bind replaces the names of values by the marks of the dialect.
+// bind replaces the names of values by the placeholders of the dialect.
 func bind(d Dialect, text string) statement {
 	var st statement
 	st.text = placeholder.ReplaceAllStringFunc(text, func(name string) string {

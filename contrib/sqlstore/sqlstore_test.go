@@ -1,17 +1,13 @@
 package sqlstore_test
 
 import (
-	"bytes"
 	"context"
 	"database/sql"
 	"errors"
 	"fmt"
-	"net/http"
-	"net/http/httptest"
 	"os"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -19,10 +15,8 @@ import (
 
 	"github.com/daxpay-go/daxpay"
 	"github.com/daxpay-go/daxpay/contrib/sqlstore"
-	"github.com/daxpay-go/daxpay/daxpaytest"
 	"github.com/daxpay-go/daxpay/daxpaytest/storetest"
 	"github.com/daxpay-go/daxpay/internal/sharetest"
-	"github.com/daxpay-go/daxpay/model"
 	"github.com/daxpay-go/daxpay/reconcile"
 )
 
@@ -35,7 +29,7 @@ func TestArguments(t *testing.T) {
 		fmt.Sprint(sqlstore.PostgreSQL, sqlstore.MySQL, sqlstore.SQLite, sqlstore.Dialect(9)))
 }
 
-// The doc comment shows the statements that the package runs.
+// The doc comments show the statements of Schema.
 func TestSchemaIsDocumented(t *testing.T) {
 	source, err := os.ReadFile("sqlstore.go")
 	require.NoError(t, err)
@@ -79,11 +73,12 @@ func TestDatabases(t *testing.T) {
 			dsn := d.start(t)
 			db := d.open(t, dsn())
 			s := store(t, db, d.dialect)
-			require.ErrorContains(t, s.CheckStore(context.Background()), "the store does not work", "there is no table")
-			for range 2 { // it may exist
+			t.Run("no table", func(t *testing.T) { testNoTable(t, db, d.dialect) })
+			for range 2 { // the table may exist
 				require.NoError(t, s.CreateTable(context.Background()))
 			}
 			require.NoError(t, s.CheckStore(context.Background()))
+			t.Run("read-only", func(t *testing.T) { testReadOnly(t, d, dsn) })
 			t.Run("conformance", func(t *testing.T) {
 				require.NoError(t, storetest.TestStore(context.Background(), s))
 			})
@@ -91,8 +86,8 @@ func TestDatabases(t *testing.T) {
 				strict := store(t, d.open(t, dsn(d.serializable...)), d.dialect)
 				require.NoError(t, storetest.TestStore(context.Background(), strict))
 			})
-			t.Run("expired rows are removed, others never", func(t *testing.T) { testSweep(t, db, s) })
-			t.Run("claims do not wait for one another in a circle", func(t *testing.T) { testContention(t, db, s) })
+			t.Run("only expired rows are removed", func(t *testing.T) { testSweep(t, db, s) })
+			t.Run("claims do not deadlock", func(t *testing.T) { testContention(t, db, s) })
 			t.Run("several processes", func(t *testing.T) {
 				testProcesses(t, func() daxpay.OnceStore {
 					db := d.open(t, dsn())
@@ -104,9 +99,51 @@ func TestDatabases(t *testing.T) {
 			})
 			t.Run("limits", func(t *testing.T) { testLimits(t, db, d.dialect) })
 			t.Run("schedule", func(t *testing.T) { testSchedule(t, d, dsn) })
-			t.Run("processes that share orders", func(t *testing.T) { testSharing(t, d.name+" "+dsn()) })
+			t.Run("processes share orders", func(t *testing.T) { testSharing(t, d.name+" "+dsn()) })
 		})
 	}
+}
+
+// The errors say how to make the table.
+func testNoTable(t *testing.T, db *sql.DB, dialect sqlstore.Dialect) {
+	ctx := context.Background()
+	s, orders := store(t, db, dialect), schedule(t, db, dialect)
+	_, claim := s.Claim(ctx, "a", "1", time.Hour)
+	_, turn := orders.Claim(ctx, "a", "1", time.Hour)
+	for _, err := range []error{
+		s.CheckStore(ctx), claim, s.Done(ctx, "a", "1", time.Hour), s.Release(ctx, "a", "1"), s.Forget(ctx, "a"),
+	} {
+		require.ErrorContains(t, err, "the table daxpay_once is missing")
+		require.ErrorContains(t, err, "call CreateTable")
+	}
+	require.ErrorContains(t, s.CheckStore(ctx), "the store does not work")
+	for _, err := range []error{turn, orders.Return(ctx, "a", "1", "", 0)} {
+		require.ErrorContains(t, err, "the table daxpay_schedule is missing")
+	}
+
+	_, err := db.ExecContext(ctx, "CREATE TABLE other_columns (id VARCHAR(255) PRIMARY KEY)")
+	require.NoError(t, err)
+	other, err := sqlstore.New(db, dialect, sqlstore.Options{Table: "other_columns"})
+	require.NoError(t, err)
+	require.ErrorContains(t, other.CheckStore(ctx), "the table other_columns is missing, has other columns")
+
+	ended, cancel := context.WithCancel(ctx)
+	cancel()
+	require.NotContains(t, s.Forget(ended, "a").Error(), "CreateTable", "nothing is known of the table")
+}
+
+// A database that refuses changes is not taken for one without the table, nor is one that does not answer.
+func testReadOnly(t *testing.T, d database, dsn func(...string) string) {
+	ctx := context.Background()
+	db := d.open(t, dsn(d.readOnly))
+	s := store(t, db, d.dialect)
+	err := s.CheckStore(ctx)
+	require.ErrorContains(t, err, "the store does not work")
+	require.NotContains(t, err.Error(), "CreateTable")
+	require.NoError(t, db.Close())
+	err = s.CheckStore(ctx)
+	require.ErrorContains(t, err, "the store does not work")
+	require.NotContains(t, err.Error(), "CreateTable")
 }
 
 func count(ctx context.Context, t *testing.T, db *sql.DB, where string) int {
@@ -139,8 +176,8 @@ func testSweep(t *testing.T, db *sql.DB, s *sqlstore.Store) {
 	require.NoError(t, err)
 }
 
-// Sixteen at once claim, finish and release few keys with short lives, so that rows are inserted, taken over and
-// swept at the same places.
+// Sixteen goroutines claim, finish and release a few keys with short leases: they insert, take over and sweep the same
+// rows at once.
 func testContention(t *testing.T, db *sql.DB, s *sqlstore.Store) {
 	ctx := context.Background()
 	var wg sync.WaitGroup
@@ -170,54 +207,9 @@ func testContention(t *testing.T, db *sql.DB, s *sqlstore.Store) {
 	require.NoError(t, err)
 }
 
-// Four processes, 50 notices, each delivered to all of them at once, and eight notices at a time: each takes effect
-// once.
+// Each of 50 notices, delivered to four processes, takes effect once.
 func testProcesses(t *testing.T, open func() daxpay.OnceStore) {
-	gw := daxpaytest.Start(t)
-	var effects [50]atomic.Int32
-	var handlers []http.Handler
-	for range 4 {
-		handlers = append(handlers, gw.Client().NoticeHandler(daxpay.NoticeHandlers{
-			Store: open(),
-			Pay: func(_ context.Context, n *model.PayNotice) error {
-				effects[n.Amount-1].Add(1)
-				return nil
-			},
-		}))
-	}
-	var all sync.WaitGroup
-	turns := make(chan struct{}, 8)
-	for i := range effects {
-		number := fmt.Sprintf("P%d", i)
-		gw.SetPayment(daxpaytest.Payment{OrderNo: number, Amount: int64(i) + 1, Status: model.PaySyncSuccess})
-		body, err := gw.Notice(number)
-		require.NoError(t, err)
-		turns <- struct{}{}
-		all.Add(1)
-		go func() {
-			defer func() { <-turns; all.Done() }()
-			var wg sync.WaitGroup
-			for _, h := range handlers {
-				wg.Add(1)
-				go func() {
-					defer wg.Done()
-					for deliver(h, body) != "SUCCESS" { //nolint:revive // it is sent again until it is received
-					}
-				}()
-			}
-			wg.Wait()
-		}()
-	}
-	all.Wait()
-	for i := range effects {
-		require.EqualValues(t, 1, effects[i].Load(), i)
-	}
-}
-
-func deliver(h http.Handler, body []byte) string {
-	w := httptest.NewRecorder()
-	h.ServeHTTP(w, httptest.NewRequestWithContext(context.Background(), http.MethodPost, "/", bytes.NewReader(body)))
-	return w.Body.String()
+	require.NoError(t, sharetest.Notices([]daxpay.OnceStore{open(), open(), open(), open()}, 50))
 }
 
 func testLimits(t *testing.T, db *sql.DB, dialect sqlstore.Dialect) {
@@ -263,7 +255,7 @@ func testSchedule(t *testing.T, d database, dsn func(...string) string) {
 		require.NoError(t, err)
 	}
 
-	// An order whose pause began in the future, because the clock was set back, is free.
+	// If the pause of an order began in the future, because the clock was set back, the order is free.
 	require.NoError(t, s.Return(ctx, "a", "1", "note", time.Hour))
 	exec("UPDATE daxpay_schedule SET since = since + 50000, free = free + 50000 WHERE id = 'a'")
 	got, err := s.Claim(ctx, "a", "2", time.Hour)
@@ -274,7 +266,7 @@ func testSchedule(t *testing.T, d database, dsn func(...string) string) {
 	require.NoError(t, err)
 	require.Equal(t, reconcile.Turn{Granted: true, Note: "note"}, got)
 
-	// Rows are removed an hour after they were free, no sooner.
+	// A row is removed an hour after its order became free, no sooner.
 	exec("DELETE FROM daxpay_schedule")
 	for i := range 100 {
 		require.NoError(t, s.Return(ctx, fmt.Sprint("old", i), "1", "n", 0))

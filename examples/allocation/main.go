@@ -1,4 +1,5 @@
-// Allocation shares a payment among receivers (分账), from adding a receiver to releasing the rest.
+// Allocation shares a payment among receivers (分账): it adds a receiver, starts the allocation, waits for it and
+// releases the rest.
 package main
 
 import (
@@ -23,27 +24,21 @@ func main() {
 func run() error {
 	gw := daxpaytest.New() // stands for your gateway
 	defer gw.Close()
+	kit := gw.Client() // for your gateway: daxpay.ConfigFromEnv and daxpay.New
 
-	kit, err := daxpay.New(daxpay.Config{
-		ServiceURL: gw.URL(),          // such as "https://pay.example.com"
-		SignSecret: daxpaytest.Secret, // 签名秘钥 in the gateway's console
-	})
-	if err != nil {
-		return err
-	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 
-	// Once: tell the gateway who may receive shares.
-	_, err = kit.AddAllocReceiver(ctx, &param.AllocReceiverAddParam{
+	// Tell the gateway once who may receive shares.
+	_, err := kit.AddAllocReceiver(ctx, &param.AllocReceiverAddParam{
 		ReceiverNo: "SHOP-7", Channel: model.ChannelAli, RelationType: model.RelationStore,
 		ReceiverType: model.ReceiverAliUserID, ReceiverAccount: "2088000000000007",
 	})
-	if err != nil && !errors.Is(err, daxpay.ErrEarlierSend) { // with ErrEarlierSend it was added before
+	if err != nil && !errors.Is(err, daxpay.ErrEarlierSend) { // ErrEarlierSend: the receiver was added before
 		return err
 	}
 
-	// Only a payment that was started with Allocation can be shared.
+	// Only a payment that is made with Allocation can be shared.
 	pay := &param.PayParam{
 		BizOrderNo: "ORDER-1", Title: "一双鞋", Channel: model.ChannelAli, Method: model.MethodQRCode,
 		Amount: 10000, Allocation: true,
@@ -67,11 +62,11 @@ func run() error {
 	if ended.Data.Standing() != model.Succeeded {
 		return fmt.Errorf("not shared: %s", ended.Data.Status)
 	}
-	for _, share := range ended.Data.Details { // Succeeded means that each share has ended, not that each was paid
+	for _, share := range ended.Data.Details { // each share has ended, but not each must have been paid
 		fmt.Println(share.ReceiverNo, share.Amount, "fen:", share.Result)
 	}
 
-	// Finishing releases what was not given away.
+	// FinishAlloc releases what was not shared.
 	finished, err := kit.FinishAlloc(ctx, &param.AllocFinishParam{AllocNo: allocationNo})
 	if err != nil {
 		return err
@@ -80,8 +75,8 @@ func run() error {
 	return nil
 }
 
-// start starts the allocation and returns the gateway's number. Store it: no query or sync finds an allocation by the
-// merchant's number.
+// start starts the allocation and returns the gateway's number. Store that number: no query or sync finds an allocation
+// by your own.
 func start(ctx context.Context, kit *daxpay.Client) (allocationNo string, err error) {
 	res, err := kit.StartAlloc(ctx, &param.AllocStartParam{
 		BizAllocNo: "ALLOC-1", BizOrderNo: "ORDER-1",

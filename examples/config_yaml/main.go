@@ -1,6 +1,6 @@
-// Config_yaml keeps the settings of the gateway in the shop's own YAML file, and the secret in the environment
-// (DAXPAY_SECRET). It prints what it read, in which the secret does not show, and asks a gateway inside the program for
-// a payment. A setting that is misspelt in the file ends it.
+// Config_yaml reads the settings of the gateway from the shop's own YAML file, and the secret from the environment
+// (DAXPAY_SECRET). It prints the settings with the secret masked, and asks a gateway inside the program for a payment.
+// A misspelt setting in the file is an error.
 package main
 
 import (
@@ -20,9 +20,9 @@ import (
 )
 
 //go:embed shop.yaml
-var file []byte // a shop reads it with os.ReadFile
+var file []byte // a shop calls os.ReadFile
 
-// settings are the shop's.
+// settings are the settings of the shop.
 type settings struct {
 	Listen string        `yaml:"listen"`
 	Daxpay daxpay.Config `yaml:"daxpay"`
@@ -41,13 +41,13 @@ func run() error {
 	}
 	s.Daxpay.SignSecret = os.Getenv("DAXPAY_SECRET")
 
-	gw := daxpaytest.New() // the gateway inside the program, in the place of the one in the file
+	gw := daxpaytest.New() // stands for the gateway of the file
 	defer gw.Close()
 	s.Daxpay.ServiceURL, s.Daxpay.SignSecret = gw.URL(), daxpaytest.Secret
 
 	kit, err := daxpay.New(s.Daxpay)
 	if err != nil {
-		return err // every mistake at once
+		return err // it names every mistake
 	}
 	printed, err := yaml.Marshal(s)
 	if err != nil {
@@ -57,7 +57,7 @@ func run() error {
 
 	_, err = kit.QueryPayOrder(context.Background(), &param.QueryPayOrderParam{BizOrderNo: "A1"})
 	if !errors.Is(err, daxpay.ErrNoSuchOrder) {
-		return fmt.Errorf("want no such order: %w", err)
+		return fmt.Errorf("instead of ErrNoSuchOrder: %w", err)
 	}
 	fmt.Println("the gateway answers: it has no payment A1")
 	return nil

@@ -11,7 +11,7 @@ import (
 	"github.com/daxpay-go/daxpay"
 )
 
-// The YAML packages call UnmarshalYAML and MarshalYAML of Config, although that imports none of them.
+// The YAML packages call UnmarshalYAML and MarshalYAML of Config, which imports none of them.
 func TestPackages(t *testing.T) {
 	for name, lib := range map[string]struct {
 		unmarshal func([]byte, any) error
@@ -30,7 +30,7 @@ func TestPackages(t *testing.T) {
 			require.Equal(t, 40*time.Second, s.Daxpay.Timeout)
 			require.Equal(t, 2, s.Daxpay.Retry.MaxAttempts)
 
-			// A secret of digits is text all the same.
+			// A secret that consists of digits is text.
 			require.NoError(t, lib.unmarshal([]byte("daxpay: {signSecret: 123456, previousSecrets: ['1', b]}"), &s))
 			require.Equal(t, "123456", s.Daxpay.SignSecret)
 			require.Equal(t, []string{"1", "b"}, s.Daxpay.PreviousSecrets)

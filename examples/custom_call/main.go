@@ -1,4 +1,4 @@
-// Custom_call makes a call that a merchant added to his own gateway. It takes two types: a param and a model.
+// Custom_call makes a call that a merchant has added to the gateway. All it needs is two types: a param and a model.
 package main
 
 import (
@@ -18,7 +18,7 @@ import (
 // RiskParam asks how risky an order is.
 type RiskParam struct {
 	param.Common
-	BizOrderNo string `json:"bizOrderNo" daxpay:"no,required,max=100"` // no: an answer about another one is refused
+	BizOrderNo string `json:"bizOrderNo" daxpay:"no,required,max=100"` // no: an answer about another order is refused
 	Amount     int64  `json:"amount" daxpay:"required,min=1"`          // fen
 	Remark     string `json:"remark" daxpay:"text,max=50"`             // text: free text
 }
@@ -43,7 +43,7 @@ func main() {
 
 func run() error {
 	const secret = "123456"
-	server := httptest.NewServer(gateway(secret)) // stands for your gateway
+	server := httptest.NewServer(gateway(secret)) // stands for a gateway with that call
 	defer server.Close()
 
 	kit, err := daxpay.New(daxpay.Config{ServiceURL: server.URL, SignSecret: secret})
@@ -54,14 +54,14 @@ func run() error {
 	if err != nil {
 		return err
 	}
-	fmt.Println(res.Data.BizOrderNo, res.Data.Level)
+	fmt.Printf("%s: the risk is %s\n", res.Data.BizOrderNo, res.Data.Level)
 
 	_, err = daxpay.Execute(context.Background(), kit, &RiskParam{Remark: "no number, no amount"})
-	fmt.Println(err)
+	fmt.Printf("refused before it is sent:\n%v\n", err)
 	return nil
 }
 
-// gateway is the other side of the call: it checks the request's signature and signs the answer.
+// gateway checks the signature of the request and signs the answer.
 func gateway(secret string) http.Handler {
 	signer, err := daxpay.NewSigner(daxpay.HMACSHA256, secret)
 	if err != nil {

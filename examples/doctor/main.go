@@ -1,7 +1,7 @@
-// Doctor says what is wrong between this machine and a gateway: URL, path prefix, secret, algorithm, clock, version. It
-// examines the gateway at DAXPAY_URL with the secret DAXPAY_SECRET and the other variables of daxpay.ConfigFromEnv. It
-// changes nothing there, and exits with 1 if it finds a fault. Without DAXPAY_URL it examines a gateway inside the
-// program, once with a wrong secret and once with the right one.
+// Doctor finds what is wrong with the connection to a gateway: URL, path prefix, secret, algorithm, clock or version.
+// It reads DAXPAY_URL, DAXPAY_SECRET and the other variables of daxpay.ConfigFromEnv. It changes nothing at the
+// gateway, and exits with status 1 if it finds a fault. Without DAXPAY_URL it examines a gateway inside the program,
+// once with a wrong secret and once with the right one.
 package main
 
 import (
@@ -31,10 +31,12 @@ func run() error {
 	}
 	gw := daxpaytest.New()
 	defer gw.Close()
+	fmt.Println("With a wrong secret:")
 	config := daxpay.Config{ServiceURL: gw.URL(), SignSecret: "a wrong secret"}
 	if err := look(config); err == nil {
-		return errors.New("the wrong secret was not noticed")
+		return errors.New("the wrong secret was not found")
 	}
+	fmt.Println("With the right secret:")
 	config.SignSecret = daxpaytest.Secret
 	return look(config)
 }

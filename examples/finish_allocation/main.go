@@ -1,4 +1,4 @@
-// Finish_allocation finishes an allocation (分账完结), and shows every way in which the call can end.
+// Finish_allocation finishes an allocation (分账完结) and handles every result of the call.
 package main
 
 import (
@@ -22,18 +22,13 @@ func main() {
 func run() error {
 	gw := daxpaytest.New() // stands for your gateway
 	defer gw.Close()
+	kit := gw.Client() // for your gateway: daxpay.ConfigFromEnv and daxpay.New
+
 	gw.SetAllocation(daxpaytest.Allocation{
 		AllocNo: "DEVA24060117191963000003", BizAllocNo: "ALLOC-1", Status: model.AllocEnd,
 	})
 
-	kit, err := daxpay.New(daxpay.Config{
-		ServiceURL: gw.URL(),          // such as "https://pay.example.com"
-		SignSecret: daxpaytest.Secret, // 签名秘钥 in the gateway's console
-	})
-	if err != nil {
-		return err
-	}
-	for range 2 { // the gateway refuses the second time
+	for range 2 { // the gateway refuses the second call
 		if err := finish(context.Background(), kit, "DEVA24060117191963000003"); err != nil {
 			return err
 		}
@@ -50,7 +45,7 @@ func finish(ctx context.Context, kit *daxpay.Client, allocationNo string) error 
 	case errors.Is(err, daxpay.ErrEarlierSend): // this send did nothing; an earlier one may have finished it
 	case errors.Is(err, daxpay.ErrOutcomeUnknown): // this send may have finished it
 	default:
-		return err // refused: nothing was done
+		return err // nothing was done
 	}
 	order, err := kit.QueryAllocOrder(ctx, &param.QueryAllocOrderParam{AllocNo: allocationNo})
 	if err != nil {

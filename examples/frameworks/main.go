@@ -1,4 +1,5 @@
-// Frameworks mounts the handler of notices (回调通知) in gin and in echo.
+// Frameworks mounts the handler of notices (异步通知) in gin and in echo. Keep middleware that reads the body or changes
+// the reply away from its route.
 package main
 
 import (
@@ -18,24 +19,23 @@ import (
 	"github.com/daxpay-go/daxpay/model"
 )
 
-// routerOf is gin's: gin.WrapH makes a handler of gin of the notice handler.
-func routerOf(notices http.Handler) http.Handler {
+// ginRouter mounts the handler in gin.
+func ginRouter(notices http.Handler) http.Handler {
 	router := gin.New()
 	router.Use(gin.Recovery())
 	router.POST("/notify", gin.WrapH(notices))
 	return router
 }
 
-// echoOf is echo's. Middleware that reads the body or changes the reply stays away from the route.
-func echoOf(notices http.Handler) http.Handler {
+// echoRouter mounts the handler in echo.
+func echoRouter(notices http.Handler) http.Handler {
 	e := echo.New()
 	e.Use(middleware.Recover())
 	e.POST("/notify", echo.WrapHandler(notices))
 	return e
 }
 
-// frameworks are the ways to mount a handler.
-var frameworks = map[string]func(http.Handler) http.Handler{"gin": routerOf, "echo": echoOf}
+var frameworks = map[string]func(http.Handler) http.Handler{"gin": ginRouter, "echo": echoRouter}
 
 func main() {
 	gin.SetMode(gin.ReleaseMode)
@@ -47,39 +47,34 @@ func main() {
 func run() error {
 	gw := daxpaytest.New() // stands for your gateway
 	defer gw.Close()
-	kit, err := daxpay.New(daxpay.Config{
-		ServiceURL: gw.URL(),          // such as "https://pay.example.com"
-		SignSecret: daxpaytest.Secret, // 签名秘钥 in the gateway's console
-	})
-	if err != nil {
-		return err
-	}
+	kit := gw.Client() // for your gateway: daxpay.ConfigFromEnv and daxpay.New
+
+	amounts := map[string]int64{"ORDER-gin": 29900, "ORDER-echo": 1200} // stands for the shop's database, in fen
 	handler := kit.NoticeHandler(daxpay.NoticeHandlers{
 		Pay: func(_ context.Context, n *model.PayNotice) error {
-			// Compare the notice with your own order, and store what it says before you return nil.
-			err := daxpay.Expect{BizOrderNo: n.BizOrderNo, Amount: 29900, Paid: true}.Check(n)
-			if errors.Is(err, daxpay.ErrUnproved) {
-				return nil // closed or cancelled: it still can be paid
+			err := daxpay.Expect{BizOrderNo: n.BizOrderNo, Amount: amounts[n.BizOrderNo], Paid: true}.Check(n)
+			switch {
+			case errors.Is(err, daxpay.ErrUnproved):
+				return nil // closed or cancelled: it can still be paid
+			case err != nil:
+				return err // not our order, or another amount
 			}
-			if err != nil {
-				return err
-			}
-			fmt.Println(n.BizOrderNo, "is paid")
+			fmt.Println(n.BizOrderNo, "is paid") // a shop stores that before it returns
 			return nil
 		},
 	})
 	for name, mount := range frameworks {
-		shop := httptest.NewServer(mount(handler)) // router.Run or e.Start in a real shop
-		order := "ORDER-" + name
+		shop := httptest.NewServer(mount(handler)) // stands for your http.Server
+		number := "ORDER-" + name
 		gw.SetPayment(daxpaytest.Payment{
-			BizOrderNo: order, Amount: 29900, Status: model.PaySyncSuccess, NotifyURL: shop.URL + "/notify",
+			BizOrderNo: number, Amount: amounts[number], Status: model.PaySyncSuccess, NotifyURL: shop.URL + "/notify",
 		})
-		sent, err := gw.SendNotice(context.Background(), order)
+		sent, err := gw.SendNotice(context.Background(), number)
 		shop.Close()
 		if err != nil {
 			return err
 		}
-		fmt.Printf("%s replied %d %s\n", name, sent.Status, sent.Reply)
+		fmt.Printf("%s: replied %d %s\n", number, sent.Status, sent.Reply)
 		if !sent.Received {
 			return errors.New("the notice was not received")
 		}

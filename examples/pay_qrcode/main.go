@@ -1,4 +1,4 @@
-// Pay_qrcode starts a payment by QR code (扫码支付), shows the code in the terminal, and waits until the customer has paid.
+// Pay_qrcode starts a payment by QR code (扫码支付), shows the code in the terminal and waits until the customer has paid.
 // The answer to the first request is lost.
 package main
 
@@ -26,15 +26,10 @@ func main() {
 func run() error {
 	gw := daxpaytest.New() // stands for your gateway
 	defer gw.Close()
+	kit := gw.Client() // for your gateway: daxpay.ConfigFromEnv and daxpay.New
+
 	gw.Fail("/unipay/pay", 1, daxpaytest.ResetAfter) // the call runs, and its answer is lost
 
-	kit, err := daxpay.New(daxpay.Config{
-		ServiceURL: gw.URL(),          // such as "https://pay.example.com"
-		SignSecret: daxpaytest.Secret, // 签名秘钥 in the gateway's console
-	})
-	if err != nil {
-		return err
-	}
 	ctx, cancel := context.WithTimeout(context.Background(), 15*time.Minute) // as long as the customer may take
 	defer cancel()
 
@@ -52,7 +47,7 @@ func run() error {
 		return fmt.Errorf("call it again with the same order: %w", err)
 	}
 	if state.Standing() == model.Open {
-		fmt.Println("scan to pay", state.PayBody)
+		fmt.Println("scan to pay:", state.PayBody)
 		qrterminal.GenerateHalfBlock(state.PayBody, qrterminal.L, os.Stdout)
 	}
 
@@ -60,10 +55,10 @@ func run() error {
 	query := &param.QueryPayOrderParam{BizOrderNo: order.BizOrderNo}
 	found, err := kit.WaitPay(ctx, query, daxpay.Wait{Made: sent, Amount: order.Amount})
 	if err != nil {
-		return fmt.Errorf("not known to be paid, look again later: %w", err)
+		return fmt.Errorf("unknown, look again later: %w", err)
 	}
 	if found.Data.Standing() != model.Succeeded {
-		return fmt.Errorf("not paid: %s", found.Data.Status) // it still can be, until it expires: see package reconcile
+		return fmt.Errorf("not paid: %s", found.Data.Status) // it can still be paid until it expires: see package reconcile
 	}
 	fmt.Println("paid:", found.Data.Amount, "fen")
 	return nil

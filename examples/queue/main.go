@@ -1,10 +1,9 @@
-// Queue is a shop whose job queue, River on PostgreSQL, says when each open order is looked at. The job is made in the
-// transaction that makes the order, so none is forgotten, and a look is one call of Looker.Look:
+// Queue is a shop whose job queue, River on PostgreSQL, decides when to look at each open order. The transaction that
+// stores an order also inserts its job, so none is forgotten. A look is one call of Looker.Look, in lookJob.Work.
 //
-//	cd examples/queue && DATABASE_URL=postgres://localhost/test go run .
+//	cd examples/queue && DATABASE_URL=postgres://localhost/test GOWORK=off go run .
 //
-// Without DATABASE_URL it starts a PostgreSQL of its own for as long as it runs. The gateway is in memory. The heart of
-// it is lookJob.Work.
+// Without DATABASE_URL it starts a PostgreSQL of its own, and stops it in the end. The gateway is inside the program.
 package main
 
 import (
@@ -32,19 +31,19 @@ const schema = `
 create table orders (
 	no text primary key, amount bigint not null, made timestamptz not null default now(),
 	status text not null default 'open',
-	note text not null default '' -- what the next look has to know of the last one
+	note text not null default '' -- Next.Note, for the next look
 );
 create table effects (no text not null, status text not null);`
 
-// look is the job of an order: which one, and nothing that can change.
+// look is the job of an order. It holds only the number, which never changes.
 type look struct {
 	No string `json:"no"`
 }
 
-// Kind is the name of such jobs.
+// Kind implements river.JobArgs.
 func (look) Kind() string { return "look" }
 
-// InsertOpts lets a job fail, such as when its process is killed, as often as it takes.
+// InsertOpts lets a job fail as often as necessary, such as when its process is killed.
 func (look) InsertOpts() river.InsertOpts { return river.InsertOpts{MaxAttempts: math.MaxInt16} }
 
 type lookJob struct {
@@ -53,19 +52,19 @@ type lookJob struct {
 	looker *reconcile.Looker
 }
 
-// Work looks at an order once, and has River come again when it is due next.
+// Work looks at an order once. River runs the job again when the next look is due.
 func (w *lookJob) Work(ctx context.Context, job *river.Job[look]) error {
 	o := reconcile.Order{Kind: reconcile.Pay, No: job.Args.No}
 	var status, note string
 	err := w.db.QueryRow(ctx, `select amount, made, status, note from orders where no = $1`, o.No).
 		Scan(&o.Amount, &o.Made, &status, &note)
 	switch {
-	case errors.Is(err, pgx.ErrNoRows), status == string(model.PaySuccess): // a notice was faster
+	case errors.Is(err, pgx.ErrNoRows), status == paid: // such as by a notice
 		return nil
 	case err != nil:
 		return err
 	}
-	o.Ended = status != "open" // it may still be paid
+	o.Ended = status == ended // it can still be paid
 	next, err := w.looker.Look(ctx, o, note)
 	if err != nil {
 		return err
@@ -79,21 +78,24 @@ func (w *lookJob) Work(ctx context.Context, job *river.Job[look]) error {
 	return river.JobSnooze(next.After)
 }
 
-// settle stores how an order ended, and what has to be done about it. Only the first caller changes the row, be it a
-// job or the handler of notices.
-func settle(ctx context.Context, db *pgxpool.Pool, no string, status model.PayStatus) error {
+// The status of an order. The gateway's own status says less: see model.Standing.
+var paid, ended = model.Succeeded.String(), model.Ended.String()
+
+// settle stores how an order ended, and what the shop does about it. Only the first caller changes the row, whether
+// that is a job or a handler of notices. An order that has ended can still be paid.
+func settle(ctx context.Context, db *pgxpool.Pool, no string, standing model.Standing) error {
 	return pgx.BeginFunc(ctx, db, func(tx pgx.Tx) error {
-		changed, err := tx.Exec(ctx, `update orders set status = $2 where no = $1 and (status = 'open'
-			or status in ('close', 'cancel', 'fail') and $2 = 'success')`, no, string(status))
+		changed, err := tx.Exec(ctx, `update orders set status = $2
+			where no = $1 and (status = 'open' or status = 'ended' and $2 = 'succeeded')`, no, standing.String())
 		if err != nil || changed.RowsAffected() == 0 {
 			return err
 		}
-		_, err = tx.Exec(ctx, `insert into effects values ($1, $2)`, no, string(status))
+		_, err = tx.Exec(ctx, `insert into effects values ($1, $2)`, no, standing.String())
 		return err
 	})
 }
 
-// order stores an order and its job together, before the gateway hears of it. The first look is a second later.
+// order stores an order and its job, before the shop calls Pay. The first look is a second later.
 func order(ctx context.Context, db *pgxpool.Pool, queue *river.Client[pgx.Tx], no string, amount int64) error {
 	return pgx.BeginFunc(ctx, db, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, `insert into orders (no, amount) values ($1, $2)`, no, amount); err != nil {
@@ -130,7 +132,7 @@ func run() error {
 	return trade(ctx, db)
 }
 
-// trade has customers pay some orders, and lets the queue find that out.
+// trade has customers pay three orders, and the queue find that out.
 func trade(ctx context.Context, db *pgxpool.Pool) error {
 	gw := daxpaytest.New() // stands for your gateway
 	defer gw.Close()
@@ -148,22 +150,21 @@ func trade(ctx context.Context, db *pgxpool.Pool) error {
 	if err := queue.Start(ctx); err != nil {
 		return err
 	}
-	if err := until(ctx, db, 2); err != nil { // one of them waits for the customer
-		return err
+	err = until(ctx, db, 2)
+	if err == nil {
+		gw.MarkPaid("ORDER-2") // the customer pays, and no notice says so
+		err = until(ctx, db, 3)
 	}
-	gw.MarkPaid("ORDER-2") // he pays, and no notice says so
-	if err := until(ctx, db, 3); err != nil {
-		return err
-	}
-	if err := queue.Stop(ctx); err != nil {
+	if err := errors.Join(err, queue.Stop(ctx)); err != nil { // Stop waits for the jobs that are running
 		return err
 	}
 	var orders, effects int
-	err = db.QueryRow(ctx, `select count(*), (select count(*) from effects) from orders where status = 'success'`).
+	err = db.QueryRow(ctx, `select count(*), (select count(*) from effects) from orders where status = $1`, paid).
 		Scan(&orders, &effects)
 	if err != nil || orders != 3 || effects != 3 {
 		return fmt.Errorf("%d orders took effect %d times, instead of 3 and 3: %w", orders, effects, err)
 	}
+	fmt.Println(orders, "orders are paid, and each took effect once")
 	return nil
 }
 
@@ -179,21 +180,19 @@ func newQueue(ctx context.Context, db *pgxpool.Pool, gw *daxpaytest.Gateway) (*r
 	if _, err := migrator.Migrate(ctx, rivermigrate.DirectionUp, nil); err != nil {
 		return nil, err
 	}
-	kit, err := daxpay.New(daxpay.Config{
-		ServiceURL: gw.URL(),                     // such as "https://pay.example.com"
-		SignSecret: daxpaytest.Secret,            // 签名秘钥 in the gateway's console
-		Retry:      daxpay.Retry{MaxAttempts: 1}, // the queue comes again by itself
-	})
+	config := gw.Config()        // for your gateway: daxpay.ConfigFromEnv
+	config.Retry.MaxAttempts = 1 // the queue repeats looks
+	kit, err := daxpay.New(config)
 	if err != nil {
 		return nil, err
 	}
 	sink := reconcile.Sink{
 		Pay: func(ctx context.Context, o reconcile.Order, m *model.PayOrderModel) error {
 			fmt.Println(o.No, m.Status)
-			return settle(ctx, db, o.No, m.Status)
+			return settle(ctx, db, o.No, m.Standing())
 		},
 		Unknown: func(_ context.Context, o reconcile.Order, why *daxpay.UnresolvedError) error {
-			fmt.Println(o.No, "needs a person:", why.Reason)
+			fmt.Println("a person must look at", o.No+":", why.Reason)
 			return nil
 		},
 	}
@@ -209,17 +208,17 @@ func newQueue(ctx context.Context, db *pgxpool.Pool, gw *daxpaytest.Gateway) (*r
 		Queues:     map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: 8}},
 		Workers:    workers,
 		JobTimeout: 2 * time.Minute,
-		// What a killed process was at is looked at by another one then, instead of after an hour.
+		// Another process takes over the jobs of a killed one after 3 minutes instead of an hour.
 		RescueStuckJobsAfter: 3 * time.Minute,
 	})
 }
 
-// until waits until so many orders are paid.
-func until(ctx context.Context, db *pgxpool.Pool, paid int) error {
+// until waits until a number of orders are paid.
+func until(ctx context.Context, db *pgxpool.Pool, number int) error {
 	for {
 		var n int
-		err := db.QueryRow(ctx, `select count(*) from orders where status = 'success'`).Scan(&n)
-		if err != nil || n >= paid {
+		err := db.QueryRow(ctx, `select count(*) from orders where status = $1`, paid).Scan(&n)
+		if err != nil || n >= number {
 			return err
 		}
 		select {

@@ -16,41 +16,42 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// startPostgreSQL starts a PostgreSQL of this program's own, with its data in a temporary folder.
+// startPostgreSQL starts a PostgreSQL with its data in a temporary folder.
 func startPostgreSQL(ctx context.Context) (stop func(), dsn string, err error) {
 	dir, err := os.MkdirTemp("", "queue")
 	if err != nil {
 		return nil, "", err
 	}
-	stop = func() { _ = os.RemoveAll(dir) }
+	end := func() { _ = os.RemoveAll(dir) }
+	defer func() {
+		if err != nil {
+			end()
+		}
+	}()
 	data := filepath.Join(dir, "data")
 	initdb, err := command(ctx, dir, "initdb", "-D", data, "-U", "daxpay", "-A", "trust", "-E", "UTF8", "--no-sync")
 	if err != nil {
-		stop()
 		return nil, "", err
 	}
 	if output, err := initdb.CombinedOutput(); err != nil {
-		stop()
 		return nil, "", fmt.Errorf("initdb: %w: %s", err, output)
 	}
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
-		stop()
 		return nil, "", err
 	}
 	_, port, _ := net.SplitHostPort(listener.Addr().String())
 	_ = listener.Close()
-	// It ends by stop, after the pool, and not with ctx.
+	// The server outlives ctx: stop ends it after the pool is closed.
 	server, err := command(context.WithoutCancel(ctx), dir, "postgres", "-D", data, "-p", port,
 		"-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", "fsync=off")
-	if err == nil {
-		err = server.Start()
-	}
 	if err != nil {
-		stop()
 		return nil, "", err
 	}
-	stop = func() {
+	if err := server.Start(); err != nil {
+		return nil, "", err
+	}
+	end = func() {
 		_ = server.Process.Signal(syscall.SIGQUIT)
 		_ = server.Wait()
 		_ = os.RemoveAll(dir)
@@ -59,18 +60,17 @@ func startPostgreSQL(ctx context.Context) (stop func(), dsn string, err error) {
 	for {
 		c, err := pgx.Connect(ctx, dsn)
 		if err == nil {
-			return stop, dsn, c.Close(ctx)
+			return end, dsn, c.Close(ctx)
 		}
 		select {
 		case <-time.After(50 * time.Millisecond):
 		case <-ctx.Done():
-			stop()
 			return nil, "", errors.Join(ctx.Err(), err)
 		}
 	}
 }
 
-// command is one of PostgreSQL's programs, in the PATH or where Debian puts it. They refuse to run as root.
+// command finds one of PostgreSQL's programs, in the PATH or where Debian puts it. They refuse to run as root.
 func command(ctx context.Context, dir, name string, args ...string) (*exec.Cmd, error) {
 	path, err := exec.LookPath(name)
 	if err != nil {

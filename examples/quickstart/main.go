@@ -1,7 +1,7 @@
-// Quickstart makes the first calls to a gateway. With nothing set up it talks to a gateway inside the program, where a
-// customer also pays a QR code. With DAXPAY_URL and DAXPAY_SECRET it talks to that one, and starts no payment: it syncs
-// a payment and a refund and finishes an allocation, by the numbers in DAXPAY_BIZ_ORDER_NO, DAXPAY_REFUND_NO and
-// DAXPAY_ALLOCATION_NO, or by numbers that do not exist. The other variables of daxpay.ConfigFromEnv are optional.
+// Quickstart makes the first calls to a gateway. Without any setup it uses a gateway inside the program, where a
+// customer also pays by QR code. With DAXPAY_URL and DAXPAY_SECRET it uses that gateway and makes no payment: it syncs
+// a payment and a refund and finishes an allocation, with the numbers in DAXPAY_BIZ_ORDER_NO, DAXPAY_REFUND_NO and
+// DAXPAY_ALLOCATION_NO, or with numbers that do not exist. The other variables of daxpay.ConfigFromEnv are optional.
 package main
 
 import (
@@ -9,6 +9,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log"
 	"os"
 
 	"github.com/daxpay-go/daxpay"
@@ -19,8 +20,7 @@ import (
 
 func main() {
 	if err := run(); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
+		log.Fatal(err)
 	}
 }
 
@@ -29,23 +29,21 @@ func run() error {
 	refund := cmp.Or(os.Getenv("DAXPAY_REFUND_NO"), "quickstart-refund")
 	allocation := cmp.Or(os.Getenv("DAXPAY_ALLOCATION_NO"), "quickstart-allocation")
 
-	var config daxpay.Config
-	if os.Getenv("DAXPAY_URL") != "" {
-		var err error
-		if config, err = daxpay.ConfigFromEnv(); err != nil {
-			return err
-		}
-	} else {
+	config, err := daxpay.ConfigFromEnv()
+	if os.Getenv("DAXPAY_URL") == "" {
 		gw := daxpaytest.New()
 		defer gw.Close()
-		fmt.Println("DAXPAY_URL is not set: this is the gateway inside the program")
+		fmt.Println("DAXPAY_URL is not set: this is a gateway inside the program")
 		if err := sell(gw); err != nil {
 			return err
 		}
 		gw.SetPayment(daxpaytest.Payment{BizOrderNo: order, Status: model.PaySyncSuccess})
 		gw.SetRefund(daxpaytest.Refund{RefundNo: refund, Status: model.RefundSyncProgress})
 		gw.SetAllocation(daxpaytest.Allocation{AllocNo: allocation, Status: model.AllocEnd})
-		config = gw.Config()
+		config, err = gw.Config(), nil
+	}
+	if err != nil {
+		return err
 	}
 	kit, err := daxpay.New(config)
 	if err != nil {
@@ -69,7 +67,7 @@ func run() error {
 	return show("pay sync of no order", none, err, func(m model.PaySyncModel) any { return m.Status })
 }
 
-// sell starts a payment by QR code, which the customer pays, and waits for it.
+// sell starts a payment by QR code and waits until the customer has paid.
 func sell(gw *daxpaytest.Gateway) error {
 	ctx := context.Background()
 	kit := gw.Client()
@@ -80,7 +78,7 @@ func sell(gw *daxpaytest.Gateway) error {
 		return err
 	}
 	fmt.Printf("%-21s %v, QR code %s\n", "pay", res.Data.Status, res.Data.PayBody)
-	gw.MarkPaid("A1")
+	gw.MarkPaid("A1") // the customer pays
 	paid, err := kit.WaitPay(ctx, &param.QueryPayOrderParam{BizOrderNo: "A1"}, daxpay.Wait{Amount: 1200})
 	if err != nil {
 		return err
@@ -89,16 +87,15 @@ func sell(gw *daxpaytest.Gateway) error {
 	return nil
 }
 
-// show prints what came back. A refusal is an answer like any other, except one of the signature, which means a wrong
-// secret or algorithm. Any other error ends the program.
+// show prints the result of a call. A refusal is a result like any other, unless the gateway refuses the signature. Any
+// other error ends the program.
 func show[T any](call string, res *daxpay.Result[T], err error, status func(T) any) error {
-	const wrongSignature, wrongSignatureBefore208 = 20052, 20000
 	var refusal *daxpay.GatewayError
 	var answer *daxpay.AnswerError
 	switch {
 	case err == nil:
 		fmt.Printf("%-21s %v (verified: %t, trace %s)\n", call, status(res.Data), res.Verified, res.TraceID)
-	case errors.As(err, &refusal) && refusal.Code != wrongSignature && refusal.Code != wrongSignatureBefore208:
+	case errors.As(err, &refusal) && refusal.Reason != daxpay.ReasonSignature:
 		fmt.Printf("%-21s refused: %s (verified: %t, trace %s)\n", call, refusal.Msg, refusal.Signed, refusal.TraceID)
 	case errors.As(err, &answer) && errors.Is(err, daxpay.ErrUnproved):
 		fmt.Printf("%-21s not proved: %s (trace %s)\n", call, answer.Status, answer.TraceID)

@@ -1,9 +1,10 @@
-// Reconcile is a shop with its orders in SQLite, in which notices and the reconciler bring what became of them side by
-// side. Some notices are lost, one comes twice, one comes while the reconciler is at it; every order takes effect once:
+// Reconcile is a shop with its orders in SQLite, which learns from notices and from the reconciler how they end. Some
+// notices are lost, one comes twice, and one comes while the reconciler looks at the order; every order takes effect
+// once, by shop.settle.
 //
 //	cd examples/reconcile && go run .
 //
-// It needs nothing set up: the gateway and the database are in memory. The heart of it is shop.settle.
+// It needs no setup: the gateway and the database are in memory.
 package main
 
 import (
@@ -28,45 +29,47 @@ import (
 	"github.com/daxpay-go/daxpay/reconcile"
 )
 
-// schema has the orders, of all kinds in one table here, and what the shop did about those that ended: goods that were
-// sent, money that was booked.
+// schema has the orders, of all kinds in one table, and what the shop did about those that ended, such as send goods.
 const schema = `
 create table orders (
 	kind text not null, no text not null, amount integer not null, made integer not null,
 	status text not null default 'open',
-	watched integer not null default 0, -- until when a payment that is over is listed, because it may still be paid
-	told text not null default '',      -- why its outcome cannot be told, for a person
+	watched integer not null default 0, -- until when a payment that has ended is listed, because it can still be paid
+	told text not null default '',      -- why a person must look at it
 	primary key (kind, no)
 );
-create index orders_open on orders (kind, no) where status in ('open', 'close', 'cancel', 'fail');
+create index orders_open on orders (kind, no) where status in ('open', 'ended');
 create table effects (kind text not null, no text not null, status text not null, told_by text not null);`
 
 type shop struct{ db *sql.DB }
 
-// update takes any status for an order that is open. A payment that is over takes success as well, because the customer
-// can pay at the channel after it was closed; what succeeded takes nothing any more.
+// update changes an order that is open. It also changes a payment from ended to succeeded, because the customer can pay
+// at the channel after the gateway has closed it. The status is the name of a model.Standing.
 const update = `
 update orders set status = ?, watched = ? where kind = ? and no = ?
-and (status = 'open' or kind = 'pay' and status in ('close', 'cancel', 'fail') and ? = 'success')`
+and (status = 'open' or kind = 'pay' and status = 'ended' and ? = 'succeeded')`
 
-// watchedFor is how long a payment that is over stays listed. It is longer than any of this shop's payments can be
-// paid: an hour beyond the 30 minutes after which they expire.
+// watchedFor is how long a payment that has ended stays listed. In this shop payments expire after 30 minutes; an hour
+// later none can be paid any more.
 const watchedFor = 90 * time.Minute
 
-// settle stores how an order ended, and does what has to be done about it, in one transaction. The first caller changes
-// the row; every later one changes none, and does nothing. Only what is proved comes here: model.Succeeded, or a
-// payment that is model.Ended.
-func (s *shop) settle(ctx context.Context, kind reconcile.Kind, no string, amount int64, status, by string) error {
+// settle stores how an order ended, and does what the shop has to do about it, in one transaction. The first caller
+// changes the row; later callers change no row and do nothing. The standing must be proved: model.Succeeded, or for a
+// payment model.Ended.
+func (s *shop) settle(
+	ctx context.Context, kind reconcile.Kind, no string, amount int64, standing model.Standing, by string,
+) error {
+	status := standing.String()
 	tx, err := s.db.BeginTx(ctx, nil)
 	if err != nil {
 		return err
 	}
-	defer tx.Rollback() //nolint:errcheck // after Commit there is nothing to roll back
+	defer tx.Rollback() //nolint:errcheck // it fails after Commit
 	var ours int64
 	if err := tx.QueryRowContext(
 		ctx, `select amount from orders where kind = ? and no = ?`, kind, no,
 	).Scan(&ours); err != nil {
-		return fmt.Errorf("%s %s is no order of ours: %w", kind, no, err)
+		return fmt.Errorf("%s %s is not our order: %w", kind, no, err)
 	}
 	if ours != amount {
 		return fmt.Errorf("%s %s has another amount: %w", kind, no, daxpay.ErrEcho)
@@ -89,10 +92,10 @@ func (s *shop) settle(ctx context.Context, kind reconcile.Kind, no string, amoun
 	return nil
 }
 
-// open selects what is open, and the payments that are over and may still be paid.
+// open selects the open orders, and the payments that have ended and can still be paid.
 const open = `
 select no, amount, made, status <> 'open' from orders where kind = ? and no > ?
-and (status = 'open' or kind = 'pay' and status in ('close', 'cancel', 'fail') and watched > ?) order by no limit ?`
+and (status = 'open' or kind = 'pay' and status = 'ended' and watched > ?) order by no limit ?`
 
 // Open implements reconcile.Source.
 func (s *shop) Open(ctx context.Context, kind reconcile.Kind, after string, limit int) ([]reconcile.Order, error) {
@@ -114,53 +117,53 @@ func (s *shop) Open(ctx context.Context, kind reconcile.Kind, after string, limi
 	return orders, rows.Err()
 }
 
-// sink is the reconciler's way to settle.
+// sink settles what the reconciler finds.
 func (s *shop) sink() reconcile.Sink {
 	const by = "reconciler"
 	return reconcile.Sink{
 		Pay: func(ctx context.Context, o reconcile.Order, m *model.PayOrderModel) error {
-			return s.settle(ctx, o.Kind, o.No, m.Amount, string(m.Status), by)
+			return s.settle(ctx, o.Kind, o.No, m.Amount, m.Standing(), by)
 		},
 		Refund: func(ctx context.Context, o reconcile.Order, m *model.RefundOrderModel) error {
-			return s.settle(ctx, o.Kind, o.No, m.Amount, string(m.Status), by)
+			return s.settle(ctx, o.Kind, o.No, m.Amount, m.Standing(), by)
 		},
 		Transfer: func(ctx context.Context, o reconcile.Order, m *model.TransferOrderModel) error {
-			return s.settle(ctx, o.Kind, o.No, m.Amount, string(m.Status), by)
+			return s.settle(ctx, o.Kind, o.No, m.Amount, m.Standing(), by)
 		},
 		Unknown: s.unknown,
 	}
 }
 
-// unknown leaves the order open, for a person to decide. Nothing is sent again here, and a transfer must not be.
+// unknown leaves the order open until a person has decided. It sends nothing again: a transfer would be paid twice.
 func (s *shop) unknown(ctx context.Context, o reconcile.Order, why *daxpay.UnresolvedError) error {
-	fmt.Printf("%-10s  %s %s: %s; a person has to look\n", "reconciler", o.Kind, o.No, why.Reason)
+	fmt.Printf("%-10s  %s %s: a person must look: %s\n", "reconciler", o.Kind, o.No, why.Reason)
 	_, err := s.db.ExecContext(
 		ctx, `update orders set told = ? where kind = ? and no = ?`, string(why.Reason), o.Kind, o.No,
 	)
 	return err
 }
 
-// notices is the gateway's way to settle. It has none for transfers.
+// notices settles what notices say. There are none for transfers.
 func (s *shop) notices(kit *daxpay.Client) http.Handler {
 	const by = "notice"
 	return kit.NoticeHandler(daxpay.NoticeHandlers{
 		Pay: func(ctx context.Context, n *model.PayNotice) error {
-			if standing := n.Standing(); standing != model.Succeeded && standing != model.Ended {
-				return nil // older gateways send such notices, too
+			standing := n.Standing()
+			if standing != model.Succeeded && standing != model.Ended {
+				return nil // it proves nothing, so the reconciler follows the payment
 			}
-			return s.settle(ctx, reconcile.Pay, n.BizOrderNo, n.Amount, string(n.Status), by)
+			return s.settle(ctx, reconcile.Pay, n.BizOrderNo, n.Amount, standing, by)
 		},
 		Refund: func(ctx context.Context, n *model.RefundNotice) error {
 			if !n.Refunded() {
-				return nil // that is not proved: the reconciler looks after it
+				return nil // it proves nothing, so the reconciler follows the refund
 			}
-			return s.settle(ctx, reconcile.Refund, n.BizRefundNo, n.Amount, string(n.Status), by)
+			return s.settle(ctx, reconcile.Refund, n.BizRefundNo, n.Amount, n.Standing(), by)
 		},
-		OnError: func(_ context.Context, err error) { fmt.Println("a notice was refused:", err) },
 	})
 }
 
-// add stores an order, before the gateway hears of it.
+// add stores an order, before the shop calls the gateway.
 func (s *shop) add(ctx context.Context, kind reconcile.Kind, no string, amount int64, age time.Duration) error {
 	_, err := s.db.ExecContext(
 		ctx, `insert into orders (kind, no, amount, made) values (?, ?, ?, ?)`, kind, no, amount,
@@ -183,22 +186,20 @@ func run() error {
 		return err
 	}
 	defer db.Close()      //nolint:errcheck // it is in memory
-	db.SetMaxOpenConns(1) // each connection would have a memory of its own
+	db.SetMaxOpenConns(1) // each connection has a database of its own
 	if _, err := db.ExecContext(ctx, schema); err != nil {
 		return err
 	}
 	gw := daxpaytest.New() // stands for your gateway
 	defer gw.Close()
-	kit, err := daxpay.New(daxpay.Config{
-		ServiceURL: gw.URL(),                     // such as "https://pay.example.com"
-		SignSecret: daxpaytest.Secret,            // 签名秘钥 in the gateway's console
-		Retry:      daxpay.Retry{MaxAttempts: 1}, // the reconciler comes again by itself
-	})
+	config := gw.Config()        // for your gateway: daxpay.ConfigFromEnv
+	config.Retry.MaxAttempts = 1 // the reconciler repeats looks
+	kit, err := daxpay.New(config)
 	if err != nil {
 		return err
 	}
 	s := &shop{db: db}
-	server := httptest.NewUnstartedServer(s.notices(kit)) // an http.Server in a real shop
+	server := httptest.NewUnstartedServer(s.notices(kit)) // stands for your http.Server
 	server.Config.ReadHeaderTimeout = 5 * time.Second
 	server.Start()
 	defer server.Close()
@@ -206,7 +207,7 @@ func run() error {
 	if err := trade(ctx, s, kit, gw, server.URL); err != nil {
 		return err
 	}
-	options := reconcile.Options{ // a real shop leaves all times at their defaults, which are for people who pay
+	options := reconcile.Options{ // a shop leaves all times at their defaults
 		Grace: 50 * time.Millisecond, First: 50 * time.Millisecond, RetryAfter: 50 * time.Millisecond,
 		ListEvery: 50 * time.Millisecond,
 		Interval:  time.Millisecond,
@@ -215,8 +216,8 @@ func run() error {
 	if err := s.live(ctx, kit, gw, options); err != nil {
 		return err
 	}
-	// The customer pays ORDER-8 after it was closed, which only a sync after its expiry finds. A process that starts an
-	// hour later has the table: what succeeded does not come again; what is unknown does, because nobody decided.
+	// The customer pays ORDER-8 after it was closed. Only a sync after its expiry finds that. A process that starts an
+	// hour later reads the table: it does not look at orders that succeeded, but at those about which nobody has decided.
 	gw.Channel().Pays("ORDER-8")
 	options.Now = func() time.Time { return time.Now().Add(time.Hour) }
 	again, err := reconcile.New(kit, s, s.sink(), options)
@@ -227,12 +228,12 @@ func run() error {
 		return err
 	}
 	if handed := again.Stats().Handed; handed != 1 {
-		return fmt.Errorf("%d orders came after the restart, instead of ORDER-8", handed)
+		return fmt.Errorf("%d orders were handed over after the restart, instead of ORDER-8", handed)
 	}
 	return s.check(ctx, gw)
 }
 
-// live runs the reconciler until there is nothing left to do for it.
+// live runs the reconciler until it has nothing left to do.
 func (s *shop) live(ctx context.Context, kit *daxpay.Client, gw *daxpaytest.Gateway, options reconcile.Options) error {
 	r, err := reconcile.New(kit, s, s.sink(), options)
 	if err != nil {
@@ -248,9 +249,9 @@ func (s *shop) live(ctx context.Context, kit *daxpay.Client, gw *daxpaytest.Gate
 			fmt.Println(err)
 		}
 	}()
-	go func() { // ORDER-5 is brought from both sides at once
+	go func() { // the notice about ORDER-5 comes while the reconciler runs
 		defer background.Done()
-		_, _ = gw.SendNotice(ctx, "ORDER-5") // not received: the gateway would send it again
+		_, _ = gw.SendNotice(ctx, "ORDER-5") // if it is not received, the reconciler settles the order
 	}()
 	err = s.wait(ctx)
 	stop()
@@ -258,11 +259,12 @@ func (s *shop) live(ctx context.Context, kit *daxpay.Client, gw *daxpaytest.Gate
 	if err != nil {
 		return err
 	}
-	fmt.Printf("stopped: %+v\n", r.Stats())
+	stats := r.Stats()
+	fmt.Printf("the reconciler made %d looks and handed over %d orders\n", stats.Looks, stats.Handed)
 	return nil
 }
 
-// trade makes the orders and lets the gateway's side of them happen.
+// trade makes the orders, which customers pay or close, and delivers some notices.
 func trade(ctx context.Context, s *shop, kit *daxpay.Client, gw *daxpaytest.Gateway, notifyURL string) error {
 	for i, no := range []string{
 		"ORDER-1", "ORDER-2", "ORDER-3", "ORDER-4", "ORDER-5", "ORDER-6", "ORDER-7", "ORDER-8",
@@ -270,7 +272,7 @@ func trade(ctx context.Context, s *shop, kit *daxpay.Client, gw *daxpaytest.Gate
 		amount := int64(1000 * (i + 1))
 		age := time.Duration(0)
 		if no == "ORDER-7" {
-			age = time.Hour // the shop crashed then, before it called the gateway
+			age = time.Hour // the shop crashed before it called the gateway
 		}
 		if err := s.add(ctx, reconcile.Pay, no, amount, age); err != nil {
 			return err
@@ -286,7 +288,7 @@ func trade(ctx context.Context, s *shop, kit *daxpay.Client, gw *daxpaytest.Gate
 			return err
 		}
 		switch no {
-		case "ORDER-6": // that customer has not made up his mind
+		case "ORDER-6": // the customer has not paid yet
 		case "ORDER-8":
 			if _, err := kit.ClosePay(ctx, &param.PayCloseParam{BizOrderNo: no}); err != nil {
 				return err
@@ -333,7 +335,7 @@ func giveBackAndPayOut(
 	return err
 }
 
-// wait returns when all is settled but ORDER-6 and ORDER-7, and the latter was told to a person.
+// wait returns when all orders but ORDER-6 and ORDER-7 are settled, and a person was told about ORDER-7.
 func (s *shop) wait(ctx context.Context) error {
 	for {
 		var open, told int
@@ -353,11 +355,12 @@ func (s *shop) wait(ctx context.Context) error {
 	}
 }
 
-// check compares the tables with what must have come of it.
+// check compares the tables with the expected result, and prints them.
 func (s *shop) check(ctx context.Context, gw *daxpaytest.Gateway) error {
+	paid := model.Succeeded.String()
 	want := map[string]string{
-		"ORDER-1": "success", "ORDER-2": "success", "ORDER-3": "success", "ORDER-4": "success", "ORDER-5": "success",
-		"ORDER-6": "open", "ORDER-7": "open", "ORDER-8": "success", "REFUND-1": "success", "TRANSFER-1": "success",
+		"ORDER-1": paid, "ORDER-2": paid, "ORDER-3": paid, "ORDER-4": paid, "ORDER-5": paid,
+		"ORDER-6": "open", "ORDER-7": "open", "ORDER-8": paid, "REFUND-1": paid, "TRANSFER-1": paid,
 	}
 	rows, err := s.db.QueryContext(ctx, `
 		select o.no, o.status, count(e.no), coalesce(max(e.told_by), '') from orders o
@@ -379,14 +382,14 @@ func (s *shop) check(ctx context.Context, gw *daxpaytest.Gateway) error {
 		fmt.Fprintf(out, "%s\t%s\t%d\t%s\n", no, status, effects, by)
 		found++
 		if status != want[no] || effects != map[bool]int{true: 0, false: 1}[status == "open"] {
-			return fmt.Errorf("%s has status %s and took effect %d times, instead of %s", no, status, effects, want[no])
+			return fmt.Errorf("%s has status %s instead of %s, and took effect %d times", no, status, want[no], effects)
 		}
 	}
 	if err := errors.Join(rows.Err(), out.Flush()); err != nil {
 		return err
 	}
 	if found != len(want) || len(gw.Transfers()) != 1 {
-		return fmt.Errorf("%d orders and %d transfers, instead of %d and 1", found, len(gw.Transfers()), len(want))
+		return fmt.Errorf("%d orders and %d transfers instead of %d and 1", found, len(gw.Transfers()), len(want))
 	}
 	return nil
 }

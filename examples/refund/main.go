@@ -1,4 +1,4 @@
-// Refund gives money back (退款), and goes on where the answer was lost.
+// Refund gives money back (退款) and waits until the refund is done. The answer to the first request is lost.
 package main
 
 import (
@@ -22,16 +22,11 @@ func main() {
 func run() error {
 	gw := daxpaytest.New() // stands for your gateway
 	defer gw.Close()
+	kit := gw.Client() // for your gateway: daxpay.ConfigFromEnv and daxpay.New
+
 	gw.Fail("/unipay/refund", 1, daxpaytest.ResetAfter) // the call runs, and its answer is lost
 	gw.SetPayment(daxpaytest.Payment{BizOrderNo: "ORDER-1", Amount: 29900, Status: model.PaySyncSuccess})
 
-	kit, err := daxpay.New(daxpay.Config{
-		ServiceURL: gw.URL(),          // such as "https://pay.example.com"
-		SignSecret: daxpaytest.Secret, // 签名秘钥 in the gateway's console
-	})
-	if err != nil {
-		return err
-	}
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
 
@@ -40,13 +35,13 @@ func run() error {
 	state, err := kit.RefundOrResume(ctx, refund, daxpay.Wait{})
 	sent := time.Now()
 	if err != nil {
-		return err // unless it is ErrOutcomeUnknown, nothing was given back; else call it again with the same refund
+		return err // after ErrOutcomeUnknown call it again with the same refund; any other error: it gave nothing back
 	}
-	fmt.Println("taken as", state.Order.RefundNo)
+	fmt.Println("the gateway took it as", state.Order.RefundNo)
 	query := &param.QueryRefundOrderParam{BizRefundNo: refund.BizRefundNo}
 	back, err := kit.WaitRefund(ctx, query, daxpay.Wait{Made: sent, Amount: refund.Amount})
 	if err != nil {
-		return err // still open, or for a person to look at: see daxpay.UnresolvedError
+		return err // still open, or a person must look at it: see daxpay.UnresolvedError
 	}
 	if back.Data.Standing() != model.Succeeded {
 		return fmt.Errorf("send the same refund again, under the same number: %s", back.Data.Status)

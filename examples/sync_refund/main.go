@@ -1,6 +1,6 @@
-// Sync_refund has the gateway ask the channel about a refund (退款同步), and shows every way in which that can end. Do not
-// sync a refund in its first minute: a channel that does not know it yet lets the gateway close it. To wait for a
-// refund use WaitRefund, which keeps to that: see examples/refund.
+// Sync_refund has the gateway ask the channel about a refund (退款同步) and handles every result of the call. Do not sync a
+// refund in its first minute: if the channel does not know it yet, the gateway closes it. To wait for a refund use
+// WaitRefund, which takes care of that: see examples/refund.
 package main
 
 import (
@@ -24,23 +24,18 @@ func main() {
 func run() error {
 	gw := daxpaytest.New() // stands for your gateway
 	defer gw.Close()
+	kit := gw.Client() // for your gateway: daxpay.ConfigFromEnv and daxpay.New
+
 	gw.SetRefund(daxpaytest.Refund{BizRefundNo: "REFUND-1", Status: model.RefundSyncProgress})
 	gw.SetRefund(daxpaytest.Refund{BizRefundNo: "REFUND-2", Status: model.RefundSyncSuccess})
 
-	kit, err := daxpay.New(daxpay.Config{
-		ServiceURL: gw.URL(),          // such as "https://pay.example.com"
-		SignSecret: daxpaytest.Secret, // 签名秘钥 in the gateway's console
-	})
-	if err != nil {
-		return err
-	}
 	for _, number := range []string{"REFUND-1", "REFUND-2", "REFUND-3"} {
 		fmt.Println(number, refunded(context.Background(), kit, number))
 	}
 	return nil
 }
 
-// refunded says in words what the channel says about a refund.
+// refunded returns in words what the channel says about a refund.
 func refunded(ctx context.Context, kit *daxpay.Client, bizRefundNo string) string {
 	res, err := kit.SyncRefund(ctx, &param.RefundSyncParam{BizRefundNo: bizRefundNo})
 	var refusal *daxpay.GatewayError
@@ -49,7 +44,7 @@ func refunded(ctx context.Context, kit *daxpay.Client, bizRefundNo string) strin
 		return "is done"
 	case err == nil && res.Data.Status == model.RefundSyncProgress:
 		return "is not done yet: ask again later"
-	case err == nil: // close: the gateway will not ask the channel again, so a person must
+	case err == nil: // the gateway closes it and does not ask the channel again, so a person must
 		return "is not done: " + string(res.Data.Status)
 	case errors.Is(err, daxpay.ErrNoSuchOrder):
 		return "is no refund of this gateway"

@@ -1,5 +1,5 @@
-// Transfer pays out money (转账). The gateway pays a transfer twice if it gets it twice, so one whose answer was lost is
-// looked up and never sent again.
+// Transfer pays out money (转账). The gateway pays a transfer as often as it is sent, so after a lost answer the program
+// looks for the transfer and never sends it again.
 package main
 
 import (
@@ -24,20 +24,14 @@ func main() {
 func run() error {
 	gw := daxpaytest.New() // stands for your gateway
 	defer gw.Close()
-	gw.Fail("/unipay/transfer", 1, daxpaytest.ResetAfter) // the call runs, and its answer is lost
+	kit := gw.Client() // for your gateway: daxpay.ConfigFromEnv and daxpay.New
 
-	kit, err := daxpay.New(daxpay.Config{
-		ServiceURL: gw.URL(),          // such as "https://pay.example.com"
-		SignSecret: daxpaytest.Secret, // 签名秘钥 in the gateway's console
-	})
-	if err != nil {
-		return err
-	}
+	gw.Fail("/unipay/transfer", 1, daxpaytest.ResetAfter) // the call runs, and its answer is lost
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 
-	// Mark the transfer as sent in your own table before this call, and never send one that is marked. Config.OnceStore
-	// guards the number as well: share a durable one between processes.
+	// Mark the transfer as sent in your own table before the call, and never send a marked one. The client also refuses to
+	// send a number twice, as far as Config.OnceStore remembers: use a durable store, and share it between processes.
 	transfer := &param.TransferParam{
 		BizTransferNo: "TRANSFER-1",
 		Channel:       model.ChannelAli,
@@ -51,13 +45,13 @@ func run() error {
 	sent := time.Now()
 	switch {
 	case err == nil:
-		fmt.Println("taken as", res.Data.TransferNo)
-	case errors.Is(err, daxpay.ErrDuplicate): // the client refuses to send the number twice: see Config.OnceStore
+		fmt.Println("the gateway took it as", res.Data.TransferNo)
+	case errors.Is(err, daxpay.ErrDuplicate): // the client has sent the number before
 		fmt.Println("sent before:", err)
-	case errors.Is(err, daxpay.ErrOutcomeUnknown): // status fail as well: the channel may have paid all the same
+	case errors.Is(err, daxpay.ErrOutcomeUnknown): // also if the gateway calls it failed: the channel may have paid
 		fmt.Println("unknown:", err)
 	default:
-		return err // refused: nothing was paid
+		return err // nothing was paid
 	}
 
 	gw.MarkTransferred("TRANSFER-1") // the payee gets the money
@@ -68,8 +62,8 @@ func run() error {
 		return fmt.Errorf("a person must look at the channel (%s): %w", unresolved.Reason, err)
 	}
 	if err != nil {
-		return err // still under way: wait again later
+		return err // still open: wait again later
 	}
-	fmt.Println("it ended with", done.Data.Status, "and was paid", len(gw.Transfers()), "time")
+	fmt.Println(done.Data.TransferNo, "is paid:", done.Data.Status)
 	return nil
 }

@@ -13,12 +13,12 @@ import (
 	"github.com/daxpay-go/daxpay/param"
 )
 
-// Shop is the merchant's code that is to be tested.
+// Shop is the code to test.
 type Shop struct {
 	Pay *daxpay.Client
 }
 
-// ErrAskLater says that it is not known yet whether an order is paid.
+// ErrAskLater means that the shop does not know yet whether an order is paid.
 var ErrAskLater = errors.New("ask later")
 
 // MayShip tells whether an order is paid.

@@ -15,7 +15,7 @@ import (
 	"github.com/daxpay-go/daxpay/param"
 )
 
-// With daxpaytest a test says what the customers do, and the gateway answers accordingly, signed.
+// With daxpaytest, a test says what the customers do, and the gateway answers accordingly. It signs the answers.
 func TestMayShip(t *testing.T) {
 	gw := daxpaytest.Start(t)
 	shop, ctx := &Shop{Pay: gw.Client()}, context.Background()
@@ -43,7 +43,7 @@ func TestMayShip(t *testing.T) {
 	require.Error(t, err)
 }
 
-// With daxpaytest a test also says how the channel fails. Here it closes the payment, but answers too late.
+// With daxpaytest, a test can also make the channel fail. Here the channel closes the payment, but answers too late.
 func TestCloseTimesOut(t *testing.T) {
 	gw := daxpaytest.Start(t, daxpaytest.WithChannelTimeout(time.Millisecond))
 	kit, ctx := gw.Client(), context.Background()
@@ -57,14 +57,14 @@ func TestCloseTimesOut(t *testing.T) {
 	require.ErrorIs(t, err, daxpay.ErrOutcomeUnknown)
 }
 
-// mocked is a shop whose calls go to an httpmock transport. gw.Config pins Gateway, so that the first attempt is the
-// only one, and uses the gateway's clock. Switch retries off, so that each responder is called once.
+// mocked returns a shop whose calls go to an httpmock transport. gw.Config pins the version and has the gateway's
+// clock. Without retries, each call asks the mock once.
 func mocked(t *testing.T, gw *daxpaytest.Gateway) (*Shop, *httpmock.MockTransport) {
 	t.Helper()
 	transport := httpmock.NewMockTransport()
 	cfg := gw.Config()
 	cfg.Retry = daxpay.Retry{MaxAttempts: 1}
-	cfg.HTTPClient = &http.Client{Transport: transport} // before New: later, the mock would not be asked
+	cfg.HTTPClient = &http.Client{Transport: transport} // before New, which copies the client
 	kit, err := daxpay.New(cfg)
 	require.NoError(t, err)
 	return &Shop{Pay: kit}, transport
@@ -72,8 +72,8 @@ func mocked(t *testing.T, gw *daxpaytest.Gateway) (*Shop, *httpmock.MockTranspor
 
 const queryPath = "/unipay/query/payOrder"
 
-// An answer that a test makes up must be signed, which gw.Responder does. It must also name the order, and have the
-// members that prove success.
+// gw.Responder signs an answer that a test makes up. The answer must name the order and have the fields that prove
+// success.
 func TestMayShipMadeUp(t *testing.T) {
 	gw := daxpaytest.Start(t)
 	shop, transport := mocked(t, gw)
@@ -86,8 +86,8 @@ func TestMayShipMadeUp(t *testing.T) {
 	require.True(t, ok)
 }
 
-// A recorded answer is played as it is, with the secret and the time of the recording: one is fresh for 5 minutes, see
-// Config.MaxAge. The gateway's refusals name no order, so this one, of a sync, fits a query too.
+// A recorded answer needs the secret of the recording, and its time: an answer expires after 5 minutes, see
+// Config.MaxAge. The gateway's refusals name no order, so this refusal of a sync also answers a query.
 func TestMayShipRecorded(t *testing.T) {
 	gw := daxpaytest.Start(t, daxpaytest.WithSecret("123456"),
 		daxpaytest.WithTestClock(daxpaytest.NewClock(time.Unix(1715499295, 0))))
@@ -101,7 +101,7 @@ func TestMayShipRecorded(t *testing.T) {
 	require.ErrorIs(t, err, daxpay.ErrNoSuchOrder)
 }
 
-// A line that fails needs no mock.
+// Network failures need no mock.
 func TestMayShipNoAnswer(t *testing.T) {
 	gw := daxpaytest.Start(t)
 	gw.SetPayment(daxpaytest.Payment{BizOrderNo: "ORDER-1", Amount: 100, Status: model.PaySyncSuccess})
@@ -117,8 +117,8 @@ func TestMayShipNoAnswer(t *testing.T) {
 	require.ErrorIs(t, err, ErrAskLater)
 }
 
-// Two ways to activate httpmock do not reach the client, so that a test calls the gateway that is configured. Here that
-// is gw, on this machine; let it never be the real one.
+// Two ways to activate httpmock do not reach the client, so the test calls the configured gateway. Here that is gw;
+// never let it be a real one.
 func TestTrapsOfHTTPMock(t *testing.T) {
 	ctx, order := context.Background(), &param.QueryPayOrderParam{BizOrderNo: "ORDER-1"}
 	for name, client := range map[string]func(cfg daxpay.Config) (*daxpay.Client, error){
@@ -142,11 +142,11 @@ func TestTrapsOfHTTPMock(t *testing.T) {
 			require.NoError(t, err)
 			_, err = kit.QueryPayOrder(ctx, order)
 			require.NoError(t, err)
-			require.Len(t, gw.Requests(), 1, "the call went past the mock")
+			require.Len(t, gw.Requests(), 1, "the call bypassed the mock")
 		})
 	}
 
-	// This reaches it.
+	// This way reaches the client.
 	t.Cleanup(httpmock.DeactivateAndReset)
 	gw := daxpaytest.Start(t)
 	cfg := gw.Config()

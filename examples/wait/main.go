@@ -1,4 +1,4 @@
-// Wait follows a payment for a limited time, and shows every way in which that can end.
+// Wait follows a payment for a limited time and handles every result.
 package main
 
 import (
@@ -23,22 +23,17 @@ func main() {
 func run() error {
 	gw := daxpaytest.New() // stands for your gateway
 	defer gw.Close()
+	kit := gw.Client() // for your gateway: daxpay.ConfigFromEnv and daxpay.New
+
 	gw.SetPayment(daxpaytest.Payment{BizOrderNo: "ORDER-1", Amount: 29900, Status: model.PaySyncProgress})
 
-	kit, err := daxpay.New(daxpay.Config{
-		ServiceURL: gw.URL(),          // such as "https://pay.example.com"
-		SignSecret: daxpaytest.Secret, // 签名秘钥 in the gateway's console
-	})
-	if err != nil {
-		return err
-	}
 	looks := 0
 	wait := daxpay.Wait{
 		Made:   time.Now(), // when the order was sent
 		Amount: 29900,      // an answer about another amount is refused
 		First:  200 * time.Millisecond,
 		Progress: func(status string, err error) {
-			fmt.Println("look:", status, err)
+			fmt.Println("status:", status, "error:", err)
 			if looks++; looks == 2 {
 				gw.MarkPaid("ORDER-1") // the customer pays
 			}
@@ -52,16 +47,14 @@ func run() error {
 	case errors.Is(err, context.DeadlineExceeded):
 		return fmt.Errorf("still open, look again later: %w", err)
 	case errors.As(err, &unresolved):
-		return fmt.Errorf("a person has to look (%s): %w", unresolved.Reason, err)
+		return fmt.Errorf("a person must look at the channel (%s): %w", unresolved.Reason, err)
 	case err != nil:
 		return err
 	}
-	switch order.Data.Standing() {
-	case model.Succeeded:
-		fmt.Println("paid:", order.Data.Status)
-	case model.Ended:
-		// The customer can still pay until ExpiredTime, which only a later sync finds: package reconcile makes it.
-		fmt.Println("over:", order.Data.Status, "; sync it once more after", order.Data.ExpiredTime)
+	if order.Data.Standing() != model.Succeeded {
+		// The customer can still pay until ExpiredTime. Only a later sync finds that; package reconcile makes one.
+		return fmt.Errorf("not paid: %s; sync it once more after %v", order.Data.Status, order.Data.ExpiredTime)
 	}
+	fmt.Println("paid:", order.Data.Amount, "fen")
 	return nil
 }

@@ -1,5 +1,6 @@
 // Package sharetest has real processes share the open orders of package reconcile by a schedule, and counts what that
-// costs the gateway. It is for tests only, and does not import testing.
+// costs the gateway. Notices has handlers share a OnceStore, within one process. It is for tests only, and does not
+// import testing.
 package sharetest
 
 import (
