@@ -122,7 +122,8 @@ func TestConfigFileMistakes(t *testing.T) {
 				"correctClock must be true or false",
 				"retry.maxAttempts must be a whole number",
 				"retry.base_delay is not a setting: write baseDelay",
-				"retry.the-secret-is-secret-and-long-an is not a setting: the settings are maxAttempts, baseDelay, maxDelay, budget",
+				"retry.the-secret-is-secret-and-long-an is not a setting: " +
+					"the settings are maxAttempts, baseDelay, maxDelay, budget",
 				"maxDepth must be a whole number",
 				"attemptTimeout must be a duration with a unit, such as 30s or 1m30s",
 				"SignType is not a setting: write signType",

@@ -153,7 +153,7 @@ var errSpent = errors.New("Config.Retry.Budget was used up")
 // which ended during the pause, or the budget.
 func (c *core) again(ctx context.Context, call *call, attempt int, err error) (bool, error) {
 	if attempt >= c.Retry.MaxAttempts || ctx.Err() != nil || !call.maySendAgain(err) {
-		return false, nil
+		return false, nil //nolint:nilerr // err is the attempt's
 	}
 	pause := c.Retry.pause(attempt+1, err)
 	deadline, ok := ctx.Deadline()
