@@ -452,3 +452,51 @@ func TestTheListIsLive(t *testing.T) {
 	b.text(".tl", "Channel tells")
 	b.check("live order")
 }
+
+// A browser has six connections to a server. A page that nobody sees must not keep one, and catches up when it is seen
+// again.
+func TestManyTabs(t *testing.T) {
+	s := serve(t, console.Options{})
+	b := openBrowser(t)
+	// Without a screen, every tab counts as visible.
+	hide := func(hidden bool) chromedp.Action {
+		return chromedp.Evaluate(fmt.Sprintf(`Object.defineProperty(document, "hidden", {value: %v, configurable: true});
+			document.dispatchEvent(new Event("visibilitychange")); 0`, hidden), nil)
+	}
+	for range 8 {
+		tab, cancel := chromedp.NewContext(b.ctx)
+		t.Cleanup(cancel)
+		require.NoError(t, chromedp.Run(tab)) // opens it: a tab ends with the context that does
+		limited, done := context.WithTimeout(tab, 20*time.Second)
+		require.NoError(t, chromedp.Run(limited, chromedp.Navigate(s.url+"/_console/"), hide(true)))
+		done()
+	}
+	b.as("en", 1440, false)
+	b.open(s.url + "/_console/")
+	b.run(hide(true))
+	s.pay(t, "TAB-1", "tea", "")
+	b.run(hide(false))
+	b.text(".orders tbody", "TAB-1")
+	s.pay(t, "TAB-2", "tea", "")
+	b.text(".orders tbody", "TAB-2")
+}
+
+func TestTheColoursCanBeSwitched(t *testing.T) {
+	s := serve(t, console.Options{})
+	b := openBrowser(t)
+	colour := func() (is string) {
+		b.run(chromedp.Evaluate(`getComputedStyle(document.body).backgroundColor`, &is))
+		return is
+	}
+	const light, dark = "rgb(245, 246, 248)", "rgb(15, 19, 23)"
+	for system, colours := range map[bool][2]string{false: {light, dark}, true: {dark, light}} {
+		b.as("en", 1440, system)
+		b.open(s.url + "/_console/")
+		b.run(chromedp.Evaluate(`localStorage.clear()`, nil), chromedp.Reload())
+		require.Equal(t, colours[0], colour(), "as the system has it")
+		b.run(chromedp.Click("[data-do=theme]"))
+		require.Equal(t, colours[1], colour())
+		b.open(s.url + "/_console/settings")
+		require.Equal(t, colours[1], colour(), "it stays so")
+	}
+}

@@ -17,7 +17,7 @@ const longestBody = 64 << 10
 func (s *server) journal(e daxpaytest.Entry) error {
 	var events []event
 	var numbers [][]string
-	topics := make(map[string]bool)
+	var topics []string
 	for _, q := range e.Questions {
 		events = append(events, askEvent(q))
 		numbers = append(numbers, []string{key(kindOfOperation(q.Operation), q.Number)})
@@ -25,26 +25,26 @@ func (s *server) journal(e daxpaytest.Entry) error {
 	for _, r := range e.Requests {
 		events = append(events, s.callEvent(r))
 		numbers = append(numbers, numbersOf(r.Body, r.Answer))
-		topics["requests"], topics["orders"] = true, true
+		topics = append(topics, "requests", "orders")
 	}
 	for _, d := range e.Deliveries {
 		events = append(events, noticeEvent(d))
 		numbers = append(numbers, append(numbersOf(d.Body, nil), key(d.Kind, d.No)))
-		topics["notices"], topics["orders"] = true, true
+		topics = append(topics, "notices", "orders")
 	}
 	if len(e.Rows) > 0 {
-		topics["orders"], topics["settings"] = true, true
+		topics = append(topics, "orders", "settings")
 	}
 	if err := s.store.write(context.Background(), events, numbers, e.Rows); err != nil {
 		s.log.Error("the data file cannot be written; the call gets no answer", "error", err)
 		return err
 	}
-	for i := range events {
-		for _, no := range numbers[i] {
-			topics["order:"+no] = true
+	for _, list := range numbers {
+		for _, no := range list {
+			topics = append(topics, "order:"+no)
 		}
 	}
-	s.hub.publish(topics)
+	s.hub.publish(topics...)
 	return nil
 }
 
@@ -54,13 +54,13 @@ func (s *server) record(ctx context.Context, e event, number string) error {
 	if err := s.store.write(ctx, []event{e}, [][]string{{number}}, nil); err != nil {
 		return err
 	}
-	s.hub.publish(map[string]bool{"orders": true, "notices": true, "order:" + number: true})
+	s.hub.publish("orders", "notices", "order:"+number)
 	return nil
 }
 
 // changed tells the pages about an order that it has changed.
 func (s *server) changed(o daxpaytest.Order) {
-	s.hub.publish(map[string]bool{"orders": true, "order:" + key(o.Kind, o.No): true})
+	s.hub.publish("orders", "order:"+key(o.Kind, o.No))
 }
 
 // key is the number of an order, by which its events are found.
@@ -150,7 +150,7 @@ func (s *server) callEvent(r daxpaytest.Request) event {
 			e.Info.SignType = "MD5"
 		}
 	}
-	e.Bad = r.Code != 0 || r.Fault != "" && r.Fault != daxpaytest.Late || failedIn(r.Answer)
+	e.Bad = r.Code != 0 || e.faulty() || failedIn(r.Answer)
 	e.In, e.Out = cut(r.Body, &e.Info.Cut), cut(r.Answer, &e.Info.Cut)
 	return e
 }
@@ -165,7 +165,6 @@ func failedIn(answer []byte) bool {
 type answer struct {
 	outer, code json.Number
 	status, msg string
-	signed      bool
 }
 
 func readAnswer(body []byte) answer {
@@ -176,7 +175,6 @@ func readAnswer(body []byte) answer {
 			Code   *json.Number
 			Msg    *string
 			Status *string
-			Sign   *string
 		}
 	}
 	decoder := json.NewDecoder(bytes.NewReader(body))
@@ -198,7 +196,7 @@ func readAnswer(body []byte) answer {
 	if o.Data.Code != nil {
 		a.code = *o.Data.Code
 	}
-	a.status, a.msg, a.signed = text(o.Data.Status), text(o.Data.Msg), text(o.Data.Sign) != ""
+	a.status, a.msg = text(o.Data.Status), text(o.Data.Msg)
 	return a
 }
 

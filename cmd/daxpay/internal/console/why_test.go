@@ -28,7 +28,7 @@ func TestDiagnose(t *testing.T) {
 		{"right", hmac.of(text, secret), "", nil},
 		{"none", "", "The request has no signature.", nil},
 		{"line break", hmac.of(text, secret+"\n"), "The shop's secret has a line break at its end.", nil},
-		{"blank", hmac.of(text, " "+secret), "The shop's secret begins with a blank.", nil},
+		{"space", hmac.of(text, " "+secret), "The shop's secret has a space at its beginning.", nil},
 		{"an earlier secret", hmac.of(text, "old"), "The shop still uses a secret that this gateway had before.", nil},
 		{"the secret of a new gateway", hmac.of(text, "123456"),
 			"The shop uses the secret 123456 of a new gateway; this one has another.", nil},
@@ -108,7 +108,8 @@ func TestWordsForAmountsAndTimes(t *testing.T) {
 
 func TestReplies(t *testing.T) {
 	for reply, want := range map[string]string{
-		"SUCCESS\n": "A line break at the end", "success": "Wrong case", "\tSUCCESS": "Blanks around it", "": "An empty body",
+		"SUCCESS\n": "A line break at the end", "success": "Wrong case", "\tSUCCESS": "White space around it",
+		"":              "An empty body",
 		"\ufeffSUCCESS": "A BOM", "ok": "The body is not SUCCESS",
 	} {
 		short, long := noticeVerdict(event{Kind: kindNotice, Status: 200, Bad: true, Out: []byte(reply)})
