@@ -56,13 +56,19 @@ func paramType(t reflect.Type) (reflect.Type, bool) {
 }
 
 func (s *shell) callCommand() *cobra.Command {
-	cmd := group("call", "Make one call of the gateway",
+	return group("call", "Make one call of the gateway",
 		"Make one call of the gateway. The flags are the members of its request. The answer is printed as JSON once its\n"+
-			"signature was verified. A call that changes something at a gateway which is not on this machine asks first.")
-	for _, c := range clientCalls() {
-		cmd.AddCommand(s.oneCall(c))
+			"signature was verified. A call that changes something at a gateway which is not on this machine asks first.",
+		each(clientCalls(), s.oneCall)...)
+}
+
+// each makes a command of each call.
+func each(calls []clientCall, command func(clientCall) *cobra.Command) []*cobra.Command {
+	commands := make([]*cobra.Command, len(calls))
+	for i, c := range calls {
+		commands[i] = command(c)
 	}
-	return cmd
+	return commands
 }
 
 func (s *shell) oneCall(c clientCall) *cobra.Command {

@@ -92,6 +92,15 @@ func (s *shell) config(cmd *cobra.Command, calls bool) (daxpay.Config, error) {
 	return cfg, renamed(err, given)
 }
 
+// client is the one of the configuration.
+func (s *shell) client(cmd *cobra.Command, calls bool) (*daxpay.Client, error) {
+	cfg, err := s.config(cmd, calls)
+	if err != nil {
+		return nil, err
+	}
+	return daxpay.New(cfg)
+}
+
 // renamed makes the mistakes name what the user wrote, or could write.
 func renamed(err error, given map[string]string) error {
 	joined, ok := err.(interface{ Unwrap() []error })

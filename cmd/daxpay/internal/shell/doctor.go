@@ -18,11 +18,7 @@ func (s *shell) doctorCommand() *cobra.Command {
 			"check signatures. It asks for a payment that cannot exist, which changes nothing. Exit status 1: there is a\n" +
 			"fault.",
 		RunE: s.run(func(cmd *cobra.Command, _ []string) error {
-			cfg, err := s.config(cmd, true)
-			if err != nil {
-				return err
-			}
-			kit, err := daxpay.New(cfg)
+			kit, err := s.client(cmd, true)
 			if err != nil {
 				return err
 			}

@@ -23,11 +23,8 @@ func (s *shell) listenCommand() *cobra.Command {
 			"gateway gets the receiver's answer; without, it gets SUCCESS. A notice whose signature is not right is\n" +
 			"answered with FAIL and is not passed on.",
 		RunE: s.run(func(cmd *cobra.Command, _ []string) error {
-			cfg, err := s.config(cmd, false)
-			if err != nil {
-				return err
-			}
-			if l.kit, err = daxpay.New(cfg); err != nil {
+			var err error
+			if l.kit, err = s.client(cmd, false); err != nil {
 				return err
 			}
 			return l.serve(cmd.Context(), addr)

@@ -96,7 +96,7 @@ func notJSON(text []byte, err error) string {
 
 // signing makes the subcommands that read one message and need the secret only.
 func (s *shell) signing(
-	use, short, long string, f func(cmd *cobra.Command, cfg daxpay.Config, signer *daxpay.Signer, text []byte) error,
+	use, short, long string, f func(cfg daxpay.Config, signer *daxpay.Signer, text []byte) error,
 ) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: use + " [FILE]", Short: short, Long: long, Args: cobra.MaximumNArgs(1),
@@ -122,11 +122,31 @@ func (s *shell) signing(
 				return err
 			}
 			cfg.SignType = signType
-			return f(cmd, cfg, signer.In(cfg.Location), text)
+			return f(cfg, signer.In(cfg.Location), text)
 		}),
 	}
 	addSettings(cmd, false)
 	return cmd
+}
+
+// checking makes the subcommands that check the signature of a message.
+func (s *shell) checking(
+	use, short, long string, f func(cfg daxpay.Config, signer *daxpay.Signer, m message, c *checked) error,
+) *cobra.Command {
+	return s.signing(use, short, long, func(cfg daxpay.Config, signer *daxpay.Signer, text []byte) error {
+		m, err := parse(text)
+		if err != nil {
+			return err
+		}
+		c, err := check(cfg, signer, m)
+		if err != nil {
+			return err
+		}
+		if err := f(cfg, signer, m, &c); err != nil {
+			return err
+		}
+		return c.err()
+	})
 }
 
 func (s *shell) signCommand() *cobra.Command {
@@ -134,7 +154,7 @@ func (s *shell) signCommand() *cobra.Command {
 	cmd := s.signing("sign", "Print the signature of a JSON object",
 		"Prints the signature of the JSON object in FILE or the standard input: a request, a notice, or the data of an\n"+
 			"answer. A sign that it has does not count.",
-		func(_ *cobra.Command, cfg daxpay.Config, signer *daxpay.Signer, object []byte) error {
+		func(cfg daxpay.Config, signer *daxpay.Signer, object []byte) error {
 			sign, err := signer.Sign(object)
 			if err != nil {
 				return err
@@ -236,27 +256,18 @@ func check(cfg daxpay.Config, signer *daxpay.Signer, m message) (checked, error)
 }
 
 func (s *shell) verifyCommand() *cobra.Command {
-	return s.signing("verify", "Check the signature of a message",
+	return s.checking("verify", "Check the signature of a message",
 		"Checks the signature of the message in FILE or the standard input: a request, an answer or a notice. Exit\n"+
 			"status 5: it is not right.",
-		func(_ *cobra.Command, cfg daxpay.Config, signer *daxpay.Signer, text []byte) error {
-			m, err := parse(text)
-			if err != nil {
-				return err
-			}
-			c, err := check(cfg, signer, m)
-			if err != nil {
-				return err
-			}
+		func(_ daxpay.Config, _ *daxpay.Signer, m message, c *checked) error {
 			c.Text, c.Expected, c.Received = "", "", "" // which explain shows
-			if s.json {
-				if err := s.printJSON(c); err != nil {
-					return err
-				}
-			} else if c.Right {
+			switch {
+			case s.json:
+				return s.printJSON(c)
+			case c.Right:
 				s.printf("the signature is %s: %s, %s%s\n", s.paint(green, "right"), m.kind, c.SignType, c.secret())
 			}
-			return c.err()
+			return nil
 		})
 }
 
@@ -277,19 +288,11 @@ func (c checked) err() error {
 }
 
 func (s *shell) explainCommand() *cobra.Command {
-	return s.signing("explain", "Show how a message is signed, and why its signature does not fit",
+	return s.checking("explain", "Show how a message is signed, and why its signature does not fit",
 		"Shows how the message in FILE or the standard input is signed: a request, an answer or a notice. If the\n"+
 			"signature does not fit, it names the likely cause. The output holds the message, and the signature that it\n"+
 			"ought to have, but not the secret: it is for the operator of the shop only. Exit status 5: it does not fit.",
-		func(_ *cobra.Command, cfg daxpay.Config, signer *daxpay.Signer, text []byte) error {
-			m, err := parse(text)
-			if err != nil {
-				return err
-			}
-			c, err := check(cfg, signer, m)
-			if err != nil {
-				return err
-			}
+		func(cfg daxpay.Config, signer *daxpay.Signer, m message, c *checked) error {
 			if c.Right {
 				canonical, err := signer.Canonical(m.object)
 				if err != nil {
@@ -299,10 +302,7 @@ func (s *shell) explainCommand() *cobra.Command {
 				c.examine(cfg, m, time.Now())
 			}
 			if s.json {
-				if err := s.printJSON(c); err != nil {
-					return err
-				}
-				return c.err()
+				return s.printJSON(c)
 			}
 			s.printf("message:   %s\nalgorithm: %s\ntext:      %s\n", m.kind, c.SignType, c.Text)
 			if c.Right {
@@ -314,7 +314,7 @@ func (s *shell) explainCommand() *cobra.Command {
 			for _, note := range c.Notes {
 				s.printf("note:      %s\n", note)
 			}
-			return c.err()
+			return nil
 		})
 }
 

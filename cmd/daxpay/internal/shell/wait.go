@@ -35,13 +35,10 @@ func clientWaits() []clientCall {
 }
 
 func (s *shell) waitCommand() *cobra.Command {
-	cmd := group("wait", "Follow an order until its outcome is proved",
+	return group("wait", "Follow an order until its outcome is proved",
 		"Follows an order until its outcome is proved, and prints it. On a terminal the last state and the time show\n"+
-			"meanwhile. Exit status 0: it succeeded; 10: it ended otherwise; 9: the time is over; 8: a person has to look.")
-	for _, w := range clientWaits() {
-		cmd.AddCommand(s.oneWait(w))
-	}
-	return cmd
+			"meanwhile. Exit status 0: it succeeded; 10: it ended otherwise; 9: the time is over; 8: a person has to look.",
+		each(clientWaits(), s.oneWait)...)
 }
 
 func (s *shell) oneWait(w clientCall) *cobra.Command {
@@ -58,11 +55,7 @@ func (s *shell) oneWait(w clientCall) *cobra.Command {
 			if err := setFields(cmd, p.Elem()); err != nil {
 				return err
 			}
-			cfg, err := s.config(cmd, true)
-			if err != nil {
-				return err
-			}
-			kit, err := daxpay.New(cfg)
+			kit, err := s.client(cmd, true)
 			if err != nil {
 				return err
 			}
