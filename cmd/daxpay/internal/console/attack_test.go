@@ -208,3 +208,19 @@ func TestManyStreams(t *testing.T) {
 	require.NoError(t, s.stop())
 	require.Less(t, time.Since(began), 3*time.Second, "pages that are open do not hold up the end")
 }
+
+// A huge request costs no more than what is kept of it, in memory and on a page.
+func TestHugeRequests(t *testing.T) {
+	s := serve(t, console.Options{})
+	start := `{"bizOrderNo":"A1","title":"tea","channel":"ali_pay","method":"qrcode","amount":1,"reqTime":1,"sign":"0",`
+	for _, size := range []int{200_000, 1_000_000} {
+		s.post(t, "/unipay/pay", start+`"extraParam":{"x":"`+strings.Repeat("a", size)+`"}}`)
+		for _, path := range []string{"/_console/", "/_console/requests"} {
+			status, body := s.get(t, path, "Accept-Language", "en")
+			require.Equal(t, http.StatusOK, status)
+			require.Less(t, len(body), 300_000, "%s after %d bytes", path, size)
+		}
+	}
+	_, body := s.get(t, "/_console/requests", "Accept-Language", "en")
+	require.NotContains(t, body, "secret has changed", "what was cut off proves nothing")
+}
