@@ -24,7 +24,7 @@ func TestArguments(t *testing.T) {
 	for _, argument := range []string{"--addr", "-h", "127.0.0.1:8081"} {
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()
-		c := exec.CommandContext(ctx, os.Args[0], argument)
+		c := exec.CommandContext(ctx, os.Args[0], argument) //nolint:gosec // this program
 		c.Env = append(os.Environ(), asCommand+"=1", "SHOP_ADDR=127.0.0.1:0")
 		out, err := c.CombinedOutput()
 		var exit *exec.ExitError

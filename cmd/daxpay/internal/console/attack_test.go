@@ -45,8 +45,8 @@ func TestForeignPagesLoadNothing(t *testing.T) {
 	}
 }
 
-// A web site that somebody visits must not fill the list of requests, nor, by DNS rebinding, call the gateway with the
-// secret that every new one has.
+// A web site that a developer visits must not fill the list of requests, nor, by DNS rebinding, call the gateway with
+// the secret that every new one has.
 func TestForeignPagesDoNotReachTheGateway(t *testing.T) {
 	s := serve(t, console.Options{})
 	for status, headers := range map[int][]string{

@@ -462,7 +462,7 @@ func TestTheListIsLive(t *testing.T) {
 	b.check("live order")
 }
 
-// A browser has six connections to a server. A page that nobody sees must not keep one, and catches up when it is seen
+// A browser has six connections to a server. A hidden page must not keep one, and catches up when it is seen
 // again.
 func TestManyTabs(t *testing.T) {
 	s := serve(t, console.Options{})

@@ -48,7 +48,7 @@ var buttons = []button{
 	{"decline", "x", words{"付款码被拒", "Bar code declined"},
 		words{"用户没有确认，通道关闭该支付。", "The user does not confirm; the channel closes the payment."}},
 	{"close", "minus", words{"通道关单", "Channel closes"},
-		words{"通道关闭订单，没有收款；同步后网关也关闭。", "The channel closes it and takes no money; a sync closes the order, too."}},
+		words{"通道关闭订单，没有收款；同步后网关也关闭。", "The channel closes it and takes no money; a sync also closes the order."}},
 	{"return", "undo", words{"通道退回", "Channel pays back"},
 		words{"不经过网关，全额退回：之后同步返回 pay_refund，订单状态不变。",
 			"Paid back in full, outside the gateway: a sync then says pay_refund, and the order keeps its state."}},
@@ -110,7 +110,7 @@ func when(wrong bool, zh, en string) words {
 	return words{}
 }
 
-// offersOf are the buttons of an order. They never move or vanish; one that is not possible says why.
+// offersOf are the buttons of an order. They never move or vanish; one that cannot be pressed says why.
 func offersOf(o daxpaytest.Order) []offer {
 	switch o.Kind {
 	case daxpaytest.KindPay:
@@ -334,7 +334,7 @@ func (s *server) notice(ctx context.Context, name string, o daxpaytest.Order, r 
 	}
 	again := func() error {
 		_, err := s.gw.Resend(ctx, o.No)
-		if err != nil { // it was never sent by itself
+		if err != nil { // there is none yet
 			_, err = s.gw.SendNotice(ctx, o.No)
 		}
 		return err

@@ -26,7 +26,7 @@ func (s *server) cashierOrder(r *http.Request) (daxpaytest.Order, error) {
 	return o, nil
 }
 
-// cashierPage is what a QR code or a payment page leads to. Opening it is what a scan is at a channel.
+// cashierPage is the page behind a QR code or a payment page. Opening it counts as a scan at the channel.
 func (s *server) cashierPage(r *http.Request) (string, words, string, any, error) {
 	o, err := s.cashierOrder(r)
 	if err != nil {
@@ -71,7 +71,7 @@ func (s *server) pressOnCashier(r *http.Request) (string, error) {
 	defer s.mu.Unlock()
 	if o, _ = s.gw.Order(o.Kind, o.No); o.Status != "progress" || o.AtChannel != "waiting" && o.AtChannel != "" ||
 		o.Expires > 0 && s.clock.Now().Unix() >= o.Expires {
-		return back, nil // the page says how it is
+		return back, nil // the page says why
 	}
 	defer s.changed(o)
 	if act == "pay" {

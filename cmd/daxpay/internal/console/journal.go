@@ -87,8 +87,8 @@ func kindOfOperation(op daxpaytest.Operation) daxpaytest.OrderKind {
 	return daxpaytest.KindPay
 }
 
-// members are the names of numbers, in requests, answers and notices of every release. Those that begin with biz are the
-// merchant's.
+// members are the names of numbers, in requests, answers and notices of every release. Those that begin with biz are
+// the merchant's.
 var members = map[string]daxpaytest.OrderKind{
 	"orderNo":         daxpaytest.KindPay,
 	"bizOrderNo":      daxpaytest.KindPay,
@@ -163,13 +163,13 @@ func (s *server) callEvent(r daxpaytest.Request) event {
 	return e
 }
 
-// failedIn tells whether a successful answer tells of a failure: a status, or a text without one.
+// failedIn tells whether a successful answer reports a failure: by its status, or by a text without a status.
 func failedIn(answer []byte) bool {
 	a := readAnswer(answer)
 	return strings.HasSuffix(a.status, "fail") || strings.HasSuffix(a.status, "failed") || a.msg != "" && a.status == ""
 }
 
-// answer is what is worth a line of an answer.
+// answer is what a line about an answer shows.
 type answer struct {
 	outer, code json.Number
 	status, msg string

@@ -272,7 +272,7 @@ type orderData struct {
 	Timeline []happening
 }
 
-// manner is how the channel does an operation, if not as it is asked to.
+// manner is how the channel does an operation, if not as it is asked.
 type manner struct {
 	Op    string
 	Words words
@@ -439,8 +439,8 @@ func (s *server) open(d *requestsData, e event, host string) {
 	d.Cause, d.Fixes = why.Cause, why.Fixes
 }
 
-// curl is a command that sends a body again. It is empty for a body with control characters, which can end what a
-// terminal takes for pasted.
+// curl is a command that sends a body again. It is empty for a body with control characters: they can make a terminal
+// run what is pasted.
 func curl(address, body string) string {
 	if strings.ContainsFunc(strings.NewReplacer("\t", "", "\r", "", "\n", "").Replace(body), unicode.IsControl) {
 		return ""

@@ -89,14 +89,14 @@ func newServer(ctx context.Context, o Options) (*server, error) {
 // own is the key of a row that is not the gateway's.
 const own = "console/"
 
-// saved is what the pages have set outside the gateway.
+// saved are the settings of the pages that the gateway does not store.
 type saved struct {
 	Offset  time.Duration // of the clock
 	Stopped time.Time
 	Silent  bool
 }
 
-// load takes over what the file has.
+// load restores what the file has.
 func (s *server) load(ctx context.Context) error {
 	rows, err := s.store.rows(ctx)
 	if err != nil || len(rows) == 0 {
@@ -125,7 +125,7 @@ func (s *server) load(ctx context.Context) error {
 	return nil
 }
 
-// save stores what the pages have set outside the gateway.
+// save stores the settings that the gateway does not store.
 func (s *server) save(ctx context.Context) error {
 	mine := saved{Silent: s.silent.Load(), Offset: time.Until(s.clock.Now()).Round(time.Second)}
 	if !s.clock.Running() {
@@ -216,8 +216,8 @@ func (s *server) guard(next http.Handler) http.Handler {
 	})
 }
 
-// refuse answers what a foreign page sends, and tells whether it did. A host name that is not ours is one that an
-// attacker's page has been loaded from, and that leads here by now (DNS rebinding).
+// refuse answers what a foreign page sends, and tells whether it did. A host name that is not ours may be an
+// attacker's: a page was loaded from it, and then the name was pointed here (DNS rebinding).
 func (s *server) refuse(w http.ResponseWriter, r *http.Request, embeddable bool) bool {
 	switch {
 	case !s.ours(r.Host):
@@ -232,8 +232,8 @@ func (s *server) refuse(w http.ResponseWriter, r *http.Request, embeddable bool)
 }
 
 // foreign tells whether a page of another origin sent a request, other than by a link. Browsers say so with
-// Sec-Fetch-Site, but not on plain HTTP in a network, and older ones not at all; all send Origin with a form. What has
-// neither is no browser's. Forms are judged as http.CrossOriginProtection of newer Go does.
+// Sec-Fetch-Site, except over plain HTTP in a network; older ones never do. All of them send Origin with a form. A
+// request with neither is not a browser's. Forms are judged as by http.CrossOriginProtection of newer Go.
 func foreign(r *http.Request) bool {
 	reads := r.Method == http.MethodGet || r.Method == http.MethodHead
 	switch r.Header.Get("Sec-Fetch-Site") {
@@ -252,7 +252,7 @@ func byBrowser(r *http.Request) bool {
 	return r.Header.Get("Origin") != "" || r.Header.Get("Sec-Fetch-Site") != ""
 }
 
-// ours tells whether a Host header is one by which the pages may be opened.
+// ours tells whether the pages may be opened under a Host header.
 func (s *server) ours(host string) bool {
 	name := host
 	if h, _, err := net.SplitHostPort(host); err == nil {
@@ -266,7 +266,7 @@ func (s *server) ours(host string) bool {
 		slices.ContainsFunc(s.options.Hosts, func(allowed string) bool { return strings.EqualFold(allowed, name) })
 }
 
-// httpError is an answer other than a page.
+// httpError is an error with a status, which a page shows.
 type httpError struct {
 	status int
 	words  words
@@ -279,7 +279,7 @@ var errNoOrder = &httpError{
 	words{"没有这个订单，或者它太旧，已被清理。", "There is no such order, or it was too old to be kept."},
 }
 
-// view is what every page has.
+// view is what a template gets.
 type view struct {
 	Lang, Path, Title string
 	Host              string
@@ -293,7 +293,7 @@ type view struct {
 	Data              any
 }
 
-// page shows what a function returns, with the template that it names.
+// page shows the data of a function with the template that it names.
 func (s *server) page(
 	read func(*http.Request) (name string, title words, live string, data any, err error),
 ) http.HandlerFunc {
@@ -327,7 +327,7 @@ func (s *server) page(
 	}
 }
 
-// form runs what a form asks for, and shows the page that the function returns.
+// form runs what a form asks for, and redirects to the page that the function returns.
 func (s *server) form(do func(*http.Request) (next string, err error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		r.Body = http.MaxBytesReader(w, r.Body, longestForm)
@@ -345,7 +345,7 @@ func (s *server) form(do func(*http.Request) (next string, err error)) http.Hand
 
 const longestForm = 64 << 10
 
-// readForm reads a form as a whole: half of one could mean something else.
+// readForm reads a whole form: half of one could mean something else.
 func readForm(r *http.Request) error {
 	err := r.ParseForm()
 	var long *http.MaxBytesError
@@ -360,7 +360,7 @@ func readForm(r *http.Request) error {
 
 const languageCookie = "daxpay_lang"
 
-// language is that of the cookie, or else the browser's.
+// language is the cookie's, or else the browser's.
 func language(r *http.Request) string {
 	if c, err := r.Cookie(languageCookie); err == nil && (c.Value == "zh" || c.Value == "en") {
 		return c.Value
@@ -377,7 +377,7 @@ func language(r *http.Request) string {
 	return "en"
 }
 
-// setLanguage sets the cookie, and goes back.
+// setLanguage sets the cookie and goes back.
 func (s *server) setLanguage(w http.ResponseWriter, r *http.Request) {
 	lang := "en"
 	if r.URL.Query().Get("to") == "zh" {
@@ -438,7 +438,7 @@ func (s *server) events(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// slowestReader is how long a page may take to read an event. One that does not read would hold its place for ever.
+// slowestReader is how long a page may take to read an event. One that does not read would keep its place forever.
 const slowestReader = 10 * time.Second
 
 // before is where a page of a list begins.

@@ -17,14 +17,14 @@ import (
 	"github.com/daxpay-go/daxpay"
 )
 
-// diagnosis is why the signature of a request is not the one that the gateway expects.
+// diagnosis is why the signature of a request differs from the one that the gateway expects.
 type diagnosis struct {
 	Cause words
 	Fixes []words
 	Fits  bool // computing the signature with this mistake gives exactly the one received
 	Tried []trial
 	Lines []line // of the text, with what differs marked
-	Key   string // what the merchant has behind or before the secret, if that is the difference
+	Key   string // what the merchant has before or after the secret, if that is the difference
 }
 
 // trial is a mistake that was looked for.
@@ -33,10 +33,10 @@ type trial struct {
 	Fits bool
 }
 
-// line is one pair of the text that is signed.
+// line is a pair of the text that is signed.
 type line struct {
 	Text    string
-	Missing bool // the gateway signs it, the merchant has not
+	Missing bool // the gateway signs it, the merchant did not
 	Extra   bool // the merchant signed it, the gateway does not
 }
 
@@ -52,8 +52,7 @@ type mistake struct {
 	key   string
 }
 
-// diagnose looks for the mistake under which the received signature would be right. old are secrets that the gateway
-// had before.
+// diagnose looks for the mistake that leads to the received signature. old are secrets that the gateway had before.
 func diagnose(body []byte, text, expected, signType, secret string, old []string) diagnosis {
 	d := diagnosis{}
 	for _, p := range pairsOf(text, body) {
@@ -92,7 +91,7 @@ func diagnose(body []byte, text, expected, signType, secret string, old []string
 	return d
 }
 
-// signOf is the signature that a request bears.
+// signOf is the signature in a request.
 func signOf(body []byte) (string, bool) {
 	var o struct {
 		Sign *string `json:"sign"`
@@ -103,7 +102,7 @@ func signOf(body []byte) (string, bool) {
 	return *o.Sign, true
 }
 
-// compare marks what one list has and the other has not.
+// compare marks what only one of the lists has.
 func compare(lines []line, merchant []string) []line {
 	var out []line
 	for _, l := range lines {
@@ -291,7 +290,7 @@ func digestMistakes(a algorithm, text, expected, secret string) []mistake {
 			cause: words{"待签名字符串末尾缺少 &key= 和密钥。", "The text lacks &key= and the secret at its end."},
 			signs: []string{a.digest(text, secret), a.digest(text+secret, secret), a.digest(text+"key="+secret, secret)},
 			fixes: []words{
-				{"在待签名字符串末尾加上 &key= 和密钥；HMAC 也用这个密钥。", "Append &key= and the secret to the text; the secret is the HMAC key, too."},
+				{"在待签名字符串末尾加上 &key= 和密钥；HMAC 也用这个密钥。", "Append &key= and the secret to the text; the secret is also the HMAC key."},
 			}},
 		{name: words{"用 &sign= 而不是 &key=", "&sign= instead of &key="},
 			cause: words{"商户在末尾加的是 &sign= 和密钥，应为 &key=。", "The shop appends &sign= and the secret; it should be &key=."},
@@ -319,10 +318,10 @@ func textMistakes(a algorithm, body []byte, text, secret string) []mistake {
 	return list
 }
 
-// spellings are the pairs of a request as shops write them that sign it wrongly.
+// spellings are the pairs of a request in the forms that shops sign by mistake.
 type spellings struct {
 	sent    []string // in the order in which they were sent; the others are sorted
-	all     []string // those that the gateway does not know, too
+	all     []string // with those that the gateway does not know
 	unknown []string // the names of these
 	encoded []string // for a URL
 	raw     []string // with quotes and backslashes
@@ -330,7 +329,7 @@ type spellings struct {
 	nulls   []string // members that are null
 }
 
-// spellingsOf writes the members of a request, of which the gateway signs its own pairs, in all spellings.
+// spellingsOf writes the members of a request in all spellings. own are the pairs that the gateway signs.
 func spellingsOf(signer *daxpay.Signer, body []byte, own []string) spellings {
 	known := make(map[string]bool)
 	for _, p := range own {
@@ -361,7 +360,7 @@ func spellingsOf(signer *daxpay.Signer, body []byte, own []string) spellings {
 	return s
 }
 
-// add adds a member, of which pair is what the gateway signs.
+// add adds a member, which the gateway signs as pair.
 func (s *spellings) add(m member, pair string) {
 	_, value, _ := strings.Cut(pair, "=")
 	plain := value
@@ -407,10 +406,10 @@ func spellingMistakes(s spellings) []mistake {
 	}
 }
 
-// mostMembers is more than any call has. More pairs come from a text with & in it, made to have many looked at.
+// mostMembers is more than any call has. A hostile text with many & in it has more, which are not looked at.
 const mostMembers = 40
 
-// omissionMistakes are those of pairs that the shop signs or leaves out, and the gateway does not.
+// omissionMistakes are about pairs that only the shop or only the gateway leaves out.
 func omissionMistakes(s spellings, own []string) []mistake {
 	var list []mistake
 	if len(s.nulls) > 0 {

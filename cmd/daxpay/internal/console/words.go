@@ -66,7 +66,7 @@ func stateOf(code string) state {
 	return s
 }
 
-// statesOf are the states of an order. A refund in progress is not "in progress" as a payment is: nobody pays.
+// statesOf are the states of an order. A refund in progress is 退款中, where a payment is 支付中.
 func statesOf(o daxpaytest.Order) []state {
 	first := stateOf(o.Status)
 	if o.Kind == daxpaytest.KindRefund && o.Status == "progress" {
@@ -89,7 +89,7 @@ var kinds = map[daxpaytest.OrderKind]words{
 	daxpaytest.KindAlloc:    {"分账", "Allocation"},
 }
 
-// numberNames are what DaxPay calls the numbers of each kind, but for whose they are.
+// numberNames are DaxPay's names for the numbers of each kind, without whose number it is.
 var numberNames = map[daxpaytest.OrderKind]string{
 	daxpaytest.KindPay:      "订单号",
 	daxpaytest.KindRefund:   "退款号",
@@ -97,7 +97,7 @@ var numberNames = map[daxpaytest.OrderKind]string{
 	daxpaytest.KindAlloc:    "分账单号",
 }
 
-// numberOf names a number of an order: 商户订单号 is the merchant's of a payment.
+// numberOf names a number of an order: the merchant's number of a payment is 商户订单号.
 func numberOf(kind daxpaytest.OrderKind, zh, en string) words {
 	return words{zh + numberNames[kind], en + "’s number"}
 }
@@ -227,7 +227,7 @@ func ago(d time.Duration, lang string) string {
 	return words{"刚刚", "now"}.in(lang)
 }
 
-// verdict is what a call came to, in a line.
+// verdict is the result of a call, in a line.
 type verdict struct {
 	Class, Icon string
 	Code        string
@@ -406,7 +406,7 @@ func noReply(fault string) (short, long words) {
 		words{"地址无法访问，或者连接中断。", "The address cannot be reached, or the connection broke."}
 }
 
-// replyFaults are what can be wrong with a reply to a notice. Where long is empty, the bytes of the reply tell.
+// replyFaults are what can be wrong with a reply to a notice. Where long is empty, the page shows the bytes instead.
 var replyFaults = []struct {
 	is          func(status int, reply string) bool
 	short, long words

@@ -28,8 +28,7 @@ const (
 	kindAnswer  = "an answer, whose data is signed"
 )
 
-// parse finds the object that is signed in what somebody has copied from somewhere: an answer has it in data, and a log
-// may have put it into quotes.
+// parse finds the object that is signed in a copied text: an answer has it in data, and a log may have quoted it.
 func parse(text []byte) (message, error) {
 	text = bytes.TrimSpace(bytes.TrimPrefix(text, []byte("\xef\xbb\xbf")))
 	var quoted string
@@ -153,7 +152,7 @@ func (s *shell) signCommand() *cobra.Command {
 	var text, whole bool
 	cmd := s.signing("sign", "Print the signature of a JSON object",
 		"Prints the signature of the JSON object in FILE or the standard input: a request, a notice, or the data of an\n"+
-			"answer. A sign that it has does not count.",
+			"answer. Its own sign member is left out.",
 		func(cfg daxpay.Config, signer *daxpay.Signer, object []byte) error {
 			sign, err := signer.Sign(object)
 			if err != nil {
@@ -197,7 +196,7 @@ func withSign(object []byte, sign string) ([]byte, error) {
 	return plainJSON(members)
 }
 
-// masked takes the secret out of a text, in case somebody has put it into a message.
+// masked removes the secret from a text, in case a message contains it.
 func masked(text string, cfg daxpay.Config) string {
 	for _, secret := range append([]string{cfg.SignSecret}, cfg.PreviousSecrets...) {
 		text = strings.ReplaceAll(text, secret, "***")
@@ -205,7 +204,7 @@ func masked(text string, cfg daxpay.Config) string {
 	return text
 }
 
-// checked is what verify and explain found out.
+// checked is the result of verify and explain.
 type checked struct {
 	Message     string        `json:"message"`
 	Right       bool          `json:"right"`
@@ -290,8 +289,8 @@ func (c checked) err() error {
 func (s *shell) explainCommand() *cobra.Command {
 	return s.checking("explain", "Show how a message is signed, and why its signature does not fit",
 		"Shows how the message in FILE or the standard input is signed: a request, an answer or a notice. If the\n"+
-			"signature does not fit, it names the likely cause. The output holds the message, and the signature that it\n"+
-			"ought to have, but not the secret: it is for the operator of the shop only. Exit status 5: it does not fit.",
+			"signature does not fit, it names the likely cause. The output holds the message and the signature that it\n"+
+			"should have, but not the secret: it is for the operator of the shop only. Exit status 5: it does not fit.",
 		func(cfg daxpay.Config, signer *daxpay.Signer, m message, c *checked) error {
 			if c.Right {
 				canonical, err := signer.Canonical(m.object)
@@ -318,7 +317,7 @@ func (s *shell) explainCommand() *cobra.Command {
 		})
 }
 
-// examine adds what else is to be said about a message whose signature is right.
+// examine adds notes about a message whose signature is right.
 func (c *checked) examine(cfg daxpay.Config, m message, now time.Time) {
 	switch m.kind {
 	case kindRequest:
@@ -339,7 +338,7 @@ func (c *checked) examine(cfg daxpay.Config, m message, now time.Time) {
 	}
 }
 
-// examineRequest looks at the time of a request, the other thing that gateways refuse it for.
+// examineRequest looks at the time of a request: gateways refuse old ones.
 func (c *checked) examineRequest(object []byte, now time.Time) {
 	var request struct{ ReqTime json.Number }
 	if json.Unmarshal(object, &request) != nil {

@@ -104,19 +104,19 @@
     each(".held", function (el) { el.hidden = !paused || !waiting; el.textContent = "+" + waiting; });
     if (!paused) waiting = 0;
   }
-  // A browser has six connections to a server for all of its tabs: a page that nobody sees gives its own back.
+  // A browser has six connections to a server for all of its tabs: a hidden page gives its own back.
   function listen(topics) {
     var source = null, query = topics.map(function (t) { return "topic=" + encodeURIComponent(t); }).join("&");
     function open() {
       if (source || document.hidden) return;
       source = new EventSource("/_console/events?" + query);
-      // What changed between the rendering of the page and this was not told.
+      // What changed after the page was rendered has not been reported.
       source.onopen = function () { if (!paused) refresh(); };
       source.onmessage = function () {
         if (paused) { waiting++; held(); return; }
         refresh();
       };
-      // It connects again by itself, but not after a refusal: then there are too many pages.
+      // It reconnects automatically, but not after a refusal: too many pages are open.
       source.onerror = function () { if (source.readyState === EventSource.CLOSED) { source = null; setTimeout(open, 5000); } };
     }
     document.addEventListener("visibilitychange", function () {
