@@ -144,6 +144,8 @@ var statusFilter = []string{
 	"allocation_end",
 	"allocation_failed",
 	"finish",
+	"finish_failed",
+	"ignore",
 	"part_success",
 }
 

@@ -285,7 +285,7 @@ func digestMistakes(a algorithm, text, expected, secret string) []mistake {
 				a.digest(strings.ToUpper(text)+"&KEY="+secret, secret),
 				a.of(strings.ToUpper(text), secret),
 			},
-			fixes: []words{{"不要转成大写。文档里的这个说法已经过时。", "Do not turn it to upper case; the documents that say so are out of date."}}},
+			fixes: []words{{"不要转成大写。文档里的这个说法已经过时。", "Do not turn it to upper case; documents that say so are out of date."}}},
 		{name: words{"没有 &key=", "without &key="},
 			cause: words{"待签名字符串末尾缺少 &key= 和密钥。", "The text lacks &key= and the secret at its end."},
 			signs: []string{a.digest(text, secret), a.digest(text+secret, secret), a.digest(text+"key="+secret, secret)},

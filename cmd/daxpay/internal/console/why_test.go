@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/daxpay-go/daxpay"
+	"github.com/daxpay-go/daxpay/daxpaytest"
 )
 
 func TestDiagnose(t *testing.T) {
@@ -104,6 +105,18 @@ func TestWordsForAmountsAndTimes(t *testing.T) {
 	require.Equal(t, "¥0.01", yuan(1))
 	require.Equal(t, "¥1,234,567.89", yuan(123456789))
 	require.Equal(t, "¥100.00", yuan(10000))
+}
+
+// The pages say what merchants read in DaxPay's console and documents.
+func TestWordsOfDaxPay(t *testing.T) {
+	require.Equal(t, words{"商户订单号", "Merchant’s number"}, numberOf(daxpaytest.KindPay, "商户", "Merchant"))
+	require.Equal(t, "商户退款号", numberOf(daxpaytest.KindRefund, "商户", "Merchant").Zh)
+	require.Equal(t, "商户转账号", numberOf(daxpaytest.KindTransfer, "商户", "Merchant").Zh)
+	require.Equal(t, "商户分账单号", numberOf(daxpaytest.KindAlloc, "商户", "Merchant").Zh)
+	require.Equal(t, words{"忽略分账", "Not allocated"}, stateOf("ignore").Words)
+	for _, code := range statusFilter {
+		require.NotEqual(t, same(code), stateOf(code).Words, "a state that can be chosen has words")
+	}
 }
 
 func TestReplies(t *testing.T) {

@@ -287,8 +287,8 @@ func replaceWord(list, word, by string) string {
 	return strings.Join(words, ", ")
 }
 
-// openStore opens the database of the numbers that were sent. A transfer that is sent twice is paid twice, and a process
-// does not know what an earlier one sent.
+// openStore opens the database of the numbers that were sent. A transfer that is sent twice is paid twice, and a
+// process does not know what an earlier one sent.
 func openStore(ctx context.Context, file string) (daxpay.OnceStore, func(), error) {
 	if file == "" {
 		var err error

@@ -129,8 +129,8 @@ func renamed(err error, given map[string]string) error {
 	return errors.Join(errs...)
 }
 
-// readEnvFile reads the variables that begin with DAXPAY_. The file may also hold those of other programs. Quotes around
-// a value are removed; the rest is taken as it is, $ included.
+// readEnvFile reads the variables that begin with DAXPAY_. The file may also hold those of other programs. Quotes
+// around a value are removed; the rest is taken as it is, $ included.
 func readEnvFile(name string) (map[string]string, error) {
 	text, err := os.ReadFile(name) //nolint:gosec // the user names it
 	if err != nil {
