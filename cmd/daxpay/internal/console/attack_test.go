@@ -22,7 +22,8 @@ import (
 // post sends a body as a shop or a page does.
 func (s *served) post(t *testing.T, path, body string, headers ...string) int {
 	t.Helper()
-	status, _ := s.send(t, http.MethodPost, path, body, append([]string{"Content-Type", "application/json"}, headers...)...)
+	headers = append([]string{"Content-Type", "application/json"}, headers...)
+	status, _ := s.send(t, http.MethodPost, path, body, headers...)
 	return status
 }
 
@@ -56,7 +57,7 @@ func TestForeignPagesDoNotReachTheGateway(t *testing.T) {
 		require.Equal(t, status, s.post(t, "/unipay/evil", "{}", headers...))
 	}
 	require.Equal(t, http.StatusForbidden, s.post(t, "/unipay/evil", "{}", "Sec-Fetch-Site", "cross-site"))
-	require.Equal(t, http.StatusOK, s.post(t, "/unipay/pay", "{}", "Host", "gateway.internal:9000"), "a shop is no browser")
+	require.Equal(t, http.StatusOK, s.post(t, "/unipay/pay", "{}", "Host", "gateway.test:9000"), "a shop is no browser")
 	_, body := s.get(t, "/_console/requests")
 	require.NotContains(t, body, "/unipay/evil")
 	require.Contains(t, body, "/unipay/pay")
