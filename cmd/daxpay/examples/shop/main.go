@@ -1,8 +1,9 @@
-// Command shop is a shop to click through a payment with: run "daxpay serve" next to it, open it, and buy.
+// Command shop is a shop to click through a payment with: start "daxpay serve", then the shop, open it, and buy.
 package main
 
 import (
 	"context"
+	"fmt"
 	"log"
 	"net"
 	"net/http"
@@ -13,7 +14,18 @@ import (
 	"github.com/daxpay-go/daxpay/cmd/daxpay/internal/shop"
 )
 
+const usage = `usage: shop
+It takes no arguments but these variables of the environment:
+  DAXPAY_URL     service URL of the gateway (default http://127.0.0.1:9000)
+  DAXPAY_SECRET  its secret (default 123456)
+  SHOP_ADDR      address to listen on (default 127.0.0.1:8080)
+`
+
 func main() {
+	if len(os.Args) > 1 {
+		fmt.Fprintf(os.Stderr, "shop: unknown argument %q\n%s", os.Args[1], usage)
+		os.Exit(2)
+	}
 	setting := func(name, otherwise string) string {
 		if v := os.Getenv(name); v != "" {
 			return v

@@ -134,6 +134,15 @@ func (b *browser) open(url string) {
 	b.run(chromedp.Navigate(url), chromedp.WaitReady("body"))
 }
 
+// openPage opens a page of a new gateway in a new browser.
+func openPage(t *testing.T, path string) (*served, *browser) {
+	t.Helper()
+	s, b := serve(t, console.Options{}), openBrowser(t)
+	b.as("en", 1440, false)
+	b.open(s.url + path)
+	return s, b
+}
+
 // text waits until an element shows a text.
 func (b *browser) text(selector, part string) {
 	b.t.Helper()
@@ -293,31 +302,11 @@ func stock(t *testing.T, s *served) {
 	t.Helper()
 	ctx := context.Background()
 	good, got := receiver(t, "SUCCESS")
-	bad, _ := receiver(t, "SUCCESS\n")
 	press := func(no string, form url.Values) {
 		status, body := s.do(t, http.MethodPost, orderPath(t, s, no)+"/do", form, "Accept-Language", "en")
 		require.Equal(t, http.StatusOK, status, body)
 	}
-	for _, o := range []struct {
-		no, title, to string
-		method        model.Method
-		amount        int64
-	}{
-		{"TEA-0908", "滴滤套装", good, model.MethodWeb, 15800}, {"TEA-0909", "咖啡豆 耶加雪菲 1 kg", bad, model.MethodWap, 19900},
-		{"TEA-0911", `一分钱测试 <b>&"x"</b>`, good, model.MethodJSAPI, 1}, {"TEA-0915", "冷萃瓶", good, model.MethodWap, 6800},
-		{"TEA-0918-a-merchant-number-that-is-rather-long", "企业采购：全自动咖啡机 2 台，含安装、三年保修与季度保养服务", "",
-			model.MethodBarCode, 123456789},
-		{"TEA-0920", "滤纸 V60 100 张", good, model.MethodQRCode, 9900},
-		{"TEA-0921", "茶则", good, model.MethodWap, 3000},
-	} {
-		p := &param.PayParam{BizOrderNo: o.no, Title: o.title, Channel: model.ChannelAli, Method: o.method, Amount: o.amount,
-			NotifyURL: o.to, Allocation: o.no == "TEA-0908"}
-		if o.method == model.MethodBarCode {
-			p.ExtraParam = param.BarCode{AuthCode: "280000000000000000"}
-		}
-		_, err := s.kit.Pay(ctx, p)
-		require.NoError(t, err, o.no)
-	}
+	stockPayments(t, s, good)
 	press("TEA-0908", url.Values{"act": {"pay"}})
 	press("TEA-0909", url.Values{"act": {"pay"}})
 	press("TEA-0909", url.Values{"act": {"send"}})
@@ -368,6 +357,32 @@ func stock(t *testing.T, s *served) {
 	require.Error(t, err)
 }
 
+// stockPayments makes payments of every method. A shop that replies wrongly gets the notices of one.
+func stockPayments(t *testing.T, s *served, good string) {
+	t.Helper()
+	bad, _ := receiver(t, "SUCCESS\n")
+	for _, o := range []struct {
+		no, title, to string
+		method        model.Method
+		amount        int64
+	}{
+		{"TEA-0908", "滴滤套装", good, model.MethodWeb, 15800}, {"TEA-0909", "咖啡豆 耶加雪菲 1 kg", bad, model.MethodWap, 19900},
+		{"TEA-0911", `一分钱测试 <b>&"x"</b>`, good, model.MethodJSAPI, 1}, {"TEA-0915", "冷萃瓶", good, model.MethodWap, 6800},
+		{"TEA-0918-a-merchant-number-that-is-rather-long", "企业采购：全自动咖啡机 2 台，含安装、三年保修与季度保养服务", "",
+			model.MethodBarCode, 123456789},
+		{"TEA-0920", "滤纸 V60 100 张", good, model.MethodQRCode, 9900},
+		{"TEA-0921", "茶则", good, model.MethodWap, 3000},
+	} {
+		p := &param.PayParam{BizOrderNo: o.no, Title: o.title, Channel: model.ChannelAli, Method: o.method, Amount: o.amount,
+			NotifyURL: o.to, Allocation: o.no == "TEA-0908"}
+		if o.method == model.MethodBarCode {
+			p.ExtraParam = param.BarCode{AuthCode: "280000000000000000"}
+		}
+		_, err := s.kit.Pay(context.Background(), p)
+		require.NoError(t, err, o.no)
+	}
+}
+
 func TestANoticeThatIsLostAndSentAgain(t *testing.T) {
 	s := serve(t, console.Options{Version: daxpay.GatewayV207})
 	b := openBrowser(t)
@@ -408,10 +423,7 @@ func TestANoticeThatIsLostAndSentAgain(t *testing.T) {
 }
 
 func TestAWrongSecretIsExplained(t *testing.T) {
-	s := serve(t, console.Options{})
-	b := openBrowser(t)
-	b.as("en", 1440, false)
-	b.open(s.url + "/_console/requests")
+	s, b := openPage(t, "/_console/requests")
 	other, err := daxpay.New(daxpay.Config{ServiceURL: s.url, SignSecret: "123456"})
 	require.NoError(t, err)
 	_, err = other.QueryPayOrder(context.Background(), &param.QueryPayOrderParam{BizOrderNo: "A1"})
@@ -424,10 +436,7 @@ func TestAWrongSecretIsExplained(t *testing.T) {
 }
 
 func TestTheListIsLive(t *testing.T) {
-	s := serve(t, console.Options{})
-	b := openBrowser(t)
-	b.as("en", 1440, false)
-	b.open(s.url + "/_console/")
+	s, b := openPage(t, "/_console/")
 	b.text(".empty", "No orders yet")
 	s.pay(t, "LIVE-1", "tea", "")
 	b.text(".orders tbody", "LIVE-1")
@@ -451,4 +460,52 @@ func TestTheListIsLive(t *testing.T) {
 	b.text(".head .chips", "Success")
 	b.text(".tl", "Channel tells")
 	b.check("live order")
+}
+
+// A browser has six connections to a server. A hidden page must not keep one, and catches up when it is seen
+// again.
+func TestManyTabs(t *testing.T) {
+	s := serve(t, console.Options{})
+	b := openBrowser(t)
+	// Without a screen, every tab counts as visible.
+	hide := func(hidden bool) chromedp.Action {
+		return chromedp.Evaluate(fmt.Sprintf(`Object.defineProperty(document, "hidden", {value: %v, configurable: true});
+			document.dispatchEvent(new Event("visibilitychange")); 0`, hidden), nil)
+	}
+	for range 8 {
+		tab, cancel := chromedp.NewContext(b.ctx)
+		t.Cleanup(cancel)
+		require.NoError(t, chromedp.Run(tab)) // opens it: a tab ends with the context that does
+		limited, done := context.WithTimeout(tab, 20*time.Second)
+		require.NoError(t, chromedp.Run(limited, chromedp.Navigate(s.url+"/_console/"), hide(true)))
+		done()
+	}
+	b.as("en", 1440, false)
+	b.open(s.url + "/_console/")
+	b.run(hide(true))
+	s.pay(t, "TAB-1", "tea", "")
+	b.run(hide(false))
+	b.text(".orders tbody", "TAB-1")
+	s.pay(t, "TAB-2", "tea", "")
+	b.text(".orders tbody", "TAB-2")
+}
+
+func TestTheColoursCanBeSwitched(t *testing.T) {
+	s := serve(t, console.Options{})
+	b := openBrowser(t)
+	colour := func() (is string) {
+		b.run(chromedp.Evaluate(`getComputedStyle(document.body).backgroundColor`, &is))
+		return is
+	}
+	const light, dark = "rgb(245, 246, 248)", "rgb(15, 19, 23)"
+	for system, colours := range map[bool][2]string{false: {light, dark}, true: {dark, light}} {
+		b.as("en", 1440, system)
+		b.open(s.url + "/_console/")
+		b.run(chromedp.Evaluate(`localStorage.clear()`, nil), chromedp.Reload())
+		require.Equal(t, colours[0], colour(), "as the system has it")
+		b.run(chromedp.Click("[data-do=theme]"))
+		require.Equal(t, colours[1], colour())
+		b.open(s.url + "/_console/settings")
+		require.Equal(t, colours[1], colour(), "it stays so")
+	}
 }

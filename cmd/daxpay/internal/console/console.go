@@ -22,29 +22,29 @@ import (
 	"github.com/daxpay-go/daxpay"
 )
 
-// defaultSecret is that of a gateway as installed.
+// defaultSecret is the secret of a new gateway.
 const defaultSecret = "123456"
 
-// Options are how a gateway is served. The zero value is one of 2.0.8 on 127.0.0.1:9000, in memory.
+// Options configure a gateway. The zero value is one of release 2.0.8 on 127.0.0.1:9000, in memory.
 type Options struct {
-	// Addr is where it listens. Empty: 127.0.0.1:9000.
+	// Addr is the address to listen on. Empty: 127.0.0.1:9000.
 	Addr string
-	// Secret is the gateway's (签名秘钥). Empty: 123456, as that of a new gateway.
+	// Secret is the gateway's secret (签名秘钥). Empty: 123456, as in a new gateway.
 	Secret string
 	// SignType is the gateway's algorithm. Empty: HMAC_SHA256, or what the data file has.
 	SignType daxpay.SignType
 	// Version is the release. Empty: 2.0.8.
 	Version daxpay.GatewayVersion
-	// Data is a file in which everything survives. Empty: nothing does.
+	// Data is a file that keeps everything across restarts. Empty: everything is in memory.
 	Data string
-	// Hosts are names by which browsers may open the pages, besides localhost and any IP address.
+	// Hosts are names under which browsers may open the pages, in addition to localhost and IP addresses.
 	Hosts []string
-	// KeepOrders and KeepRequests are how many orders, and how many requests, notices and the like are kept: beyond
-	// that the oldest go first, and open orders last. 0: 100,000 orders, and 50,000 of the others.
+	// KeepOrders is how many orders are kept, and KeepRequests how many requests, notices and channel calls in all. The
+	// oldest go first, open orders last. 0: 100,000 orders, and 50,000 of the others.
 	KeepOrders, KeepRequests int
 	// NoticesAnywhere lets notices go to other machines.
 	NoticesAnywhere bool
-	// Out gets what is printed at the start. Nil: nothing is printed. JSON is for scripts.
+	// Out gets the addresses at the start, as JSON for scripts if JSON is set. Nil: nothing is printed.
 	Out  io.Writer
 	JSON bool
 	// Started is called with the address once the gateway listens. It may be nil.
@@ -96,7 +96,7 @@ func ignore(err, expected error) error {
 	return err
 }
 
-// announce prints where everything is.
+// announce prints the addresses, the secret's origin and where the data is.
 func (s *server) announce(addr net.Addr) {
 	if s.options.Out == nil {
 		return
@@ -136,11 +136,11 @@ func (s *server) announce(addr net.Addr) {
 	}
 	if !loopback(addr) {
 		fmt.Fprintf(s.options.Out, "\n*** WARNING: %s is open to the network, and the console has no login.\n"+
-			"*** Everybody who can reach it sees every request and can change everything, the secret too.\n\n", addr)
+			"*** Anyone who can reach it sees every request and can change everything, the secret too.\n\n", addr)
 	}
 }
 
-// reachable lists the addresses by which a listener can be reached: its own, or this machine's if it listens on all.
+// reachable lists the addresses of a listener: its own, or those of this machine if it listens on all.
 func reachable(addr net.Addr) []string {
 	tcp, ok := addr.(*net.TCPAddr)
 	if !ok || !tcp.IP.IsUnspecified() {
@@ -174,7 +174,7 @@ func NewServeCommand() *cobra.Command {
 		Short: "Serve a test gateway with a console and a cashier",
 		Long: `Serve a DaxPay gateway to develop against, with a console at /_console and a cashier where customers pay.
 
-The secret comes from --secret-file, else from the variable DAXPAY_SECRET, else it is 123456.`,
+The secret comes from --secret-file, or else from the variable DAXPAY_SECRET, or else it is 123456.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			secret, err := readSecret(secretFile)
@@ -191,20 +191,20 @@ The secret comes from --secret-file, else from the variable DAXPAY_SECRET, else 
 		},
 	}
 	f := c.Flags()
-	f.StringVar(&o.Addr, "addr", "127.0.0.1:9000", "where to listen; it has no login, so only this machine by default")
+	f.StringVar(&o.Addr, "addr", "127.0.0.1:9000", "address to listen on; there is no login, so keep it to this machine")
 	f.StringVar(&secretFile, "secret-file", "", "file with the secret")
 	f.StringVar(&signType, "sign-type", "", "HMAC_SHA256 or MD5 (default HMAC_SHA256, or what the data file has)")
 	f.StringVar(&version, "version", string(daxpay.GatewayV208), "release of the gateway: 2.0.6, 2.0.7, 2.0.8")
-	f.StringVar(&o.Data, "data", "", "file in which everything survives a restart")
+	f.StringVar(&o.Data, "data", "", "file (SQLite) that keeps everything across restarts")
 	f.StringSliceVar(
 		&o.Hosts,
 		"allow-host",
 		nil,
-		"name by which browsers may open the pages, besides localhost and IP addresses",
+		"host name under which browsers may open the pages, in addition to localhost and IP addresses",
 	)
 	f.IntVar(&o.KeepOrders, "keep-orders", defaultOrders, "how many orders to keep; the oldest go first")
 	f.IntVar(&o.KeepRequests, "keep-requests", defaultRequests, "how many requests, notices and channel calls to keep")
-	f.BoolVar(&o.NoticesAnywhere, "notices-anywhere", false, "send notices to other machines too, not to this one only")
+	f.BoolVar(&o.NoticesAnywhere, "notices-anywhere", false, "send notices to other machines, not only to this one")
 	return c
 }
 

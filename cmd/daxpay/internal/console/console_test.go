@@ -75,11 +75,16 @@ func (s *served) get(t *testing.T, path string, headers ...string) (int, string)
 
 func (s *served) do(t *testing.T, method, path string, form url.Values, headers ...string) (int, string) {
 	t.Helper()
-	req, err := http.NewRequestWithContext(context.Background(), method, s.url+path, strings.NewReader(form.Encode()))
-	require.NoError(t, err)
 	if form != nil {
-		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		headers = append([]string{"Content-Type", "application/x-www-form-urlencoded"}, headers...)
 	}
+	return s.send(t, method, path, form.Encode(), headers...)
+}
+
+func (s *served) send(t *testing.T, method, path, body string, headers ...string) (int, string) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(context.Background(), method, s.url+path, strings.NewReader(body))
+	require.NoError(t, err)
 	for header := range slices.Chunk(headers, 2) {
 		if req.Header.Set(header[0], header[1]); header[0] == "Host" {
 			req.Host = header[1]
@@ -88,9 +93,9 @@ func (s *served) do(t *testing.T, method, path string, form url.Values, headers 
 	res, err := http.DefaultClient.Do(req)
 	require.NoError(t, err)
 	defer res.Body.Close()
-	body, err := io.ReadAll(res.Body)
+	answer, err := io.ReadAll(res.Body)
 	require.NoError(t, err)
-	return res.StatusCode, string(body)
+	return res.StatusCode, string(answer)
 }
 
 func (s *served) pay(t *testing.T, no, title, notify string) *model.PayModel {

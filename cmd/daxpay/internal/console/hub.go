@@ -1,29 +1,27 @@
 package console
 
 import (
-	"maps"
 	"slices"
 	"sync"
 )
 
-// hub tells open pages what has changed.
+// hub tells open pages that something on them has changed.
 type hub struct {
 	mu    sync.Mutex
 	pages map[*page]struct{}
 }
 
-// page is one that is open. Its topics wait until it fetches them.
+// page is one that is open.
 type page struct {
-	mu     sync.Mutex
-	topics map[string]bool
-	ready  chan struct{}
+	topics  []string      // what it shows
+	changed chan struct{} // holds one signal: a page that is slow gets one for all that it missed
 }
 
 // mostPages bounds how many pages can wait for changes at a time.
 const mostPages = 100
 
 // join returns nil if too many pages are open.
-func (h *hub) join() *page {
+func (h *hub) join(topics []string) *page {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if len(h.pages) >= mostPages {
@@ -32,7 +30,7 @@ func (h *hub) join() *page {
 	if h.pages == nil {
 		h.pages = make(map[*page]struct{})
 	}
-	p := &page{topics: make(map[string]bool), ready: make(chan struct{}, 1)}
+	p := &page{topics: topics, changed: make(chan struct{}, 1)}
 	h.pages[p] = struct{}{}
 	return p
 }
@@ -44,27 +42,15 @@ func (h *hub) leave(p *page) {
 }
 
 // publish never waits for a page.
-func (h *hub) publish(topics map[string]bool) {
+func (h *hub) publish(topics ...string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for p := range h.pages {
-		p.mu.Lock()
-		if len(p.topics) < 200 {
-			maps.Copy(p.topics, topics)
-		}
-		p.mu.Unlock()
-		select {
-		case p.ready <- struct{}{}:
-		default:
+		if slices.ContainsFunc(p.topics, func(t string) bool { return slices.Contains(topics, t) }) {
+			select {
+			case p.changed <- struct{}{}:
+			default:
+			}
 		}
 	}
-}
-
-// take returns what has changed since it was last called.
-func (p *page) take() []string {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	list := slices.Sorted(maps.Keys(p.topics))
-	clear(p.topics)
-	return list
 }

@@ -17,7 +17,7 @@ const longestBody = 64 << 10
 func (s *server) journal(e daxpaytest.Entry) error {
 	var events []event
 	var numbers [][]string
-	topics := make(map[string]bool)
+	var topics []string
 	for _, q := range e.Questions {
 		events = append(events, askEvent(q))
 		numbers = append(numbers, []string{key(kindOfOperation(q.Operation), q.Number)})
@@ -25,26 +25,26 @@ func (s *server) journal(e daxpaytest.Entry) error {
 	for _, r := range e.Requests {
 		events = append(events, s.callEvent(r))
 		numbers = append(numbers, numbersOf(r.Body, r.Answer))
-		topics["requests"], topics["orders"] = true, true
+		topics = append(topics, "requests", "orders")
 	}
 	for _, d := range e.Deliveries {
 		events = append(events, noticeEvent(d))
 		numbers = append(numbers, append(numbersOf(d.Body, nil), key(d.Kind, d.No)))
-		topics["notices"], topics["orders"] = true, true
+		topics = append(topics, "notices", "orders")
 	}
 	if len(e.Rows) > 0 {
-		topics["orders"], topics["settings"] = true, true
+		topics = append(topics, "orders", "settings")
 	}
 	if err := s.store.write(context.Background(), events, numbers, e.Rows); err != nil {
 		s.log.Error("the data file cannot be written; the call gets no answer", "error", err)
 		return err
 	}
-	for i := range events {
-		for _, no := range numbers[i] {
-			topics["order:"+no] = true
+	for _, list := range numbers {
+		for _, no := range list {
+			topics = append(topics, "order:"+no)
 		}
 	}
-	s.hub.publish(topics)
+	s.hub.publish(topics...)
 	return nil
 }
 
@@ -54,13 +54,13 @@ func (s *server) record(ctx context.Context, e event, number string) error {
 	if err := s.store.write(ctx, []event{e}, [][]string{{number}}, nil); err != nil {
 		return err
 	}
-	s.hub.publish(map[string]bool{"orders": true, "notices": true, "order:" + number: true})
+	s.hub.publish("orders", "notices", "order:"+number)
 	return nil
 }
 
 // changed tells the pages about an order that it has changed.
 func (s *server) changed(o daxpaytest.Order) {
-	s.hub.publish(map[string]bool{"orders": true, "order:" + key(o.Kind, o.No): true})
+	s.hub.publish("orders", "order:"+key(o.Kind, o.No))
 }
 
 // key is the number of an order, by which its events are found.
@@ -87,20 +87,21 @@ func kindOfOperation(op daxpaytest.Operation) daxpaytest.OrderKind {
 	return daxpaytest.KindPay
 }
 
-// members are the names of numbers, in requests, answers and notices of every release.
-var members = map[string]func(no string) string{
-	"orderNo":         func(no string) string { return key(daxpaytest.KindPay, no) },
-	"bizOrderNo":      func(no string) string { return bizKey(daxpaytest.KindPay, no) },
-	"bizOrderNoeNo":   func(no string) string { return bizKey(daxpaytest.KindPay, no) },
-	"bizTradeNo":      func(no string) string { return bizKey(daxpaytest.KindPay, no) },
-	"refundNo":        func(no string) string { return key(daxpaytest.KindRefund, no) },
-	"bizRefundNo":     func(no string) string { return bizKey(daxpaytest.KindRefund, no) },
-	"transferNo":      func(no string) string { return key(daxpaytest.KindTransfer, no) },
-	"bizTransferNo":   func(no string) string { return bizKey(daxpaytest.KindTransfer, no) },
-	"allocNo":         func(no string) string { return key(daxpaytest.KindAlloc, no) },
-	"allocationNo":    func(no string) string { return key(daxpaytest.KindAlloc, no) },
-	"bizAllocNo":      func(no string) string { return bizKey(daxpaytest.KindAlloc, no) },
-	"bizAllocationNo": func(no string) string { return bizKey(daxpaytest.KindAlloc, no) },
+// members are the names of numbers, in requests, answers and notices of every release. Those that begin with biz are
+// the merchant's.
+var members = map[string]daxpaytest.OrderKind{
+	"orderNo":         daxpaytest.KindPay,
+	"bizOrderNo":      daxpaytest.KindPay,
+	"bizOrderNoeNo":   daxpaytest.KindPay, // misspelt in every release
+	"bizTradeNo":      daxpaytest.KindPay,
+	"refundNo":        daxpaytest.KindRefund,
+	"bizRefundNo":     daxpaytest.KindRefund,
+	"transferNo":      daxpaytest.KindTransfer,
+	"bizTransferNo":   daxpaytest.KindTransfer,
+	"allocNo":         daxpaytest.KindAlloc,
+	"allocationNo":    daxpaytest.KindAlloc,
+	"bizAllocNo":      daxpaytest.KindAlloc,
+	"bizAllocationNo": daxpaytest.KindAlloc,
 }
 
 // numbersOf are the orders that a request and its answer, or a notice, name.
@@ -111,10 +112,14 @@ func numbersOf(sent, got []byte) []string {
 		if json.Unmarshal(body, &o) != nil {
 			return
 		}
-		for name, as := range members {
+		for name, kind := range members {
 			var no string
-			if json.Unmarshal(o[name], &no) == nil && no != "" && len(no) <= 200 {
-				list = append(list, as(no))
+			switch {
+			case json.Unmarshal(o[name], &no) != nil || no == "" || len(no) > 200:
+			case strings.HasPrefix(name, "biz"):
+				list = append(list, bizKey(kind, no))
+			default:
+				list = append(list, key(kind, no))
 			}
 		}
 	}
@@ -150,22 +155,24 @@ func (s *server) callEvent(r daxpaytest.Request) event {
 			e.Info.SignType = "MD5"
 		}
 	}
-	e.Bad = r.Code != 0 || r.Fault != "" && r.Fault != daxpaytest.Late || failedIn(r.Answer)
+	e.Bad = r.Code != 0 || e.faulty() || failedIn(r.Answer)
 	e.In, e.Out = cut(r.Body, &e.Info.Cut), cut(r.Answer, &e.Info.Cut)
+	if e.Info.Cut { // what was signed is as long, and cannot be compared with half a body
+		e.Info.SignedText, e.Info.Expected, e.Info.SignType = "", "", ""
+	}
 	return e
 }
 
-// failedIn tells whether a successful answer tells of a failure: a status, or a text without one.
+// failedIn tells whether a successful answer reports a failure: by its status, or by a text without a status.
 func failedIn(answer []byte) bool {
 	a := readAnswer(answer)
 	return strings.HasSuffix(a.status, "fail") || strings.HasSuffix(a.status, "failed") || a.msg != "" && a.status == ""
 }
 
-// answer is what is worth a line of an answer.
+// answer is what a line about an answer shows.
 type answer struct {
 	outer, code json.Number
 	status, msg string
-	signed      bool
 }
 
 func readAnswer(body []byte) answer {
@@ -176,7 +183,6 @@ func readAnswer(body []byte) answer {
 			Code   *json.Number
 			Msg    *string
 			Status *string
-			Sign   *string
 		}
 	}
 	decoder := json.NewDecoder(bytes.NewReader(body))
@@ -198,7 +204,7 @@ func readAnswer(body []byte) answer {
 	if o.Data.Code != nil {
 		a.code = *o.Data.Code
 	}
-	a.status, a.msg, a.signed = text(o.Data.Status), text(o.Data.Msg), text(o.Data.Sign) != ""
+	a.status, a.msg = text(o.Data.Status), text(o.Data.Msg)
 	return a
 }
 

@@ -5,9 +5,11 @@ import (
 	"encoding/json"
 	"html/template"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/daxpay-go/daxpay/daxpaytest"
 )
@@ -15,66 +17,11 @@ import (
 // pageLength is how many rows a list has.
 const pageLength = 50
 
+// parsePages reads the templates, once for each language.
 func parsePages() (map[string]*template.Template, error) {
 	pages := make(map[string]*template.Template)
 	for _, lang := range []string{"zh", "en"} {
-		t, err := template.New("").Funcs(template.FuncMap{
-			"t":      func(zh, en string) string { return words{zh, en}.in(lang) },
-			"w":      func(w words) string { return w.in(lang) },
-			"yuan":   yuan,
-			"took":   took,
-			"ago":    func(now, at time.Time) string { return ago(now.Sub(at), lang) },
-			"until":  func(now, at time.Time) string { return ago(at.Sub(now), lang) },
-			"unix":   func(n int64) time.Time { return time.Unix(n, 0) },
-			"clock":  func(t time.Time) string { return t.In(zone).Format("15:04:05") },
-			"millis": func(t time.Time) string { return t.In(zone).Format(".000") },
-			"date":   func(t time.Time) string { return t.In(zone).Format(time.DateTime) },
-			"short":  func(t time.Time) string { return t.In(zone).Format("01-02 15:04:05") },
-			"iso":    func(t time.Time) string { return t.In(zone).Format("2006-01-02T15:04:05.000-07:00") },
-			"kind":   func(k daxpaytest.OrderKind) string { return kinds[k].in(lang) },
-			"channel": func(code string) string {
-				if w, ok := channels[code]; ok {
-					return w.in(lang)
-				}
-				return code
-			},
-			"method":  func(code string) string { return methods[code].in(lang) },
-			"states":  statesOf,
-			"state":   stateOf,
-			"string":  func(b []byte) string { return string(b) },
-			"visible": visible,
-			"json":    highlight,
-			"prefix":  strings.HasPrefix,
-			"fault":   faultWords,
-			"amount":  func(fen int64) string { return strings.TrimPrefix(yuan(fen), "¥") },
-			"if2": func(b bool, yes, no string) string {
-				if b {
-					return yes
-				}
-				return no
-			},
-			"host":   func(url string) string { _, rest, _ := strings.Cut(url, "://"); return rest },
-			"list":   func(items ...any) []any { return items },
-			"slower": func(d time.Duration) bool { return d >= time.Second },
-			"hex": func(s, other string) template.HTML {
-				at := 0
-				for at < len(s) && at < len(other) && s[at] == other[at] {
-					at++
-				}
-				if at == len(s) {
-					return template.HTML(template.HTMLEscapeString(s)) //nolint:gosec // it is escaped
-				}
-				return template.HTML(template.HTMLEscapeString(s[:at]) + "<mark>" + //nolint:gosec // it is escaped
-					template.HTMLEscapeString(s[at:at+1]) + "</mark>" + template.HTMLEscapeString(s[at+1:]))
-			},
-			"differ": func(s, other string) int {
-				at := 0
-				for at < len(s) && at < len(other) && s[at] == other[at] {
-					at++
-				}
-				return at + 1
-			},
-		}).ParseFS(files, "web/*.html")
+		t, err := template.New("").Funcs(plainFuncs).Funcs(funcsIn(lang)).ParseFS(files, "web/*.html")
 		if err != nil {
 			return nil, err
 		}
@@ -83,9 +30,79 @@ func parsePages() (map[string]*template.Template, error) {
 	return pages, nil
 }
 
+// funcsIn are the functions of templates that say something in a language.
+func funcsIn(lang string) template.FuncMap {
+	return template.FuncMap{
+		"t":       func(zh, en string) string { return words{zh, en}.in(lang) },
+		"w":       func(w words) string { return w.in(lang) },
+		"ago":     func(now, at time.Time) string { return ago(now.Sub(at), lang) },
+		"until":   func(now, at time.Time) string { return ago(at.Sub(now), lang) },
+		"kind":    func(k daxpaytest.OrderKind) string { return kinds[k].in(lang) },
+		"channel": func(code string) string { return cmp.Or(channels[code].in(lang), code) },
+		"method":  func(code string) string { return methods[code].in(lang) },
+	}
+}
+
+// plainFuncs are the functions of templates that are the same in every language.
+var plainFuncs = template.FuncMap{
+	"amount":  func(fen int64) string { return strings.TrimPrefix(yuan(fen), "¥") },
+	"choose":  choose,
+	"clock":   timeAs("15:04:05"),
+	"date":    timeAs(time.DateTime),
+	"differ":  func(s, other string) int { return firstDifference(s, other) + 1 },
+	"fault":   faultWords,
+	"hex":     markDifference,
+	"host":    func(url string) string { _, rest, _ := strings.Cut(url, "://"); return rest },
+	"iso":     timeAs("2006-01-02T15:04:05.000-07:00"),
+	"json":    highlight,
+	"list":    func(items ...any) []any { return items },
+	"millis":  timeAs(".000"),
+	"number":  numberOf,
+	"prefix":  strings.HasPrefix,
+	"short":   timeAs("01-02 15:04:05"),
+	"slower":  func(d time.Duration) bool { return d >= time.Second },
+	"state":   stateOf,
+	"states":  statesOf,
+	"string":  func(b []byte) string { return string(b) },
+	"took":    took,
+	"unix":    func(n int64) time.Time { return time.Unix(n, 0) },
+	"visible": visible,
+	"yuan":    yuan,
+}
+
+// timeAs writes times in the gateway's zone.
+func timeAs(layout string) func(time.Time) string {
+	return func(t time.Time) string { return t.In(zone).Format(layout) }
+}
+
+func choose(b bool, yes, no string) string {
+	if b {
+		return yes
+	}
+	return no
+}
+
+// firstDifference is where a text first differs from another, in bytes; its length if it does not.
+func firstDifference(s, other string) int {
+	at := 0
+	for at < len(s) && at < len(other) && s[at] == other[at] {
+		at++
+	}
+	return at
+}
+
+// markDifference marks the first byte of a signature that differs from another.
+func markDifference(s, other string) template.HTML {
+	at := firstDifference(s, other)
+	if at == len(s) {
+		return visible(s)
+	}
+	return visible(s[:at]) + "<mark>" + visible(s[at:at+1]) + "</mark>" + visible(s[at+1:])
+}
+
 // said are what a page says after a form.
 var said = map[string]words{
-	"sent":     {"通知已发出，结果在时间线里", "Sent; the timeline has the result"},
+	"sent":     {"通知已发出，结果在时间线里", "Sent; the timeline shows the result"},
 	"lose":     {"下一条通知将丢弃", "The next notice will be lost"},
 	"delay":    {"下一条通知将延迟", "The next notice will be delayed"},
 	"done":     {"完成", "Done"},
@@ -127,6 +144,8 @@ var statusFilter = []string{
 	"allocation_end",
 	"allocation_failed",
 	"finish",
+	"finish_failed",
+	"ignore",
 	"part_success",
 }
 
@@ -192,7 +211,7 @@ func happeningOf(e event) happening {
 	case kindCall:
 		h.Arrow, h.Direction = "mg to fro call", words{"商户 ⇄ 网关", "merchant ⇄ gateway"}
 		h.Title, h.Sub, h.Result = e.Info.Method+" "+e.Name, callWords(e.Name), verdictOf(e)
-		if e.Status == 0 || e.Info.Fault != "" && e.Info.Fault != string(daxpaytest.Late) {
+		if e.Status == 0 || e.faulty() {
 			h.Arrow = "mg to broken"
 		}
 	case kindAsk:
@@ -206,7 +225,7 @@ func happeningOf(e event) happening {
 		case e.Info.Later:
 			h.Result = verdict{"wait", "wait", "", words{"已受理，稍后完成", "taken, done later"}}
 		case e.Bad:
-			h.Result = verdict{"bad", "x", e.Info.Code, words{e.Info.Msg, e.Info.Msg}}
+			h.Result = verdict{"bad", "x", e.Info.Code, same(e.Info.Msg)}
 		default:
 			h.Result = verdict{"ok", "check", "", words{"成功", "done"}}
 		}
@@ -221,7 +240,7 @@ func happeningOf(e event) happening {
 			h.Words.Zh += " · 从控制台发送"
 			h.Words.En += " · sent from the console"
 		}
-		h.Sub = words{e.Info.URL, e.Info.URL}
+		h.Sub = same(e.Info.URL)
 		short, why := noticeVerdict(e)
 		h.Reply, h.Why = e.Status != 0, why
 		h.Result = verdict{"ok", "check", "", short}
@@ -247,16 +266,15 @@ func happeningOf(e event) happening {
 type orderData struct {
 	Order    daxpaytest.Order
 	Cashier  string // path; empty if there is nothing to pay
-	Acts     []button
+	Acts     []offer
 	Manners  []manner
-	Sends    []button
+	Sends    []offer
 	Relate   []daxpaytest.Order // refunds and allocations of a payment
 	Payment  *daxpaytest.Order  // of a refund or an allocation
 	Timeline []happening
-	Span     time.Duration
 }
 
-// manner is how the channel does an operation, if not as it is asked to.
+// manner is how the channel does an operation, if not as it is asked.
 type manner struct {
 	Op    string
 	Words words
@@ -279,7 +297,7 @@ func (s *server) orderPage(r *http.Request) (string, words, string, any, error) 
 	if err != nil {
 		return "", words{}, "", nil, err
 	}
-	d := orderData{Order: o, Acts: s.buttonsOf(o), Sends: s.sendsOf(o)}
+	d := orderData{Order: o, Acts: offersOf(o), Sends: sendsOf(o)}
 	manners := s.gw.Channel().Manners()
 	for _, op := range operations {
 		d.Manners = append(d.Manners, manner{string(op.Op), op.Words, manners[op.Op]})
@@ -302,9 +320,6 @@ func (s *server) orderPage(r *http.Request) (string, words, string, any, error) 
 	}
 	for _, e := range events {
 		d.Timeline = append(d.Timeline, happeningOf(e))
-	}
-	if n := len(events); n > 0 {
-		d.Span = events[n-1].At.Sub(events[0].At)
 	}
 	title := words{kinds[o.Kind].Zh + " " + o.No, kinds[o.Kind].En + " " + o.No}
 	live, _ := json.Marshal([]string{"order:" + key(o.Kind, o.No), "order:" + bizKey(o.Kind, o.BizNo)})
@@ -381,7 +396,7 @@ func (s *server) requestsPage(r *http.Request) (string, words, string, any, erro
 		if open, err = s.store.event(r.Context(), id); err == nil && (open.ID == 0 || open.Kind != kindCall) {
 			err = &httpError{
 				http.StatusNotFound,
-				words{"没有这个请求，或者它太旧，已被清理。", "There is no such request, or it was so old that it was dropped."},
+				words{"没有这个请求，或者它太旧，已被清理。", "There is no such request, or it was too old to be kept."},
 			}
 		}
 	} else if len(list) > 0 {
@@ -403,8 +418,7 @@ func (s *server) open(d *requestsData, e event, host string) {
 	d.Received, _ = signOf(e.In)
 	d.Cause, d.Fixes = consequence(e)
 	if e.Info.Method == http.MethodPost && !e.Info.Cut {
-		d.Curl = "curl -sS http://" + host + e.Name + " -H 'Content-Type: application/json' --data-binary '" +
-			strings.ReplaceAll(string(e.In), "'", `'\''`) + "'"
+		d.Curl = curl((&url.URL{Scheme: "http", Host: host, Path: e.Name}).String(), string(e.In))
 	}
 	if e.Info.SignedText == "" {
 		return
@@ -418,13 +432,27 @@ func (s *server) open(d *requestsData, e event, host string) {
 		return
 	}
 	if algorithm(e.Info.SignType).of(e.Info.SignedText, secret) != e.Info.Expected {
-		why.Cause = words{"网关的密钥在此之后更换过，无法重新计算。", "The gateway's secret was changed since: it cannot be computed again."}
+		why.Cause = words{"网关的密钥在此之后更换过，无法重新计算。",
+			"The gateway's secret has changed since: the signature cannot be computed again."}
 		why.Fixes, why.Tried = nil, nil
 	} else {
 		d.SDK = explanation(e.In, e.Info.SignType, secret)
 	}
 	d.Cause, d.Fixes = why.Cause, why.Fixes
 }
+
+// curl is a command that sends a body again. It is empty for a body with control characters: they can make a terminal
+// run what is pasted.
+func curl(address, body string) string {
+	if strings.ContainsFunc(strings.NewReplacer("\t", "", "\r", "", "\n", "").Replace(body), unicode.IsControl) {
+		return ""
+	}
+	// --data-raw: with another option, a body that begins with @ names a file.
+	return "curl -sS " + quoted(address) + " -H 'Content-Type: application/json' --data-raw " + quoted(body)
+}
+
+// quoted quotes a word for a shell.
+func quoted(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
 
 type noticesData struct {
 	Due     []daxpaytest.DueNotice

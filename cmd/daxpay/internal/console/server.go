@@ -89,14 +89,14 @@ func newServer(ctx context.Context, o Options) (*server, error) {
 // own is the key of a row that is not the gateway's.
 const own = "console/"
 
-// saved is what the pages have set outside the gateway.
+// saved are the settings of the pages that the gateway does not store.
 type saved struct {
 	Offset  time.Duration // of the clock
 	Stopped time.Time
 	Silent  bool
 }
 
-// load takes over what the file has.
+// load restores what the file has.
 func (s *server) load(ctx context.Context) error {
 	rows, err := s.store.rows(ctx)
 	if err != nil || len(rows) == 0 {
@@ -125,7 +125,7 @@ func (s *server) load(ctx context.Context) error {
 	return nil
 }
 
-// save stores what the pages have set outside the gateway.
+// save stores the settings that the gateway does not store.
 func (s *server) save(ctx context.Context) error {
 	mine := saved{Silent: s.silent.Load(), Offset: time.Until(s.clock.Now()).Round(time.Second)}
 	if !s.clock.Running() {
@@ -174,6 +174,7 @@ func (s *server) handler() http.Handler {
 			http.Redirect(w, r, "/_console/", http.StatusFound)
 		case strings.HasPrefix(r.URL.Path, "/_console"), strings.HasPrefix(r.URL.Path, "/_cashier/"):
 			pages.ServeHTTP(w, r)
+		case byBrowser(r) && s.refuse(w, r, false):
 		default:
 			r.Body = http.MaxBytesReader(w, r.Body, longestRequest)
 			s.gw.ServeHTTP(w, r)
@@ -196,17 +197,11 @@ func cached(next http.Handler) http.Handler {
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +
 	"form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
-// guard keeps foreign pages out: a name that an attacker makes point here is not one of ours, and a form of another
-// origin is refused.
+// guard keeps foreign pages out of the pages.
 func (s *server) guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !s.ours(r.Host) {
-			http.Error(w, "this host name is not allowed here; start daxpay serve with --allow-host to allow it",
-				http.StatusMisdirectedRequest)
-			return
-		}
-		if foreign(r) {
-			http.Error(w, "this form was not sent by a page of this server", http.StatusForbidden)
+		embeddable := strings.HasSuffix(r.URL.Path, "/qr.svg") // by a shop
+		if s.refuse(w, r, embeddable) {
 			return
 		}
 		h := w.Header()
@@ -214,32 +209,50 @@ func (s *server) guard(next http.Handler) http.Handler {
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Referrer-Policy", "no-referrer")
 		h.Set("Cross-Origin-Opener-Policy", "same-origin")
-		if !strings.HasSuffix(r.URL.Path, "/qr.svg") { // which a shop may show
+		if !embeddable {
 			h.Set("Cross-Origin-Resource-Policy", "same-origin")
 		}
 		next.ServeHTTP(w, r)
 	})
 }
 
-// foreign tells whether a page of another origin sent a form. Browsers say so with Sec-Fetch-Site, but not on plain
-// HTTP in a network, and older ones not at all; all send Origin with a form. What has neither is no browser's. It is
-// what http.CrossOriginProtection of newer Go does.
-func foreign(r *http.Request) bool {
-	if r.Method == http.MethodGet || r.Method == http.MethodHead {
+// refuse answers what a foreign page sends, and tells whether it did. A host name that is not ours may be an
+// attacker's: a page was loaded from it, and then the name was pointed here (DNS rebinding).
+func (s *server) refuse(w http.ResponseWriter, r *http.Request, embeddable bool) bool {
+	switch {
+	case !s.ours(r.Host):
+		http.Error(w, "this host name is not allowed here; start daxpay serve with --allow-host to allow it",
+			http.StatusMisdirectedRequest)
+	case !embeddable && foreign(r):
+		http.Error(w, "this was not sent by a page of this server", http.StatusForbidden)
+	default:
 		return false
 	}
+	return true
+}
+
+// foreign tells whether a page of another origin sent a request, other than by a link. Browsers say so with
+// Sec-Fetch-Site, except over plain HTTP in a network; older ones never do. All of them send Origin with a form. A
+// request with neither is not a browser's. Forms are judged as by http.CrossOriginProtection of newer Go.
+func foreign(r *http.Request) bool {
+	reads := r.Method == http.MethodGet || r.Method == http.MethodHead
 	switch r.Header.Get("Sec-Fetch-Site") {
 	case "same-origin", "none":
 		return false
 	case "":
 		origin := r.Header.Get("Origin")
 		from, err := url.Parse(origin)
-		return origin != "" && (err != nil || from.Host != r.Host)
+		return !reads && origin != "" && (err != nil || from.Host != r.Host)
 	}
-	return true
+	return !reads || r.Header.Get("Sec-Fetch-Mode") != "navigate"
 }
 
-// ours tells whether a Host header is one by which the pages may be opened.
+// byBrowser tells whether a page sent a request. Shops call the gateway from a server.
+func byBrowser(r *http.Request) bool {
+	return r.Header.Get("Origin") != "" || r.Header.Get("Sec-Fetch-Site") != ""
+}
+
+// ours tells whether the pages may be opened under a Host header.
 func (s *server) ours(host string) bool {
 	name := host
 	if h, _, err := net.SplitHostPort(host); err == nil {
@@ -253,7 +266,7 @@ func (s *server) ours(host string) bool {
 		slices.ContainsFunc(s.options.Hosts, func(allowed string) bool { return strings.EqualFold(allowed, name) })
 }
 
-// httpError is an answer other than a page.
+// httpError is an error with a status, which a page shows.
 type httpError struct {
 	status int
 	words  words
@@ -263,10 +276,10 @@ func (e *httpError) Error() string { return e.words.En }
 
 var errNoOrder = &httpError{
 	http.StatusNotFound,
-	words{"没有这个订单，或者它太旧，已被清理。", "There is no such order, or it was so old that it was dropped."},
+	words{"没有这个订单，或者它太旧，已被清理。", "There is no such order, or it was too old to be kept."},
 }
 
-// view is what every page has.
+// view is what a template gets.
 type view struct {
 	Lang, Path, Title string
 	Host              string
@@ -276,12 +289,11 @@ type view struct {
 	Running           bool
 	Failures          int
 	Said              words
-	Live              string // topics that change the page
-	Query             url.Values
+	Live              string // topics that change the page, as JSON
 	Data              any
 }
 
-// page shows what a function returns, with the template that it names.
+// page shows the data of a function with the template that it names.
 func (s *server) page(
 	read func(*http.Request) (name string, title words, live string, data any, err error),
 ) http.HandlerFunc {
@@ -299,7 +311,7 @@ func (s *server) page(
 		}
 		v := view{Lang: lang, Path: r.URL.Path, Title: title.in(lang), Host: r.Host, Version: s.version,
 			SignType: s.gw.Settings().SignType, Now: s.clock.Now(), Running: s.clock.Running(), Failures: len(s.gw.Failures()),
-			Said: said[r.URL.Query().Get("said")], Live: live, Query: r.URL.Query(), Data: data}
+			Said: said[r.URL.Query().Get("said")], Live: live, Data: data}
 		var b bytes.Buffer
 		if err := s.pages[lang].ExecuteTemplate(&b, name, v); err != nil {
 			s.log.Error("a template failed", "path", r.URL.Path, "error", err)
@@ -315,11 +327,14 @@ func (s *server) page(
 	}
 }
 
-// form runs what a form asks for, and shows the page that the function returns.
+// form runs what a form asks for, and redirects to the page that the function returns.
 func (s *server) form(do func(*http.Request) (next string, err error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		r.Body = http.MaxBytesReader(w, r.Body, 64<<10)
-		next, err := do(r)
+		r.Body = http.MaxBytesReader(w, r.Body, longestForm)
+		next, err := "", readForm(r)
+		if err == nil {
+			next, err = do(r)
+		}
 		if err != nil {
 			s.page(func(*http.Request) (string, words, string, any, error) { return "", words{}, "", nil, err })(w, r)
 			return
@@ -328,9 +343,24 @@ func (s *server) form(do func(*http.Request) (next string, err error)) http.Hand
 	}
 }
 
+const longestForm = 64 << 10
+
+// readForm reads a whole form: half of one could mean something else.
+func readForm(r *http.Request) error {
+	err := r.ParseForm()
+	var long *http.MaxBytesError
+	switch {
+	case errors.As(err, &long):
+		return &httpError{http.StatusRequestEntityTooLarge, words{"表单太大。", "The form is too large."}}
+	case err != nil:
+		return &httpError{http.StatusBadRequest, words{"无法读取表单。", "The form cannot be read."}}
+	}
+	return nil
+}
+
 const languageCookie = "daxpay_lang"
 
-// language is that of the cookie, or else the browser's.
+// language is the cookie's, or else the browser's.
 func language(r *http.Request) string {
 	if c, err := r.Cookie(languageCookie); err == nil && (c.Value == "zh" || c.Value == "en") {
 		return c.Value
@@ -347,7 +377,7 @@ func language(r *http.Request) string {
 	return "en"
 }
 
-// setLanguage sets the cookie, and goes back.
+// setLanguage sets the cookie and goes back.
 func (s *server) setLanguage(w http.ResponseWriter, r *http.Request) {
 	lang := "en"
 	if r.URL.Query().Get("to") == "zh" {
@@ -358,15 +388,24 @@ func (s *server) setLanguage(w http.ResponseWriter, r *http.Request) {
 		SameSite: http.SameSiteStrictMode,
 	})
 	back := r.URL.Query().Get("back")
-	if !strings.HasPrefix(back, "/_console") && !strings.HasPrefix(back, "/_cashier/") {
+	if _, err := url.Parse(back); err != nil ||
+		!strings.HasPrefix(back, "/_console") && !strings.HasPrefix(back, "/_cashier/") {
 		back = "/_console/"
 	}
 	http.Redirect(w, r, back, http.StatusSeeOther) //nolint:gosec // it begins with a path of this server
 }
 
-// events tells a page what has changed, as it happens.
+// mostTopics bounds what a page can wait for.
+const mostTopics = 10
+
+// events tells a page that one of its topics has changed, as it happens.
 func (s *server) events(w http.ResponseWriter, r *http.Request) {
-	p := s.hub.join()
+	topics := r.URL.Query()["topic"]
+	if len(topics) > mostTopics {
+		http.Error(w, "too many topics", http.StatusBadRequest)
+		return
+	}
+	p := s.hub.join(topics)
 	if p == nil {
 		http.Error(w, "too many pages are open", http.StatusServiceUnavailable)
 		return
@@ -376,31 +415,20 @@ func (s *server) events(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")
 	out := http.NewResponseController(w)
 	send := func(text string) bool {
+		_ = out.SetWriteDeadline(time.Now().Add(slowestReader))
 		_, err := w.Write([]byte(text))
 		return err == nil && out.Flush() == nil
 	}
-	if !send(": here\n\n") {
-		return
-	}
 	beat := time.NewTicker(20 * time.Second)
 	defer beat.Stop()
-	for {
+	for ok := send(": here\n\n"); ok; {
 		select {
 		case <-r.Context().Done():
 			return
 		case <-beat.C:
-			if !send(": still here\n\n") {
-				return
-			}
-		case <-p.ready:
-			topics := p.take()
-			if len(topics) == 0 {
-				continue // they were taken with those before
-			}
-			list, err := json.Marshal(topics)
-			if err != nil || !send("data: "+string(list)+"\n\n") {
-				return
-			}
+			ok = send(": still here\n\n")
+		case <-p.changed:
+			ok = send("data: changed\n\n")
 			select { // a busy gateway changes many times a second
 			case <-time.After(300 * time.Millisecond):
 			case <-r.Context().Done():
@@ -409,6 +437,9 @@ func (s *server) events(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 }
+
+// slowestReader is how long a page may take to read an event. One that does not read would keep its place forever.
+const slowestReader = 10 * time.Second
 
 // before is where a page of a list begins.
 func before(r *http.Request) int64 {

@@ -10,7 +10,7 @@ import (
 	"unicode/utf8"
 )
 
-// visible escapes a text, and shows what cannot be seen in it: control characters, byte order and direction marks.
+// visible escapes a text, and shows what is invisible in it: control characters, byte order and direction marks.
 func visible(s string) template.HTML {
 	return template.HTML(appendVisible(nil, s, false)) //nolint:gosec // it is escaped
 }
@@ -45,7 +45,7 @@ func highlight(body []byte) template.HTML {
 		return ""
 	}
 	var indented bytes.Buffer
-	if json.Indent(&indented, body, "", "  ") != nil {
+	if depth(body) > deepest || json.Indent(&indented, body, "", "  ") != nil {
 		return template.HTML(appendVisible(nil, string(body), true)) //nolint:gosec // it is escaped
 	}
 	var b []byte
@@ -55,6 +55,30 @@ func highlight(body []byte) template.HTML {
 		b = append(b, "\n</span>"...)
 	}
 	return template.HTML(b) //nolint:gosec // it is escaped
+}
+
+// deepest is how deep JSON may be nested to be indented: each line of it gets as many columns.
+const deepest = 50
+
+// depth is how deep JSON is nested.
+func depth(body []byte) int {
+	most, now := 0, 0
+	quoted := false
+	for i := 0; i < len(body); i++ {
+		switch c := body[i]; {
+		case c == '"':
+			quoted = !quoted
+		case quoted && c == '\\':
+			i++
+		case quoted:
+		case c == '{', c == '[':
+			now++
+			most = max(most, now)
+		case c == '}', c == ']':
+			now--
+		}
+	}
+	return most
 }
 
 // appendLine colours the tokens of a line of indented JSON.

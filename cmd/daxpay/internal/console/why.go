@@ -8,6 +8,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"net/url"
 	"slices"
 	"strconv"
@@ -16,14 +17,14 @@ import (
 	"github.com/daxpay-go/daxpay"
 )
 
-// diagnosis is why the signature of a request is not the one that the gateway expects.
+// diagnosis is why the signature of a request differs from the one that the gateway expects.
 type diagnosis struct {
 	Cause words
 	Fixes []words
 	Fits  bool // computing the signature with this mistake gives exactly the one received
 	Tried []trial
 	Lines []line // of the text, with what differs marked
-	Key   string // what the merchant has behind or before the secret, if that is the difference
+	Key   string // what the merchant has before or after the secret, if that is the difference
 }
 
 // trial is a mistake that was looked for.
@@ -32,10 +33,10 @@ type trial struct {
 	Fits bool
 }
 
-// line is one pair of the text that is signed.
+// line is a pair of the text that is signed.
 type line struct {
 	Text    string
-	Missing bool // the gateway signs it, the merchant has not
+	Missing bool // the gateway signs it, the merchant did not
 	Extra   bool // the merchant signed it, the gateway does not
 }
 
@@ -51,8 +52,7 @@ type mistake struct {
 	key   string
 }
 
-// diagnose looks for the mistake under which the received signature would be right. old are secrets that the gateway
-// had before.
+// diagnose looks for the mistake that leads to the received signature. old are secrets that the gateway had before.
 func diagnose(body []byte, text, expected, signType, secret string, old []string) diagnosis {
 	d := diagnosis{}
 	for _, p := range pairsOf(text, body) {
@@ -91,7 +91,7 @@ func diagnose(body []byte, text, expected, signType, secret string, old []string
 	return d
 }
 
-// signOf is the signature that a request bears.
+// signOf is the signature in a request.
 func signOf(body []byte) (string, bool) {
 	var o struct {
 		Sign *string `json:"sign"`
@@ -102,7 +102,7 @@ func signOf(body []byte) (string, bool) {
 	return *o.Sign, true
 }
 
-// compare marks what one list has and the other has not.
+// compare marks what only one of the lists has.
 func compare(lines []line, merchant []string) []line {
 	var out []line
 	for _, l := range lines {
@@ -122,22 +122,30 @@ func compare(lines []line, merchant []string) []line {
 	return out
 }
 
-// pairsOf splits a canonical text at the members of the request. An & within a value does not split it.
+// pairsOf splits a canonical text at the members of the request, which are in it once each and in order. An & within a
+// value does not split it.
 func pairsOf(text string, body []byte) []string {
-	names := []string{}
+	names := make(map[string]bool)
 	for _, m := range membersOf(body) {
-		names = append(names, m.name)
+		names[m.name] = true
 	}
-	var out []string
+	var starts []int
+	at, last := 0, ""
 	for _, part := range strings.Split(text, "&") {
-		name, _, ok := strings.Cut(part, "=")
-		if len(out) > 0 && (!ok || !slices.Contains(names, name)) {
-			out[len(out)-1] += "&" + part
-			continue
+		if name, _, ok := strings.Cut(part, "="); at == 0 || ok && names[name] && name > last {
+			starts, last = append(starts, at), name
 		}
-		out = append(out, part)
+		at += len(part) + 1
 	}
-	return out
+	var pairs []string
+	for i, start := range starts {
+		end := len(text)
+		if i+1 < len(starts) {
+			end = starts[i+1] - 1
+		}
+		pairs = append(pairs, text[start:end])
+	}
+	return pairs
 }
 
 // member is one of a request, as it was sent.
@@ -200,37 +208,32 @@ func mistakesOf(body []byte, text, expected, signType, secret string, old []stri
 
 func secretMistakes(a algorithm, text, secret string, old []string) []mistake {
 	var list []mistake
-	spaced := func(name, shown, with string, cause words) {
+	for _, s := range []struct {
+		has  words
+		with string
+	}{
+		{words{"末尾有一个换行", "a line break at its end"}, secret + "\n"},
+		{words{"末尾有回车和换行", "CR LF at its end"}, secret + "\r\n"},
+		{words{"末尾有一个空格", "a space at its end"}, secret + " "},
+		{words{"开头有一个空格", "a space at its beginning"}, " " + secret},
+	} {
 		list = append(list, mistake{
-			name: words{"密钥带" + name, "secret with " + shown}, cause: cause, key: strings.Replace(with, secret, "", 1),
-			signs: []string{a.of(text, with)},
+			name:  words{"密钥" + s.has.Zh, "secret with " + s.has.En},
+			cause: words{"商户的密钥" + s.has.Zh + "。", "The shop's secret has " + s.has.En + "."},
+			signs: []string{a.of(text, s.with)}, key: strings.Replace(s.with, secret, "", 1),
 			fixes: []words{
 				{"改法：strings.TrimSpace(secret)，或写文件时用 printf %s 而不是 echo。",
 					"Fix: strings.TrimSpace(secret), or write the file with printf %s rather than echo."},
-				{"没有执行：可以放心重发。", "Nothing was executed: sending again is safe."},
+				nothingRan,
 			},
 		})
 	}
-	spaced(
-		"换行（末尾）",
-		"a line break at its end",
-		secret+"\n",
-		words{"商户的密钥末尾有一个换行。", "The shop's secret has a line break at its end."},
-	)
-	spaced(
-		"回车换行（末尾）",
-		"CR LF at its end",
-		secret+"\r\n",
-		words{"商户的密钥末尾有回车和换行。", "The shop's secret has CR and LF at its end."},
-	)
-	spaced("空格（末尾）", "a blank at its end", secret+" ", words{"商户的密钥末尾有一个空格。", "The shop's secret has a blank at its end."})
-	spaced("空格（开头）", "a blank before it", " "+secret, words{"商户的密钥开头有一个空格。", "The shop's secret begins with a blank."})
 	for _, s := range old {
 		list = append(list, mistake{
 			name:  words{"以前的密钥", "an earlier secret"},
 			cause: words{"商户还在用这个网关以前的密钥。", "The shop still uses a secret that this gateway had before."},
 			signs: []string{a.of(text, s)}, key: "≠",
-			fixes: []words{{"让商户换成现在的密钥。", "Give the shop the present secret."}},
+			fixes: []words{{"让商户换成现在的密钥。", "Give the shop the current secret."}},
 		})
 	}
 	if secret != defaultSecret {
@@ -282,12 +285,12 @@ func digestMistakes(a algorithm, text, expected, secret string) []mistake {
 				a.digest(strings.ToUpper(text)+"&KEY="+secret, secret),
 				a.of(strings.ToUpper(text), secret),
 			},
-			fixes: []words{{"不要转成大写。文档里的这个说法已经过时。", "Do not turn it to upper case; the documents that say so are old."}}},
+			fixes: []words{{"不要转成大写。文档里的这个说法已经过时。", "Do not turn it to upper case; documents that say so are out of date."}}},
 		{name: words{"没有 &key=", "without &key="},
 			cause: words{"待签名字符串末尾缺少 &key= 和密钥。", "The text lacks &key= and the secret at its end."},
 			signs: []string{a.digest(text, secret), a.digest(text+secret, secret), a.digest(text+"key="+secret, secret)},
 			fixes: []words{
-				{"在待签名字符串末尾加上 &key= 和密钥；HMAC 也用这个密钥。", "Append &key= and the secret to the text; the secret is the HMAC key, too."},
+				{"在待签名字符串末尾加上 &key= 和密钥；HMAC 也用这个密钥。", "Append &key= and the secret to the text; the secret is also the HMAC key."},
 			}},
 		{name: words{"用 &sign= 而不是 &key=", "&sign= instead of &key="},
 			cause: words{"商户在末尾加的是 &sign= 和密钥，应为 &key=。", "The shop appends &sign= and the secret; it should be &key=."},
@@ -307,88 +310,133 @@ func textMistakes(a algorithm, body []byte, text, secret string) []mistake {
 		return nil
 	}
 	own := pairsOf(text, body)
-	signed := func(name string) bool {
-		return slices.ContainsFunc(own, func(p string) bool { return strings.HasPrefix(p, name+"=") })
+	s := spellingsOf(signer, body, own)
+	list := slices.Concat(spellingMistakes(s), omissionMistakes(s, own))
+	for i, m := range list {
+		list[i].signs = []string{a.of(strings.Join(m.pairs, "&"), secret)}
 	}
-	sign := func(pairs []string) []string { return []string{a.of(strings.Join(pairs, "&"), secret)} }
-	var all, sent, encoded, nulls, raw, html []string
-	var unknown []string
+	return list
+}
+
+// spellings are the pairs of a request in the forms that shops sign by mistake.
+type spellings struct {
+	sent    []string // in the order in which they were sent; the others are sorted
+	all     []string // with those that the gateway does not know
+	unknown []string // the names of these
+	encoded []string // for a URL
+	raw     []string // with quotes and backslashes
+	html    []string // with \u003c for <
+	nulls   []string // members that are null
+}
+
+// spellingsOf writes the members of a request in all spellings. own are the pairs that the gateway signs.
+func spellingsOf(signer *daxpay.Signer, body []byte, own []string) spellings {
+	known := make(map[string]bool)
+	for _, p := range own {
+		name, _, _ := strings.Cut(p, "=")
+		known[name] = true
+	}
+	var s spellings
 	for _, m := range membersOf(body) {
 		if m.name == "sign" {
 			continue
 		}
-		p, err := signer.Canonical([]byte("{" + strconv.Quote(m.name) + ":" + string(m.raw) + "}"))
-		if err != nil || p == "" {
+		pair, err := signer.Canonical([]byte("{" + strconv.Quote(m.name) + ":" + string(m.raw) + "}"))
+		if err != nil || pair == "" {
 			if string(m.raw) == "null" {
-				nulls = append(nulls, m.name+"=null")
+				s.nulls = append(s.nulls, m.name+"=null")
 			}
 			continue
 		}
-		if !signed(m.name) {
-			unknown = append(unknown, m.name)
+		if !known[m.name] {
+			s.unknown = append(s.unknown, m.name)
 		}
-		all, sent = append(all, p), append(sent, p)
-		_, value, _ := strings.Cut(p, "=")
-		encoded = append(encoded, m.name+"="+url.QueryEscape(value))
-		plain := value
-		switch m.raw[0] {
-		case '"':
-			_ = json.Unmarshal(m.raw, &plain)
-		case '{', '[':
-			plain = string(m.raw)
-		}
-		raw = append(raw, m.name+"="+plain)
-		escaped, _ := json.Marshal(plain)
-		html = append(html, m.name+"="+strings.NewReplacer(`"`, "", `\`, "").Replace(string(escaped)))
+		s.add(m, pair)
 	}
-	slices.Sort(all)
-	slices.Sort(encoded)
-	slices.Sort(raw)
-	slices.Sort(html)
-	list := []mistake{
-		{name: words{"签了网关不认识的字段", "members that the gateway does not know"}, pairs: all, signs: sign(all),
+	s.all = slices.Clone(s.sent)
+	for _, pairs := range [][]string{s.all, s.encoded, s.raw, s.html} {
+		slices.Sort(pairs)
+	}
+	return s
+}
+
+// add adds a member, which the gateway signs as pair.
+func (s *spellings) add(m member, pair string) {
+	_, value, _ := strings.Cut(pair, "=")
+	plain := value
+	switch m.raw[0] {
+	case '"':
+		_ = json.Unmarshal(m.raw, &plain)
+	case '{', '[':
+		plain = string(m.raw)
+	}
+	escaped, _ := json.Marshal(plain)
+	s.sent = append(s.sent, pair)
+	s.encoded = append(s.encoded, m.name+"="+url.QueryEscape(value))
+	s.raw = append(s.raw, m.name+"="+plain)
+	s.html = append(s.html, m.name+"="+strings.NewReplacer(`"`, "", `\`, "").Replace(string(escaped)))
+}
+
+func spellingMistakes(s spellings) []mistake {
+	return []mistake{
+		{name: words{"签了网关不认识的字段", "members that the gateway does not know"}, pairs: s.all,
 			cause: words{
-				"商户签了网关不认识的字段：" + strings.Join(unknown, "、") + "。",
-				"The shop signed members that the gateway does not know: " + strings.Join(unknown, ", ") + ".",
+				"商户签了网关不认识的字段：" + strings.Join(s.unknown, "、") + "。",
+				"The shop signed members that the gateway does not know: " + strings.Join(s.unknown, ", ") + ".",
 			},
 			fixes: []words{{"去掉它们：网关不认识的字段不参与签名。", "Leave them out: the gateway does not sign what it does not know."}}},
-		{name: words{"字段没有排序", "members not sorted"}, pairs: nil, signs: sign(sent),
+		{name: words{"字段没有排序", "members not sorted"}, pairs: s.sent,
 			cause: words{
 				"商户按发送顺序签名，没有按字段名排序。",
 				"The shop signs the members in the order in which it sends them, not sorted by name.",
 			},
 			fixes: []words{{"按字段名的 ASCII 顺序排序。", "Sort the members by name, in ASCII order."}}},
-		{name: words{"值做了 URL 编码", "values URL-encoded"}, pairs: encoded, signs: sign(encoded),
+		{name: words{"值做了 URL 编码", "values URL-encoded"}, pairs: s.encoded,
 			cause: words{"商户先对值做了 URL 编码，再签名。", "The shop URL-encodes the values before it signs."},
 			fixes: []words{{"用原值签名，不要编码。", "Sign the values as they are."}}},
-		{name: words{"引号和反斜杠没有去掉", "quotes and backslashes kept"}, pairs: raw, signs: sign(raw),
+		{name: words{"引号和反斜杠没有去掉", "quotes and backslashes kept"}, pairs: s.raw,
 			cause: words{
 				"商户没有去掉待签名字符串里的引号和反斜杠（嵌套对象按 JSON 处理）。",
 				"The shop keeps quotes and backslashes in the text, as in nested objects written as JSON.",
 			},
-			fixes: []words{{"签名之前，去掉待签名字符串里所有的 \" 和 \\。", `Delete every " and \ from the text before signing.`}}},
-		{name: words{`HTML 转义 \u003c`, `HTML escapes, \u003c`}, pairs: html, signs: sign(html),
+			fixes: []words{{`签名之前，去掉待签名字符串里所有的 " 和 \。`, `Delete every " and \ from the text before signing.`}}},
+		{name: words{`HTML 转义 \u003c`, `HTML escapes, \u003c`}, pairs: s.html,
 			cause: words{`商户的 JSON 库把 <、>、& 写成 \u003c 之类。`, `The shop's JSON library writes <, > and & as \u003c and the like.`},
 			fixes: []words{{"Go 里用 json.Encoder 的 SetEscapeHTML(false)。", "In Go, use SetEscapeHTML(false) of json.Encoder."}}},
 	}
-	if len(nulls) > 0 {
-		kept := slices.Sorted(slices.Values(append(slices.Clone(own), nulls...)))
-		list = append(list, mistake{name: words{"没有去掉 null", "nulls kept"}, pairs: kept, signs: sign(kept),
+}
+
+// mostMembers is more than any call has. A hostile text with many & in it has more, which are not looked at.
+const mostMembers = 40
+
+// omissionMistakes are about pairs that only the shop or only the gateway leaves out.
+func omissionMistakes(s spellings, own []string) []mistake {
+	var list []mistake
+	if len(s.nulls) > 0 {
+		list = append(list, mistake{
+			name: words{"没有去掉 null", "nulls kept"}, pairs: slices.Sorted(slices.Values(slices.Concat(own, s.nulls))),
 			cause: words{"商户把值为 null 的字段也签了。", "The shop signs members that are null."},
-			fixes: []words{{"值为 null 的字段不参与签名。", "Members that are null do not take part."}}})
+			fixes: []words{{"值为 null 的字段不参与签名。", "Leave members that are null out of the text."}},
+		})
 	}
 	filled := slices.DeleteFunc(slices.Clone(own), func(p string) bool { return strings.HasSuffix(p, "=") })
 	if len(filled) < len(own) {
-		list = append(list, mistake{name: words{"漏掉了空字符串", "empty strings dropped"}, pairs: filled, signs: sign(filled),
+		list = append(list, mistake{
+			name: words{"漏掉了空字符串", "empty strings dropped"}, pairs: filled,
 			cause: words{"商户没有签空字符串，而网关会签。", "The shop leaves out empty strings; the gateway signs them."},
-			fixes: []words{{"要么不发空字符串，要么也签它（reason=）。", "Do not send empty strings, or sign them as well (reason=)."}}})
+			fixes: []words{{"要么不发空字符串，要么也签它（reason=）。", "Do not send empty strings, or sign them as well (reason=)."}},
+		})
+	}
+	if len(own) > mostMembers {
+		return list
 	}
 	for i, p := range own {
 		name, _, _ := strings.Cut(p, "=")
-		without := slices.Delete(slices.Clone(own), i, i+1)
-		list = append(list, mistake{name: words{"没有签 " + name, name + " left out"}, pairs: without, signs: sign(without),
+		list = append(list, mistake{
+			name: words{"没有签 " + name, name + " left out"}, pairs: slices.Delete(slices.Clone(own), i, i+1),
 			cause: words{"商户签名时没有 " + name + "，发送时才加上。", "The shop signs without " + name + ", and adds it afterwards."},
-			fixes: []words{{"在签名之前加上它。", "Add it before signing."}}})
+			fixes: []words{{"在签名之前加上它。", "Add it before signing."}},
+		})
 	}
 	return list
 }
@@ -400,7 +448,7 @@ func explanation(body []byte, signType, secret string) string {
 		return ""
 	}
 	var wrong *daxpay.SignError
-	if err := signer.Verify(body); err == nil || !asSignError(err, &wrong) {
+	if !errors.As(signer.Verify(body), &wrong) {
 		return ""
 	}
 	return wrong.Explain()

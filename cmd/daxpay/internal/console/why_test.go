@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/daxpay-go/daxpay"
+	"github.com/daxpay-go/daxpay/daxpaytest"
 )
 
 func TestDiagnose(t *testing.T) {
@@ -28,7 +29,7 @@ func TestDiagnose(t *testing.T) {
 		{"right", hmac.of(text, secret), "", nil},
 		{"none", "", "The request has no signature.", nil},
 		{"line break", hmac.of(text, secret+"\n"), "The shop's secret has a line break at its end.", nil},
-		{"blank", hmac.of(text, " "+secret), "The shop's secret begins with a blank.", nil},
+		{"space", hmac.of(text, " "+secret), "The shop's secret has a space at its beginning.", nil},
 		{"an earlier secret", hmac.of(text, "old"), "The shop still uses a secret that this gateway had before.", nil},
 		{"the secret of a new gateway", hmac.of(text, "123456"),
 			"The shop uses the secret 123456 of a new gateway; this one has another.", nil},
@@ -106,9 +107,22 @@ func TestWordsForAmountsAndTimes(t *testing.T) {
 	require.Equal(t, "¥100.00", yuan(10000))
 }
 
+// The pages say what merchants read in DaxPay's console and documents.
+func TestWordsOfDaxPay(t *testing.T) {
+	require.Equal(t, words{"商户订单号", "Merchant’s number"}, numberOf(daxpaytest.KindPay, "商户", "Merchant"))
+	require.Equal(t, "商户退款号", numberOf(daxpaytest.KindRefund, "商户", "Merchant").Zh)
+	require.Equal(t, "商户转账号", numberOf(daxpaytest.KindTransfer, "商户", "Merchant").Zh)
+	require.Equal(t, "商户分账单号", numberOf(daxpaytest.KindAlloc, "商户", "Merchant").Zh)
+	require.Equal(t, words{"忽略分账", "Not allocated"}, stateOf("ignore").Words)
+	for _, code := range statusFilter {
+		require.NotEqual(t, same(code), stateOf(code).Words, "a state that can be chosen has words")
+	}
+}
+
 func TestReplies(t *testing.T) {
 	for reply, want := range map[string]string{
-		"SUCCESS\n": "A line break at the end", "success": "Wrong case", "\tSUCCESS": "Blanks around it", "": "An empty body",
+		"SUCCESS\n": "A line break at the end", "success": "Wrong case", "\tSUCCESS": "White space around it",
+		"":              "An empty body",
 		"\ufeffSUCCESS": "A BOM", "ok": "The body is not SUCCESS",
 	} {
 		short, long := noticeVerdict(event{Kind: kindNotice, Status: 200, Bad: true, Out: []byte(reply)})

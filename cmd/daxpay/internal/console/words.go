@@ -1,14 +1,15 @@
 package console
 
 import (
-	"errors"
+	"cmp"
+	"encoding/json"
 	"fmt"
+	"net/http"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
-	"github.com/daxpay-go/daxpay"
 	"github.com/daxpay-go/daxpay/daxpaytest"
 )
 
@@ -22,7 +23,8 @@ func (w words) in(lang string) string {
 	return w.En
 }
 
-func asSignError(err error, target **daxpay.SignError) bool { return errors.As(err, target) }
+// same is a text that is not translated, or a word that both languages have.
+func same(s string) words { return words{s, s} }
 
 // state is how a status is shown: by a shape, words and a colour.
 type state struct {
@@ -39,16 +41,16 @@ var states = map[string]state{
 	"cancel":                {"", "undo", "undo", words{"已撤销", "Cancelled"}},
 	"fail":                  {"", "bad", "x", words{"失败", "Failed"}},
 	"refunding":             {"", "wait", "wait", words{"退款中", "Refunding"}},
-	"partial_refund":        {"", "undo", "half", words{"部分退款", "Part refunded"}},
+	"partial_refund":        {"", "undo", "half", words{"部分退款", "Partly refunded"}},
 	"refunded":              {"", "undo", "undo", words{"已退款", "Refunded"}},
 	"transferring":          {"", "wait", "wait", words{"转账中", "Transferring"}},
 	"allocation_processing": {"", "wait", "wait", words{"分账处理中", "Allocating"}},
-	"allocation_end":        {"", "ok", "check", words{"分账结束", "Allocated"}},
+	"allocation_end":        {"", "ok", "check", words{"分账处理完成", "Allocated"}},
 	"allocation_failed":     {"", "bad", "x", words{"分账失败", "Allocation failed"}},
-	"finish":                {"", "ok", "check", words{"分账完结", "Finished"}},
+	"finish":                {"", "ok", "check", words{"已完结", "Finished"}},
 	"finish_failed":         {"", "bad", "x", words{"完结失败", "Finish failed"}},
-	"ignore":                {"", "", "minus", words{"忽略", "Ignored"}},
-	"part_success":          {"", "bad", "half", words{"部分成功", "Part succeeded"}},
+	"ignore":                {"", "", "minus", words{"忽略分账", "Not allocated"}},
+	"part_success":          {"", "bad", "half", words{"部分成功", "Partly succeeded"}},
 	"all_failed":            {"", "bad", "x", words{"全部失败", "All failed"}},
 	"all_success":           {"", "ok", "check", words{"全部成功", "All succeeded"}},
 	"all_pending":           {"", "wait", "wait", words{"等待结果", "Pending"}},
@@ -58,13 +60,13 @@ var states = map[string]state{
 func stateOf(code string) state {
 	s, ok := states[code]
 	if !ok {
-		s = state{Icon: "minus", Words: words{code, code}}
+		s = state{Icon: "minus", Words: same(code)}
 	}
 	s.Code = code
 	return s
 }
 
-// refundOpen is a refund in progress, which is not "paying".
+// statesOf are the states of an order. A refund in progress is 退款中, where a payment is 支付中.
 func statesOf(o daxpaytest.Order) []state {
 	first := stateOf(o.Status)
 	if o.Kind == daxpaytest.KindRefund && o.Status == "progress" {
@@ -85,6 +87,19 @@ var kinds = map[daxpaytest.OrderKind]words{
 	daxpaytest.KindRefund:   {"退款", "Refund"},
 	daxpaytest.KindTransfer: {"转账", "Transfer"},
 	daxpaytest.KindAlloc:    {"分账", "Allocation"},
+}
+
+// numberNames are DaxPay's names for the numbers of each kind, without whose number it is.
+var numberNames = map[daxpaytest.OrderKind]string{
+	daxpaytest.KindPay:      "订单号",
+	daxpaytest.KindRefund:   "退款号",
+	daxpaytest.KindTransfer: "转账号",
+	daxpaytest.KindAlloc:    "分账单号",
+}
+
+// numberOf names a number of an order: the merchant's number of a payment is 商户订单号.
+func numberOf(kind daxpaytest.OrderKind, zh, en string) words {
+	return words{zh + numberNames[kind], en + "’s number"}
 }
 
 var channels = map[string]words{
@@ -172,7 +187,7 @@ func operationWords(op string) words {
 			return o.Words
 		}
 	}
-	return words{op, op}
+	return same(op)
 }
 
 // yuan writes an amount in fen as one in yuan.
@@ -212,7 +227,7 @@ func ago(d time.Duration, lang string) string {
 	return words{"刚刚", "now"}.in(lang)
 }
 
-// verdict is what a call came to, in a line.
+// verdict is the result of a call, in a line.
 type verdict struct {
 	Class, Icon string
 	Code        string
@@ -222,9 +237,8 @@ type verdict struct {
 // verdictOf reads the answer to a call.
 func verdictOf(e event) verdict {
 	a := readAnswer(e.Out)
-	same := func(s string) words { return words{s, s} }
 	switch {
-	case e.Info.Fault != "" && e.Info.Fault != string(daxpaytest.Late):
+	case e.faulty():
 		f := faultWords(daxpaytest.Fault(e.Info.Fault))
 		w := words{f.Zh + "，已执行", f.En + ", it ran"}
 		if e.Code == daxpaytest.NotRun {
@@ -233,22 +247,18 @@ func verdictOf(e event) verdict {
 		return verdict{"bad", "warn", "", w}
 	case a.outer == "":
 		return verdict{"bad", "x", "HTTP " + strconv.Itoa(e.Status), words{"未知路径", "unknown path"}}
+	case a.outer == "10001", a.outer == "10008":
+		return verdict{"bad", "warn", string(a.outer), same(firstLine(a.msg))}
 	case a.outer != "0":
-		v := verdict{"bad", "x", string(a.outer), same(firstLine(a.msg))}
-		if a.outer == "10001" || a.outer == "10008" {
-			v.Icon = "warn"
-		}
-		return v
+		return verdict{"bad", "x", string(a.outer), same(firstLine(a.msg))}
 	case a.code != "0":
 		return verdict{"bad", "x", "data.code " + string(a.code), same(firstLine(a.msg))}
 	case e.Bad:
-		text := strings.TrimSpace(a.status + " " + firstLine(a.msg))
-		return verdict{"bad", "x", "code 0", same("· " + text)}
+		return verdict{"bad", "x", "code 0", same("· " + strings.TrimSpace(a.status+" "+firstLine(a.msg)))}
+	case a.status == "":
+		return verdict{"ok", "check", "code 0", words{}}
 	}
-	if a.status != "" {
-		a.status = "· " + a.status
-	}
-	return verdict{"ok", "check", "code 0", same(a.status)}
+	return verdict{"ok", "check", "code 0", same("· " + a.status)}
 }
 
 func firstLine(s string) string {
@@ -266,7 +276,7 @@ func faultWords(f daxpaytest.Fault) words {
 	case daxpaytest.ResetBefore, daxpaytest.ResetAfter:
 		return words{"连接重置", "connection reset"}
 	case daxpaytest.BadGatewayBefore, daxpaytest.BadGatewayAfter:
-		return words{"502 HTML", "502 HTML"}
+		return same("502 HTML")
 	case daxpaytest.Truncated:
 		return words{"响应中断", "answer cut off"}
 	case daxpaytest.Unsigned:
@@ -275,79 +285,68 @@ func faultWords(f daxpaytest.Fault) words {
 	return words{"变慢", "slow"}
 }
 
-// consequence says what an answer means for the merchant.
+var (
+	nothingRan = words{"没有执行：可以放心重发。", "Nothing was executed: sending again is safe."}
+	mayHaveRun = words{"可能已经执行：先查询，不要直接重发。", "It may have run: query before you send anything again."}
+)
+
+// consequence says what an answer means for the merchant, and what to do.
 func consequence(e event) (words, []words) {
 	a := readAnswer(e.Out)
-	nothing := words{"没有执行：可以放心重发。", "Nothing was executed: sending again is safe."}
-	unknown := words{"可能已经执行：先查询，不要直接重发。", "It may have run: query before you send anything again."}
 	switch {
-	case e.Info.Fault != "" && e.Code != daxpaytest.NotRun && e.Info.Fault != string(daxpaytest.Late):
-		return words{"已执行，但响应因故障丢失。", "It ran, and a fault kept the answer back."}, []words{unknown}
 	case e.Code == daxpaytest.NotRun:
-		said := words{
-			"由于故障，请求没有执行。",
-			"A fault kept the call from running.",
-		}
-		return said, []words{
-			{"商户无法区分：对它来说结果未知。", "The shop cannot tell: for it the outcome is unknown."},
-		}
+		return words{"由于故障，请求没有执行。", "A fault kept the call from running."},
+			[]words{{"商户无法区分：对它来说结果未知。", "The shop cannot tell: for it the outcome is unknown."}}
+	case e.faulty():
+		return words{"已执行，但响应因故障丢失。", "It ran, but a fault kept the answer back."}, []words{mayHaveRun}
 	case a.outer == "":
-		return words{"网关没有这个路径。", "The gateway has no such path."}, append(nearPath(e.Name), nothing)
+		return words{"网关没有这个路径。", "The gateway has no such path."}, append(nearPath(e.Name), nothingRan)
+	case a.outer == "0" && a.code == "0":
+		return words{}, nil
+	case a.outer == "0":
+		return words{"业务拒绝：" + firstLine(a.msg), "The gateway refused: " + firstLine(a.msg)},
+			[]words{{"响应有签名，但不含单号：要看它对应哪个请求。",
+				"The answer is signed, but names no order: it belongs to the request that it came back for."}}
+	case a.outer == "10006":
+		return wrongParameter(a.msg)
 	}
-	switch string(a.outer) {
-	case "0":
-		if a.code == "0" {
-			return words{}, nil
+	for _, c := range consequences {
+		if slices.Contains(c.codes, a.outer) {
+			return c.means, []words{c.do}
 		}
-		return words{"业务拒绝：" + firstLine(a.msg), "The business refused: " + firstLine(a.msg)},
-			[]words{
-				{
-					"响应有签名，但不含单号：要看它对应哪个请求。",
-					"The answer is signed, but names no order: it belongs to the request it came back to.",
-				},
-			}
-	case "10005":
-		said := words{
-			"请求体无法解析：不是 JSON，或者某个字段的类型不对。",
-			"The body cannot be read: no JSON, or a member of a wrong type.",
-		}
-		return said, []words{
-			nothing,
-		}
-	case "10006":
-		switch {
-		case strings.Contains(a.msg, "请求已过期"):
-			return words{"请求已过期：reqTime 超出请求有效时长。", "The request is too old: its reqTime is outside the window."},
-				[]words{{"每次发送都重新生成 reqTime 并重新签名；检查商户的时钟。", "Stamp and sign every attempt anew; check the shop's clock."}, nothing}
-		case strings.Contains(a.msg, "晚于"):
-			said := words{
-				"reqTime 晚于当前时间：商户的时钟快了，或者单位用了毫秒。",
-				"reqTime is in the future: the shop's clock is fast, or the unit is milliseconds.",
-			}
-			return said, []words{
-				nothing,
-			}
-		}
-		return words{"参数错误：" + firstLine(a.msg), "A parameter is wrong: " + firstLine(a.msg)}, []words{nothing}
-	case "10007":
-		return words{"同一订单的另一个请求正在处理。", "Another request about the same order is at work."},
-			[]words{{"本次没有执行；另一次可能是你自己发出、响应丢失的那次。", "This one did nothing; the other may be your own whose answer was lost."}}
-	case "10010":
-		return words{"没有这个订单。", "There is no such order."}, []words{nothing}
-	case "20023", "20024":
-		return words{"该接口未开放。", "This call is switched off."}, []words{nothing}
-	case "10001", "10008":
-		said := words{
-			"网关内部错误：响应没有签名，结果未知。",
-			"A fault inside the gateway: the answer is not signed, the outcome unknown.",
-		}
-		return said, []words{
-			unknown,
-		}
-	case "1":
-		return words{"只接受 POST。", "Only POST is accepted."}, []words{nothing}
 	}
-	return words{firstLine(a.msg), firstLine(a.msg)}, nil
+	return same(firstLine(a.msg)), nil
+}
+
+// consequences are what unsigned answers mean, by their code.
+var consequences = []struct {
+	codes     []json.Number
+	means, do words
+}{
+	{[]json.Number{"10005"}, words{"请求体无法解析：不是 JSON，或者某个字段的类型不对。",
+		"The body cannot be read: it is not JSON, or a member has a wrong type."}, nothingRan},
+	{[]json.Number{"10007"}, words{"同一订单的另一个请求正在处理。", "Another request about the same order is under way."},
+		words{"本次没有执行；另一次可能是你自己发出、响应丢失的那次。",
+			"This one did nothing; the other may be one of yours whose answer was lost."}},
+	{[]json.Number{"10010"}, words{"没有这个订单。", "There is no such order."}, nothingRan},
+	{[]json.Number{"20023", "20024"}, words{"该接口未开放。", "This call is switched off."}, nothingRan},
+	{[]json.Number{"10001", "10008"}, words{"网关内部错误：响应没有签名，结果未知。",
+		"An error inside the gateway: the answer is not signed, and the outcome is unknown."}, mayHaveRun},
+	{[]json.Number{"1"}, words{"只接受 POST。", "Only POST is accepted."}, nothingRan},
+}
+
+// wrongParameter says what a 10006 means.
+func wrongParameter(msg string) (words, []words) {
+	switch {
+	case strings.Contains(msg, "请求已过期"):
+		return words{"请求已过期：reqTime 超出请求有效时长。", "The request is too old: its reqTime is outside the time window."},
+			[]words{{"每次发送都重新生成 reqTime 并重新签名；检查商户的时钟。",
+				"Set reqTime and sign anew for every attempt; check the shop's clock."}, nothingRan}
+	case strings.Contains(msg, "晚于"):
+		return words{"reqTime 晚于当前时间：商户的时钟快了，或者单位用了毫秒。",
+			"reqTime is in the future: the shop's clock is fast, or the unit is milliseconds."}, []words{nothingRan}
+	}
+	return words{"参数错误：" + firstLine(msg), "A parameter is wrong: " + firstLine(msg)}, []words{nothingRan}
 }
 
 // nearPath names the path that was probably meant.
@@ -363,87 +362,84 @@ func nearPath(path string) []words {
 	return []words{{"检查服务地址和版本：每个版本的路径不同。", "Check the service URL and the version: paths differ between releases."}}
 }
 
-// noticeVerdict says whether a reply counts, and why.
+// noticeVerdict says whether the gateway takes a notice for received, and why.
 func noticeVerdict(e event) (short, long words) {
-	reply := string(e.Out)
 	switch {
 	case e.Kind == kindSilence:
-		return words{"通道回调之后，2.0.8 不发通知：请主动查询", "2.0.8 sends none after a channel callback: ask for the state"},
-			words{
-				"真实的 2.0.8 在这个线程里无法签名，所以不发送，也不会重发。2.0.7 与 2.0.6 会发送。",
-				"A real 2.0.8 cannot sign in this thread, so nothing is sent and nothing is left to send again. " +
-					"2.0.7 and 2.0.6 do send here.",
-			}
+		return words{"通道回调之后，2.0.8 不发通知：请主动查询", "2.0.8 sends none after a channel callback: query the order"},
+			words{"真实的 2.0.8 在这个线程里无法签名，所以不发送，也不会重发。2.0.7 与 2.0.6 会发送。",
+				"A real 2.0.8 cannot sign in this thread: it sends nothing, and nothing later. 2.0.7 and 2.0.6 do send."}
 	case e.Info.Lost:
-		said := words{
-			"在控制台设置了“丢弃下一条”",
-			"“Lose the next” was set in the console",
-		}
-		return said, words{
-			"网关记为已发送，实际没有送出。",
-			"The gateway counts it as sent; nobody got it.",
-		}
-	case strings.HasPrefix(e.Info.Err, "notices go to this machine only"):
-		return words{"通知地址不在本机", "The address is not on this machine"},
-			words{"用 --notices-anywhere 启动，通知才会发到其他机器。", "Start with --notices-anywhere to let notices go to other machines."}
-	case e.Info.Received && e.Status != 200:
+		return words{"在控制台设置了“丢弃下一条”", "“Lose the next” was set in the console"},
+			words{"网关记为已发送，实际没有送出。", "The gateway counts it as sent, but it was not sent."}
+	case e.Info.Received && e.Status != http.StatusOK:
 		return words{
-				fmt.Sprintf("HTTP %d，但响应体是 SUCCESS：算接收成功", e.Status),
-				fmt.Sprintf("HTTP %d, yet the body is SUCCESS: it counts", e.Status),
-			},
-			words{
-				"网关只看响应体。",
-				"The gateway looks at the body alone.",
-			}
+			fmt.Sprintf("HTTP %d，但响应体是 SUCCESS：算接收成功", e.Status),
+			fmt.Sprintf("HTTP %d, yet the body is SUCCESS: it counts", e.Status),
+		}, words{"网关只看响应体。", "The gateway looks at the body alone."}
 	case e.Info.Received:
-		said := words{
-			"恰好是 SUCCESS",
-			"Exactly SUCCESS",
-		}
-		return said, words{
-			"5 秒内返回了 7 个字节 SUCCESS。",
-			"The 7 bytes SUCCESS within 5 seconds.",
-		}
-	case strings.Contains(e.Info.Err, "5 seconds"):
-		said := words{
-			"5 秒内没有完整响应",
-			"No whole reply within 5 s",
-		}
-		return said, words{
-			"完整的响应必须在 5 秒内返回。",
-			"The whole reply must be in within 5 s.",
-		}
+		return words{"恰好是 SUCCESS", "Exactly SUCCESS"},
+			words{"5 秒内返回了 7 个字节 SUCCESS。", "The 7 bytes SUCCESS came within 5 seconds."}
 	case e.Info.Err != "":
-		said := words{
-			"没有响应：" + e.Info.Err,
-			"No reply: " + e.Info.Err,
+		return noReply(e.Info.Err)
+	}
+	reply := string(e.Out)
+	for _, f := range replyFaults {
+		if f.is(e.Status, reply) {
+			return f.short, cmp.Or(f.long, exact(reply))
 		}
-		return said, words{
-			"地址无法访问，或者连接中断。",
-			"The address cannot be reached, or the connection broke.",
-		}
-	case strings.HasPrefix(reply, "\ufeff"):
-		return words{"开头有 BOM，必须恰好是 SUCCESS", "A BOM at the start; it must be exactly SUCCESS"}, exact(reply)
-	case strings.TrimSpace(reply) == "SUCCESS" && strings.HasSuffix(reply, "\n"):
-		return words{"末尾多了换行，必须恰好是 SUCCESS", "A line break at the end; it must be exactly SUCCESS"}, exact(reply)
-	case strings.TrimSpace(reply) == "SUCCESS":
-		return words{"前后有空白，必须恰好是 SUCCESS", "Blanks around it; it must be exactly SUCCESS"}, exact(reply)
-	case strings.EqualFold(reply, "success"):
-		return words{"大小写不对，必须是 SUCCESS", "Wrong case; it must be SUCCESS"}, exact(reply)
-	case e.Status >= 300 && e.Status < 400:
-		said := words{
-			"重定向：网关不跟随",
-			"A redirect: the gateway does not follow it",
-		}
-		return said, words{
-			"通知地址必须直接响应。",
-			"The address must answer itself.",
-		}
-	case reply == "":
-		return words{"响应体为空，必须恰好是 SUCCESS", "An empty body; it must be exactly SUCCESS"}, exact(reply)
 	}
 	return words{"响应体不是 SUCCESS", "The body is not SUCCESS"}, exact(reply)
 }
+
+// noReply says why there is no reply to a notice.
+func noReply(fault string) (short, long words) {
+	switch {
+	case strings.HasPrefix(fault, "notices go to this machine only"):
+		return words{"通知地址不在本机", "The address is not on this machine"},
+			words{"用 --notices-anywhere 启动，通知才会发到其他机器。", "Start with --notices-anywhere to send notices to other machines."}
+	case strings.Contains(fault, "5 seconds"):
+		return words{"5 秒内没有完整响应", "No whole reply within 5 s"},
+			words{"完整的响应必须在 5 秒内返回。", "The whole reply must arrive within 5 s."}
+	}
+	return words{"没有响应：" + fault, "No reply: " + fault},
+		words{"地址无法访问，或者连接中断。", "The address cannot be reached, or the connection broke."}
+}
+
+// replyFaults are what can be wrong with a reply to a notice. Where long is empty, the page shows the bytes instead.
+var replyFaults = []struct {
+	is          func(status int, reply string) bool
+	short, long words
+}{
+	{
+		is:    func(_ int, reply string) bool { return strings.HasPrefix(reply, "\ufeff") },
+		short: words{"开头有 BOM，必须恰好是 SUCCESS", "A BOM at the start; it must be exactly SUCCESS"},
+	},
+	{
+		is:    func(_ int, reply string) bool { return spaced(reply) && strings.HasSuffix(reply, "\n") },
+		short: words{"末尾多了换行，必须恰好是 SUCCESS", "A line break at the end; it must be exactly SUCCESS"},
+	},
+	{
+		is:    func(_ int, reply string) bool { return spaced(reply) },
+		short: words{"前后有空白，必须恰好是 SUCCESS", "White space around it; it must be exactly SUCCESS"},
+	},
+	{
+		is:    func(_ int, reply string) bool { return strings.EqualFold(reply, "success") },
+		short: words{"大小写不对，必须是 SUCCESS", "Wrong case; it must be SUCCESS"},
+	},
+	{
+		is:    func(status int, _ string) bool { return status >= 300 && status < 400 },
+		short: words{"重定向：网关不跟随", "A redirect: the gateway does not follow it"},
+		long:  words{"通知地址必须直接响应。", "The address must answer itself."},
+	},
+	{
+		is:    func(_ int, reply string) bool { return reply == "" },
+		short: words{"响应体为空，必须恰好是 SUCCESS", "An empty body; it must be exactly SUCCESS"},
+	},
+}
+
+// spaced tells whether a reply is SUCCESS with white space around it.
+func spaced(reply string) bool { return strings.TrimSpace(reply) == "SUCCESS" }
 
 // exact shows the bytes of a reply.
 func exact(reply string) words {
@@ -452,6 +448,8 @@ func exact(reply string) words {
 		shown += " …"
 	}
 	n := strconv.Itoa(len(reply))
-	return words{n + " 个字节：" + shown + "。必须恰好是 7 个字节 SUCCESS。Go 里用 io.WriteString，不用 Fprintln。",
-		n + " bytes: " + shown + ". It must be exactly the 7 bytes SUCCESS. In Go use io.WriteString, not Fprintln."}
+	return words{
+		n + " 个字节：" + shown + "。必须恰好是 7 个字节 SUCCESS。Go 里用 io.WriteString，不用 Fprintln。",
+		n + " bytes: " + shown + ". It must be exactly the 7 bytes SUCCESS. In Go, use io.WriteString, not Fprintln.",
+	}
 }

@@ -1,5 +1,4 @@
-// Command load puts load on a gateway of its own, and prints how much memory that takes, and how fast calls and pages
-// are:
+// Command load puts load on a gateway of its own, and prints the memory that it takes and how fast calls and pages are:
 //
 //	go run ./internal/load -rate 200 -for 10m
 package main
@@ -166,7 +165,7 @@ func (l *load) drive(ctx context.Context, rate int, length time.Duration) {
 	}
 }
 
-// call makes one call of four: a payment by QR code, one by bar code, a refund of it, and a sync.
+// call makes one of four calls: a payment by QR code, one by bar code, a refund of that, or a sync.
 func (l *load) call(ctx context.Context, n int) {
 	number := func(n int) string { return "LOAD-" + strconv.Itoa(n) }
 	began := time.Now()
@@ -215,7 +214,7 @@ func (l *load) look(ctx context.Context) {
 	}
 }
 
-// resident is the memory of a process, where the system tells.
+// resident is the memory of a process, where the system reports it.
 func resident(pid int) string {
 	status, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/status")
 	if err != nil {

@@ -27,8 +27,8 @@ type clientCall struct {
 	param  reflect.Type // param.PaySyncParam
 }
 
-// clientCalls lists the methods of daxpay.Client that take a context and a param, and return a *daxpay.Result. So
-// a call that the SDK gets is here, too.
+// clientCalls lists the methods of daxpay.Client that take a context and a param, and return a *daxpay.Result.
+// New calls of the SDK become subcommands without a change here.
 func clientCalls() []clientCall {
 	var calls []clientCall
 	client := reflect.TypeFor[*daxpay.Client]()
@@ -47,7 +47,7 @@ func clientCalls() []clientCall {
 	return calls
 }
 
-// paramType is the struct of package param that a pointer leads to.
+// paramType is the struct of package param that a pointer type points to.
 func paramType(t reflect.Type) (reflect.Type, bool) {
 	if t.Kind() != reflect.Pointer || t.Elem().PkgPath() != reflect.TypeFor[param.Common]().PkgPath() {
 		return nil, false
@@ -56,13 +56,19 @@ func paramType(t reflect.Type) (reflect.Type, bool) {
 }
 
 func (s *shell) callCommand() *cobra.Command {
-	cmd := group("call", "Make one call of the gateway",
+	return group("call", "Make one call of the gateway",
 		"Make one call of the gateway. The flags are the members of its request. The answer is printed as JSON once its\n"+
-			"signature was verified. A call that changes something at a gateway which is not on this machine asks first.")
-	for _, c := range clientCalls() {
-		cmd.AddCommand(s.oneCall(c))
+			"signature was verified. A call that changes something at a gateway which is not on this machine asks first.",
+		each(clientCalls(), s.oneCall)...)
+}
+
+// each makes a command for each call.
+func each(calls []clientCall, command func(clientCall) *cobra.Command) []*cobra.Command {
+	commands := make([]*cobra.Command, len(calls))
+	for i, c := range calls {
+		commands[i] = command(c)
 	}
-	return cmd
+	return commands
 }
 
 func (s *shell) oneCall(c clientCall) *cobra.Command {
@@ -102,7 +108,7 @@ func (s *shell) oneCall(c clientCall) *cobra.Command {
 	}
 	if spec.effect == param.EffectOnce || c.param == reflect.TypeFor[param.PayParam]() {
 		cmd.Flags().StringVar(&sentFile, "sent-file", "",
-			"database (SQLite) of the numbers that were sent, so that none is paid twice; default: "+
+			"database (SQLite) of the numbers that were sent, to pay none twice; default: "+
 				"daxpay/sent.db in the user's configuration directory")
 	}
 	return cmd
@@ -120,7 +126,7 @@ func specOf(p reflect.Value) spec {
 	return spec{call.FieldByName("Path").String(), effect}
 }
 
-// asks tells whether a person has to confirm a call of that effect.
+// asks tells whether a person has to confirm a call with that effect.
 func asks(e param.Effect) bool { return e == param.EffectChanges || e == param.EffectOnce }
 
 func (s *shell) makeCall(
@@ -163,7 +169,7 @@ func (s *shell) makeCall(
 	return s.printJSON(answer)
 }
 
-// mistakes tells what the client would refuse to send, so that nobody is asked to confirm that.
+// mistakes returns what the client would refuse to send. It must not be asked about first.
 func mistakes(ctx context.Context, cfg daxpay.Config, c clientCall, p reflect.Value) error {
 	cfg.HTTPClient = &http.Client{Transport: nowhere{}}
 	cfg.OnceStore = nil // in memory
@@ -231,7 +237,7 @@ func answerOf(result reflect.Value) (answer, error) {
 	}, err
 }
 
-// withoutSign is a model as JSON without its signature, which was verified and is of no use to a reader.
+// withoutSign is a model as JSON without its signature, which was verified and does not help a reader.
 func withoutSign(m any) (map[string]json.RawMessage, error) {
 	text, err := plainJSON(m)
 	if err != nil {
@@ -245,7 +251,7 @@ func withoutSign(m any) (map[string]json.RawMessage, error) {
 	return members, nil
 }
 
-// inFlags makes the mistakes in a param name the flags.
+// inFlags rewrites the mistakes in a param to name the flags.
 func inFlags(err error, paramName string, fields []field) error {
 	var mistake *daxpay.ParamError
 	if !errors.As(err, &mistake) || errors.Is(err, daxpay.ErrOutcomeUnknown) {
@@ -281,8 +287,8 @@ func replaceWord(list, word, by string) string {
 	return strings.Join(words, ", ")
 }
 
-// openStore opens the database of the numbers that were sent. A transfer that is sent twice is paid twice, and each run
-// of this command is a process of its own.
+// openStore opens the database of the numbers that were sent. A transfer that is sent twice is paid twice, and a
+// process does not know what an earlier one sent.
 func openStore(ctx context.Context, file string) (daxpay.OnceStore, func(), error) {
 	if file == "" {
 		var err error

@@ -45,11 +45,11 @@ func addSettings(cmd *cobra.Command, calls bool) {
 
 const noFiles = cobra.ShellCompDirectiveNoFileComp
 
-// config reads the configuration: flags come before the file of --env-file, and that before the environment. Without
-// calls, the gateway's address is not needed.
+// config reads the configuration: flags take precedence over the file of --env-file, and the file over the environment.
+// Without calls, the gateway's address is not needed.
 func (s *shell) config(cmd *cobra.Command, calls bool) (daxpay.Config, error) {
-	// ConfigFromEnv is to find all mistakes at once, so everything goes into the environment of this process. It starts
-	// no other.
+	// ConfigFromEnv finds all mistakes at once, so everything goes into the environment of this process, which starts no
+	// other.
 	given := map[string]string{} // where a variable was given, if not in the environment
 	set := func(variable, value, where string) {
 		_ = os.Setenv(variable, value)
@@ -86,13 +86,22 @@ func (s *shell) config(cmd *cobra.Command, calls bool) (daxpay.Config, error) {
 		}
 	}
 	if !calls {
-		_ = os.Setenv("DAXPAY_URL", "http://127.0.0.1") // which nothing is sent to
+		_ = os.Setenv("DAXPAY_URL", "http://127.0.0.1") // nothing is sent there
 	}
 	cfg, err := daxpay.ConfigFromEnv()
 	return cfg, renamed(err, given)
 }
 
-// renamed makes the mistakes name what the user wrote, or could write.
+// client makes a client with the configuration.
+func (s *shell) client(cmd *cobra.Command, calls bool) (*daxpay.Client, error) {
+	cfg, err := s.config(cmd, calls)
+	if err != nil {
+		return nil, err
+	}
+	return daxpay.New(cfg)
+}
+
+// renamed rewrites the mistakes to name what the user wrote, or could write.
 func renamed(err error, given map[string]string) error {
 	joined, ok := err.(interface{ Unwrap() []error })
 	if !ok {
@@ -120,8 +129,8 @@ func renamed(err error, given map[string]string) error {
 	return errors.Join(errs...)
 }
 
-// readEnvFile reads the variables that begin with DAXPAY_. Other programs' may be in the file, too. Quotes around a
-// value are taken off; nothing else of it is changed, in particular no $.
+// readEnvFile reads the variables that begin with DAXPAY_. The file may also hold those of other programs. Quotes
+// around a value are removed; the rest is taken as it is, $ included.
 func readEnvFile(name string) (map[string]string, error) {
 	text, err := os.ReadFile(name) //nolint:gosec // the user names it
 	if err != nil {

@@ -12,17 +12,12 @@ import (
 
 func (s *shell) doctorCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "doctor", Short: "Find out why this machine and a gateway do not understand each other", Args: noArgs,
-		Long: "Finds out whether this machine and a gateway understand each other, and if not, why: is it reachable, is\n" +
-			"the path prefix right, do the clocks agree, are secret and algorithm right, which version is it, does it\n" +
-			"check signatures. It asks for a payment that cannot exist, which changes nothing. Exit status 1: there is a\n" +
-			"fault.",
+		Use: "doctor", Short: "Find out why calls to a gateway fail", Args: noArgs,
+		Long: "Finds out whether calls to a gateway work, and if not, why: is it reachable, is the path prefix right, do\n" +
+			"the clocks agree, are secret and algorithm right, which version is it, does it check signatures. It queries a\n" +
+			"payment that cannot exist, which changes nothing. Exit status 1: there is a fault.",
 		RunE: s.run(func(cmd *cobra.Command, _ []string) error {
-			cfg, err := s.config(cmd, true)
-			if err != nil {
-				return err
-			}
-			kit, err := daxpay.New(cfg)
+			kit, err := s.client(cmd, true)
 			if err != nil {
 				return err
 			}
@@ -42,7 +37,7 @@ type finding struct {
 }
 
 func (s *shell) printReport(report *daxpay.Report) error {
-	// The store of transfers is a matter of the program that makes them. This command has one of its own.
+	// Doctor cannot know the store of the program that makes transfers. This command has one of its own.
 	report.Findings = slices.DeleteFunc(report.Findings, func(f daxpay.Finding) bool { return f.Name == "OnceStore" })
 	if s.json {
 		findings := make([]finding, len(report.Findings))

@@ -16,16 +16,16 @@ const (
 	exitUsage      // how the command was called, the configuration, or the param; nothing was sent
 	exitRefused    // by the gateway; the call changed nothing
 	exitNoAnswer   // the call changed nothing
-	exitUnverified // an answer or message was not accepted, such as for its signature
+	exitUnverified // an answer or message was not accepted, for example because of its signature
 	exitUnknown    // the call, or an earlier one of the same order, may have taken effect
-	exitDeclined   // nobody said yes
+	exitDeclined   // not confirmed
 	exitPerson     // waiting does not help: a person has to look
 	exitTime       // the time of a wait is over
 	exitEnded      // the order has ended without success
 )
 
 const exitHelp = `Exit status: 0 done; 1 failed; 2 wrong usage, configuration or param, nothing was sent; 3 refused by the
-gateway; 4 no answer; 5 an answer or a message that is not accepted, such as for its signature; 6 the outcome is
+gateway; 4 no answer; 5 an answer or a message was not accepted, for example for its signature; 6 the outcome is
 unknown: the call, or an earlier one of the same order, may have taken effect; 7 not confirmed, nothing was sent;
 8 a person has to look at the order; 9 the time of a wait is over; 10 the order ended without success.`
 
@@ -52,7 +52,7 @@ var kinds = [...]string{
 	"time is over", "ended",
 }
 
-// exitStatus tells the kind of an error. What is more dangerous comes first.
+// exitStatus tells the kind of an error. The more dangerous ones come first.
 func exitStatus(err error) int {
 	var status *statusError
 	var run *runError
@@ -117,10 +117,10 @@ type errorJSON struct {
 	Msg     string `json:"msg,omitempty"`
 	Path    string `json:"path,omitempty"`
 	TraceID string `json:"traceId,omitempty"`
-	// Reason of the gateway's refusal, and of an order that a person has to look at.
+	// Reason is why the gateway refused; Unresolved is why a person has to look at the order.
 	Reason     string `json:"reason,omitempty"`
 	Unresolved string `json:"unresolved,omitempty"`
-	// Advice says what to do to learn an outcome that is unknown.
+	// Advice says how to learn an outcome that is unknown.
 	Advice string `json:"advice,omitempty"`
 }
 

@@ -24,7 +24,7 @@ import (
 	"github.com/daxpay-go/daxpay/param"
 )
 
-// texts is what the doc comments of packages param and model say. TestTexts writes the file.
+// texts are the doc comments of packages param and model. TestTexts writes the file.
 var texts = func() (t struct {
 	Types  map[string]string            // what a call does, by the name of its param
 	Fields map[string]map[string]string // by the type's name and the field's
@@ -48,7 +48,7 @@ type field struct {
 	index  []int
 	typ    reflect.Type
 	rules  []string
-	hidden bool // that hardly anybody needs
+	hidden bool // rarely needed
 }
 
 // fieldsOf lists the fields of a struct with those of param.Common, but not of model.Common.
@@ -73,7 +73,7 @@ func fieldsOf(t reflect.Type) []field {
 		}
 		d.flag = d.member
 		for _, rule := range d.rules {
-			if name, ok := strings.CutPrefix(rule, "no="); ok { // the right spelling of a member that has a wrong one
+			if name, ok := strings.CutPrefix(rule, "no="); ok { // the right spelling of a misspelt member
 				d.flag = name
 			}
 		}
@@ -203,7 +203,7 @@ func (f field) setJSON(into reflect.Value, text []byte) error {
 	return nil
 }
 
-// fieldFlag is the flag of a field. It keeps the text until the file of --data was read, because flags come before it.
+// fieldFlag is the flag of a field. It keeps the text until --data was read, because flags take precedence over that.
 type fieldFlag struct {
 	field field
 	text  string
@@ -294,7 +294,7 @@ func readData(into reflect.Value, fields []field, text []byte) error {
 	return errors.Join(errs...)
 }
 
-// likeOne suggests the member that differs in case and punctuation only.
+// likeOne suggests a member that differs only in case and punctuation.
 func likeOne(name string, fields []field) string {
 	plain := func(s string) string {
 		return strings.NewReplacer("-", "", "_", "").Replace(strings.ToLower(s))
@@ -307,7 +307,7 @@ func likeOne(name string, fields []field) string {
 	return ""
 }
 
-// lowerCamel turns kebab around.
+// lowerCamel is the reverse of kebab.
 func lowerCamel(flag string) string {
 	first, rest, _ := strings.Cut(flag, "-")
 	for _, word := range strings.Split(rest, "-") {

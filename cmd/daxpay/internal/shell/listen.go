@@ -20,14 +20,11 @@ func (s *shell) listenCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "listen", Short: "Receive notices, verify and print them, and pass them on", Args: noArgs,
 		Long: "Receives notices, verifies and prints them. With --forward it passes on those that are verified, and the\n" +
-			"gateway gets the receiver's answer; without, it gets SUCCESS. A notice whose signature is not right is\n" +
-			"answered with FAIL and is not passed on.",
+			"gateway gets the receiver's answer; without it, the gateway gets SUCCESS. A notice whose signature is wrong\n" +
+			"is answered with FAIL and is not passed on.",
 		RunE: s.run(func(cmd *cobra.Command, _ []string) error {
-			cfg, err := s.config(cmd, false)
-			if err != nil {
-				return err
-			}
-			if l.kit, err = daxpay.New(cfg); err != nil {
+			var err error
+			if l.kit, err = s.client(cmd, false); err != nil {
 				return err
 			}
 			return l.serve(cmd.Context(), addr)
@@ -52,7 +49,7 @@ type listener struct {
 	end  context.CancelFunc
 }
 
-// received is what the gateway takes for "received".
+// received is the reply that means "received" to the gateway.
 const received = "SUCCESS"
 
 func (l *listener) serve(ctx context.Context, addr string) error {
@@ -127,7 +124,7 @@ func refuse(w http.ResponseWriter, status int) {
 	_, _ = io.WriteString(w, "FAIL")
 }
 
-// pass passes a notice on, and the answer back.
+// pass passes a notice on and the answer back.
 func (l *listener) pass(ctx context.Context, w http.ResponseWriter, body []byte, d *delivery) {
 	answer, err := post(ctx, l.forward, body)
 	if err != nil {

@@ -43,9 +43,9 @@ func (s *shell) noticeSendCommand() *cobra.Command {
 	var yes, show bool
 	cmd := &cobra.Command{
 		Use: "send", Short: "Sign a notice and send it to a shop", Args: noArgs,
-		Long: "Signs a notice with the secret, sends it once as a gateway does, and prints the reply. The gateway takes a\n" +
-			"notice for received if the body of the reply is exactly the 7 bytes SUCCESS, within 5 seconds.\n" +
-			"The flags are the members of the notice; those that are not given have the values of some order.\n" +
+		Long: "Signs a notice with the secret, sends it once as a gateway does, and prints the reply. A notice counts as\n" +
+			"received if the body of the reply is exactly the 7 bytes SUCCESS and arrives within 5 seconds.\n" +
+			"The flags are the members of the notice; those that are not given have the values of a sample order.\n" +
 			"--gateway tells which version the notice is of, by default 2.0.8. Exit status 1: it was not received.",
 		Example: "  daxpay notice send --to http://127.0.0.1:8080/notify --kind pay --biz-order-no A1 --amount 29900\n" +
 			"  daxpay notice send --to http://127.0.0.1:8080/notify --kind refund --status close",
@@ -120,7 +120,7 @@ func addNoticeFields(cmd *cobra.Command) {
 	_ = cmd.RegisterFlagCompletionFunc("status", cobra.FixedCompletions(slices.Compact(states), noFiles))
 }
 
-// noticeOf makes a signed notice of the members that were given, and of those of an order of daxpaytest.
+// noticeOf makes a signed notice of the members that were given. The others are those of a sample order of daxpaytest.
 func noticeOf(cmd *cobra.Command, cfg daxpay.Config, kind model.NoticeKind) ([]byte, error) {
 	t, ok := noticeTypes[kind]
 	if !ok {
@@ -182,7 +182,7 @@ func noticeOf(cmd *cobra.Command, cfg daxpay.Config, kind model.NoticeKind) ([]b
 	return withSign(body, sign)
 }
 
-// numbered tells whether the example has the member from the flag.
+// numbered tells whether exampleOf has taken the member from its flag.
 func numbered(member string) bool {
 	return strings.HasSuffix(member, "No") && !strings.HasPrefix(member, "out")
 }
@@ -257,7 +257,7 @@ func read(cfg daxpay.Config, body []byte) (*noticeReport, error) {
 	return reportOf(n), nil
 }
 
-// sentNotice is what became of a notice that was sent.
+// sentNotice is a notice that was sent, with the reply.
 type sentNotice struct {
 	To     string        `json:"to"`
 	Notice *noticeReport `json:"notice,omitempty"`
@@ -322,7 +322,7 @@ func (s *shell) printReply(r *reply) {
 	}
 }
 
-// quoteReply shows the beginning of a body so that white space shows, too.
+// quoteReply shows the beginning of a body, with its white space.
 func quoteReply(body string) string {
 	const most = 200
 	runes := []rune(body)
@@ -332,7 +332,7 @@ func quoteReply(body string) string {
 	return fmt.Sprintf("%q", body)
 }
 
-// noticeClient sends as the gateway does: it follows no redirect and inflates nothing by itself.
+// noticeClient sends as the gateway does: it follows no redirect. It does not inflate replies; inflated does.
 var noticeClient = &http.Client{
 	Transport:     &http.Transport{Proxy: http.ProxyFromEnvironment, DisableCompression: true, DisableKeepAlives: true},
 	CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },

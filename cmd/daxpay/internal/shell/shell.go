@@ -1,4 +1,4 @@
-// Package shell is the command daxpay but for its subcommand serve.
+// Package shell is the command daxpay without its subcommand serve.
 package shell
 
 import (
@@ -18,8 +18,8 @@ import (
 	"golang.org/x/term"
 )
 
-// Main runs the command with the arguments and the streams of the process, and returns its exit status. Further
-// subcommands are added as they are.
+// Main runs the command with the arguments and the streams of the process, and returns its exit status. It adds the
+// further subcommands.
 func Main(further ...*cobra.Command) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -56,7 +56,7 @@ func (s *shell) root() *cobra.Command {
 		Short: "Talk to a DaxPay payment gateway (2.0.x)",
 		Long: "daxpay talks to a DaxPay payment gateway, single-merchant edition 2.0.x.\n\n" +
 			"The gateway is DAXPAY_URL in the environment, its secret DAXPAY_SECRET. The other variables are those of\n" +
-			"daxpay.ConfigFromEnv. --env-file reads variables from a file, and flags come before both. The secret is\n" +
+			"daxpay.ConfigFromEnv. --env-file reads variables from a file, and flags override both. The secret is\n" +
 			"never a flag: it would show in the list of processes and in the history of the shell.\n\n" + exitHelp,
 		SilenceErrors: true, SilenceUsage: true,
 		Args: cobra.ArbitraryArgs, RunE: unknownCommand,
@@ -74,7 +74,7 @@ func (s *shell) root() *cobra.Command {
 	return root
 }
 
-// run makes the RunE of a subcommand: what fails in it is no mistake in how it was called, unless it says so.
+// run makes the RunE of a subcommand. Its errors are not about how it was called, unless they say so.
 func (s *shell) run(f func(cmd *cobra.Command, args []string) error) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
 		if err := f(cmd, args); err != nil {
@@ -124,7 +124,7 @@ func noArgs(cmd *cobra.Command, args []string) error {
 	return fmt.Errorf("%s takes flags only, and %q is none; see %s --help", cmd.CommandPath(), args[0], cmd.CommandPath())
 }
 
-// flagError makes a flag that is not known name the one that was meant.
+// flagError suggests the flag that was meant instead of an unknown one.
 func flagError(cmd *cobra.Command, err error) error {
 	text := err.Error()
 	if _, name, ok := strings.Cut(text, "unknown flag: --"); ok {
@@ -166,11 +166,11 @@ func (s *shell) printJSON(v any) error {
 
 func (s *shell) printf(format string, args ...any) { _, _ = fmt.Fprintf(s.out, format, args...) }
 
-// warnf is for what goes along with a result, such as progress.
+// warnf prints what is not the result, such as progress.
 func (s *shell) warnf(format string, args ...any) { _, _ = fmt.Fprintf(s.err, format, args...) }
 
-// interruptible calls a function that a context cannot stop, such as one that reads from a terminal, and does not wait
-// for it any longer than the context lasts.
+// interruptible calls a function that a context cannot stop, such as one that reads from a terminal. It stops waiting
+// for it when the context ends.
 func interruptible[T any](ctx context.Context, f func() (T, error)) (T, error) {
 	type result struct {
 		value T

@@ -28,8 +28,7 @@ const (
 	kindAnswer  = "an answer, whose data is signed"
 )
 
-// parse finds the object that is signed in what somebody has copied from somewhere: an answer has it in data, and a log
-// may have put it into quotes.
+// parse finds the object that is signed in a copied text: an answer has it in data, and a log may have quoted it.
 func parse(text []byte) (message, error) {
 	text = bytes.TrimSpace(bytes.TrimPrefix(text, []byte("\xef\xbb\xbf")))
 	var quoted string
@@ -96,7 +95,7 @@ func notJSON(text []byte, err error) string {
 
 // signing makes the subcommands that read one message and need the secret only.
 func (s *shell) signing(
-	use, short, long string, f func(cmd *cobra.Command, cfg daxpay.Config, signer *daxpay.Signer, text []byte) error,
+	use, short, long string, f func(cfg daxpay.Config, signer *daxpay.Signer, text []byte) error,
 ) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: use + " [FILE]", Short: short, Long: long, Args: cobra.MaximumNArgs(1),
@@ -122,19 +121,39 @@ func (s *shell) signing(
 				return err
 			}
 			cfg.SignType = signType
-			return f(cmd, cfg, signer.In(cfg.Location), text)
+			return f(cfg, signer.In(cfg.Location), text)
 		}),
 	}
 	addSettings(cmd, false)
 	return cmd
 }
 
+// checking makes the subcommands that check the signature of a message.
+func (s *shell) checking(
+	use, short, long string, f func(cfg daxpay.Config, signer *daxpay.Signer, m message, c *checked) error,
+) *cobra.Command {
+	return s.signing(use, short, long, func(cfg daxpay.Config, signer *daxpay.Signer, text []byte) error {
+		m, err := parse(text)
+		if err != nil {
+			return err
+		}
+		c, err := check(cfg, signer, m)
+		if err != nil {
+			return err
+		}
+		if err := f(cfg, signer, m, &c); err != nil {
+			return err
+		}
+		return c.err()
+	})
+}
+
 func (s *shell) signCommand() *cobra.Command {
 	var text, whole bool
 	cmd := s.signing("sign", "Print the signature of a JSON object",
 		"Prints the signature of the JSON object in FILE or the standard input: a request, a notice, or the data of an\n"+
-			"answer. A sign that it has does not count.",
-		func(_ *cobra.Command, cfg daxpay.Config, signer *daxpay.Signer, object []byte) error {
+			"answer. Its own sign member is left out.",
+		func(cfg daxpay.Config, signer *daxpay.Signer, object []byte) error {
 			sign, err := signer.Sign(object)
 			if err != nil {
 				return err
@@ -177,7 +196,7 @@ func withSign(object []byte, sign string) ([]byte, error) {
 	return plainJSON(members)
 }
 
-// masked takes the secret out of a text, in case somebody has put it into a message.
+// masked removes the secret from a text, in case a message contains it.
 func masked(text string, cfg daxpay.Config) string {
 	for _, secret := range append([]string{cfg.SignSecret}, cfg.PreviousSecrets...) {
 		text = strings.ReplaceAll(text, secret, "***")
@@ -185,7 +204,7 @@ func masked(text string, cfg daxpay.Config) string {
 	return text
 }
 
-// checked is what verify and explain found out.
+// checked is the result of verify and explain.
 type checked struct {
 	Message     string        `json:"message"`
 	Right       bool          `json:"right"`
@@ -236,27 +255,18 @@ func check(cfg daxpay.Config, signer *daxpay.Signer, m message) (checked, error)
 }
 
 func (s *shell) verifyCommand() *cobra.Command {
-	return s.signing("verify", "Check the signature of a message",
+	return s.checking("verify", "Check the signature of a message",
 		"Checks the signature of the message in FILE or the standard input: a request, an answer or a notice. Exit\n"+
 			"status 5: it is not right.",
-		func(_ *cobra.Command, cfg daxpay.Config, signer *daxpay.Signer, text []byte) error {
-			m, err := parse(text)
-			if err != nil {
-				return err
-			}
-			c, err := check(cfg, signer, m)
-			if err != nil {
-				return err
-			}
+		func(_ daxpay.Config, _ *daxpay.Signer, m message, c *checked) error {
 			c.Text, c.Expected, c.Received = "", "", "" // which explain shows
-			if s.json {
-				if err := s.printJSON(c); err != nil {
-					return err
-				}
-			} else if c.Right {
+			switch {
+			case s.json:
+				return s.printJSON(c)
+			case c.Right:
 				s.printf("the signature is %s: %s, %s%s\n", s.paint(green, "right"), m.kind, c.SignType, c.secret())
 			}
-			return c.err()
+			return nil
 		})
 }
 
@@ -277,19 +287,11 @@ func (c checked) err() error {
 }
 
 func (s *shell) explainCommand() *cobra.Command {
-	return s.signing("explain", "Show how a message is signed, and why its signature does not fit",
+	return s.checking("explain", "Show how a message is signed, and why its signature does not fit",
 		"Shows how the message in FILE or the standard input is signed: a request, an answer or a notice. If the\n"+
-			"signature does not fit, it names the likely cause. The output holds the message, and the signature that it\n"+
-			"ought to have, but not the secret: it is for the operator of the shop only. Exit status 5: it does not fit.",
-		func(_ *cobra.Command, cfg daxpay.Config, signer *daxpay.Signer, text []byte) error {
-			m, err := parse(text)
-			if err != nil {
-				return err
-			}
-			c, err := check(cfg, signer, m)
-			if err != nil {
-				return err
-			}
+			"signature does not fit, it names the likely cause. The output holds the message and the signature that it\n"+
+			"should have, but not the secret: it is for the operator of the shop only. Exit status 5: it does not fit.",
+		func(cfg daxpay.Config, signer *daxpay.Signer, m message, c *checked) error {
 			if c.Right {
 				canonical, err := signer.Canonical(m.object)
 				if err != nil {
@@ -299,10 +301,7 @@ func (s *shell) explainCommand() *cobra.Command {
 				c.examine(cfg, m, time.Now())
 			}
 			if s.json {
-				if err := s.printJSON(c); err != nil {
-					return err
-				}
-				return c.err()
+				return s.printJSON(c)
 			}
 			s.printf("message:   %s\nalgorithm: %s\ntext:      %s\n", m.kind, c.SignType, c.Text)
 			if c.Right {
@@ -314,11 +313,11 @@ func (s *shell) explainCommand() *cobra.Command {
 			for _, note := range c.Notes {
 				s.printf("note:      %s\n", note)
 			}
-			return c.err()
+			return nil
 		})
 }
 
-// examine adds what else is to be said about a message whose signature is right.
+// examine adds notes about a message whose signature is right.
 func (c *checked) examine(cfg daxpay.Config, m message, now time.Time) {
 	switch m.kind {
 	case kindRequest:
@@ -339,7 +338,7 @@ func (c *checked) examine(cfg daxpay.Config, m message, now time.Time) {
 	}
 }
 
-// examineRequest looks at the time of a request, the other thing that gateways refuse it for.
+// examineRequest looks at the time of a request: gateways refuse old ones.
 func (c *checked) examineRequest(object []byte, now time.Time) {
 	var request struct{ ReqTime json.Number }
 	if json.Unmarshal(object, &request) != nil {

@@ -35,13 +35,10 @@ func clientWaits() []clientCall {
 }
 
 func (s *shell) waitCommand() *cobra.Command {
-	cmd := group("wait", "Follow an order until its outcome is proved",
-		"Follows an order until its outcome is proved, and prints it. On a terminal the last state and the time show\n"+
-			"meanwhile. Exit status 0: it succeeded; 10: it ended otherwise; 9: the time is over; 8: a person has to look.")
-	for _, w := range clientWaits() {
-		cmd.AddCommand(s.oneWait(w))
-	}
-	return cmd
+	return group("wait", "Follow an order until its outcome is proved",
+		"Follows an order until its outcome is proved, and prints it. A terminal shows the time and the last state\n"+
+			"meanwhile. Exit status 0: it succeeded; 10: it ended otherwise; 9: the time is over; 8: a person has to look.",
+		each(clientWaits(), s.oneWait)...)
 }
 
 func (s *shell) oneWait(w clientCall) *cobra.Command {
@@ -58,11 +55,7 @@ func (s *shell) oneWait(w clientCall) *cobra.Command {
 			if err := setFields(cmd, p.Elem()); err != nil {
 				return err
 			}
-			cfg, err := s.config(cmd, true)
-			if err != nil {
-				return err
-			}
-			kit, err := daxpay.New(cfg)
+			kit, err := s.client(cmd, true)
 			if err != nil {
 				return err
 			}
@@ -85,8 +78,8 @@ func (s *shell) oneWait(w clientCall) *cobra.Command {
 	}
 	addSettings(cmd, true)
 	addFields(cmd, fields)
-	cmd.Flags().DurationVar(&limit, "for", 15*time.Minute, "how long to wait at most")
-	cmd.Flags().Int64Var(&amount, "amount", 0, "what the order must be about, in fen; 0: not compared")
+	cmd.Flags().DurationVar(&limit, "for", 15*time.Minute, "maximum time to wait")
+	cmd.Flags().Int64Var(&amount, "amount", 0, "amount that the order must have, in fen; 0: not compared")
 	return cmd
 }
 
@@ -149,7 +142,7 @@ func (s *shell) progress(kind string) *progress {
 	return p
 }
 
-// update takes what a query found out.
+// update takes the result of a query.
 func (p *progress) update(status string, err error) {
 	state := status
 	switch {

@@ -19,13 +19,13 @@ import (
 	"github.com/daxpay-go/daxpay/param"
 )
 
-// Shop is an http.Handler. Its orders are in memory, as those of a real one must not be.
+// Shop is an http.Handler. It keeps its orders in memory, which a real shop must not do.
 type Shop struct {
 	// Kit is the client of the gateway.
 	Kit *daxpay.Client
 	// URL is where the gateway can reach the shop.
 	URL string
-	// NoticesOnly keeps it from asking for payments: it waits for notices alone, as no real shop should.
+	// NoticesOnly keeps it from querying payments: it relies on notices alone, which a real shop should not do.
 	NoticesOnly bool
 
 	once   sync.Once
@@ -86,7 +86,7 @@ func (s *Shop) buy(w http.ResponseWriter, r *http.Request) {
 	http.Redirect(w, r, "/order/"+o.No, http.StatusSeeOther)
 }
 
-// wait follows a payment until it is known.
+// wait follows a payment until its outcome is known.
 func (s *Shop) wait(ctx context.Context, o *order, sent time.Time) {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Minute)
 	defer cancel()

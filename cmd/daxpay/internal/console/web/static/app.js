@@ -104,15 +104,26 @@
     each(".held", function (el) { el.hidden = !paused || !waiting; el.textContent = "+" + waiting; });
     if (!paused) waiting = 0;
   }
+  // A browser has six connections to a server for all of its tabs: a hidden page gives its own back.
   function listen(topics) {
-    var source = new EventSource("/_console/events");
-    // What changed between the rendering of the page and this was not told.
-    source.onopen = function () { if (!paused) refresh(); };
-    source.onmessage = function (e) {
-      if (!JSON.parse(e.data).some(function (t) { return topics.indexOf(t) >= 0; })) return;
-      if (paused) { waiting++; held(); return; }
-      refresh();
-    };
+    var source = null, query = topics.map(function (t) { return "topic=" + encodeURIComponent(t); }).join("&");
+    function open() {
+      if (source || document.hidden) return;
+      source = new EventSource("/_console/events?" + query);
+      // What changed after the page was rendered has not been reported.
+      source.onopen = function () { if (!paused) refresh(); };
+      source.onmessage = function () {
+        if (paused) { waiting++; held(); return; }
+        refresh();
+      };
+      // It reconnects automatically, but not after a refusal: too many pages are open.
+      source.onerror = function () { if (source.readyState === EventSource.CLOSED) { source = null; setTimeout(open, 5000); } };
+    }
+    document.addEventListener("visibilitychange", function () {
+      if (!document.hidden) { open(); return; }
+      if (source) { source.close(); source = null; }
+    });
+    open();
   }
   function refresh() {
     if (busy) { again = true; return; }
