@@ -12,7 +12,7 @@ import (
 // lead there.
 type Payment struct {
 	OrderNo    string // the gateway's number, 支付号
-	BizOrderNo string // the merchant's number, 商户支付号
+	BizOrderNo string // the merchant's number, 商户订单号
 	ID         int64  // the gateway's ID up to 2.0.5, 支付ID
 	// Status is what the channel says, and a pay sync answers. The sync brings the gateway's own status up to date.
 	Status model.PaySyncStatus

@@ -25,7 +25,7 @@ type AllocOrderModel struct {
 	OutAllocNo string `json:"outAllocNo"`
 	// OrderNo is the gateway's number of the payment (支付号).
 	OrderNo string `json:"orderNo"`
-	// BizOrderNo is the merchant's number of the payment (商户支付号).
+	// BizOrderNo is the merchant's number of the payment (商户订单号).
 	BizOrderNo string `json:"bizOrderNo"`
 	// OutOrderNo is the channel's number of the payment (通道支付号).
 	OutOrderNo string `json:"outOrderNo"`

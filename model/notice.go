@@ -32,7 +32,7 @@ type PayNotice struct {
 	Common
 	// OrderNo is the gateway's number (支付号), never empty.
 	OrderNo string `json:"orderNo" daxpay:"proof"`
-	// BizOrderNo is the merchant's number (商户支付号).
+	// BizOrderNo is the merchant's number (商户订单号).
 	BizOrderNo string `json:"bizOrderNo"`
 	// OutOrderNo is the channel's number (通道支付号).
 	OutOrderNo string `json:"outOrderNo"`
@@ -71,7 +71,7 @@ type RefundNotice struct {
 	Common
 	// OrderNo is the gateway's number of the payment (支付号).
 	OrderNo string `json:"orderNo"`
-	// BizOrderNo is the merchant's number of the payment (商户支付号).
+	// BizOrderNo is the merchant's number of the payment (商户订单号).
 	BizOrderNo string `json:"bizOrderNo"`
 	// OutOrderNo is the channel's number of the payment (通道支付号).
 	OutOrderNo string `json:"outOrderNo"`
@@ -116,7 +116,7 @@ type AllocNotice struct {
 	OutAllocNo string `json:"outAllocNo"`
 	// OrderNo is the gateway's number of the payment (支付号).
 	OrderNo string `json:"orderNo"`
-	// BizOrderNo is the merchant's number of the payment (商户支付号).
+	// BizOrderNo is the merchant's number of the payment (商户订单号).
 	BizOrderNo string `json:"bizOrderNo"`
 	// Title is the title of the payment (支付标题).
 	Title string `json:"title" daxpay:"text"`

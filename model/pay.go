@@ -3,7 +3,7 @@ package model
 // PayModel is the answer to a pay, 支付.
 type PayModel struct {
 	Common
-	// BizOrderNo is the merchant's number of the payment (商户支付号).
+	// BizOrderNo is the merchant's number of the payment (商户订单号).
 	BizOrderNo string `json:"bizOrderNo"`
 	// OrderNo is the gateway's number of the payment (支付号), never empty.
 	OrderNo string `json:"orderNo" daxpay:"proof"`
@@ -32,7 +32,7 @@ type PayOrderModel struct {
 	Common
 	// OrderNo is the gateway's number (支付号), never empty.
 	OrderNo string `json:"orderNo" daxpay:"proof"`
-	// BizOrderNo is the merchant's number (商户支付号).
+	// BizOrderNo is the merchant's number (商户订单号).
 	BizOrderNo string `json:"bizOrderNo"`
 	// OutOrderNo is the channel's number (通道支付号).
 	OutOrderNo string `json:"outOrderNo"`

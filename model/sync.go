@@ -5,7 +5,7 @@ type PaySyncModel struct {
 	Common
 	// OrderNo is the gateway's number of the payment (支付号), if the gateway sends it; 2.0.8 does not.
 	OrderNo string `json:"orderNo"`
-	// BizOrderNo is the merchant's number of the payment (商户支付号), if the gateway sends it; 2.0.8 does not.
+	// BizOrderNo is the merchant's number of the payment (商户订单号), if the gateway sends it; 2.0.8 does not.
 	BizOrderNo string `json:"bizOrderNo"`
 	// Status is what the channel says of the payment (支付同步状态), never empty.
 	Status PaySyncStatus `json:"status" daxpay:"proof"`

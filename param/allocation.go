@@ -37,7 +37,7 @@ type AllocStartParam struct {
 	BizAllocNo string `json:"bizAllocNo" daxpay:"no,required,max=100"`
 	// OrderNo is the gateway's number of the payment (支付号), at most 32 characters.
 	OrderNo string `json:"orderNo" daxpay:"no,oneof,max=32"`
-	// BizOrderNo is the merchant's number of the payment (商户支付号), at most 100 characters.
+	// BizOrderNo is the merchant's number of the payment (商户订单号), at most 100 characters.
 	BizOrderNo string `json:"bizOrderNo" daxpay:"no,oneof,max=100"`
 	// Description is a remark (分账描述), at most 150 characters.
 	Description string `json:"description" daxpay:"text,max=150"`

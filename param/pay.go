@@ -12,7 +12,7 @@ import (
 // 2.0.6 store up to 255 characters of every text.
 type PayParam struct {
 	Common
-	// BizOrderNo is the merchant's number of the payment (商户支付号), required, at most 100 characters.
+	// BizOrderNo is the merchant's number of the payment (商户订单号), required, at most 100 characters.
 	BizOrderNo string `json:"bizOrderNo" daxpay:"no,required,max=100"`
 	// Title is what the user sees (支付标题), required, not blank, at most 100 characters.
 	Title string `json:"title" daxpay:"text,required,max=100"`
@@ -132,7 +132,7 @@ type PayCloseParam struct {
 	Common
 	// OrderNo is the gateway's number of the payment (支付号), at most 32 characters.
 	OrderNo string `json:"orderNo" daxpay:"no,oneof,max=32"`
-	// BizOrderNo is the merchant's number of the payment (商户支付号), at most 100 characters.
+	// BizOrderNo is the merchant's number of the payment (商户订单号), at most 100 characters.
 	BizOrderNo string `json:"bizOrderNo" daxpay:"no,oneof,max=100"`
 }
 
@@ -151,7 +151,7 @@ type PayCancelParam struct {
 	Common
 	// OrderNo is the gateway's number of the payment (支付号), at most 32 characters.
 	OrderNo string `json:"orderNo" daxpay:"no,oneof,max=32"`
-	// BizOrderNo is the merchant's number of the payment (商户支付号), at most 100 characters.
+	// BizOrderNo is the merchant's number of the payment (商户订单号), at most 100 characters.
 	BizOrderNo string `json:"bizOrderNo" daxpay:"no,oneof,max=100"`
 }
 

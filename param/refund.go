@@ -12,7 +12,7 @@ type RefundParam struct {
 	BizRefundNo string `json:"bizRefundNo" daxpay:"no,required,max=100"`
 	// OrderNo is the gateway's number of the payment (支付号), at most 32 characters.
 	OrderNo string `json:"orderNo" daxpay:"no,oneof,max=32"`
-	// BizOrderNo is the merchant's number of the payment (商户支付号), at most 100 characters.
+	// BizOrderNo is the merchant's number of the payment (商户订单号), at most 100 characters.
 	BizOrderNo string `json:"bizOrderNo" daxpay:"no,oneof,max=100"`
 	// Amount is the amount to give back (退款金额) in fen, required, from 1 to 2147483647.
 	Amount int64 `json:"amount" daxpay:"required,min=1,max=2147483647"`

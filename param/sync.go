@@ -8,7 +8,7 @@ type PaySyncParam struct {
 	Common
 	// OrderNo is the gateway's number of the payment (支付号), at most 32 characters.
 	OrderNo string `json:"orderNo" daxpay:"no,oneof,max=32"`
-	// BizOrderNo is the merchant's number of the payment (商户支付号), at most 100 characters.
+	// BizOrderNo is the merchant's number of the payment (商户订单号), at most 100 characters.
 	BizOrderNo string `json:"bizOrderNo" daxpay:"no,oneof,max=100"`
 }
 

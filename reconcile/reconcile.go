@@ -50,7 +50,7 @@ const (
 type Order struct {
 	// Kind is set by the Reconciler to the kind that it asked for: a Source need not set it. Looker.Look needs it.
 	Kind Kind
-	// No is the merchant's number: BizOrderNo (商户支付号), BizRefundNo (商户退款号), BizTransferNo (商户转账号) or BizAllocNo
+	// No is the merchant's number: BizOrderNo (商户订单号), BizRefundNo (商户退款号), BizTransferNo (商户转账号) or BizAllocNo
 	// (商户分账单号).
 	No string
 	// Made is when the shop stored the order, which must be before it called the gateway. Required. If the shop sends
