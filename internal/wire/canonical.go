@@ -65,7 +65,7 @@ func (t *text) message(m *members) {
 		}
 		first = false
 		name := m.nameOf(e)
-		if e.spelled {
+		if e.nameForm&escaped != 0 {
 			t.stripped(name)
 		} else {
 			t.bytes(name)
@@ -209,7 +209,7 @@ func (t *text) sortedDict(b []byte, i int, times bool) int {
 		}
 		first = false
 		name := m.nameOf(e)
-		if e.spelled || e.foreign {
+		if e.nameForm&(escaped|wide) != 0 {
 			t.nestedName(name)
 		} else {
 			t.bytes(name)

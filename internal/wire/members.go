@@ -10,14 +10,12 @@ import (
 // can keep entries as they are.
 type entry struct {
 	key             uint64 // the first eight bytes of the name
-	name            uint32 // where the name starts: in the text or, if spelled, in members.spelled
+	name            uint32 // where the name starts: in the text or, if it held an escape, in members.spelled
+	nameLength      uint32
 	value, valueEnd uint32
-	nameLength      uint16
 	field           uint16 // 1 + its index in the plan that the members are bound to, 0 if that has none of the name
-	form            class
+	nameForm, form  class  // what is known of the name, and of the value
 	kind            Kind
-	spelled         bool // the name held an escape
-	foreign         bool // the name holds a character that is not ASCII
 }
 
 // members are those of one object, in the order in which they came.
@@ -32,7 +30,8 @@ type members struct {
 }
 
 func (m *members) reset(text []byte) {
-	m.text, m.spelled, m.entries, m.sorted, m.bound, m.textSize = text, m.spelled[:0], m.entries[:0], false, nil, 0
+	m.text, m.spelled, m.entries, m.order.ranks = text, m.spelled[:0], m.entries[:0], m.order.ranks[:0]
+	m.sorted, m.bound, m.textSize = false, nil, 0
 }
 
 // isLarge tells whether the memory is more than one object can need. What is less is kept, else a sender of hostile
@@ -45,27 +44,23 @@ func (m *members) isLarge() bool {
 
 func (m *members) nameOf(e *entry) []byte {
 	from := m.text
-	if e.spelled {
+	if e.nameForm&escaped != 0 {
 		from = m.spelled
 	}
 	return from[e.name : int(e.name)+int(e.nameLength)]
 }
 
-// setName gives e the name between the quotes that are before start and at end. It returns its length and its classes.
-func (m *members) setName(e *entry, start, end int, form class) (int, class) {
+// setName gives e the name whose text, as it was sent, is text[start:end].
+func (m *members) setName(e *entry, start, end int, form class) {
 	from := m.text
-	if form&(escaped|wide) != 0 {
-		if e.foreign = form&wide != 0; form&escaped != 0 {
-			at := len(m.spelled)
-			m.spelled = unescape(m.spelled, m.text[start:end])
-			from, start, end = m.spelled, at, len(m.spelled)
-			form = holds(m.spelled[at:])
-			e.spelled, e.foreign = true, form&wide != 0
-		}
+	if form&escaped != 0 {
+		at := len(m.spelled)
+		m.spelled = unescape(m.spelled, m.text[start:end])
+		from, start, end = m.spelled, at, len(m.spelled)
+		form = escaped | holds(from[at:])
 	}
-	e.name, e.nameLength = uint32(start), uint16(end-start) //nolint:gosec // the reader looks at the length
-	e.key = firstWord(from, start, end)
-	return end - start, form
+	e.key, e.nameForm = firstWord(from, start, end), form
+	e.name, e.nameLength = uint32(start), uint32(end-start) //nolint:gosec // the reader saw to it
 }
 
 func (m *members) valueOf(e *entry) Value {

@@ -26,49 +26,31 @@ type rank struct {
 
 // sort orders the members: ignoring case from the order in which they came, by the bytes of their names from the order
 // that ignores case. It returns false if two of them have the same name.
+//
+// It inserts one member after the other, which is quickest for few of them and for those that come nearly in order, as
+// the gateway's do. Where they turn out to be neither, or have names that are not ASCII, sortForms orders them.
 func (o *order) sort(m *members, entries []entry, folded bool) bool {
-	ascending, foreign, last := true, false, uint64(0)
 	if folded {
 		o.ranks = slices.Grow(o.ranks[:0], len(entries))[:len(entries)]
-		for i := range entries {
-			e := &entries[i]
-			key := lowerWord(e.key)
-			o.ranks[i] = rank{key, uint32(i)}
-			ascending, foreign, last = ascending && key > last, foreign || e.foreign, key
-		}
-	} else {
-		for i := range o.ranks {
-			r := &o.ranks[i]
-			e := &entries[r.index]
-			r.key = e.key
-			ascending, foreign, last = ascending && r.key > last, foreign || e.foreign, r.key
-		}
 	}
-	if ascending && !foreign {
-		return true
-	}
-	if !foreign {
-		if distinct, done := o.insert(m, entries, folded); done {
-			return distinct
+	ranks, budget := o.ranks, 64+16*len(entries)
+	for i, r := range ranks {
+		if folded {
+			r.index = uint32(i)
 		}
-	}
-	return o.sortForms(m, entries, folded)
-}
-
-// insert orders names that are ASCII by insertion, which is quickest for few members and for those that come nearly in
-// order, as the gateway's do. It gives up, and is not done, where they turn out to be neither.
-func (o *order) insert(m *members, entries []entry, folded bool) (distinct, done bool) {
-	ranks := o.ranks
-	budget := 64 + 16*len(ranks)
-	for i := 1; i < len(ranks); i++ {
-		r := ranks[i]
+		e := &entries[r.index]
+		if e.nameForm&wide != 0 {
+			return o.sortForms(m, entries, folded)
+		}
+		if r.key = e.key; folded {
+			r.key = lowerWord(e.key)
+		}
 		j := i
 		for ; j > 0 && ranks[j-1].key >= r.key; j-- {
 			if ranks[j-1].key == r.key {
-				a, b := &entries[ranks[j-1].index], &entries[r.index]
-				budget -= int(b.nameLength) / 4
-				if c := m.compare(a, b, folded); c == 0 {
-					return false, true
+				budget -= int(e.nameLength) / 4
+				if c := m.compare(&entries[ranks[j-1].index], e, folded); c == 0 {
+					return false
 				} else if c < 0 {
 					break
 				}
@@ -77,10 +59,10 @@ func (o *order) insert(m *members, entries []entry, folded bool) (distinct, done
 		}
 		ranks[j] = r
 		if budget -= i - j; budget < 0 {
-			return false, false
+			return o.sortForms(m, entries, folded)
 		}
 	}
-	return true, true
+	return true
 }
 
 // compare orders two ASCII names of the same first eight bytes.
@@ -164,7 +146,6 @@ func foldAsJava(r rune) rune { return unicode.ToLower(unicode.ToUpper(r)) }
 // objects. The gateway compares UTF-16 units, in which a character beyond U+FFFF starts with less than U+E000; so UTF-8
 // has the right order once the first bytes of U+E000 to U+FFFF are greater than all others.
 func appendSortable(dst, name []byte, folded bool) []byte {
-	var table *foldTable
 	for i := 0; i < len(name); {
 		c := name[i]
 		if c < utf8.RuneSelf {
@@ -177,10 +158,7 @@ func appendSortable(dst, name []byte, folded bool) []byte {
 		}
 		r, size := utf8.DecodeRune(name[i:])
 		if folded {
-			if table == nil {
-				table = folds()
-			}
-			r = table.fold(r)
+			r = folds().fold(r)
 		}
 		start := len(dst)
 		dst = utf8.AppendRune(dst, r)

@@ -69,8 +69,7 @@ type Object struct {
 	Limits Limits
 
 	members
-	names, texts class // of all names, and of all values
-	reader       reader
+	reader reader
 }
 
 // Each calls visit with each member. It is for those who need all of them; Get finds one.
@@ -99,9 +98,9 @@ func (o *Object) Read(text []byte) error { return o.ReadWith(text, nil, "") }
 // ReadWith is Read, and puts the members of the object that stands under name into inner in the same pass. Inner is
 // empty if there is no object under that name. It is good until o is used again.
 func (o *Object) ReadWith(text []byte, inner *Object, name string) error {
-	o.clear(text)
+	o.reset(text)
 	if inner != nil {
-		inner.clear(text)
+		inner.reset(text)
 	}
 	r := &o.reader
 	r.start(text, o.Limits)
@@ -113,17 +112,11 @@ func (o *Object) ReadWith(text []byte, inner *Object, name string) error {
 		}
 		return nil
 	}
-	o.clear(nil)
+	o.reset(nil)
 	if inner != nil {
-		inner.clear(nil)
+		inner.reset(nil)
 	}
 	return r.err()
-}
-
-func (o *Object) clear(text []byte) {
-	o.reset(text)
-	o.order.ranks = o.order.ranks[:0]
-	o.names, o.texts = 0, 0
 }
 
 // CheckValue reads one JSON value of any kind, which is to stand in a message, as strictly as Object.Read.
@@ -225,27 +218,25 @@ func (r *reader) object(i, depth int, into *Object) int {
 		return i + 1
 	}
 	first, firstSpelled := len(r.entries), len(r.spelled)
-	var names, texts class
 	for {
-		at := len(r.entries)
-		if i = r.name(i, &names); i == failed {
+		var e entry
+		if i = r.name(i, &e); i == failed {
 			return failed
 		}
-		if at-first == maxObjectMembers {
+		if len(r.entries)-first == maxObjectMembers {
 			return r.fail(i, "the object has too many members")
 		}
 		i = r.space(i)
 		var below *Object
-		if depth == 1 && r.inner != nil && r.at(i, '{') && string(r.nameOf(&r.entries[at])) == r.innerName {
+		if depth == 1 && r.inner != nil && r.at(i, '{') && string(r.nameOf(&e)) == r.innerName {
 			below = r.inner
 		}
 		end, kind, form := r.value(i, depth+1, below)
 		if end == failed {
 			return failed
 		}
-		e := &r.entries[at]
 		e.value, e.valueEnd, e.kind, e.form = uint32(i), uint32(end), kind, form //nolint:gosec // document saw to it
-		texts |= form
+		r.entries = append(r.entries, e)
 		switch i = r.space(end); {
 		case r.at(i, ','):
 			i = r.space(i + 1)
@@ -256,8 +247,6 @@ func (r *reader) object(i, depth int, into *Object) int {
 			r.entries = r.entries[:first]
 			if into == nil {
 				r.spelled = r.spelled[:firstSpelled]
-			} else {
-				into.names, into.texts = names, texts
 			}
 			return i + 1
 		case i == len(r.text):
@@ -278,9 +267,8 @@ func (r *reader) keep(entries []entry, into *Object) bool {
 	return order.sort(&r.members, entries, true)
 }
 
-// name reads the name of a member, adds an entry for it, and returns the position behind its colon. It adds the classes
-// of the name to seen.
-func (r *reader) name(i int, seen *class) int {
+// name reads the name of a member into e, and returns the position behind its colon.
+func (r *reader) name(i int, e *entry) int {
 	if !r.at(i, '"') {
 		return r.fail(i, "a member name is expected")
 	}
@@ -294,13 +282,11 @@ func (r *reader) name(i int, seen *class) int {
 	} else if end, form = r.string(start); end == failed {
 		return failed
 	}
-	r.entries = append(r.entries, entry{})
-	e := &r.entries[len(r.entries)-1]
-	length, form := r.setName(e, start, end-1, form)
-	switch *seen |= form; {
-	case length > maxNameLength:
+	r.setName(e, start, end-1, form)
+	switch {
+	case e.nameLength > maxNameLength:
 		return r.fail(start, "a member name is too long")
-	case e.foreign && r.limits.ASCII:
+	case e.nameForm&wide != 0 && r.limits.ASCII:
 		return r.fail(start, "a member name is not ASCII")
 	}
 	if i = r.space(end); !r.at(i, ':') {

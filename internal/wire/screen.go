@@ -48,7 +48,11 @@ func (p *Plan) Screen(o *Object, by Screening) error {
 // isHarmless tells, of most messages, that they pass whatever the screening: nothing of them is nested or escaped, and
 // neither texts nor names hold a character that screening could refuse. Of a notice that saves a tenth.
 func (o *Object) isHarmless() bool {
-	return o.texts&(nested|escaped|noCode|mayControl) == 0 && o.names&(topMeta|control|mayControl) == 0
+	var names, values class
+	for i := range o.entries {
+		names, values = names|o.entries[i].nameForm, values|o.entries[i].form
+	}
+	return names&(topMeta|control|mayControl) == 0 && values&(nested|escaped|noCode|mayControl) == 0
 }
 
 // Screening says at which names a text must not be cuttable, besides those of the message itself.

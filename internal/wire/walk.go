@@ -102,16 +102,16 @@ func (m *members) collect(b []byte, i int) int {
 	m.reset(b)
 	i, more := next(b, i+1)
 	for more {
-		m.entries = append(m.entries, entry{})
-		e := &m.entries[len(m.entries)-1]
+		var e entry
 		end, form := plain(b, i+1)
 		if end++; b[end-1] != '"' {
 			end, form = skipString(b, i+1)
 		}
-		m.setName(e, i+1, end-1, form)
+		m.setName(&e, i+1, end-1, form)
 		i = skipSpace(b, skipSpace(b, end)+1)
 		end, e.kind, e.form = skipValue(b, i)
 		e.value, e.valueEnd = uint32(i), uint32(end) //nolint:gosec // the reader saw to it
+		m.entries = append(m.entries, e)
 		i, more = next(b, end)
 	}
 	m.order.sort(m, m.entries, true)
