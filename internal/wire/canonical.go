@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"hash"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -66,7 +67,7 @@ func (t *text) message(m *members) {
 		first = false
 		name := m.nameOf(e)
 		if e.nameForm&escaped != 0 {
-			t.stripped(name)
+			t.buf = appendSigned(t.buf, name, false)
 		} else {
 			t.bytes(name)
 		}
@@ -140,11 +141,19 @@ func (t *text) nestedString(b []byte, i int) int {
 	}
 }
 
-// nestedName writes the name of a member inside an object.
-func (t *text) nestedName(name []byte) {
-	for _, r := range string(name) {
-		t.buf = appendNestedRune(t.buf, r)
+// appendSigned appends what is signed for a text that is valid UTF-8 and holds no JSON escapes.
+func appendSigned(dst, s []byte, nested bool) []byte {
+	dst = slices.Grow(dst, len(s))
+	for len(s) > 0 {
+		r, size := utf8.DecodeRune(s)
+		s = s[size:]
+		if nested {
+			dst = appendNestedRune(dst, r)
+		} else if r != '"' && r != '\\' {
+			dst = utf8.AppendRune(dst, r)
+		}
 	}
+	return dst
 }
 
 // appendNestedRune appends what is left of a character of nested text once it was escaped and stripped.
@@ -210,7 +219,7 @@ func (t *text) sortedDict(b []byte, i int, times bool) int {
 		first = false
 		name := m.nameOf(e)
 		if e.nameForm&(escaped|wide) != 0 {
-			t.nestedName(name)
+			t.buf = appendSigned(t.buf, name, true)
 		} else {
 			t.bytes(name)
 		}
@@ -243,7 +252,7 @@ func (t *text) dict(b []byte, i int) int {
 			t.byte(',')
 		}
 		first = false
-		t.nestedName(name)
+		t.buf = appendSigned(t.buf, name, true)
 		t.byte(':')
 		i = t.nested(b, i)
 	}
@@ -295,15 +304,6 @@ func (t *text) number(raw []byte, form class, nested bool) {
 		t.err = ErrNumber
 	}
 	t.bytes(number)
-}
-
-// stripped writes a member name that held escapes.
-func (t *text) stripped(name []byte) {
-	for _, c := range name {
-		if c != '"' && c != '\\' {
-			t.byte(c)
-		}
-	}
 }
 
 func (t *text) byte(c byte) {

@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"unicode/utf16"
 	"unicode/utf8"
 
 	"github.com/daxpay-go/daxpay/internal/gateway"
@@ -203,13 +204,6 @@ func (c *checker) length(field string, r Rule, n int) {
 
 const minSeconds = 1_000_000_000 // the first second that has ten digits, in 2001
 
-// signedText is what is signed for a text.
-func signedText(s string, nested bool) []byte {
-	var e Encoder
-	e.string(s, nested)
-	return e.text
-}
-
 func (c *checker) string(field string, r Rule, s string) {
 	nested := !c.outermost()
 	switch {
@@ -241,7 +235,7 @@ func (c *checker) string(field string, r Rule, s string) {
 		}
 	case r.Opaque:
 	case r.Text:
-		if !c.allowText && c.names.cut(signedText(s, nested), nested) {
+		if !c.allowText && c.names.cut(appendSigned(nil, []byte(s), nested), nested) {
 			c.add(field, "must not hold the start of another member, such as &code=: "+
 				"a reader of the signed message could make another one of it")
 		}
@@ -280,10 +274,7 @@ var ipv4Tail = regexp.MustCompile(`^(::(ffff:(0{1,4}:)?)?|([0-9a-fA-F]{1,4}:){1,
 func units(s string) int {
 	n := 0
 	for _, r := range s {
-		n++
-		if r > 0xFFFF {
-			n++
-		}
+		n += utf16.RuneLen(r)
 	}
 	return n
 }

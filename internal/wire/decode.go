@@ -60,7 +60,7 @@ func (d *decoder) object(p *Plan, m *members, dst reflect.Value) error {
 		if f == nil || e.kind == Null {
 			continue
 		}
-		if f.renamed && string(m.nameOf(e)) != f.Name && m.isGiven(f.Name) {
+		if string(m.nameOf(e)) != f.Name && m.isGiven(f.Name) {
 			return &MemberError{Name: f.Name, Reason: "is given under its new and its old name"}
 		}
 		if err := d.value(&f.shape, m.valueOf(e), f.of(dst)); err != nil {
@@ -198,7 +198,7 @@ func (v Value) Int() (int64, error) {
 }
 
 // parseInt accepts what JSON accepts as an integer, in plain digits: no sign but a minus, no leading zero, no -0.
-func parseInt(b []byte) (n int64, err error) {
+func parseInt(b []byte) (int64, error) {
 	digits := bytes.TrimPrefix(b, []byte("-"))
 	if len(digits) == 0 || digits[0] == '0' && len(b) > 1 {
 		return 0, errInteger
@@ -207,14 +207,10 @@ func parseInt(b []byte) (n int64, err error) {
 		if c < '0' || c > '9' {
 			return 0, errInteger
 		}
-		n = n*10 + int64(c-'0')
 	}
-	if len(digits) > 18 { // which can overflow
-		if n, err = strconv.ParseInt(string(b), 10, 64); err != nil {
-			return 0, errRange
-		}
-	} else if len(digits) < len(b) {
-		n = -n
+	n, err := strconv.ParseInt(string(b), 10, 64)
+	if err != nil {
+		return 0, errRange
 	}
 	return n, nil
 }

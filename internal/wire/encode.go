@@ -95,23 +95,12 @@ func (e *Encoder) int(n int64) {
 // string writes a text, within another value if it is nested.
 func (e *Encoder) string(s string, nested bool) {
 	seen := holds(s)
-	switch {
-	case seen&special == 0, !nested && seen&mustEscape == 0:
+	if seen&special == 0 || !nested && seen&mustEscape == 0 {
 		e.json = append(append(append(e.json, '"'), s...), '"')
 		e.text = append(e.text, s...)
 		return
-	case nested:
-		for _, r := range s {
-			e.text = appendNestedRune(e.text, r)
-		}
-	default:
-		for i := range len(s) {
-			if s[i] != '"' && s[i] != '\\' {
-				e.text = append(e.text, s[i])
-			}
-		}
 	}
-	e.json = appendString(e.json, s)
+	e.json, e.text = appendString(e.json, s), appendSigned(e.text, []byte(s), nested)
 }
 
 // place is where in the message a value stands. What is signed for it depends on that.

@@ -49,7 +49,7 @@ type slot struct {
 func newSlot(f *Field, name string, nested bool) slot {
 	s := slot{field: f, name: name, json: "," + string(appendString(nil, name)) + ":", text: "&" + name + "="}
 	if nested {
-		s.text = "," + string(signedText(name, true)) + ":"
+		s.text = "," + string(appendSigned(nil, []byte(name), true)) + ":"
 	}
 	return s
 }

@@ -42,7 +42,6 @@ type Field struct {
 	shape
 	path    []int    // to it from outside
 	echoes  []string // of a number: its names in the answer
-	renamed bool     // another version has another name for it
 	isCodes bool     // its strings are codes rather than free text
 }
 
@@ -168,7 +167,6 @@ func (p *Plan) addField(f Field, sf reflect.StructField, options string, outer [
 		return err
 	}
 	f.inverted = f.Rule.Inverted
-	f.renamed = gateway.OldName(f.Name) != ""
 	f.isCodes = !f.Rule.Text && !f.Rule.Opaque && f.innermost().kind == kindString
 	s := f.innermost()
 	switch {

@@ -195,13 +195,7 @@ func (s *screener) string(f *Field, raw []byte, form class, nested bool) string 
 	if s.allowText || !suspect {
 		return ""
 	}
-	var t text
-	if nested {
-		t.nestedString(raw, 0)
-	} else {
-		t.topString(raw[1:len(raw)-1], form)
-	}
-	if s.names.cut(t.buf, nested) {
+	if s.names.cut(appendSigned(nil, given, nested), nested) {
 		return reasonCut
 	}
 	return ""
