@@ -69,7 +69,7 @@ func (t *text) message(m *members) {
 		if e.nameForm&escaped != 0 {
 			t.buf = appendSigned(t.buf, name, false)
 		} else {
-			t.bytes(name)
+			t.buf = append(t.buf, name...)
 		}
 		t.buf = append(t.buf, '=')
 		if e.kind != String || !isTimeName(name) || !t.time(m, e) {
@@ -221,7 +221,7 @@ func (t *text) sortedDict(b []byte, i int, times bool) int {
 		if e.nameForm&(escaped|wide) != 0 {
 			t.buf = appendSigned(t.buf, name, true)
 		} else {
-			t.bytes(name)
+			t.buf = append(t.buf, name...)
 		}
 		t.buf = append(t.buf, ':')
 		switch raw := b[e.value:e.valueEnd]; {
@@ -283,7 +283,7 @@ func (t *text) nested(b []byte, i int) int {
 func (t *text) time(m *members, e *entry) bool {
 	when, ok := ParseTime(m.valueOf(e).Text(), t.zone)
 	if ok {
-		t.buf = strconv.AppendInt(t.buf, when.Unix(), 10)
+		t.bytes(strconv.AppendInt(t.digits[:0], when.Unix(), 10))
 	}
 	return ok
 }

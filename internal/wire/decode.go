@@ -198,7 +198,7 @@ func (v Value) Int() (int64, error) {
 }
 
 // parseInt accepts what JSON accepts as an integer, in plain digits: no sign but a minus, no leading zero, no -0.
-func parseInt(b []byte) (int64, error) {
+func parseInt(b []byte) (n int64, err error) {
 	digits := bytes.TrimPrefix(b, []byte("-"))
 	if len(digits) == 0 || digits[0] == '0' && len(b) > 1 {
 		return 0, errInteger
@@ -207,10 +207,14 @@ func parseInt(b []byte) (int64, error) {
 		if c < '0' || c > '9' {
 			return 0, errInteger
 		}
+		n = n*10 + int64(c-'0')
 	}
-	n, err := strconv.ParseInt(string(b), 10, 64)
-	if err != nil {
-		return 0, errRange
+	if len(digits) > 18 { // which can overflow
+		if n, err = strconv.ParseInt(string(b), 10, 64); err != nil {
+			return 0, errRange
+		}
+	} else if len(digits) < len(b) {
+		n = -n
 	}
 	return n, nil
 }

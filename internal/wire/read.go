@@ -98,18 +98,14 @@ func (o *Object) Read(text []byte) error { return o.ReadWith(text, nil, "") }
 // ReadWith is Read, and puts the members of the object that stands under name into inner in the same pass. Inner is
 // empty if there is no object under that name. It is good until o is used again.
 func (o *Object) ReadWith(text []byte, inner *Object, name string) error {
-	o.reset(text)
+	o.reset(nil)
 	if inner != nil {
-		inner.reset(text)
+		inner.reset(nil)
 	}
 	r := &o.reader
 	r.start(text, o.Limits)
 	r.inner, r.innerName = inner, name
-	if i := r.document(o); i != failed {
-		o.spelled = r.spelled
-		if inner != nil {
-			inner.spelled = r.spelled
-		}
+	if r.document(o) != failed {
 		return nil
 	}
 	o.reset(nil)
@@ -262,7 +258,7 @@ func (r *reader) keep(entries []entry, into *Object) bool {
 	order := &r.order
 	if into != nil {
 		order = &into.order
-		into.entries = append(into.entries[:0], entries...)
+		into.text, into.spelled, into.entries = r.text, r.spelled, append(into.entries, entries...)
 	}
 	return order.sort(&r.members, entries, true)
 }

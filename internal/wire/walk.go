@@ -103,10 +103,7 @@ func (m *members) collect(b []byte, i int) int {
 	i, more := next(b, i+1)
 	for more {
 		var e entry
-		end, form := plain(b, i+1)
-		if end++; b[end-1] != '"' {
-			end, form = skipString(b, i+1)
-		}
+		end, form := skipString(b, i+1)
 		m.setName(&e, i+1, end-1, form)
 		i = skipSpace(b, skipSpace(b, end)+1)
 		end, e.kind, e.form = skipValue(b, i)
