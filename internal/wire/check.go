@@ -55,7 +55,7 @@ func (c *checker) add(field, format string, args ...any) {
 	c.faults = append(c.faults, Fault{Field: field, Reason: fmt.Sprintf(format, args...)})
 }
 
-// outermost tells whether the members of the message itself are being checked.
+// outermost reports whether the members of the message itself are being checked.
 func (c *checker) outermost() bool { return len(c.names.around) == 0 && !c.listed }
 
 func (c *checker) object(p *Plan, v reflect.Value, prefix string) {
@@ -250,14 +250,14 @@ func (c *checker) string(field string, r Rule, s string) {
 	}
 }
 
-// isURL tells whether a text is where the gateway can post to.
+// isURL reports whether a text is where the gateway can post to.
 func isURL(s string) bool {
 	u, err := url.Parse(s)
 	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Hostname() != "" &&
 		!strings.ContainsAny(s, " \t\r\n")
 }
 
-// isAddress tells whether a text is an IP address in a form that the gateway accepts. It knows fewer of those that
+// isAddress reports whether a text is an IP address in a form that the gateway accepts. It knows fewer of those that
 // end in an IPv4 address.
 func isAddress(s string) bool {
 	if a, err := netip.ParseAddr(s); err != nil || a.Zone() != "" {

@@ -98,7 +98,7 @@ func (l *Layout) limit(limit int64) int64 {
 	return limit
 }
 
-// OtherForm tells whether a member that is set in v, of the plan's type, has another form in the one layout than in
+// OtherForm reports whether a member that is set in v, of the plan's type, has another form in the one layout than in
 // the other.
 func (p *Plan) OtherForm(v reflect.Value, l, other *Layout) bool {
 	for i := range p.Fields {
@@ -109,11 +109,11 @@ func (p *Plan) OtherForm(v reflect.Value, l, other *Layout) bool {
 	return false
 }
 
-// Same tells whether two layouts of a plan make the same message of a param.
+// Same reports whether two layouts of a plan make the same message of a param.
 func (l *Layout) Same(other *Layout) bool {
 	same := func(a, b slot) bool { return a.name == b.name && a.object == b.object }
 	return slices.EqualFunc(l.slots, other.slots, same)
 }
 
-// SameNames tells whether two layouts of a plan rename the same members.
+// SameNames reports whether two layouts of a plan rename the same members.
 func (l *Layout) SameNames(other *Layout) bool { return l.renamed == other.renamed }

@@ -47,7 +47,7 @@ func javaNumber(buf, raw []byte) ([]byte, bool) {
 	return nil, false
 }
 
-// isDecimal tells whether a number has a fraction or an exponent.
+// isDecimal reports whether a number has a fraction or an exponent.
 func isDecimal(raw []byte) bool { return bytes.ContainsAny(raw, ".eE") }
 
 // scientific prints a double as Java does: with at least one digit behind the point, and an exponent without plus and

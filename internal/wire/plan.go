@@ -362,7 +362,7 @@ func shapeOf(t reflect.Type, outer []reflect.Type) (shape, error) {
 		"use a string, an integer, bool, time.Time, a struct, a list or json.RawMessage", t)
 }
 
-// isUnset tells whether a value is left out of a request.
+// isUnset reports whether a value is left out of a request.
 func (s *shape) isUnset(v reflect.Value) bool {
 	switch s.kind {
 	case kindTime: // the second question is for a zero time in a zone

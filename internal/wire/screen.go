@@ -75,13 +75,13 @@ const (
 	reasonNull   = "holds a null in a list, which the gateway drops: leave it out"
 )
 
-// hasMeta tells whether a member name holds a control character or one of the metas. The names of a plan do not.
+// hasMeta reports whether a member name holds a control character or one of the metas. The names of a plan do not.
 func hasMeta(name []byte, metas class) bool {
 	found := holds(name)
 	return found&(metas|control) != 0 || found&wide != 0 && bytes.ContainsFunc(name, unicode.IsControl)
 }
 
-// isCode tells whether the signature protects every character of a text.
+// isCode reports whether the signature protects every character of a text.
 func isCode(text []byte, nested bool) bool {
 	refused := noCode
 	if nested {
@@ -233,7 +233,7 @@ func (a *around) has(name []byte) bool {
 	return a.members.find(string(name)) != nil
 }
 
-// isIdentifier tells whether a name could be that of a member: letters, digits and underscores.
+// isIdentifier reports whether a name could be that of a member: letters, digits and underscores.
 func isIdentifier(name []byte) bool {
 	for i, c := range name {
 		if letter := c == '_' || 'a' <= c|0x20 && c|0x20 <= 'z'; !letter && (i == 0 || c < '0' || c > '9') {
@@ -243,12 +243,12 @@ func isIdentifier(name []byte) bool {
 	return len(name) > 0
 }
 
-// cut tells whether a text, given as it is signed, holds the start of another member.
+// cut reports whether a text, given as it is signed, holds the start of another member.
 func (n *cutNames) cut(signed []byte, nested bool) bool {
 	return follows(signed, "&", "&=", n.top) || nested && follows(signed, ",{", ",{:", n.nested)
 }
 
-// follows tells whether one of the openers, a name that is known, and then the last of the ends follow one another. No
+// follows reports whether one of the openers, a name that is known, and then the last of the ends follow one another. No
 // name holds any of these characters.
 func follows(text []byte, openers, ends string, known func(name []byte) bool) bool {
 	for {
