@@ -111,8 +111,8 @@ func (t *text) topString(inner []byte, form class) {
 	t.bytes(inner)
 }
 
-// nestedString writes a string inside an object or a list, and returns the position behind it. The gateway first escapes
-// such a string as JSON, then deletes quotes and backslashes, so the rest of each escape stays.
+// nestedString writes a string inside an object or a list, and returns the position behind it. The gateway first
+// escapes such a string as JSON, then deletes quotes and backslashes, so the rest of each escape stays.
 func (t *text) nestedString(b []byte, i int) int {
 	i++
 	start := i // of what is not written yet

@@ -89,9 +89,9 @@ func (o *Object) Get(name string) (Value, bool) {
 // HasAny reports whether a member of one of the names is there and not null.
 func (o *Object) HasAny(names ...string) bool { return slices.ContainsFunc(names, o.isGiven) }
 
-// Read reads text, which must be one JSON object. It is stricter than most readers, because what is signed must mean the
-// same to all of them: RFC 8259 to the letter, valid UTF-8, no member twice in an object (not even in another case),
-// nothing after the object, and nothing beyond o.Limits.
+// Read reads text, which must be one JSON object. It is stricter than most readers, because what is signed must mean
+// the same to all of them: RFC 8259 to the letter, valid UTF-8, no member twice in an object (not even in another
+// case), nothing after the object, and nothing beyond o.Limits.
 func (o *Object) Read(text []byte) error { return o.ReadWith(text, nil, "") }
 
 // ReadWith is Read, and in the same pass puts the members of the object under name into inner. Inner is empty if there
