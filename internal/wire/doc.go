@@ -12,10 +12,10 @@
 //
 // # How a message goes out
 //
-// PlanOf makes the plan of a struct type once, from its tags (plan.go). Plan.Layout makes the order and the names of its
-// members in a version of the gateway (layout.go). Plan.Check finds what keeps a param from being sent (check.go), with
-// the same screening as for answers. Encoder.Encode writes the JSON and the signed text in one pass, and Encoder.Seal
-// adds the signature (encode.go).
+// PlanOf makes the plan of a struct type once, from its tags (plan.go). Plan.Layout gives the members the order and the
+// names that they have in a version of the gateway (layout.go). Plan.Check finds what keeps a param from being sent
+// (check.go), with the same screening as for answers. Encoder.Encode writes the JSON and the signed text in one pass,
+// and Encoder.Seal adds the signature (encode.go).
 //
 // # The two orders
 //
@@ -33,8 +33,8 @@
 // In lists and objects, a number that is not a plain integer becomes a Java double. It is signed as Double.toString
 // prints it; trailing zeros are deleted if there is no exponent. Java 19 changed what that prints for some doubles.
 // Below 1e7, all versions print the shortest decimal that reads as the same double. The older algorithm misses it only
-// if that decimal lies halfway between two doubles, or for integers from 2^53 on; no decimal of 17 digits below 1e7 lies
-// halfway. From 1e7 on, only the doubles that were measured at a gateway are accepted (number.go).
+// if that decimal lies halfway between two doubles, where no decimal of 17 digits below 1e7 can lie, and for integers
+// from 2^53 on. From 1e7 on, only the doubles that were measured at a gateway are accepted (number.go).
 //
 // # What is refused, and where
 //
@@ -44,8 +44,8 @@
 //   - while the signed text is written: a number whose signed form is not certain (number.go)
 //   - by Verify: a sign that is absent, not a string, or not that of the message under any of the keys
 //   - by Screen: a message that shares its signature with another one. The signed text joins name=value without escapes
-//     and has no quotes or backslashes. So a text that contains & and the name of a member could be cut into two members
-//     (in nested values, also one that contains a comma or a brace, a name and a colon). A code must not contain
+//     and has no quotes or backslashes. So a text that contains & and the name of a member could be cut into two
+//     members; in nested values, so could a text with a comma or a brace, a name and a colon. A code must not contain
 //     characters that structure the signed text or are deleted from it, and neither must the name of a member. NUL is
 //     refused everywhere, because no text of a payment contains it
 //   - by Decode: a value of another type than its field, and a member that is given under both its new and its old name
