@@ -33,9 +33,10 @@ func (o *order) sort(m *members, entries []entry, folded bool) bool {
 		o.ranks = slices.Grow(o.ranks[:0], len(entries))[:len(entries)]
 	}
 	ranks, budget := o.ranks, 64+16*len(entries)
-	for i, r := range ranks {
-		if folded {
-			r.index = uint32(i)
+	for i := range ranks {
+		r := rank{index: uint32(i)}
+		if !folded {
+			r.index = ranks[i].index
 		}
 		e := &entries[r.index]
 		if e.nameForm&wide != 0 {
