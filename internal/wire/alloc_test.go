@@ -21,7 +21,7 @@ const (
 		`"reqTime":1717261696}`
 )
 
-// allocations counts what one run allocates when everything is warm.
+// allocations returns the number of allocations of one run, once everything is warm.
 func allocations(t *testing.T, run func()) float64 {
 	t.Helper()
 	if underRace {
@@ -71,7 +71,7 @@ func TestReadingSigningAndVerifyingAllocateNothing(t *testing.T) {
 	}
 }
 
-// numbered are so many members.
+// numbered returns n members, each with a comma before it.
 func numbered(n int) string {
 	var b strings.Builder
 	for i := range n {
@@ -122,7 +122,7 @@ func TestWritingAParamAllocatesNothing(t *testing.T) {
 	}))
 }
 
-// Of an answer only the texts take memory, all together once.
+// Decoding an answer allocates once, for all of its texts together.
 func TestDecodingAllocatesTheTextsAtOnce(t *testing.T) {
 	type model struct {
 		Code    int          `json:"code"`

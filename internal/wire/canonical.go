@@ -4,36 +4,37 @@ import (
 	"bytes"
 	"errors"
 	"hash"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
 )
 
-// ErrNumber says that nobody can tell in which form a number is signed.
+// ErrNumber says that the form in which a number is signed is not certain.
 var ErrNumber = errors.New("a number has no certain form in the signed text: use an integer or a string")
 
-// SignName is the member that carries the signature, and so is no part of what is signed.
+// SignName is the member that holds the signature. It is not signed itself.
 const SignName = "sign"
 
-// text collects the canonical text of one message. With a hash set, what was collected goes there whenever a block is
-// full, so that a long message needs no second copy of itself.
+// text collects the canonical text of one message. If sum is set, it gets every block that is full, and a long message
+// needs no second copy in memory.
 type text struct {
 	buf  []byte
 	sum  hash.Hash
 	zone *time.Location
 	// digits has room for most numbers.
 	digits [64]byte
-	parts  members // of the nested object whose members are being sorted; such objects do not stand in one another
+	parts  members // of the object that is being sorted; none of the objects inside it are sorted
 	err    error
 }
 
 const (
 	block = 4096
-	slack = 1024 // so much may be added to a block without a look at its length: a name that is escaped
+	slack = 1024 // room for what is added without a look at the length: a name and what stands around it
 )
 
-// release lets go of the message, and of the memory that an unusual one took.
+// release drops the reference to the message, and the memory that an unusual one took.
 func (t *text) release() {
 	t.parts.text = nil
 	if t.parts.isLarge() {
@@ -41,8 +42,8 @@ func (t *text) release() {
 	}
 }
 
-// AppendCanonical appends the text that is signed for the object, without the key: the members but sign, nulls and
-// empty lists, by name. Times that came as text are read in zone.
+// AppendCanonical appends the text that is signed for the object, without the key: all members except sign, nulls and
+// empty lists, sorted by name. Times that came as text are read in zone.
 func (o *Object) AppendCanonical(dst []byte, zone *time.Location) ([]byte, error) {
 	t := text{buf: dst, zone: zone}
 	t.message(&o.members)
@@ -65,10 +66,10 @@ func (t *text) message(m *members) {
 		}
 		first = false
 		name := m.nameOf(e)
-		if e.spelled {
-			t.stripped(name)
+		if e.nameForm&escaped != 0 {
+			t.buf = appendSigned(t.buf, name, false)
 		} else {
-			t.bytes(name)
+			t.buf = append(t.buf, name...)
 		}
 		t.buf = append(t.buf, '=')
 		if e.kind != String || !isTimeName(name) || !t.time(m, e) {
@@ -77,8 +78,7 @@ func (t *text) message(m *members) {
 	}
 }
 
-// member writes the value of a direct member of the message. It does not ask for its name, which makes some values
-// times.
+// member writes the value of a direct member of the message, unless it is a time: only the name tells that.
 func (t *text) member(b []byte, start, end int, kind Kind, form class) {
 	switch kind {
 	case String:
@@ -94,7 +94,7 @@ func (t *text) member(b []byte, start, end int, kind Kind, form class) {
 	}
 }
 
-// topString writes a string of the message itself: nothing is escaped, quotes and backslashes go.
+// topString writes a string that is a direct member: without escapes, quotes and backslashes.
 func (t *text) topString(inner []byte, form class) {
 	for form&escaped != 0 {
 		i := bytes.IndexByte(inner, '\\')
@@ -111,8 +111,8 @@ func (t *text) topString(inner []byte, form class) {
 	t.bytes(inner)
 }
 
-// nestedString writes a string inside an object or a list, and returns the position behind it. The gateway escapes such
-// a string as JSON first and deletes quotes and backslashes then, so the rest of an escape stays.
+// nestedString writes a string inside an object or a list, and returns the position behind it. The gateway first
+// escapes such a string as JSON, then deletes quotes and backslashes, so the rest of each escape stays.
 func (t *text) nestedString(b []byte, i int) int {
 	i++
 	start := i // of what is not written yet
@@ -140,14 +140,22 @@ func (t *text) nestedString(b []byte, i int) int {
 	}
 }
 
-// nestedName writes the name of a member inside an object.
-func (t *text) nestedName(name []byte) {
-	for _, r := range string(name) {
-		t.buf = appendNestedRune(t.buf, r)
+// appendSigned appends what is signed for a text that is given unescaped, in valid UTF-8.
+func appendSigned(dst, s []byte, nested bool) []byte {
+	dst = slices.Grow(dst, len(s))
+	for len(s) > 0 {
+		r, size := utf8.DecodeRune(s)
+		s = s[size:]
+		if nested {
+			dst = appendNestedRune(dst, r)
+		} else if r != '"' && r != '\\' {
+			dst = utf8.AppendRune(dst, r)
+		}
 	}
+	return dst
 }
 
-// appendNestedRune appends what is left of a character of nested text once it was escaped and stripped.
+// appendNestedRune appends what is signed for a character of nested text.
 func appendNestedRune(dst []byte, r rune) []byte {
 	if r == '"' || r == '\\' {
 		return dst
@@ -163,14 +171,14 @@ func appendNestedRune(dst []byte, r rune) []byte {
 
 const hexLetters = "0123456789abcdef"
 
-// gatewayEscapes tells which characters the gateway writes as an escape, besides quotes and backslashes.
+// gatewayEscapes reports whether the gateway escapes a character that is neither a quote nor a backslash.
 func gatewayEscapes(r rune) bool {
 	return r < ' ' || 0x80 <= r && r <= 0xA0 ||
 		0x2000 <= r && r <= 0x2010 || 0x2028 <= r && r <= 0x202F || 0x2066 <= r && r <= 0x206F
 }
 
-// list writes a list, without its nulls. The objects in a direct member of the message have their members sorted and
-// may hold times.
+// list writes a list without its nulls. If the list is a direct member of the message, its objects are sorted and may
+// hold times.
 func (t *text) list(b []byte, i int, direct bool) int {
 	t.byte('[')
 	i, more := next(b, i+1)
@@ -193,7 +201,7 @@ func (t *text) list(b []byte, i int, direct bool) int {
 	return i
 }
 
-// sortedDict writes an object, without its nulls, in the order of the names.
+// sortedDict writes an object without its nulls, sorted by name.
 func (t *text) sortedDict(b []byte, i int, times bool) int {
 	m := &t.parts
 	end := m.collect(b, i)
@@ -209,10 +217,10 @@ func (t *text) sortedDict(b []byte, i int, times bool) int {
 		}
 		first = false
 		name := m.nameOf(e)
-		if e.spelled || e.foreign {
-			t.nestedName(name)
+		if e.nameForm&(escaped|wide) != 0 {
+			t.buf = appendSigned(t.buf, name, true)
 		} else {
-			t.bytes(name)
+			t.buf = append(t.buf, name...)
 		}
 		t.buf = append(t.buf, ':')
 		switch raw := b[e.value:e.valueEnd]; {
@@ -229,7 +237,7 @@ func (t *text) sortedDict(b []byte, i int, times bool) int {
 	return end
 }
 
-// dict writes an object, without its nulls, in the order in which it came.
+// dict writes an object without its nulls, in the order in which its members came.
 func (t *text) dict(b []byte, i int) int {
 	t.byte('{')
 	i, more := next(b, i+1)
@@ -243,7 +251,7 @@ func (t *text) dict(b []byte, i int) int {
 			t.byte(',')
 		}
 		first = false
-		t.nestedName(name)
+		t.buf = appendSigned(t.buf, name, true)
 		t.byte(':')
 		i = t.nested(b, i)
 	}
@@ -270,17 +278,17 @@ func (t *text) nested(b []byte, i int) int {
 	return end
 }
 
-// time writes a time that came as text as the Unix seconds that the gateway signed.
+// time writes a time that came as text as the Unix seconds that the gateway signed. It returns false if it is none.
 func (t *text) time(m *members, e *entry) bool {
 	when, ok := ParseTime(m.valueOf(e).Text(), t.zone)
 	if ok {
-		t.buf = strconv.AppendInt(t.buf, when.Unix(), 10)
+		t.bytes(strconv.AppendInt(t.digits[:0], when.Unix(), 10))
 	}
 	return ok
 }
 
-// number writes a number: an integer as it is, any other in plain decimal or, within another value, as the gateway's
-// Java does.
+// number writes a number: an integer as it is, any other in plain decimal or, inside another value, as the gateway's
+// Java prints it.
 func (t *text) number(raw []byte, form class, nested bool) {
 	if form&decimal == 0 {
 		t.bytes(raw)
@@ -295,15 +303,6 @@ func (t *text) number(raw []byte, form class, nested bool) {
 		t.err = ErrNumber
 	}
 	t.bytes(number)
-}
-
-// stripped writes a member name that held escapes.
-func (t *text) stripped(name []byte) {
-	for _, c := range name {
-		if c != '"' && c != '\\' {
-			t.byte(c)
-		}
-	}
 }
 
 func (t *text) byte(c byte) {
@@ -332,7 +331,7 @@ func (t *text) flush() {
 	}
 }
 
-// ParseTime reads yyyy-MM-dd HH:mm:ss, the one form in which the gateway prints times, and nothing else.
+// ParseTime reads yyyy-MM-dd HH:mm:ss, the only form in which the gateway prints times.
 func ParseTime(s []byte, zone *time.Location) (time.Time, bool) {
 	if len(s) != len(time.DateTime) {
 		return time.Time{}, false
@@ -350,13 +349,13 @@ func ParseTime(s []byte, zone *time.Location) (time.Time, bool) {
 		}
 	}
 	when := time.Date(parts[0], time.Month(parts[1]), parts[2], parts[3], parts[4], parts[5], 0, zone)
-	// Package time takes a 30th of February for a day in March, and moves what a change of clocks leaves out.
+	// Package time takes 30 February for a day in March, and moves times that a clock change skips.
 	year, month, day := when.Date()
 	hour, minute, second := when.Clock()
 	return when, parts == [6]int{year, int(month), day, hour, minute, second}
 }
 
-// isTimeName tells whether a member of that name is a time, which the gateway signs as Unix seconds.
+// isTimeName reports whether a member of that name is a time. The gateway signs those as Unix seconds.
 func isTimeName(name []byte) bool {
 	n := len(name)
 	return n >= len("Time") && string(name[n-len("Time"):]) == "Time"

@@ -87,7 +87,7 @@ func FuzzParseTime(f *testing.F) {
 	})
 }
 
-// A long message is hashed in blocks as it is written; the digest must be that of the whole text, wherever the blocks
+// A long message is hashed in blocks as it is written. The digest must be that of the whole text, wherever the blocks
 // end.
 func TestLongMessagesAreHashedWhole(t *testing.T) {
 	keys := map[Algorithm]*Key{HMACSHA256: NewKey(HMACSHA256, "k"), MD5: NewKey(MD5, "k")}

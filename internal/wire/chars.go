@@ -9,11 +9,11 @@ import (
 	"unicode/utf8"
 )
 
-// class is a set of properties of bytes. The reader collects those of all bytes of a text while it looks for its end.
+// class is a set of properties of bytes. The reader collects the classes of a text while it looks for its end.
 type class uint16
 
 const (
-	mustEscape   class = 1 << iota // does not stand for itself in a JSON string: quotes, backslashes, 0x00 to 0x1F
+	mustEscape   class = 1 << iota // escaped in a JSON string: quotes, backslashes, 0x00 to 0x1F
 	space                          // what JSON allows between tokens
 	control                        // 0x00 to 0x1F, 0x7F
 	wide                           // from 0x80: part of a character that is not ASCII
@@ -24,7 +24,7 @@ const (
 	noNestedCode                   // , { } [ ]: not in a code within nested values
 	inDecimal                      // . e E: makes a number a decimal
 
-	// What is known of a value besides the bytes of a text.
+	// What else is known of a name or a value.
 	escaped // a string holds a backslash
 	decimal // a number has a fraction or an exponent, or is -0
 	nested  // it is a list or an object
@@ -67,8 +67,8 @@ func makeClasses() (table [256]class) {
 	return table
 }
 
-// plain returns the position of the first special byte of b at or behind i, len(b) if there is none, and the classes
-// of the bytes before it. Four bytes a round take half the time of one.
+// plain returns the position of the first special byte of b from i on, len(b) if there is none, and the classes of the
+// bytes before it. Four bytes a round take half the time of one.
 func plain(b []byte, i int) (int, class) {
 	var seen class
 	for ; i+4 <= len(b); i += 4 {
@@ -93,7 +93,7 @@ func plain(b []byte, i int) (int, class) {
 	return i, seen
 }
 
-// holds returns the classes of all bytes.
+// holds returns the classes of all bytes of b.
 func holds[T string | []byte](b T) class {
 	var seen class
 	i := 0
@@ -106,8 +106,8 @@ func holds[T string | []byte](b T) class {
 	return seen
 }
 
-// firstWord returns the first eight bytes of text[start:end], big-endian, so that comparing words compares bytes. Zeros
-// follow what is shorter.
+// firstWord returns the first eight bytes of text[start:end], padded with zeros. It is big-endian, so words compare as
+// the bytes do.
 func firstWord(text []byte, start, end int) uint64 {
 	if start+8 > len(text) {
 		return firstWordOf(text[start:end])
@@ -127,7 +127,7 @@ func firstWordOf[T string | []byte](name T) uint64 {
 	return w
 }
 
-// lowerWord is a word of ASCII characters with lower-case letters instead of upper-case ones.
+// lowerWord returns a word of ASCII characters in lower case.
 func lowerWord(w uint64) uint64 {
 	const ones, highs = 0x0101010101010101, 0x8080808080808080
 	fromA := w + ones*(0x80-'A')
@@ -150,7 +150,7 @@ func hex4(b []byte) (rune, bool) {
 	return rune(r), err == nil
 }
 
-// unescape appends the text between the quotes of a string that the reader accepted.
+// unescape appends the text of a string that the reader accepted; inner is what stands between its quotes.
 func unescape(dst, inner []byte) []byte {
 	for {
 		i := bytes.IndexByte(inner, '\\')
@@ -164,13 +164,13 @@ func unescape(dst, inner []byte) []byte {
 	}
 }
 
-// Characters that have an escape of one letter, and those letters.
+// The characters that have a one-letter escape, and the letters.
 const (
 	shortEscaped = "\b\f\n\r\t"
 	shortEscapes = "bfnrt"
 )
 
-// unescapeOne reads one valid escape, a surrogate pair as one, and returns what follows it.
+// unescapeOne reads one valid escape, or a pair of surrogates, and returns what follows it.
 func unescapeOne(b []byte) (rune, []byte) {
 	if b[1] == 'u' {
 		r, _ := hex4(b[2:])

@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"unicode/utf16"
 	"unicode/utf8"
 
 	"github.com/daxpay-go/daxpay/internal/gateway"
@@ -16,21 +17,20 @@ import (
 
 // Fault says what is wrong with a field of a request.
 type Fault struct {
-	Field  string // Go name, such as BizOrderNo or Receivers[1].Amount
-	Reason string // continues the field's name: "must …"
+	Field  string // its Go name, such as BizOrderNo or Receivers[1].Amount
+	Reason string // follows the name in a sentence: "must …"
 }
 
-// Check finds everything that keeps the struct v, of the plan's type, from being sent in the layout. Answer is the
-// plan of what comes back, later those of the messages in which its texts may come back; allowText lets texts pass
-// that could be cut into a member of those.
+// Check finds everything that keeps the struct v, of the plan's type, from being sent in the layout. Answer is the plan
+// of the answer, and later are those of other messages in which the texts of v may come back. If allowText is set,
+// texts pass that could be cut into a member of one of these messages.
 func (p *Plan) Check(l *Layout, v reflect.Value, answer *Plan, later []*Plan, allowText bool) []Fault {
 	c := checker{layout: l, allowText: allowText, names: cutNames{plan: p, answer: answer, later: later}}
 	c.object(p, v, "")
 	return c.faults
 }
 
-// Unfit finds what keeps v, which passed Check in the layout of 2.0.8, from being sent in the layout of an older
-// version.
+// Unfit finds what keeps v, which passed Check in the layout of 2.0.8, from being sent in that of an older version.
 func (p *Plan) Unfit(l *Layout, v reflect.Value, answer *Plan, later []*Plan, allowText bool) []Fault {
 	c := checker{layout: l, allowText: allowText, names: cutNames{plan: p, answer: answer, later: later}}
 	for _, i := range l.narrower {
@@ -45,7 +45,7 @@ type checker struct {
 	layout    *Layout
 	allowText bool
 	names     cutNames
-	listed    bool // within a list
+	listed    bool // inside a list
 	depth     int
 	faults    []Fault
 }
@@ -54,7 +54,7 @@ func (c *checker) add(field, format string, args ...any) {
 	c.faults = append(c.faults, Fault{Field: field, Reason: fmt.Sprintf(format, args...)})
 }
 
-// outermost tells whether the members of the message itself are being checked.
+// outermost reports whether the members of the message itself are being checked.
 func (c *checker) outermost() bool { return len(c.names.around) == 0 && !c.listed }
 
 func (c *checker) object(p *Plan, v reflect.Value, prefix string) {
@@ -107,7 +107,7 @@ func (c *checker) member(f *Field, how fit, v reflect.Value) {
 }
 
 func (c *checker) value(field string, s *shape, r Rule, v reflect.Value) {
-	if c.depth == 2*MaxDepth { // interfaces can lead in a circle; one counts, and what it holds too
+	if c.depth == 2*MaxDepth { // interfaces can lead in a circle; each counts, and so does what it holds
 		c.add(field[:strings.IndexAny(field+".", ".[")], "must not be nested deeper than %d levels", MaxDepth)
 		return
 	}
@@ -172,7 +172,7 @@ func (c *checker) integer(field string, r Rule, n int64) {
 	}
 }
 
-// json checks a value that is JSON already.
+// json checks a value that is given as JSON.
 func (c *checker) json(field string, r Rule, raw []byte) {
 	switch {
 	case r.Object && raw[skipSpace(raw, 0)] != '{':
@@ -201,20 +201,13 @@ func (c *checker) length(field string, r Rule, n int) {
 	}
 }
 
-const minSeconds = 1_000_000_000 // the first second that has ten digits, in 2001
-
-// signedText is what is signed for a text.
-func signedText(s string, nested bool) []byte {
-	var e Encoder
-	e.string(s, nested)
-	return e.text
-}
+const minSeconds = 1_000_000_000 // the first Unix second of ten digits, in 2001
 
 func (c *checker) string(field string, r Rule, s string) {
 	nested := !c.outermost()
 	switch {
 	case s == "":
-		// Only an element of a list or the target of a pointer: an empty member is not sent.
+		// This is an element of a list or the target of a pointer: an empty member is not sent.
 		c.add(field, "must not be an empty string: the gateway would take it for given")
 		return
 	case !utf8.ValidString(s):
@@ -224,7 +217,7 @@ func (c *checker) string(field string, r Rule, s string) {
 		c.add(field, "must not hold a NUL character")
 		return
 	}
-	// The gateway takes a text for blank that holds nothing but spaces and control characters.
+	// To the gateway, a text of only spaces and control characters is blank.
 	if r.Required && strings.IndexFunc(s, func(r rune) bool { return r > ' ' }) < 0 {
 		c.add(field, "must not be blank")
 		return
@@ -241,7 +234,7 @@ func (c *checker) string(field string, r Rule, s string) {
 		}
 	case r.Opaque:
 	case r.Text:
-		if !c.allowText && c.names.cut(signedText(s, nested), nested) {
+		if !c.allowText && c.names.cut(appendSigned(nil, []byte(s), nested), nested) {
 			c.add(field, "must not hold the start of another member, such as &code=: "+
 				"a reader of the signed message could make another one of it")
 		}
@@ -256,15 +249,15 @@ func (c *checker) string(field string, r Rule, s string) {
 	}
 }
 
-// isURL tells whether a text is where the gateway can post to.
+// isURL reports whether a text is a URL that the gateway can post to.
 func isURL(s string) bool {
 	u, err := url.Parse(s)
 	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Hostname() != "" &&
 		!strings.ContainsAny(s, " \t\r\n")
 }
 
-// isAddress tells whether a text is an IP address in a form that the gateway accepts. It knows fewer of those that
-// end in an IPv4 address.
+// isAddress reports whether a text is an IP address in a form that the gateway accepts. Of those that end in an IPv4
+// address, these are fewer than in package netip.
 func isAddress(s string) bool {
 	if a, err := netip.ParseAddr(s); err != nil || a.Zone() != "" {
 		return false
@@ -273,22 +266,19 @@ func isAddress(s string) bool {
 	return colon < 0 || strings.IndexByte(s, '.') < 0 || ipv4Tail.MatchString(s[:colon+1])
 }
 
-// ipv4Tail matches what may stand before the IPv4 address in an IPv6 address.
+// ipv4Tail matches what may stand before an IPv4 address that ends an IPv6 address.
 var ipv4Tail = regexp.MustCompile(`^(::(ffff:(0{1,4}:)?)?|([0-9a-fA-F]{1,4}:){1,4}:)$`)
 
-// units counts characters as the gateway does, in UTF-16: an emoji is two.
+// units counts characters as the gateway does, in UTF-16: an emoji counts as two.
 func units(s string) int {
 	n := 0
 	for _, r := range s {
-		n++
-		if r > 0xFFFF {
-			n++
-		}
+		n += utf16.RuneLen(r)
 	}
 	return n
 }
 
-// jsonUnits counts the characters of the JSON that the gateway stores for a valid JSON text.
+// jsonUnits counts the characters of the JSON that the gateway stores for raw, which must be valid.
 func jsonUnits(raw []byte) int {
 	n := 0
 	for i := 0; i < len(raw); {

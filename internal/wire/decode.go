@@ -14,7 +14,7 @@ import (
 type MemberError struct {
 	Name   string // as in gateway 2.0.8
 	Reason string
-	// Ambiguous tells that the signature does not protect the member: other messages would have the same.
+	// Ambiguous says that the signature does not protect the member: other messages have the same one.
 	Ambiguous bool
 }
 
@@ -22,12 +22,12 @@ func (e *MemberError) Error() string {
 	return "member " + e.Name + " " + e.Reason
 }
 
-// Decode fills the struct dst, of the plan's type, from the object's members. Nulls leave a field as it is, members
-// that the plan does not have are passed over. Times get the given zone.
+// Decode fills the struct dst, of the plan's type, from the object's members. It ignores nulls, and members that the
+// plan does not have. Times get the given zone.
 func (p *Plan) Decode(o *Object, dst reflect.Value, zone *time.Location) error {
 	d := decoder{zone: zone}
 	p.bind(&o.members)
-	// A message that has many texts keeps them one by one, so that none keeps all the others in memory.
+	// The texts of a larger message are separate, so one that is kept does not keep all the others in memory.
 	if 0 < o.textSize && o.textSize <= 2048 {
 		d.texts.Grow(o.textSize)
 	}
@@ -37,13 +37,12 @@ func (p *Plan) Decode(o *Object, dst reflect.Value, zone *time.Location) error {
 // decoder decodes one message.
 type decoder struct {
 	zone *time.Location
-	// texts holds the strings of the message's own members, which so take their memory at once: for a notice, one
-	// allocation instead of ten.
+	// texts holds the strings of direct members in one allocation, which in a notice replaces ten.
 	texts strings.Builder
 	spare []*members // for nested objects
 }
 
-// text makes a string of a text.
+// text turns a text into a string.
 func (d *decoder) text(b []byte) string {
 	if len(b) > d.texts.Cap()-d.texts.Len() {
 		return string(b)
@@ -60,7 +59,7 @@ func (d *decoder) object(p *Plan, m *members, dst reflect.Value) error {
 		if f == nil || e.kind == Null {
 			continue
 		}
-		if f.renamed && string(m.nameOf(e)) != f.Name && m.isGiven(f.Name) {
+		if string(m.nameOf(e)) != f.Name && m.isGiven(f.Name) {
 			return &MemberError{Name: f.Name, Reason: "is given under its new and its old name"}
 		}
 		if err := d.value(&f.shape, m.valueOf(e), f.of(dst)); err != nil {
@@ -123,7 +122,7 @@ func (d *decoder) value(s *shape, v Value, dst reflect.Value) error {
 		if s.wrapped {
 			dst = dst.Field(0)
 		}
-		t, _ := dst.Addr().Interface().(*time.Time) // which, unlike the time itself, takes no memory in an interface
+		t, _ := dst.Addr().Interface().(*time.Time) // unlike a time, a pointer takes no memory in an interface
 		*t = when
 	case kindPointer:
 		dst.Set(reflect.New(dst.Type().Elem()))
@@ -143,7 +142,7 @@ func (d *decoder) value(s *shape, v Value, dst reflect.Value) error {
 			return errNoReader
 		}
 		if reader.UnmarshalJSON(v.Raw) != nil {
-			return errReader // its own text may hold what it could not read
+			return errReader // its own error may quote what it could not read
 		}
 	}
 	return nil
@@ -172,7 +171,7 @@ func (d *decoder) list(elem *shape, v Value, dst reflect.Value) error {
 		item := valueAt(v.Raw, i)
 		i += len(item.Raw)
 		if item.Kind == Null {
-			continue // the gateway drops it before it signs the list
+			continue // the gateway drops nulls before it signs the list
 		}
 		list = reflect.Append(list, reflect.Zero(dst.Type().Elem()))
 		if err := d.value(elem, item, list.Index(list.Len()-1)); err != nil {
@@ -183,8 +182,8 @@ func (d *decoder) list(elem *shape, v Value, dst reflect.Value) error {
 	return nil
 }
 
-// Int reads an integer, which the gateway sends as a number or as a string of digits. A fraction or an exponent is no
-// integer, even where its value is.
+// Int returns the value of an integer, which the gateway sends as a number or as a string of digits. It refuses
+// fractions and exponents, even if the value is an integer.
 func (v Value) Int() (int64, error) {
 	digits := v.Raw
 	switch v.Kind {
@@ -197,7 +196,7 @@ func (v Value) Int() (int64, error) {
 	return parseInt(digits)
 }
 
-// parseInt accepts what JSON accepts as an integer, in plain digits: no sign but a minus, no leading zero, no -0.
+// parseInt accepts the integers of JSON, in plain digits: no sign but a minus, no leading zero, no -0.
 func parseInt(b []byte) (n int64, err error) {
 	digits := bytes.TrimPrefix(b, []byte("-"))
 	if len(digits) == 0 || digits[0] == '0' && len(b) > 1 {
@@ -209,7 +208,7 @@ func parseInt(b []byte) (n int64, err error) {
 		}
 		n = n*10 + int64(c-'0')
 	}
-	if len(digits) > 18 { // which can overflow
+	if len(digits) > 18 { // n may have overflowed
 		if n, err = strconv.ParseInt(string(b), 10, 64); err != nil {
 			return 0, errRange
 		}
@@ -232,5 +231,5 @@ func (v Value) time(zone *time.Location) (time.Time, error) {
 	return time.Unix(seconds, 0).In(zone), nil
 }
 
-// maxSeconds is the last second that has ten digits, in 2286.
+// maxSeconds is the last Unix second of ten digits, in 2286.
 const maxSeconds = 9_999_999_999

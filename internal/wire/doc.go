@@ -1,54 +1,56 @@
-// Package wire knows the bytes of the DaxPay protocol. Nothing outside this package looks at a byte of a message.
+// Package wire knows the bytes of the DaxPay protocol. No other package looks at the bytes of a message.
 //
-// # The way of a message in
+// # How a message comes in
 //
 // Object.Read, or ReadWith for an answer and the data inside it, reads the text once and lists its members (read.go).
-// Verify writes the text that the gateway signed (text.message in canonical.go), hashes it with the key and compares
+// Verify writes the text that the gateway signed (text.message in canonical.go), hashes it with the key, and compares
 // the digest with the member sign, in constant time (sign.go). Only then are members believed. Plan.Echo and
-// Plan.Foreign compare the numbers of orders in an answer with those that were asked for (match.go), Plan.Screen
-// refuses what its signature does not protect (screen.go), Plan.Decode fills the struct (decode.go), and Plan.Missing
-// and Plan.Repeated tell whether it proves success. All of that goes over the bytes that were verified: walk.go walks
-// over them without checks, because the reader made them.
+// Plan.Foreign compare the numbers of orders in an answer with those in the request (match.go), Plan.Screen refuses
+// what the signature does not protect (screen.go), Plan.Decode fills the struct (decode.go), and Plan.Missing and
+// Plan.Repeated decide whether it proves success. All of them work on the bytes that were verified: walk.go walks over
+// nested values without checks, because the reader has checked them.
 //
-// # The way of a message out
+// # How a message goes out
 //
-// PlanOf makes the plan of a struct type once, from its tags (plan.go), and Plan.Layout the order and the names that a
-// version of the gateway has for it (layout.go). Plan.Check finds what keeps a param from being sent (check.go), with
-// the same screening that answers go through. Encoder.Encode writes the JSON and the signed text in one pass,
-// Encoder.Seal adds the signature (encode.go).
+// PlanOf makes the plan of a struct type once, from its tags (plan.go). Plan.Layout gives the members the order and the
+// names that they have in a version of the gateway (layout.go). Plan.Check finds what keeps a param from being sent
+// (check.go), with the same screening as for answers. Encoder.Encode writes the JSON and the signed text in one pass,
+// and Encoder.Seal adds the signature (encode.go).
 //
 // # The two orders
 //
-// The gateway signs the members of a message in the order of the bytes of their names, and those of an object in it in
-// an order that ignores case: it sorts the former itself, and its JSON library the latter, in a map whose order is
-// String.CASE_INSENSITIVE_ORDER. Objects further down keep the order in which they came. order.go does both, in the
-// order that ignores case first, because there members of the same name stand side by side. Names that are not ASCII
-// are folded once each. An object whose members must be sorted is looked through for where they are and then written;
-// everything else is written while it is walked over, so that no byte is seen more than twice, however deep it stands.
+// The gateway signs the members of a message in the order of the bytes of their names. In an object directly in the
+// message, or in a list directly in it, it signs them in an order that ignores case: its JSON library keeps those in a
+// map whose order is String.CASE_INSENSITIVE_ORDER. Objects further down keep the order in which their members came.
+//
+// order.go sorts in both orders, first in the one that ignores case: there, members of the same name are neighbors. It
+// folds names that are not ASCII once each. An object that must be sorted is walked over twice, first to find its
+// members, then to write them. Everything else is written in one walk, so no byte is looked at more than twice, however
+// deep it is nested.
 //
 // # Numbers
 //
-// Within lists and objects a number that is no plain integer becomes a Java double, and is signed as Double.toString
-// prints it, without trailing zeros where there is no exponent. Java 19 changed what that prints for some doubles. Up
-// to below 1e7 all versions print the shortest decimal that reads as the same double: the older algorithm misses it
-// only where it lies halfway between two doubles, or for integers from 2^53 on, and a decimal of 17 digits cannot lie
-// halfway there. Above, only the doubles that were measured at a gateway count (number.go).
+// In lists and objects, a number that is not a plain integer becomes a Java double. It is signed as Double.toString
+// prints it; trailing zeros are deleted if there is no exponent. Java 19 changed what that prints for some doubles.
+// Below 1e7, all versions print the shortest decimal that reads as the same double. The older algorithm misses it only
+// if that decimal lies halfway between two doubles, where no decimal of 17 digits below 1e7 can lie, and for integers
+// from 2^53 on. From 1e7 on, only the doubles that were measured at a gateway are accepted (number.go).
 //
 // # What is refused, and where
 //
 //   - by the reader: what RFC 8259 does not allow, invalid UTF-8, half surrogate pairs, two members of the same name in
-//     an object, even under another case or one that only encoding/json takes for the same, and what is beyond Limits:
-//     depth, members, length of names, and for what is received, names that are not ASCII
-//   - while the signed text is written: a number whose form nobody can be certain of (number.go)
+//     an object, even if they differ in case or only encoding/json takes them for the same, and what exceeds Limits:
+//     depth, number of members, length of names and, in what is received, names that are not ASCII
+//   - while the signed text is written: a number whose signed form is not certain (number.go)
 //   - by Verify: a sign that is absent, not a string, or not that of the message under any of the keys
 //   - by Screen: a message that shares its signature with another one. The signed text joins name=value without escapes
-//     and drops quotes and backslashes. So a text that goes on with & and the name of a member could be cut into two
-//     members (within nested values, with a comma or a brace and a colon); a code may have no character that structures
-//     the text or is dropped from it, nor may the name of a member. NUL is refused everywhere: no text of a payment has
-//     one
-//   - by Decode: a value of another type than its field, and a member given under its new and its old name
+//     and has no quotes or backslashes. So a text that contains & and the name of a member could be cut into two
+//     members; in nested values, so could a text with a comma or a brace, a name and a colon. A code must not contain
+//     characters that structure the signed text or are deleted from it, and neither must the name of a member. NUL is
+//     refused everywhere, because no text of a payment contains it
+//   - by Decode: a value of another type than its field, and a member that is given under both its new and its old name
 //   - by Check, before anything is sent: all that the gateway would refuse, cut or sign in another form
 //
-// Nothing is kept from one message to the next but memory, and any message costs time and memory in proportion to its
-// length.
+// Nothing but memory is kept from one message to the next. Time and memory are proportional to the length of a message,
+// whatever it holds.
 package wire

@@ -11,7 +11,7 @@ import (
 	"github.com/daxpay-go/daxpay/internal/gateway"
 )
 
-// Fields of embedded structs are found whichever comes after which, and however deep they stand.
+// Fields of embedded structs are found in any order of the structs and at any depth.
 func TestEmbeddedStructsInTurns(t *testing.T) {
 	type Innermost struct {
 		C string `json:"c"`
@@ -40,7 +40,7 @@ func TestEmbeddedStructsInTurns(t *testing.T) {
 	require.Equal(t, want, got)
 }
 
-// The list of numbers needs more room than its text had when it began, and an error is that of one message.
+// The buffers may have to grow anywhere in a list, and an error does not outlast its message.
 func TestEncoderOfLists(t *testing.T) {
 	type message struct {
 		N []int64         `json:"n"`
@@ -54,7 +54,7 @@ func TestEncoderOfLists(t *testing.T) {
 		v := message{N: slices.Repeat([]int64{-1 << 63}, n), B: slices.Repeat([]bool{true, false}, n),
 			U: slices.Repeat([]uint64{1<<64 - 1}, n%7), R: json.RawMessage(`1e99`)}
 		if n%2 == 0 {
-			e = Encoder{} // one that must grow anywhere in the lists
+			e = Encoder{} // its buffers grow somewhere in the lists
 		}
 		_, err := e.Encode(layout, reflect.ValueOf(v), Stamp{Zone: shanghai})
 		require.ErrorIs(t, err, ErrNumber)
@@ -71,7 +71,7 @@ func TestEncoderOfLists(t *testing.T) {
 	}
 }
 
-// Members that come in the order of the gateway's nested objects are still signed in that of the bytes.
+// Members that come in the order that ignores case are still signed in the order of the bytes.
 func TestOrderIsThatOfTheBytes(t *testing.T) {
 	for text, want := range map[string]string{
 		`{"a":1,"B":2}`: "B=2&a=1", `{"a":1,"_":2,"B":3}`: "B=3&_=2&a=1", `{"B":1,"a":2}`: "B=1&a=2",
@@ -87,7 +87,7 @@ func TestOrderIsThatOfTheBytes(t *testing.T) {
 	}
 }
 
-// AppendCanonical writes the same text wherever it has room for it, and nothing before it is touched.
+// AppendCanonical writes the same text whatever room there is, and keeps what is before it.
 func TestCanonicalInAnyRoom(t *testing.T) {
 	for _, text := range []string{
 		`{"a":{"\u0062":"x","c":1},"\u0064":2,"é":"x","f":1.50,"g":-0,"hTime":"2024-05-12 15:50:34","i":[{"é":"x","j":1.50,"\u006b":"l"}],"m":true}`,
@@ -105,27 +105,23 @@ func TestCanonicalInAnyRoom(t *testing.T) {
 	}
 }
 
-// What isHarmless looks for is refused where nothing else of a message is unusual, of each in turn.
+// Each character that isHarmless looks for is refused in a message that is otherwise ordinary.
 func TestOneByteIsNotHarmless(t *testing.T) {
 	p := planOf(t, struct {
 		Status string `json:"status"`
 		Text   string `json:"text" daxpay:"text"`
 	}{})
-	{
-		for value, refused := range map[string]bool{"a": false, "a\x7f": true, "a&b": true, "a\u0085": true, "é": false,
-			`\"`: true, `\u0041`: false, `\u0000`: true, `\u007f`: true, "=": false, "\u00a0": false} {
-			var o Object
-			{
-				require.NoError(t, o.Read([]byte(`{"status":"`+value+`","code":0}`)))
-				require.Equal(t, refused, p.Screen(&o, Screening{}) != nil, "%q", value)
-				require.NoError(t, o.Read([]byte(`{"code":0,"x`+value+`":1}`)))
-				require.Equal(t, refused || value == "=", p.Screen(&o, Screening{}) != nil, "%q", value)
-			}
-		}
+	for value, refused := range map[string]bool{"a": false, "a\x7f": true, "a&b": true, "a\u0085": true, "é": false,
+		`\"`: true, `\u0041`: false, `\u0000`: true, `\u007f`: true, "=": false, "\u00a0": false} {
+		var o Object
+		require.NoError(t, o.Read([]byte(`{"status":"`+value+`","code":0}`)))
+		require.Equal(t, refused, p.Screen(&o, Screening{}) != nil, "%q", value)
+		require.NoError(t, o.Read([]byte(`{"code":0,"x`+value+`":1}`)))
+		require.Equal(t, refused || value == "=", p.Screen(&o, Screening{}) != nil, "%q", value)
 	}
 }
 
-// A number that the request could name is not foreign, whether or not the model of the answer has it.
+// A number that the request or the model of its answer has is not foreign.
 func TestForeignIsWhatNeitherHas(t *testing.T) {
 	request := planOf(t, struct {
 		OrderNo string `json:"orderNo" daxpay:"no"`

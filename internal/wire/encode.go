@@ -12,20 +12,20 @@ import (
 // Stamp holds what the client fills into the common members of a request that the caller left empty.
 type Stamp struct {
 	ClientIP string // not sent if empty
-	Nonce    string // sent to gateways that know it
+	Nonce    string // sent to the versions that know it
 	Time     int64  // Unix seconds
 	Zone     *time.Location
 }
 
-// Encoder writes the JSON of a request and its canonical text in one pass. It may be used again; what it returned is
-// overwritten then.
+// Encoder writes the JSON of a request and its canonical text in one pass. It may be used again, which overwrites what
+// it returned before.
 type Encoder struct {
 	json, text []byte
 	nested     text
 	err        error
 }
 
-// Release makes the encoder ready for a pool, without the memory that an unusually large request took.
+// Release prepares the encoder for a pool: it drops the memory that an unusually large request took.
 func (e *Encoder) Release() {
 	e.nested.release()
 	if max(cap(e.json), cap(e.text)) > block {
@@ -33,7 +33,7 @@ func (e *Encoder) Release() {
 	}
 }
 
-// Encode writes the struct v, which must have passed Check. It returns the text to be signed; Seal completes the JSON.
+// Encode writes the struct v, which must have passed Check, and returns the text to sign. Seal completes the JSON.
 func (e *Encoder) Encode(l *Layout, v reflect.Value, stamp Stamp) (canonical []byte, err error) {
 	e.json, e.text, e.err = e.json[:0], e.text[:0], nil
 	e.nested.zone = stamp.Zone
@@ -62,7 +62,7 @@ func (e *Encoder) Encode(l *Layout, v reflect.Value, stamp Stamp) (canonical []b
 	return e.canonical(), e.err
 }
 
-// canonical is the text without the & with which every member starts.
+// canonical returns the text without the leading &: every member starts with one.
 func (e *Encoder) canonical() []byte { return e.text[min(1, len(e.text)):] }
 
 // Seal completes what Encode wrote with its signature, and returns the request.
@@ -80,7 +80,7 @@ func (e *Encoder) member(s *slot) {
 	e.text = append(e.text, s.text...)
 }
 
-// both writes what is the same in the JSON and in the text.
+// both writes what is the same in the JSON and the text.
 func (e *Encoder) both(s string) {
 	e.json = append(e.json, s...)
 	e.text = append(e.text, s...)
@@ -92,29 +92,18 @@ func (e *Encoder) int(n int64) {
 	e.text = append(e.text, e.json[start:]...)
 }
 
-// string writes a text, within another value if it is nested.
+// string writes a text; nested says that it is inside another value.
 func (e *Encoder) string(s string, nested bool) {
 	seen := holds(s)
-	switch {
-	case seen&special == 0, !nested && seen&mustEscape == 0:
+	if seen&special == 0 || !nested && seen&mustEscape == 0 {
 		e.json = append(append(append(e.json, '"'), s...), '"')
 		e.text = append(e.text, s...)
 		return
-	case nested:
-		for _, r := range s {
-			e.text = appendNestedRune(e.text, r)
-		}
-	default:
-		for i := range len(s) {
-			if s[i] != '"' && s[i] != '\\' {
-				e.text = append(e.text, s[i])
-			}
-		}
 	}
-	e.json = appendString(e.json, s)
+	e.json, e.text = appendString(e.json, s), appendSigned(e.text, []byte(s), nested)
 }
 
-// place is where in the message a value stands. What is signed for it depends on that.
+// place is where a value stands in the message, which decides what is signed for it.
 type place uint8
 
 const (
@@ -174,8 +163,8 @@ func (e *Encoder) value(s *shape, v reflect.Value, at place) {
 	}
 }
 
-// object writes an object inside the message. It goes out in the order in which it is signed, so that it does not
-// matter how deep it stands.
+// object writes an object inside the message. It writes the members in the order in which they are signed, so it does
+// not matter that the gateway does not sort objects further down.
 func (e *Encoder) object(p *Plan, v reflect.Value) {
 	json, text := len(e.json), len(e.text)
 	for i := range p.nested {
@@ -216,14 +205,14 @@ func (e *Encoder) raw(raw []byte, at place) {
 	e.nested.buf = nil
 }
 
-// marshalValue asks a type that writes its own JSON for it, through a pointer, because MarshalJSON may be a method of
-// that. What it writes must stand every check of a received text.
+// marshalValue returns the JSON of a type that writes its own, and checks it like a text that is received. It calls
+// MarshalJSON through a pointer, because it may be a method of that.
 func marshalValue(v reflect.Value) ([]byte, error) {
 	pointer := reflect.New(v.Type())
 	pointer.Elem().Set(v)
 	raw, err := json.Marshal(pointer.Interface())
 	if err != nil {
-		return nil, errWriter // its own text may hold what it could not write
+		return nil, errWriter // its own error may quote what it could not write
 	}
 	return raw, CheckValue(raw)
 }
@@ -232,7 +221,7 @@ var errNull = errors.New("is null, which the gateway drops from a list")
 
 var errWriter = errors.New("the MarshalJSON of its type fails")
 
-// appendString appends s as a JSON string. Only what must be escaped is, so that any reader sees the same text.
+// appendString appends s as a JSON string. It escapes only what must be escaped, so every reader sees the same text.
 func appendString(dst []byte, s string) []byte {
 	dst = append(dst, '"')
 	for i := range len(s) {

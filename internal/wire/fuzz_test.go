@@ -10,9 +10,9 @@ import (
 	"github.com/daxpay-go/daxpay/internal/peer"
 )
 
-// FuzzCanonical holds the canonical text and the signatures of whatever object can be read against those of an
-// implementation that shares no code with this one. Neither the order of members nor nulls may matter, and what is
-// signed must verify, under that key and that signature only.
+// FuzzCanonical compares the canonical text and the signatures of every object that can be read with those of another
+// implementation, which shares no code with this one. The order of members must not matter. What is signed must verify
+// under its key, and under no other.
 func FuzzCanonical(f *testing.F) {
 	for _, v := range readVectors(f, "requests.jsonl")[:20] {
 		f.Add([]byte(v.Body), v.Secret)
@@ -53,7 +53,7 @@ func FuzzCanonical(f *testing.F) {
 			var sealed Object
 			unsigned := slices.DeleteFunc(slices.Clone(other), func(p peer.Pair) bool { return p.Name == "sign" })
 			if sealed.Read(peer.Encode(append(unsigned, peer.Pair{Name: "sign", Value: string(sign)}))) != nil {
-				continue // there is a member that is sign but for its case
+				continue // a member is named sign in another case
 			}
 			verdict, index, err := Verify([]*Key{stranger, key}, &sealed, shanghai)
 			require.NoError(t, err)

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// object is an object of n members.
+// object returns an object of n members.
 func object(n int) string {
 	var b strings.Builder
 	for i := range n {
@@ -23,7 +23,7 @@ func TestLimits(t *testing.T) {
 	for _, tt := range []struct {
 		text   string
 		limits Limits
-		reason string // empty: it is read
+		reason string // empty if it is read
 	}{
 		{object(maxObjectMembers), Limits{}, ""},
 		{object(maxObjectMembers + 1), Limits{}, "the object has too many members"},
@@ -54,7 +54,7 @@ func TestLimits(t *testing.T) {
 	}
 }
 
-// An object that read other texts before reads and signs as a new one does.
+// An Object that has read other texts reads and signs as a new one does.
 func TestNothingOfAMessageShowsInTheNext(t *testing.T) {
 	type model struct {
 		Code   int    `json:"code"`

@@ -7,7 +7,7 @@ import (
 	"github.com/daxpay-go/daxpay/internal/gateway"
 )
 
-// Missing lists the members that prove success and have no value in the struct v.
+// Missing lists the members that prove success but have no value in the struct v.
 func (p *Plan) Missing(v reflect.Value) []string {
 	var names []string
 	for i := range p.Fields {
@@ -18,8 +18,8 @@ func (p *Plan) Missing(v reflect.Value) []string {
 	return names
 }
 
-// Repeated returns the member of the answer v that only repeats what the request asked, of another plan, has elsewhere,
-// "" if there is none.
+// Repeated returns the member of the answer v that should differ from a member of the request but has the same value;
+// see Rule.Unlike. It returns "" if there is none. Asked is the request, of the plan request.
 func (p *Plan) Repeated(v reflect.Value, request *Plan, asked reflect.Value) string {
 	for i := range p.Fields {
 		f := &p.Fields[i]
@@ -34,8 +34,8 @@ func (p *Plan) Repeated(v reflect.Value, request *Plan, asked reflect.Value) str
 	return ""
 }
 
-// Foreign returns the number in an answer that tells that it is about something else than what a call of this plan asks
-// for, and answer has; "" if there is none. A call that names no order can be answered by anything.
+// Foreign returns the name of a number in the answer o that neither this plan, of the call, nor the plan answer has:
+// the answer is about something else. It returns "" if there is none. A call that names no order accepts any answer.
 func (p *Plan) Foreign(answer *Plan, o *Object) string {
 	if !p.asks {
 		return ""
@@ -55,8 +55,8 @@ func (p *Plan) Foreign(answer *Plan, o *Object) string {
 
 var numbers = gateway.Numbers()
 
-// Echo compares the numbers that were asked for, those set in the struct asked of the plan's type, with the ones that
-// the answer names. It returns the name of the first that differs.
+// Echo compares the numbers that are set in the struct asked, of the plan's type, with those in the answer. It returns
+// the name of the first that differs, or true.
 func (p *Plan) Echo(asked reflect.Value, answer *Object) (string, bool) {
 	for i := range p.Fields {
 		f := &p.Fields[i]

@@ -6,37 +6,36 @@ import (
 	"slices"
 )
 
-// entry is one member of an object: where in the text its name and its value are. It holds no pointer, so that a pool
-// can keep entries as they are.
+// entry is one member of an object: where its name and its value are in the text. It holds no pointer, so a pool can
+// keep entries as they are.
 type entry struct {
 	key             uint64 // the first eight bytes of the name
-	name            uint32 // where the name starts: in the text or, if spelled, in members.spelled
+	name            uint32 // where the name starts: in the text or, if it is escaped, in members.spelled
+	nameLength      uint32
 	value, valueEnd uint32
-	nameLength      uint16
-	field           uint16 // 1 + its index in the plan that the members are bound to, 0 if that has none of the name
-	form            class
+	field           uint16 // 1 + its index in the plan that the members are bound to; 0 if it is not in the plan
+	nameForm, form  class  // of the name, and of the value
 	kind            Kind
-	spelled         bool // the name held an escape
-	foreign         bool // the name holds a character that is not ASCII
 }
 
-// members are those of one object, in the order in which they came.
+// members are the members of one object, in the order in which they came.
 type members struct {
 	text     []byte
-	spelled  []byte // names that held escapes, spelled out
+	spelled  []byte // the names that came with escapes, without them
 	entries  []entry
 	order    order
-	sorted   bool  // order is that in which the message is signed
-	bound    *Plan // whose fields the entries know
-	textSize int   // how many bytes the texts have that a message of that plan keeps
+	sorted   bool  // whether order is the one in which a message is signed
+	bound    *Plan // the plan that entry.field refers to
+	textSize int   // the bytes of the texts that bound decodes
 }
 
 func (m *members) reset(text []byte) {
-	m.text, m.spelled, m.entries, m.sorted, m.bound, m.textSize = text, m.spelled[:0], m.entries[:0], false, nil, 0
+	m.text, m.spelled, m.entries, m.order.ranks = text, m.spelled[:0], m.entries[:0], m.order.ranks[:0]
+	m.sorted, m.bound, m.textSize = false, nil, 0
 }
 
-// isLarge tells whether the memory is more than one object can need. What is less is kept, else a sender of hostile
-// messages could have it made anew for each.
+// isLarge reports whether the memory is more than one object can need. Less than that is kept: otherwise hostile
+// messages could make every one allocate it again.
 func (m *members) isLarge() bool {
 	const mostEntries, mostBytes = 2 * maxObjectMembers, 2 * maxObjectMembers * maxNameLength
 	return max(cap(m.entries), cap(m.order.ranks)) > mostEntries ||
@@ -45,34 +44,30 @@ func (m *members) isLarge() bool {
 
 func (m *members) nameOf(e *entry) []byte {
 	from := m.text
-	if e.spelled {
+	if e.nameForm&escaped != 0 {
 		from = m.spelled
 	}
 	return from[e.name : int(e.name)+int(e.nameLength)]
 }
 
-// setName gives e the name between the quotes that are before start and at end. It returns its length and its classes.
-func (m *members) setName(e *entry, start, end int, form class) (int, class) {
+// setName gives e the name whose text, as it was sent, is text[start:end].
+func (m *members) setName(e *entry, start, end int, form class) {
 	from := m.text
-	if form&(escaped|wide) != 0 {
-		if e.foreign = form&wide != 0; form&escaped != 0 {
-			at := len(m.spelled)
-			m.spelled = unescape(m.spelled, m.text[start:end])
-			from, start, end = m.spelled, at, len(m.spelled)
-			form = holds(m.spelled[at:])
-			e.spelled, e.foreign = true, form&wide != 0
-		}
+	if form&escaped != 0 {
+		at := len(m.spelled)
+		m.spelled = unescape(m.spelled, m.text[start:end])
+		from, start, end = m.spelled, at, len(m.spelled)
+		form = escaped | holds(from[at:])
 	}
-	e.name, e.nameLength = uint32(start), uint16(end-start) //nolint:gosec // the reader looks at the length
-	e.key = firstWord(from, start, end)
-	return end - start, form
+	e.key, e.nameForm = firstWord(from, start, end), form
+	e.name, e.nameLength = uint32(start), uint32(end-start) //nolint:gosec // the reader saw to it
 }
 
 func (m *members) valueOf(e *entry) Value {
 	return Value{Kind: e.kind, Escaped: e.form&escaped != 0, Raw: m.text[e.value:e.valueEnd]}
 }
 
-// inOrder is the order in which the members of a message are signed.
+// inOrder returns the order in which the members of a message are signed.
 func (m *members) inOrder() []rank {
 	if !m.sorted {
 		m.order.sort(m, m.entries, false)
@@ -81,7 +76,7 @@ func (m *members) inOrder() []rank {
 	return m.order.ranks
 }
 
-// find returns the member of that name, nil if there is none.
+// find returns the member of that name, or nil.
 func (m *members) find(name string) *entry {
 	const few = 32
 	if len(m.entries) > few {
@@ -97,7 +92,7 @@ func (m *members) find(name string) *entry {
 	return nil
 }
 
-// findAmongMany is find for an object of many members, which may be asked for many names.
+// findAmongMany is find for many members. It is a binary search, because a hostile text can ask for many names.
 func (m *members) findAmongMany(name string) *entry {
 	ranks, o := m.inOrder(), &m.order
 	o.forms = appendSortable(o.forms[:0], []byte(name), false)
@@ -115,7 +110,7 @@ func (m *members) findAmongMany(name string) *entry {
 	return &m.entries[ranks[at].index]
 }
 
-// isGiven tells whether there is a member of that name that is not null.
+// isGiven reports whether the member of that name is there and not null.
 func (m *members) isGiven(name string) bool {
 	e := m.find(name)
 	return e != nil && e.kind != Null

@@ -8,7 +8,7 @@ import (
 )
 
 const (
-	least     = 1e-12 // what is signed of smaller ones was not measured
+	least     = 1e-12 // the signed form of smaller ones was not measured
 	plainFrom = 1e-3  // from here on Java prints no exponent
 	mostPlain = 1e7
 )
@@ -16,8 +16,8 @@ const (
 // measured are the doubles from mostPlain on whose signed form was seen at a gateway.
 var measured = []float64{1e7, 12345678.9, 123456789.123, 1e20}
 
-// javaNumber is what is signed for a number that stands within another value, in buf if it is not raw itself. False:
-// that is not certain.
+// javaNumber returns what is signed for a number inside another value: raw itself, or a text in buf. It returns false
+// if that is not certain.
 func javaNumber(buf, raw []byte) ([]byte, bool) {
 	switch {
 	case string(raw) == "-0":
@@ -47,15 +47,15 @@ func javaNumber(buf, raw []byte) ([]byte, bool) {
 	return nil, false
 }
 
-// isDecimal tells whether a number has a fraction or an exponent.
+// isDecimal reports whether a number has a fraction or an exponent.
 func isDecimal(raw []byte) bool { return bytes.ContainsAny(raw, ".eE") }
 
-// scientific prints a double as Java does: with at least one digit behind the point, and an exponent without plus and
-// zeros.
+// scientific prints a double as Java does: with at least one digit after the point, and an exponent without a plus or
+// leading zeros.
 func scientific(buf []byte, f float64) []byte {
 	text := strconv.AppendFloat(buf, f, 'e', -1, 64)
 	at := bytes.IndexByte(text, 'e')
-	exponent, _ := strconv.Atoi(string(text[at+1:])) // which is always a number
+	exponent, _ := strconv.Atoi(string(text[at+1:])) // always a number
 	text = text[:at]
 	if bytes.IndexByte(text, '.') < 0 {
 		text = append(text, ".0"...)
@@ -63,11 +63,11 @@ func scientific(buf []byte, f float64) []byte {
 	return strconv.AppendInt(append(text, 'E'), int64(exponent), 10)
 }
 
-// maxExponent is more than any amount, time or count has. Larger ones are refused: they would turn a few bytes into
-// very many.
+// maxExponent is more than any amount, time or count needs. Larger exponents are refused, because they turn a few bytes
+// into very many.
 const maxExponent = 40
 
-// plainDecimal spells a number with a fraction or an exponent out, in buf.
+// plainDecimal writes a number with a fraction or an exponent to buf, without an exponent.
 func plainDecimal(buf, raw []byte) ([]byte, bool) {
 	mantissa, exponent := raw, 0
 	if i := bytes.IndexAny(raw, "eE"); i >= 0 {

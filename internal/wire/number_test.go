@@ -24,8 +24,7 @@ func javaDoubles(t *testing.T) [][2]string {
 	return rows
 }
 
-// From 1e-12 up to below 1e7 a number is signed as Java prints it, without the zeros that the gateway takes off where
-// there is no exponent.
+// From 1e-12 to below 1e7, a number is signed as Java prints it, but without trailing zeros if there is no exponent.
 func TestNumbersAreSignedAsJavaPrintsThem(t *testing.T) {
 	for _, row := range javaDoubles(t) {
 		want := row[1]
@@ -48,7 +47,7 @@ func TestNumbers(t *testing.T) {
 		"0.1234567890123456789": "0.12345678901234568", "12345678.9": "1.23456789E7", "1e7": "1.0E7", "10000000.0": "1.0E7",
 		"0.0001": "1.0E-4",
 		"1e-7":   "1.0E-7", "123456789.123": "1.23456789123E8", "1e20": "1.0E20", "-0": "0", "-1e7": "-1.0E7",
-		// Zeros, integers of any length, and the ends of what is certain.
+		// Zeros, integers of any length, and the limits of what is certain.
 		"0e5": "0", "-0E-5": "-0", "0.000": "0", "12345678901234567890123": "12345678901234567890123",
 		"-10000000": "-10000000",
 		"1e-12":     "1.0E-12", "9999999.999999999": "9999999.999999998", "9999999.9999999999": "1.0E7", "1.0E+3": "1000",

@@ -9,66 +9,48 @@ import (
 	"unicode/utf8"
 )
 
-// order puts the members of one object in order: ignoring case (folded), as the gateway signs the objects in a message,
-// or by the bytes of their names, as it signs a message. In the folded order members of the same name stand side by
-// side.
+// order sorts the members of one object: ignoring case (folded), as the gateway signs the objects in a message, or by
+// the bytes of their names, as it signs a message. In the folded order, members of the same name are neighbors.
 type order struct {
 	ranks []rank
-	forms []byte // the sortable forms of names, of which ends are the ends
-	ends  []int
+	forms []byte // the sortable forms of names
+	ends  []int  // where they end
 }
 
-// rank is a member: the first eight bytes of its name, which settle most comparisons, and its place in the object.
+// rank is a member: the first eight bytes of its name, which settle most comparisons, and its index in the object.
 type rank struct {
 	key   uint64
 	index uint32
 }
 
-// sort orders the members: ignoring case from the order in which they came, by the bytes of their names from the order
-// that ignores case. It returns false if two of them have the same name.
+// sort sorts the members: folded from the order in which they came, by bytes from the folded order. It returns false if
+// two of them have the same name.
+//
+// It inserts one member after another, which is fastest for few members and for those that are nearly in order, as the
+// gateway's are. If that takes too many steps, or a name is not ASCII, it leaves the work to sortForms.
 func (o *order) sort(m *members, entries []entry, folded bool) bool {
-	ascending, foreign, last := true, false, uint64(0)
 	if folded {
 		o.ranks = slices.Grow(o.ranks[:0], len(entries))[:len(entries)]
-		for i := range entries {
-			e := &entries[i]
-			key := lowerWord(e.key)
-			o.ranks[i] = rank{key, uint32(i)}
-			ascending, foreign, last = ascending && key > last, foreign || e.foreign, key
-		}
-	} else {
-		for i := range o.ranks {
-			r := &o.ranks[i]
-			e := &entries[r.index]
-			r.key = e.key
-			ascending, foreign, last = ascending && r.key > last, foreign || e.foreign, r.key
-		}
 	}
-	if ascending && !foreign {
-		return true
-	}
-	if !foreign {
-		if distinct, done := o.insert(m, entries, folded); done {
-			return distinct
+	ranks, budget := o.ranks, 64+16*len(entries)
+	for i := range ranks {
+		r := rank{index: uint32(i)}
+		if !folded {
+			r.index = ranks[i].index
 		}
-	}
-	return o.sortForms(m, entries, folded)
-}
-
-// insert orders names that are ASCII by insertion, which is quickest for few members and for those that come nearly in
-// order, as the gateway's do. It gives up, and is not done, where they turn out to be neither.
-func (o *order) insert(m *members, entries []entry, folded bool) (distinct, done bool) {
-	ranks := o.ranks
-	budget := 64 + 16*len(ranks)
-	for i := 1; i < len(ranks); i++ {
-		r := ranks[i]
+		e := &entries[r.index]
+		if e.nameForm&wide != 0 {
+			return o.sortForms(m, entries, folded)
+		}
+		if r.key = e.key; folded {
+			r.key = lowerWord(e.key)
+		}
 		j := i
 		for ; j > 0 && ranks[j-1].key >= r.key; j-- {
 			if ranks[j-1].key == r.key {
-				a, b := &entries[ranks[j-1].index], &entries[r.index]
-				budget -= int(b.nameLength) / 4
-				if c := m.compare(a, b, folded); c == 0 {
-					return false, true
+				budget -= int(e.nameLength) / 4
+				if c := m.compare(&entries[ranks[j-1].index], e, folded); c == 0 {
+					return false
 				} else if c < 0 {
 					break
 				}
@@ -77,13 +59,13 @@ func (o *order) insert(m *members, entries []entry, folded bool) (distinct, done
 		}
 		ranks[j] = r
 		if budget -= i - j; budget < 0 {
-			return false, false
+			return o.sortForms(m, entries, folded)
 		}
 	}
-	return true, true
+	return true
 }
 
-// compare orders two ASCII names of the same first eight bytes.
+// compare compares two ASCII names that start with the same eight bytes.
 func (m *members) compare(a, b *entry, folded bool) int {
 	x, y := m.nameOf(a), m.nameOf(b)
 	for i := 8; i < min(len(x), len(y)); i++ {
@@ -98,7 +80,7 @@ func (m *members) compare(a, b *entry, folded bool) int {
 	return len(x) - len(y)
 }
 
-// sortForms orders any names: by sortable forms that are made once for each.
+// sortForms sorts names of any kind. It makes the sortable form of each name once.
 func (o *order) sortForms(m *members, entries []entry, folded bool) bool {
 	length := 0
 	for i := range entries {
@@ -127,14 +109,14 @@ func (o *order) sortForms(m *members, entries []entry, folded bool) bool {
 	return true
 }
 
-// foldTable maps characters that differ in case only to one of them, as Java's String.CASE_INSENSITIVE_ORDER does: to
-// upper, then to lower case. It joins everything that encoding/json takes for the same member name (K and the Kelvin
-// sign, s and the long s), also the few pairs that Unicode 17 took for one when it was too late for Java.
+// foldTable maps characters that differ only in case to one of them, as Java's String.CASE_INSENSITIVE_ORDER does: to
+// upper case, then to lower case. It does the same for all that encoding/json takes for the same member name: K and the
+// Kelvin sign, s and the long s, and a few pairs of Unicode 17, which is newer than the gateway's Java.
 type foldTable [endOfCases]rune
 
-const endOfCases = 0x1F000 // no character from here on has another case; a test looks at all of them
+const endOfCases = 0x1F000 // no character from here on has another case, as a test makes sure
 
-// folds is made when it is first needed. Package unicode takes 300 ns for some characters.
+// folds makes the table when it is first needed. Package unicode takes 300 ns for some characters.
 var folds = sync.OnceValue(func() *foldTable {
 	table := new(foldTable)
 	for r := range table {
@@ -160,11 +142,10 @@ func foldByUnicode(r rune) rune {
 
 func foldAsJava(r rune) rune { return unicode.ToLower(unicode.ToUpper(r)) }
 
-// appendSortable appends a form of a name by whose bytes the gateway's order can be told, folded as that of nested
-// objects. The gateway compares UTF-16 units, in which a character beyond U+FFFF starts with less than U+E000; so UTF-8
-// has the right order once the first bytes of U+E000 to U+FFFF are greater than all others.
+// appendSortable appends a form of a name whose bytes sort as the gateway sorts names. The gateway compares UTF-16
+// units, in which a character beyond U+FFFF sorts before U+E000. UTF-8 sorts in the same way once the first bytes of
+// U+E000 to U+FFFF are greater than all others.
 func appendSortable(dst, name []byte, folded bool) []byte {
-	var table *foldTable
 	for i := 0; i < len(name); {
 		c := name[i]
 		if c < utf8.RuneSelf {
@@ -177,10 +158,7 @@ func appendSortable(dst, name []byte, folded bool) []byte {
 		}
 		r, size := utf8.DecodeRune(name[i:])
 		if folded {
-			if table == nil {
-				table = folds()
-			}
-			r = table.fold(r)
+			r = folds().fold(r)
 		}
 		start := len(dst)
 		dst = utf8.AppendRune(dst, r)
@@ -192,7 +170,7 @@ func appendSortable(dst, name []byte, folded bool) []byte {
 	return dst
 }
 
-// compareNames orders two names as the gateway orders the members of a message or, folded, of an object in it.
+// compareNames compares two names as the gateway does in a message or, folded, in an object inside it.
 func compareNames(a, b string, folded bool) int {
 	return bytes.Compare(appendSortable(nil, []byte(a), folded), appendSortable(nil, []byte(b), folded))
 }

@@ -16,20 +16,20 @@ import (
 	"github.com/daxpay-go/daxpay/internal/gateway"
 )
 
-// Plan says how a struct type and a JSON object correspond. It is made once for a type, from the tags of its fields:
+// Plan says how a struct type and a JSON object correspond. It is made once for a type, from the tags of the fields:
 //
 //	json:"name"       the member's name in gateway 2.0.8; "-" leaves the field out
 //	daxpay:"a,b=1"    what else is known about the member, see Rule
 //
-// Embedded structs count as if their fields stood in the outer one. A field of a request that is zero is not sent; a
-// pointer says that zero is meant.
+// The fields of embedded structs count as fields of the outer one. A zero field of a request is not sent; a pointer to
+// zero is.
 type Plan struct {
 	Type   reflect.Type
 	Fields []Field
 
-	index   map[string]int // the position in Fields of every name, those of older versions too
-	asks    bool           // it has a number
-	nested  []slot         // fields in the order in which the gateway signs them inside another object
+	index   map[string]int // the position in Fields of every name, including those in older versions
+	asks    bool           // a field has Rule.Number
+	nested  []slot         // the fields in the order in which the gateway signs them inside another object
 	layouts [gateway.Versions]atomic.Pointer[Layout]
 }
 
@@ -40,29 +40,28 @@ type Field struct {
 	Rule Rule
 
 	shape
-	path    []int    // to it from outside
-	echoes  []string // of a number: its names in the answer
-	renamed bool     // another version has another name for it
-	isCodes bool     // its strings are codes rather than free text
+	path    []int    // of indexes, from the outermost struct
+	echoes  []string // its names in the answer if it has Rule.Number
+	isCodes bool     // its strings are codes
 }
 
-// Rule is what the daxpay tag says about a member. A text that is neither Text nor Opaque is a code, in which no
-// character may occur that the signature does not protect.
+// Rule is what the daxpay tag says about a member. A text that is neither Text nor Opaque is a code: it may hold only
+// characters that the signature protects.
 type Rule struct {
-	Number   bool   // no, no=name: it names an order, 单号. An answer that has it must have the one that was asked for
-	Echo     string // its name in the answer if it is another
+	Number   bool   // no, no=name: the number of an order, 单号. An answer that has it must have the one in the request
+	Echo     string // its name in the answer if that differs
 	Text     bool   // text: free text
-	Opaque   bool   // opaque: composed by the gateway, and exempt from the checks of text and of codes
+	Opaque   bool   // opaque: composed by the gateway, not checked as a text or a code
 	IP       bool   // ip: an IPv4 or IPv6 address
 	URL      bool   // url: an absolute http or https URL
 	Required bool   // required: must be set
-	OneOf    bool   // oneof: one of the members that have it must be set
+	OneOf    bool   // oneof: one of the members with this option must be set
 	Proof    bool   // proof: an answer without it does not prove success
-	Unlike   string // unlike=name: nor does one in which it is what the request has under that name
+	Unlike   string // unlike=name: nor does an answer in which it equals that member of the request
 	Object   bool   // object: JSON that must be one object
 	Inverted bool   // inverted: a bool that is sent as false when it is set
-	Max      int64  // max=N: the most characters of a string, or of the JSON of anything else; the greatest integer
-	Min      int64  // min=N: the least integer. 0 is no limit
+	Max      int64  // max=N: the greatest integer; the most characters of a string, or of the JSON of anything else
+	Min      int64  // min=N: the least integer; 0 means no limit
 }
 
 // TypeError says why a struct type cannot be sent or received. It is a mistake in the program, not in its input.
@@ -76,7 +75,7 @@ func (e *TypeError) Error() string {
 	return strings.TrimSuffix(e.Type.String()+"."+e.Field, ".") + " " + e.Reason
 }
 
-var plans sync.Map // reflect.Type → *Plan; what a type looks like never changes
+var plans sync.Map // reflect.Type → *Plan
 
 // PlanOf returns the plan of a struct type.
 func PlanOf(t reflect.Type) (*Plan, error) {
@@ -118,7 +117,7 @@ func buildPlan(t reflect.Type, outer []reflect.Type) (*Plan, error) {
 	return p, nil
 }
 
-// add adds the fields of t, which stands at path in the plan's type, within the types outer.
+// add adds the fields of t, which is at path in the plan's type. Outer are the types around them, to find circles.
 func (p *Plan) add(t reflect.Type, path []int, outer []reflect.Type) error {
 	for i := range t.NumField() {
 		sf := t.Field(i)
@@ -153,7 +152,7 @@ func (p *Plan) add(t reflect.Type, path []int, outer []reflect.Type) error {
 	return nil
 }
 
-// addField completes a field by its type and tags, and adds it.
+// addField completes a field from its type and tags, and adds it.
 func (p *Plan) addField(f Field, sf reflect.StructField, options string, outer []reflect.Type) (err error) {
 	if strings.Contains(options, "string") {
 		return errors.New(`has the option "string", which is not supported: integers are understood in both forms`)
@@ -168,7 +167,6 @@ func (p *Plan) addField(f Field, sf reflect.StructField, options string, outer [
 		return err
 	}
 	f.inverted = f.Rule.Inverted
-	f.renamed = gateway.OldName(f.Name) != ""
 	f.isCodes = !f.Rule.Text && !f.Rule.Opaque && f.innermost().kind == kindString
 	s := f.innermost()
 	switch {
@@ -224,7 +222,7 @@ func parseRule(tag string) (Rule, error) {
 	return r, nil
 }
 
-// versions lists the names that gateways have for a member.
+// versions lists the names that the versions of the gateway have for a member.
 func versions(name string) []string {
 	if old := gateway.OldName(name); old != "" {
 		return []string{name, old}
@@ -232,7 +230,7 @@ func versions(name string) []string {
 	return []string{name}
 }
 
-// field finds the field for a member by any of its names, nil if there is none.
+// field returns the field of a member, by any of its names, or nil.
 func (p *Plan) field(name []byte) *Field {
 	if i, ok := p.index[string(name)]; ok {
 		return &p.Fields[i]
@@ -240,8 +238,8 @@ func (p *Plan) field(name []byte) *Field {
 	return nil
 }
 
-// bind notes whose values the members are. The gateway sends most in the order of the fields, so the next one is tried
-// first, which takes a tenth off a notice.
+// bind finds the field of each member. The gateway sends most members in the order of the fields, so bind tries the
+// next field first, which saves a tenth of a notice.
 func (p *Plan) bind(m *members) {
 	if m.bound == p {
 		return
@@ -265,7 +263,7 @@ func (p *Plan) bind(m *members) {
 	}
 }
 
-// fieldOf is the field of a member that is bound, nil if there is none.
+// fieldOf returns the field of a member that is bound, or nil.
 func (p *Plan) fieldOf(e *entry) *Field {
 	if e.field == 0 {
 		return nil
@@ -273,7 +271,7 @@ func (p *Plan) fieldOf(e *entry) *Field {
 	return &p.Fields[e.field-1]
 }
 
-// Number is the first number, as of Rule.Number, that is set in v, of the plan's type.
+// Number returns the first number, by Rule.Number, that is set in v, of the plan's type, or "".
 func (p *Plan) Number(v reflect.Value) string {
 	for i := range p.Fields {
 		if f := &p.Fields[i]; f.Rule.Number && !f.isUnset(f.of(v)) {
@@ -283,9 +281,9 @@ func (p *Plan) Number(v reflect.Value) string {
 	return ""
 }
 
-// of is the field's value in a struct of the plan's type.
+// of returns the field's value in v, of the plan's type.
 func (f *Field) of(v reflect.Value) reflect.Value {
-	for _, i := range f.path { // FieldByIndex also asks for pointers on the way, of which there are none
+	for _, i := range f.path { // FieldByIndex would also look for pointers on the way
 		v = v.Field(i)
 	}
 	return v
@@ -306,13 +304,13 @@ const (
 	kindJSON      // has its own MarshalJSON or UnmarshalJSON
 )
 
-// shape is what Go type a value has.
+// shape describes the Go type of a value.
 type shape struct {
 	kind kind
 	elem *shape // of kindList and kindPointer
 	plan *Plan  // of kindStruct
 
-	wrapped  bool // of kindTime: it is a struct in which the time is embedded
+	wrapped  bool // of kindTime: a struct that embeds the time
 	inverted bool // of kindBool: it is written as its opposite
 }
 
@@ -364,10 +362,10 @@ func shapeOf(t reflect.Type, outer []reflect.Type) (shape, error) {
 		"use a string, an integer, bool, time.Time, a struct, a list or json.RawMessage", t)
 }
 
-// isUnset tells whether a value is left out of a request.
+// isUnset reports whether a value is left out of a request.
 func (s *shape) isUnset(v reflect.Value) bool {
 	switch s.kind {
-	case kindTime: // the second question is for a zero time in a zone
+	case kindTime: // a zero time with a zone is not a zero Value
 		return v.IsZero() || s.timeOf(v).IsZero()
 	case kindList, kindString:
 		return v.Len() == 0
@@ -378,7 +376,7 @@ func (s *shape) isUnset(v reflect.Value) bool {
 	return v.IsZero()
 }
 
-// behind is what stands in an interface, or behind the pointer in it; the zero Value if there is nothing.
+// behind returns what an interface holds, or what the pointer in it points at; the zero Value if there is nothing.
 func behind(v reflect.Value) reflect.Value {
 	v = v.Elem()
 	if v.Kind() == reflect.Pointer {
@@ -387,7 +385,7 @@ func behind(v reflect.Value) reflect.Value {
 	return v
 }
 
-// held is the shape and the value of what stands in an interface.
+// held returns the shape and the value of what an interface holds.
 func held(v reflect.Value) (*shape, reflect.Value, error) {
 	v = behind(v)
 	switch v.Kind() {
@@ -398,7 +396,7 @@ func held(v reflect.Value) (*shape, reflect.Value, error) {
 	}
 	t := v.Type()
 	if t.Kind() == reflect.Struct && !isTime(t) && !reflect.PointerTo(t).Implements(marshalerType) {
-		plan, err := PlanOf(t) // which is kept, unlike other shapes
+		plan, err := PlanOf(t) // a plan is kept, unlike other shapes
 		return &shape{kind: kindStruct, plan: plan}, v, err
 	}
 	s, err := shapeOf(t, nil)
@@ -410,14 +408,14 @@ func (s *shape) timeOf(v reflect.Value) time.Time {
 		v = v.Field(0)
 	}
 	if v.CanAddr() {
-		t, _ := v.Addr().Interface().(*time.Time) // which, unlike the time itself, takes no memory in an interface
+		t, _ := v.Addr().Interface().(*time.Time) // unlike a time, a pointer takes no memory in an interface
 		return *t
 	}
 	t, _ := v.Interface().(time.Time)
 	return t
 }
 
-// innermost is what a list or a pointer, or one in another, leads to.
+// innermost returns what lists and pointers lead to, through any number of them.
 func (s *shape) innermost() *shape {
 	for s.elem != nil {
 		s = s.elem

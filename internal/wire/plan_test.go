@@ -153,7 +153,7 @@ func TestPlanRefusesWhatItCannotCarry(t *testing.T) {
 	}
 }
 
-// encode gives the whole request that a struct makes.
+// encode returns the request that a struct becomes, and its canonical text.
 func encode(t testing.TB, v any, version gateway.Version, stamp Stamp) (body, canonical string) {
 	t.Helper()
 	var e Encoder
@@ -192,7 +192,7 @@ func TestEncode(t *testing.T) {
 		"&reqTime=1715500000&small=127&text=qbc\n\x01é😀&u=4294967295&when=1715500001", text)
 }
 
-// A type in an interface that writes its own JSON does so, also if the method is one of the pointer.
+// A value in an interface writes its own JSON if its type can, also with a method of the pointer.
 func TestEncodeInterface(t *testing.T) {
 	type holder struct {
 		V any `json:"v"`
@@ -254,7 +254,7 @@ func TestLayouts(t *testing.T) {
 	require.True(t, plain.Layout("/x", gateway.V207).SameNames(plain.Layout("/x", gateway.V208)))
 }
 
-// What the encoder says is signed must be what a reader of its JSON would sign.
+// The canonical text of the encoder must be the one that a reader of its JSON would sign.
 func TestEncoderAndReaderSignTheSameText(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	pieces := []string{"a", "单", "😀", `"`, `\`, "\n", "\t", "\r", "\b", "\f", "\x01", "\u00a0", "\u2028", "&", "=", ",",
@@ -404,7 +404,7 @@ func TestScreen(t *testing.T) {
 	p := planOf(t, model{})
 	for _, tt := range []struct {
 		text   string
-		reason string // empty: passes
+		reason string // empty if it passes
 		always bool   // refused even if ambiguous text is allowed
 	}{
 		{`{"status":"s","title":"a&b=c","payBody":"x&status=y","details":[{"zed":"a,b:c {x:y"}],"x":"&z=1"}`, "", false},
@@ -477,7 +477,7 @@ func TestScreen(t *testing.T) {
 
 type brokenJSON struct{ text string }
 
-// MarshalJSON is a method of the pointer, as those that change what they are called on must be.
+// MarshalJSON is a method of the pointer, as a method that changes its receiver must be.
 func (b *brokenJSON) MarshalJSON() ([]byte, error) {
 	if b.text == "" {
 		return nil, errors.New("secret text")
@@ -577,7 +577,7 @@ func TestCheck(t *testing.T) {
 	require.NoError(t, CheckValue([]byte(` [1] `)))
 }
 
-// The gateway escapes some characters before it signs a name, so that what is signed can be longer than what is sent.
+// The gateway escapes some characters before it signs a name, so a name can be longer signed than sent.
 func TestNamesThatAreLongerSignedThanSent(t *testing.T) {
 	spaces := strings.Repeat("\u2003", 60)
 	var fields []reflect.StructField
@@ -601,7 +601,7 @@ func TestNamesThatAreLongerSignedThanSent(t *testing.T) {
 	require.Equal(t, string(want), canonical)
 }
 
-// Whatever the length of a text, there is room for it, and for what is written behind it.
+// There is room for a text of any length, and for what is written after it.
 func TestTextsOfEveryLength(t *testing.T) {
 	type message struct {
 		A, B string

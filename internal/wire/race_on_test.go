@@ -2,5 +2,5 @@
 
 package wire
 
-// underRace tells that pools drop what they hold now and then, so that allocations cannot be counted.
+// underRace says that the race detector is on: pools then drop objects at random, and allocations cannot be counted.
 const underRace = true

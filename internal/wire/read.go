@@ -8,14 +8,14 @@ import (
 	"unicode/utf8"
 )
 
-// Limits bound what a message may hold. Whatever it is, reading it costs no more than its length.
+// Limits bound what a message may hold. The zero value stands for the defaults.
 type Limits struct {
-	Depth   int  // how many objects and lists may stand inside one another; 0: MaxDepth
-	Members int  // how many members all its objects may have together; 0: MaxMembers
+	Depth   int  // the most levels of objects and lists; 0 means MaxDepth
+	Members int  // the most members of all objects together; 0 means MaxMembers
 	ASCII   bool // whether the names of members must be ASCII, as all of the gateway's are
 }
 
-// The limits where a message has none of its own, and those that hold for every message.
+// The defaults of Limits, and the limits of every message.
 const (
 	MaxDepth         = 32
 	MaxMembers       = 100_000
@@ -43,7 +43,7 @@ type Value struct {
 	Raw     []byte // the bytes of the value, the quotes of a string included
 }
 
-// Text is the text of a string, unescaped. The bytes are those of the message where nothing was escaped.
+// Text returns the text of a string, unescaped. If nothing is escaped, the bytes are those of the message.
 func (v Value) Text() []byte {
 	inner := v.Raw[1 : len(v.Raw)-1]
 	if !v.Escaped {
@@ -52,7 +52,7 @@ func (v Value) Text() []byte {
 	return unescape(make([]byte, 0, len(inner)), inner)
 }
 
-// SyntaxError says where and why a text is not acceptable JSON. It holds nothing of the text.
+// SyntaxError says where and why a text is not acceptable JSON. It quotes nothing of the text.
 type SyntaxError struct {
 	Offset int
 	Reason string
@@ -62,18 +62,16 @@ func (e *SyntaxError) Error() string {
 	return fmt.Sprintf("invalid JSON at byte %d: %s", e.Offset, e.Reason)
 }
 
-// Object holds the members of one JSON object in the order in which they came. Everything in it points into the text
-// that was read. It may be used again for another text, of which it then keeps nothing but memory; the zero value is
-// ready.
+// Object holds the members of one JSON object in the order in which they came. It refers to the text that was read. It
+// may be used again for another text, and then reuses its memory. The zero value is ready to use.
 type Object struct {
 	Limits Limits
 
 	members
-	names, texts class // of all names, and of all values
-	reader       reader
+	reader reader
 }
 
-// Each calls visit with each member. It is for those who need all of them; Get finds one.
+// Each calls visit for each member, in the order in which they came.
 func (o *Object) Each(visit func(name []byte, v Value)) {
 	for i := range o.entries {
 		visit(o.nameOf(&o.entries[i]), o.valueOf(&o.entries[i]))
@@ -88,45 +86,35 @@ func (o *Object) Get(name string) (Value, bool) {
 	return Value{}, false
 }
 
-// HasAny tells whether one of the names is given and is not null.
+// HasAny reports whether a member of one of the names is there and not null.
 func (o *Object) HasAny(names ...string) bool { return slices.ContainsFunc(names, o.isGiven) }
 
-// Read reads the one JSON object that text must be. It is stricter than most readers, because what is read here was
-// signed or is to be signed, and must mean the same to everyone: RFC 8259 to the letter, valid UTF-8, no member twice
-// in an object (not even under another case), nothing behind the object, nothing beyond o.Limits.
+// Read reads text, which must be one JSON object. It is stricter than most readers, because what is signed must mean
+// the same to all of them: RFC 8259 to the letter, valid UTF-8, no member twice in an object (not even in another
+// case), nothing after the object, and nothing beyond o.Limits.
 func (o *Object) Read(text []byte) error { return o.ReadWith(text, nil, "") }
 
-// ReadWith is Read, and puts the members of the object that stands under name into inner in the same pass. Inner is
-// empty if there is no object under that name. It is good until o is used again.
+// ReadWith is Read, and in the same pass puts the members of the object under name into inner. Inner is empty if there
+// is no object under that name. It is valid until o is used again.
 func (o *Object) ReadWith(text []byte, inner *Object, name string) error {
-	o.clear(text)
+	o.reset(nil)
 	if inner != nil {
-		inner.clear(text)
+		inner.reset(nil)
 	}
 	r := &o.reader
 	r.start(text, o.Limits)
 	r.inner, r.innerName = inner, name
-	if i := r.document(o); i != failed {
-		o.spelled = r.spelled
-		if inner != nil {
-			inner.spelled = r.spelled
-		}
+	if r.document(o) != failed {
 		return nil
 	}
-	o.clear(nil)
+	o.reset(nil)
 	if inner != nil {
-		inner.clear(nil)
+		inner.reset(nil)
 	}
 	return r.err()
 }
 
-func (o *Object) clear(text []byte) {
-	o.reset(text)
-	o.order.ranks = o.order.ranks[:0]
-	o.names, o.texts = 0, 0
-}
-
-// CheckValue reads one JSON value of any kind, which is to stand in a message, as strictly as Object.Read.
+// CheckValue checks one JSON value of any kind, which is to stand in a message, as strictly as Object.Read.
 func CheckValue(text []byte) error {
 	var r reader
 	r.start(text, Limits{})
@@ -137,7 +125,7 @@ func CheckValue(text []byte) error {
 	return nil
 }
 
-// Release drops the references into the text, so that a pooled Object does not keep it alive, and the memory that an
+// Release drops the references to the text, so a pooled Object does not keep it in memory, and the memory that an
 // unusual text took.
 func (o *Object) Release() {
 	o.text, o.spelled, o.bound = nil, nil, nil
@@ -148,10 +136,10 @@ func (o *Object) Release() {
 	}
 }
 
-// reader reads a text once. Its methods take the position at which something starts and return the one behind it, or
-// failed: in that way the position stays in a register.
+// reader reads a text once. Its methods take the position where something starts, and return the position behind it, or
+// failed. That keeps the position in a register.
 type reader struct {
-	members // of all the objects that it is within, those of the innermost last
+	members // of all the objects that it is inside, those of the innermost last
 
 	limits    Limits
 	left      int // how many more members there may be
@@ -162,7 +150,7 @@ type reader struct {
 	reason   string
 }
 
-const failed = -1 // in place of a position behind what cannot be read
+const failed = -1 // the position behind what cannot be read
 
 func (r *reader) start(text []byte, limits Limits) {
 	r.reset(text)
@@ -196,7 +184,7 @@ func (r *reader) document(o *Object) int {
 	return r.end(i, "something follows the object")
 }
 
-// end reads what may follow the whole.
+// end reads what may follow the whole: white space.
 func (r *reader) end(i int, otherwise string) int {
 	if i = r.space(i); i != len(r.text) {
 		return r.fail(i, otherwise)
@@ -204,7 +192,7 @@ func (r *reader) end(i int, otherwise string) int {
 	return i
 }
 
-// at tells whether c stands at i, which may be failed or the end.
+// at reports whether the byte at i is c. The position may be failed or the end.
 func (r *reader) at(i int, c byte) bool { return uint(i) < uint(len(r.text)) && r.text[i] == c }
 
 func (r *reader) space(i int) int { return skipSpace(r.text, i) }
@@ -216,7 +204,7 @@ func skipSpace(b []byte, i int) int {
 	return i
 }
 
-// object reads an object from its opening brace, and keeps its members in into unless that is nil.
+// object reads an object from its opening brace on. It keeps the members in into, unless that is nil.
 func (r *reader) object(i, depth int, into *Object) int {
 	if depth > r.limits.Depth {
 		return r.fail(i, "nested too deeply")
@@ -225,27 +213,25 @@ func (r *reader) object(i, depth int, into *Object) int {
 		return i + 1
 	}
 	first, firstSpelled := len(r.entries), len(r.spelled)
-	var names, texts class
 	for {
-		at := len(r.entries)
-		if i = r.name(i, &names); i == failed {
+		var e entry
+		if i = r.name(i, &e); i == failed {
 			return failed
 		}
-		if at-first == maxObjectMembers {
+		if len(r.entries)-first == maxObjectMembers {
 			return r.fail(i, "the object has too many members")
 		}
 		i = r.space(i)
 		var below *Object
-		if depth == 1 && r.inner != nil && r.at(i, '{') && string(r.nameOf(&r.entries[at])) == r.innerName {
+		if depth == 1 && r.inner != nil && r.at(i, '{') && string(r.nameOf(&e)) == r.innerName {
 			below = r.inner
 		}
 		end, kind, form := r.value(i, depth+1, below)
 		if end == failed {
 			return failed
 		}
-		e := &r.entries[at]
 		e.value, e.valueEnd, e.kind, e.form = uint32(i), uint32(end), kind, form //nolint:gosec // document saw to it
-		texts |= form
+		r.entries = append(r.entries, e)
 		switch i = r.space(end); {
 		case r.at(i, ','):
 			i = r.space(i + 1)
@@ -256,8 +242,6 @@ func (r *reader) object(i, depth int, into *Object) int {
 			r.entries = r.entries[:first]
 			if into == nil {
 				r.spelled = r.spelled[:firstSpelled]
-			} else {
-				into.names, into.texts = names, texts
 			}
 			return i + 1
 		case i == len(r.text):
@@ -268,19 +252,18 @@ func (r *reader) object(i, depth int, into *Object) int {
 	}
 }
 
-// keep gives the members of an object to into unless that is nil. It returns false if two have the same name.
+// keep copies the members of an object to into, unless that is nil. It returns false if two have the same name.
 func (r *reader) keep(entries []entry, into *Object) bool {
 	order := &r.order
 	if into != nil {
 		order = &into.order
-		into.entries = append(into.entries[:0], entries...)
+		into.text, into.spelled, into.entries = r.text, r.spelled, append(into.entries, entries...)
 	}
 	return order.sort(&r.members, entries, true)
 }
 
-// name reads the name of a member, adds an entry for it, and returns the position behind its colon. It adds the classes
-// of the name to seen.
-func (r *reader) name(i int, seen *class) int {
+// name reads the name of a member into e, and returns the position behind its colon.
+func (r *reader) name(i int, e *entry) int {
 	if !r.at(i, '"') {
 		return r.fail(i, "a member name is expected")
 	}
@@ -288,19 +271,17 @@ func (r *reader) name(i int, seen *class) int {
 		return r.fail(i, "there are too many members")
 	}
 	start := i + 1
-	end, form := plain(r.text, start) // most names and texts end where these do, which saves a call
+	end, form := plain(r.text, start) // most strings end here, which saves a call
 	if r.at(end, '"') {
 		end++
 	} else if end, form = r.string(start); end == failed {
 		return failed
 	}
-	r.entries = append(r.entries, entry{})
-	e := &r.entries[len(r.entries)-1]
-	length, form := r.setName(e, start, end-1, form)
-	switch *seen |= form; {
-	case length > maxNameLength:
+	r.setName(e, start, end-1, form)
+	switch {
+	case e.nameLength > maxNameLength:
 		return r.fail(start, "a member name is too long")
-	case e.foreign && r.limits.ASCII:
+	case e.nameForm&wide != 0 && r.limits.ASCII:
 		return r.fail(start, "a member name is not ASCII")
 	}
 	if i = r.space(end); !r.at(i, ':') {
@@ -333,8 +314,7 @@ func (r *reader) list(i, depth int) int {
 	}
 }
 
-// value reads any value, and tells its kind and what else is known of it; depth is the level that an object or a list
-// here would have.
+// value reads any value, and returns its kind and classes. Depth is the level of an object or a list here.
 func (r *reader) value(i, depth int, into *Object) (end int, kind Kind, form class) {
 	if i == len(r.text) {
 		return r.fail(i, "a value is expected"), Null, 0
@@ -405,7 +385,7 @@ func (r *reader) digits(i int, reason string) int {
 	return i
 }
 
-// string reads a string from behind its opening quote to behind its closing one.
+// string reads a string from behind its opening quote on, to behind its closing one.
 func (r *reader) string(i int) (end int, form class) {
 	i, form = plain(r.text, i)
 	for {
@@ -440,7 +420,7 @@ func (r *reader) string(i int) (end int, form class) {
 func (r *reader) runes(i int) (end int, form class) {
 	form = wide
 	for i < len(r.text) && r.text[i] >= utf8.RuneSelf {
-		// Most of Chinese is three bytes of which any continuation is right. To look at them here halves the time.
+		// Most Chinese characters have three bytes, with any continuation bytes. Checking them here halves the time.
 		if c := r.text[i]; 0xE3 <= c && c <= 0xEC && i+2 < len(r.text) && r.text[i+1]&r.text[i+2]&0xC0 == 0x80 &&
 			(r.text[i+1]|r.text[i+2])&0x40 == 0 {
 			i += 3

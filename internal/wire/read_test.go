@@ -119,7 +119,7 @@ func TestReadFindsTwinsAmongMany(t *testing.T) {
 	}
 }
 
-// What is the same name to encoding/json must be one to this reader, or the two could see different members.
+// Names that are the same to encoding/json must be the same to this reader, or the two could see different members.
 func TestFoldJoinsWhatEncodingJSONJoins(t *testing.T) {
 	for r := rune(0); r <= unicode.MaxRune; r++ {
 		for s := unicode.SimpleFold(r); s != r; s = unicode.SimpleFold(s) {
@@ -128,7 +128,7 @@ func TestFoldJoinsWhatEncodingJSONJoins(t *testing.T) {
 	}
 }
 
-// The order of nested members is Java's, but for pairs that came with Unicode 17, two of them Greek and one a ligature.
+// Names fold as in Java, except for pairs that are new in Unicode 17: two of Greek letters, one of ligatures.
 func TestFoldIsJavas(t *testing.T) {
 	others := 0
 	for r := rune(0); r <= unicode.MaxRune; r++ {
@@ -160,9 +160,8 @@ func TestReadWith(t *testing.T) {
 	require.Empty(t, outer.Members())
 }
 
-// FuzzRead holds the reader against encoding/json: what is accepted must have the same members with the same values
-// there, and what is refused must be invalid there too, unless it is one of the things that this reader is stricter
-// about.
+// FuzzRead compares the reader with encoding/json. What is accepted must have the same members and values there. What
+// is refused must be invalid there too, except where this reader is stricter.
 func FuzzRead(f *testing.F) {
 	for _, name := range []string{"seed-pages.jsonl", "captured.jsonl", "requests.jsonl"} {
 		for _, v := range readVectors(f, name) {

@@ -6,7 +6,7 @@ import (
 	"unicode"
 )
 
-// Screen refuses a message that shares its signature with another one of the same kind; see the package comment.
+// Screen refuses a message that shares its signature with another message; see the package comment.
 func (p *Plan) Screen(o *Object, by Screening) error {
 	if o.isHarmless() {
 		return nil
@@ -27,7 +27,7 @@ func (p *Plan) Screen(o *Object, by Screening) error {
 		case f != nil:
 			name = f.Name
 		case e.isSign():
-			continue // was compared with what it has to be
+			continue // Verify compared it
 		case hasMeta(o.nameOf(e), topMeta):
 			return &MemberError{Name: name, Reason: reasonName, Ambiguous: true}
 		}
@@ -45,17 +45,21 @@ func (p *Plan) Screen(o *Object, by Screening) error {
 	return nil
 }
 
-// isHarmless tells, of most messages, that they pass whatever the screening: nothing of them is nested or escaped, and
-// neither texts nor names hold a character that screening could refuse. Of a notice that saves a tenth.
+// isHarmless reports that a message passes every screening, as most do: nothing in it is nested or escaped, and neither
+// texts nor names hold a character that screening could refuse. That saves a tenth of a notice.
 func (o *Object) isHarmless() bool {
-	return o.texts&(nested|escaped|noCode|mayControl) == 0 && o.names&(topMeta|control|mayControl) == 0
+	var names, values class
+	for i := range o.entries {
+		names, values = names|o.entries[i].nameForm, values|o.entries[i].form
+	}
+	return names&(topMeta|control|mayControl) == 0 && values&(nested|escaped|noCode|mayControl) == 0
 }
 
-// Screening says at which names a text must not be cuttable, besides those of the message itself.
+// Screening says at which names a text must not be cut, besides the names of the message itself.
 type Screening struct {
-	// Kin are the kinds of message that this one could be made into.
+	// Kin are the plans of the messages that this one could be turned into.
 	Kin []*Plan
-	// AllowText lets texts pass that could be cut; nothing else does. Always are names at which not even then.
+	// AllowText lets texts pass that could be cut, except at the names in Always.
 	AllowText bool
 	Always    []string
 }
@@ -66,18 +70,18 @@ const (
 	reasonCut  = "holds text that could be cut into another member with the same signature"
 	reasonName = "would have the same signature under another name"
 
-	// Of what is to be sent.
+	// These are for what is to be sent.
 	reasonNumber = "holds a number whose form in the signed text is not certain: send an integer or a string"
 	reasonNull   = "holds a null in a list, which the gateway drops: leave it out"
 )
 
-// hasMeta tells whether a member name holds a control character or one of the metas. The names of a plan do not.
+// hasMeta reports whether a member name holds a control character or one of the metas. No name of a plan does.
 func hasMeta(name []byte, metas class) bool {
 	found := holds(name)
 	return found&(metas|control) != 0 || found&wide != 0 && bytes.ContainsFunc(name, unicode.IsControl)
 }
 
-// isCode tells whether the signature protects every character of a text.
+// isCode reports whether the signature protects every character of a text.
 func isCode(text []byte, nested bool) bool {
 	refused := noCode
 	if nested {
@@ -90,12 +94,12 @@ func isCode(text []byte, nested bool) bool {
 }
 
 type screener struct {
-	sending   bool // JSON of the caller's own, and not what the gateway sent
+	sending   bool // the JSON is the caller's, not the gateway's
 	allowText bool
 	names     cutNames
 }
 
-// any screens a whole value, a direct member of the message or one within it, and returns the reason to refuse it.
+// any screens a whole value, which is a direct member if it is outermost. It returns the reason to refuse it, or "".
 func (s *screener) any(raw []byte, outermost bool) string {
 	i := skipSpace(raw, 0)
 	end, kind, form := skipValue(raw, i)
@@ -103,14 +107,14 @@ func (s *screener) any(raw []byte, outermost bool) string {
 	case outermost && kind == String:
 		return s.string(nil, raw[i:end], form, false)
 	case outermost && kind == Number && isDecimal(raw[i:end]):
-		return reasonNumber // its form depends on the type that the gateway has for the member
+		return reasonNumber // its form depends on the gateway's type for the member
 	}
 	_, reason := s.nested(nil, raw, i)
 	return reason
 }
 
-// nested screens a value inside the message, of a field that is nil if it is unknown. It returns the position behind
-// the value, and the reason to refuse it.
+// nested screens a value of field f, which is nil if it is unknown. It returns the position behind the value, and the
+// reason to refuse it.
 func (s *screener) nested(f *Field, b []byte, i int) (int, string) {
 	switch b[i] {
 	case '[':
@@ -169,7 +173,7 @@ func (s *screener) dict(outer *Field, b []byte, i int) (int, string) {
 	return i, ""
 }
 
-// string screens a text, given as it was sent, in its quotes.
+// string screens a text, given in its quotes as it was sent.
 func (s *screener) string(f *Field, raw []byte, form class, nested bool) string {
 	given := raw[1 : len(raw)-1]
 	if form&escaped != 0 {
@@ -185,40 +189,34 @@ func (s *screener) string(f *Field, raw []byte, form class, nested bool) string 
 		if !isCode(given, nested) {
 			return reasonCode
 		}
-		return "" // what could be cut holds a character that no code may
+		return "" // a text that could be cut holds a character that is not in a code
 	}
 	suspect := bytes.IndexByte(given, '&') >= 0 || nested && bytes.ContainsAny(given, ",{")
 	if s.allowText || !suspect {
 		return ""
 	}
-	var t text
-	if nested {
-		t.nestedString(raw, 0)
-	} else {
-		t.topString(raw[1:len(raw)-1], form)
-	}
-	if s.names.cut(t.buf, nested) {
+	if s.names.cut(appendSigned(nil, given, nested), nested) {
 		return reasonCut
 	}
 	return ""
 }
 
-// cutNames are the names at which a text of a message could be cut.
+// cutNames has the names at which a text of a message could be cut in two members.
 type cutNames struct {
 	plan    *Plan    // of the message in which the text stands
-	answer  *Plan    // of the answer to it; nil if it is one
-	later   []*Plan  // of other messages in which the text will stand, or could
-	only    []string // if not nil, no other names count
+	answer  *Plan    // of the answer to a request; nil if the message is no request
+	later   []*Plan  // of other messages that the text will or could be part of
+	only    []string // if not nil, only these names count
 	message *members // the message itself, nil if it is a param
 	around  []around // the objects around a nested text, innermost last
 }
 
 type around struct {
-	any     bool   // which names the gateway knows is not known here: it can be any
+	any     bool   // the gateway may know any name here
 	plan    *Plan  // nil if unknown
 	text    []byte // where the object is; nil for a struct of a param
 	at      int
-	members *members // made when it is first asked for
+	members *members // of the object, once they were needed
 }
 
 func (a *around) has(name []byte) bool {
@@ -235,7 +233,7 @@ func (a *around) has(name []byte) bool {
 	return a.members.find(string(name)) != nil
 }
 
-// isIdentifier tells whether a name could be that of a member: letters, digits and underscores.
+// isIdentifier reports whether a name could be that of a member: letters, digits and underscores.
 func isIdentifier(name []byte) bool {
 	for i, c := range name {
 		if letter := c == '_' || 'a' <= c|0x20 && c|0x20 <= 'z'; !letter && (i == 0 || c < '0' || c > '9') {
@@ -245,13 +243,13 @@ func isIdentifier(name []byte) bool {
 	return len(name) > 0
 }
 
-// cut tells whether a text, given as it is signed, holds the start of another member.
+// cut reports whether a text, in its signed form, holds the start of another member.
 func (n *cutNames) cut(signed []byte, nested bool) bool {
 	return follows(signed, "&", "&=", n.top) || nested && follows(signed, ",{", ",{:", n.nested)
 }
 
-// follows tells whether one of the openers, a name that is known, and then the last of the ends follow one another. No
-// name holds any of these characters.
+// follows reports whether the text holds one of the openers, directly followed by a name that is known and the last of
+// the ends. No name holds any of these characters.
 func follows(text []byte, openers, ends string, known func(name []byte) bool) bool {
 	for {
 		i := bytes.IndexAny(text, openers)
@@ -275,9 +273,9 @@ func (n *cutNames) top(name []byte) bool {
 	}
 	switch string(name) {
 	case SignName:
-		return false // its value would have to be right
+		return false // its value would have to be the right signature
 	case "code", "msg", "resTime", timeName:
-		return true // whatever the kind
+		return true // every message can have them
 	}
 	has := func(p *Plan) bool { return p.field(name) != nil }
 	return has(n.plan) || n.answer != nil && has(n.answer) || slices.ContainsFunc(n.later, has) ||

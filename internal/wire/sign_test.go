@@ -31,6 +31,7 @@ func TestEqual(t *testing.T) {
 		given[i] = right
 	}
 }
+
 func TestAppendHex(t *testing.T) {
 	var digest [1024]byte
 	for i := range digest { // each byte in each of the four places

@@ -1,9 +1,9 @@
 package wire
 
-// The functions here walk over what the reader accepted, and so check nothing.
+// The functions here walk over text that the reader accepted. They check nothing.
 
-// next returns the position of the next member or element of an object or a list; i is behind the opening bracket, or
-// behind the member or element before. If there is none it returns false and the position behind the closing bracket.
+// next returns the position of the next member or element; i is behind the opening bracket, or behind the member or
+// element before. If there are no more, it returns false and the position behind the closing bracket.
 func next(b []byte, i int) (int, bool) {
 	if i = skipSpace(b, i); b[i] == ',' {
 		return skipSpace(b, i+1), true
@@ -38,7 +38,7 @@ func skipString(b []byte, i int) (int, class) {
 	return i + 1, form
 }
 
-// skipValue returns the position behind the value that starts at b[i], its kind, and what else is known of it.
+// skipValue returns the position behind the value that starts at b[i], its kind and its classes.
 func skipValue(b []byte, i int) (end int, kind Kind, form class) {
 	switch b[i] {
 	case '"':
@@ -90,28 +90,25 @@ func skipNested(b []byte, i int) int {
 	}
 }
 
-// valueAt is the value that starts at b[i].
+// valueAt returns the value that starts at b[i].
 func valueAt(b []byte, i int) Value {
 	end, kind, form := skipValue(b, i)
 	return Value{Kind: kind, Escaped: form&escaped != 0, Raw: b[i:end]}
 }
 
-// collect lists the members of the object that starts at b[i] and puts them in folded order. It returns the position
-// behind the object.
+// collect lists the members of the object that starts at b[i], and sorts them, folded. It returns the position behind
+// the object.
 func (m *members) collect(b []byte, i int) int {
 	m.reset(b)
 	i, more := next(b, i+1)
 	for more {
-		m.entries = append(m.entries, entry{})
-		e := &m.entries[len(m.entries)-1]
-		end, form := plain(b, i+1)
-		if end++; b[end-1] != '"' {
-			end, form = skipString(b, i+1)
-		}
-		m.setName(e, i+1, end-1, form)
+		var e entry
+		end, form := skipString(b, i+1)
+		m.setName(&e, i+1, end-1, form)
 		i = skipSpace(b, skipSpace(b, end)+1)
 		end, e.kind, e.form = skipValue(b, i)
 		e.value, e.valueEnd = uint32(i), uint32(end) //nolint:gosec // the reader saw to it
+		m.entries = append(m.entries, e)
 		i, more = next(b, end)
 	}
 	m.order.sort(m, m.entries, true)
