@@ -181,74 +181,114 @@ func receiverFields(r rule) []field {
 	}
 }
 
+func transferCallFields() []field {
+	return []field{
+		limited("bizTransferNo", 100, "商户转账号不可超过100位").must(notNull, "商户转账号必填"),
+		limited("channel", 20, "支付通道不可超过20位").must(notNull, "支付通道必填"),
+		amount("转账金额必填", "转账金额至少为0.01元"),
+		limited("title", 100, "标题不可超过100位"),
+		limited("reason", 150, "转账原因/备注不可超过150位"),
+		limited("transferType", 20, "转账类型不可超过20位"),
+		limited("payeeType", 20, "收款人账号类型不可超过20位"),
+		limited("payeeAccount", 100, "收款人账号不可超过100位"),
+		limited("payeeName", 50, "收款人姓名不可超过50位"),
+		limited("notifyUrl", 200, "回调通知地址不可超过200位"),
+		limited("attach", 500, "商户扩展参数,回调时会原样返回不可超过500位"),
+	}
+}
+
+// calls208 are the calls of 2.0.8, of which those of older releases are made.
 func calls208() []*call {
+	return slices.Concat(paymentCalls(), allocationCalls(), syncCalls(), queryCalls(), assistCalls())
+}
+
+// paymentCalls are the calls that move money, and those that end a payment.
+func paymentCalls() []*call {
+	return []*call{
+		newCall("/unipay/pay", "UniPayController.pay",
+			"payment.pay.PayParam", "pay.PayResult",
+			(*Gateway).pay, payFields()...).atBeginning(),
+		newCall("/unipay/close", "UniPayController.close",
+			"payment.pay.PayCloseParam", "pay.PayCloseResult",
+			(*Gateway).closePayment, paymentFields()...).atBeginning(),
+		newCall("/unipay/cancel", "UniPayController.cancel",
+			"payment.pay.PayCancelParam", "pay.PayCancelResult",
+			(*Gateway).cancelPayment, paymentFields()...).atBeginning(),
+		newCall("/unipay/refund", "UniPayController.refund",
+			"payment.refund.RefundParam", "pay.RefundResult",
+			(*Gateway).refund, refundCallFields()...),
+		newCall("/unipay/transfer", "UniPayController.transfer",
+			"payment.transfer.TransferParam", "transfer.TransferResult",
+			(*Gateway).transfer, transferCallFields()...),
+	}
+}
+
+func allocationCalls() []*call {
+	return []*call{
+		newCall("/unipay/allocation/start", "UniAllocationController.start",
+			"payment.allocation.AllocationParam", "allocation.AllocationResult",
+			(*Gateway).startAllocation, allocationFields()...),
+		newCall("/unipay/allocation/finish", "UniAllocationController.finish",
+			"payment.allocation.AllocFinishParam", "allocation.AllocationResult",
+			(*Gateway).finishAllocation, unlimited("bizAllocNo"), unlimited("allocNo")),
+		newCall("/unipay/allocation/receiver/add", "UniAllocationController.receiverAdd",
+			"payment.allocation.AllocReceiverAddParam", "allocation.AllocReceiverAddResult",
+			(*Gateway).addReceiver, receiverFields(notBlank)...),
+		newCall("/unipay/allocation/receiver/remove", "UniAllocationController.receiverRemove",
+			"payment.allocation.AllocReceiverRemoveParam", "allocation.AllocReceiverRemoveResult",
+			(*Gateway).removeReceiver, receiverFields(notBlank)[0]),
+	}
+}
+
+func syncCalls() []*call {
+	return []*call{
+		newCall("/unipay/sync/pay", "UniPaySyncController.pay",
+			"payment.pay.PaySyncParam", "sync.PaySyncResult",
+			(*Gateway).syncPay, paymentFields()...),
+		newCall("/unipay/sync/refund", "UniPaySyncController.refund",
+			"payment.refund.RefundSyncParam", "sync.RefundSyncResult",
+			(*Gateway).syncRefund, refundFields()...),
+		newCall("/unipay/sync/transfer", "UniPaySyncController.transfer",
+			"payment.transfer.TransferSyncParam", "sync.TransferSyncResult",
+			(*Gateway).syncTransfer, transferFields()...),
+		newCall("/unipay/sync/allocation", "UniPaySyncController.allocation",
+			"payment.allocation.AllocSyncParam", "sync.AllocSyncResult",
+			(*Gateway).syncAllocation,
+			limited("allocNo", 32, "分账号不可超过32位"), limited("bizAllocNo", 100, "商户分账号不可超过100位")),
+	}
+}
+
+func queryCalls() []*call {
+	return []*call{
+		newCall("/unipay/query/payOrder", "UniQueryController.queryPayOrder",
+			"payment.pay.QueryPayParam", "order.PayOrderResult",
+			(*Gateway).queryPay,
+			limited("orderNo", 32, "支付订单号不可超过32位"), limited("bizOrderNoeNo", 100, "商户支付订单号不可超过100位")),
+		newCall("/unipay/query/refundOrder", "UniQueryController.queryRefundOrder",
+			"payment.refund.QueryRefundParam", "order.RefundOrderResult",
+			(*Gateway).queryRefund, refundFields()...),
+		newCall("/unipay/query/transferOrder", "UniQueryController.transferOrder",
+			"payment.transfer.QueryTransferParam", "order.TransferOrderResult",
+			(*Gateway).queryTransfer, transferFields()...),
+		newCall("/unipay/query/allocationOrder", "UniQueryController.queryAllocationOrder",
+			"payment.allocation.QueryAllocOrderParam", "order.AllocOrderResult",
+			(*Gateway).queryAllocation, unlimited("allocNo"), unlimited("bizAllocNo")),
+		newCall("/unipay/query/allocationReceiver", "UniQueryController.queryAllocReceive",
+			"payment.allocation.QueryAllocReceiverParam", "allocation.AllocReceiversResult",
+			(*Gateway).queryReceivers, unlimited("channel"), unlimited("receiverNo")),
+	}
+}
+
+func assistCalls() []*call {
 	token := newCall("/unipay/assist/getWxAccessToken", "UniPayAssistController.getWxAccessToken",
-		"assist.WxAccessTokenParam",
-		"assist.WxAccessTokenResult", (*Gateway).wxAccessToken, limited("code", 64, "微信认证code不可超过100位"))
+		"assist.WxAccessTokenParam", "assist.WxAccessTokenResult",
+		(*Gateway).wxAccessToken, limited("code", 64, "微信认证code不可超过100位"))
 	token.method = strings.Replace(token.method, "cn.daxpay.single.core.result.DaxResult",
 		"cn.bootx.platform.common.core.rest.ResResult", 1)
 	return []*call{
-		newCall("/unipay/pay", "UniPayController.pay", "payment.pay.PayParam", "pay.PayResult",
-			(*Gateway).pay, payFields()...).atBeginning(),
-		newCall("/unipay/close", "UniPayController.close", "payment.pay.PayCloseParam", "pay.PayCloseResult",
-			(*Gateway).closePayment, paymentFields()...).atBeginning(),
-		newCall("/unipay/cancel", "UniPayController.cancel", "payment.pay.PayCancelParam", "pay.PayCancelResult",
-			(*Gateway).cancelPayment, paymentFields()...).atBeginning(),
-		newCall("/unipay/refund", "UniPayController.refund", "payment.refund.RefundParam", "pay.RefundResult",
-			(*Gateway).refund, refundCallFields()...),
-		newCall("/unipay/transfer", "UniPayController.transfer", "payment.transfer.TransferParam",
-			"transfer.TransferResult",
-			(*Gateway).transfer,
-			limited("bizTransferNo", 100, "商户转账号不可超过100位").must(notNull, "商户转账号必填"),
-			limited("channel", 20, "支付通道不可超过20位").must(notNull, "支付通道必填"),
-			amount("转账金额必填", "转账金额至少为0.01元"),
-			limited("title", 100, "标题不可超过100位"),
-			limited("reason", 150, "转账原因/备注不可超过150位"),
-			limited("transferType", 20, "转账类型不可超过20位"),
-			limited("payeeType", 20, "收款人账号类型不可超过20位"),
-			limited("payeeAccount", 100, "收款人账号不可超过100位"),
-			limited("payeeName", 50, "收款人姓名不可超过50位"),
-			limited("notifyUrl", 200, "回调通知地址不可超过200位"),
-			limited("attach", 500, "商户扩展参数,回调时会原样返回不可超过500位")),
-		newCall("/unipay/allocation/start", "UniAllocationController.start", "payment.allocation.AllocationParam",
-			"allocation.AllocationResult", (*Gateway).startAllocation, allocationFields()...),
-		newCall("/unipay/allocation/finish", "UniAllocationController.finish", "payment.allocation.AllocFinishParam",
-			"allocation.AllocationResult", (*Gateway).finishAllocation, unlimited("bizAllocNo"), unlimited("allocNo")),
-		newCall("/unipay/allocation/receiver/add", "UniAllocationController.receiverAdd",
-			"payment.allocation.AllocReceiverAddParam",
-			"allocation.AllocReceiverAddResult", (*Gateway).addReceiver, receiverFields(notBlank)...),
-		newCall("/unipay/allocation/receiver/remove", "UniAllocationController.receiverRemove",
-			"payment.allocation.AllocReceiverRemoveParam", "allocation.AllocReceiverRemoveResult",
-			(*Gateway).removeReceiver,
-			receiverFields(notBlank)[0]),
-		newCall("/unipay/sync/pay", "UniPaySyncController.pay", "payment.pay.PaySyncParam", "sync.PaySyncResult",
-			(*Gateway).syncPay, paymentFields()...),
-		newCall("/unipay/sync/refund", "UniPaySyncController.refund", "payment.refund.RefundSyncParam",
-			"sync.RefundSyncResult",
-			(*Gateway).syncRefund, refundFields()...),
-		newCall("/unipay/sync/transfer", "UniPaySyncController.transfer", "payment.transfer.TransferSyncParam",
-			"sync.TransferSyncResult", (*Gateway).syncTransfer, transferFields()...),
-		newCall("/unipay/sync/allocation", "UniPaySyncController.allocation", "payment.allocation.AllocSyncParam",
-			"sync.AllocSyncResult", (*Gateway).syncAllocation,
-			limited("allocNo", 32, "分账号不可超过32位"), limited("bizAllocNo", 100, "商户分账号不可超过100位")),
-		newCall("/unipay/query/payOrder", "UniQueryController.queryPayOrder", "payment.pay.QueryPayParam",
-			"order.PayOrderResult",
-			(*Gateway).queryPay, limited("orderNo", 32, "支付订单号不可超过32位"),
-			limited("bizOrderNoeNo", 100, "商户支付订单号不可超过100位")),
-		newCall("/unipay/query/refundOrder", "UniQueryController.queryRefundOrder", "payment.refund.QueryRefundParam",
-			"order.RefundOrderResult", (*Gateway).queryRefund, refundFields()...),
-		newCall("/unipay/query/transferOrder", "UniQueryController.transferOrder",
-			"payment.transfer.QueryTransferParam",
-			"order.TransferOrderResult", (*Gateway).queryTransfer, transferFields()...),
-		newCall("/unipay/query/allocationOrder", "UniQueryController.queryAllocationOrder",
-			"payment.allocation.QueryAllocOrderParam", "order.AllocOrderResult", (*Gateway).queryAllocation,
-			unlimited("allocNo"), unlimited("bizAllocNo")),
-		newCall("/unipay/query/allocationReceiver", "UniQueryController.queryAllocReceive",
-			"payment.allocation.QueryAllocReceiverParam", "allocation.AllocReceiversResult", (*Gateway).queryReceivers,
-			unlimited("channel"), unlimited("receiverNo")),
-		newCall("/unipay/assist/getWxAuthUrl", "UniPayAssistController.getWxAuthUrl", "assist.WxAuthUrlParam",
-			"assist.WxAuthUrlResult", (*Gateway).wxAuthURL,
-			limited("url", 200, "回调地址不可超过200位"), limited("state", 128, "state值最大为128位")),
+		newCall("/unipay/assist/getWxAuthUrl", "UniPayAssistController.getWxAuthUrl",
+			"assist.WxAuthUrlParam", "assist.WxAuthUrlResult",
+			(*Gateway).wxAuthURL, limited("url", 200, "回调地址不可超过200位"), limited("state", 128, "state值最大为128位")),
 		token,
 	}
 }
