@@ -166,12 +166,9 @@ func (s *sender) run(g *Gateway) {
 		if n.Body == nil {
 			n.Body = n.build()
 		}
-		lost := s.lose[collated(n.No)] > 0
-		if lost {
-			s.lose[collated(n.No)]--
-		}
+		lost := s.takeLoss(n.No)
 		s.touch(n)
-		d := Delivery{Kind: n.Kind, No: n.No, BizNo: n.BizNo, URL: n.URL, Body: n.Body, Attempt: n.Sends + 1}
+		d := n.delivery(n.Sends + 1)
 		s.mu.Unlock()
 		g.attempt(ctx, &d, lost, s.anywhere)
 		cancel()
@@ -185,6 +182,20 @@ func (s *sender) run(g *Gateway) {
 		s.mu.Unlock()
 		g.report(d)
 	}
+}
+
+// takeLoss reports whether the next notice about an order is to be lost, and counts it as lost then.
+func (s *sender) takeLoss(no string) bool {
+	no = collated(no)
+	if s.lose[no] == 0 {
+		return false
+	}
+	s.lose[no]--
+	return true
+}
+
+func (n *notice) delivery(attempt int) Delivery {
+	return Delivery{Kind: n.Kind, No: n.No, BizNo: n.BizNo, URL: n.URL, Body: n.Body, Attempt: attempt}
 }
 
 // longestSearch is how far back a notice can be that was delayed.
@@ -414,12 +425,8 @@ func (g *Gateway) Resend(ctx context.Context, no string) (bool, error) {
 		return false, ErrNoNotice
 	}
 	newest.Sends++
-	d := Delivery{Kind: newest.Kind, No: newest.No, BizNo: newest.BizNo, URL: newest.URL, Body: newest.Body,
-		Attempt: newest.Sends}
-	lost := s.lose[collated(newest.No)] > 0
-	if lost {
-		s.lose[collated(newest.No)]--
-	}
+	d := newest.delivery(newest.Sends)
+	lost := s.takeLoss(newest.No)
 	s.mu.Unlock()
 	g.attempt(ctx, &d, lost, s.anywhere)
 	s.mu.Lock()
@@ -596,10 +603,7 @@ func (g *Gateway) SendNotice(ctx context.Context, number string) (Delivery, erro
 		return Delivery{}, fmt.Errorf("%w: it has no NotifyURL", ErrNoNotice)
 	}
 	g.sender.mu.Lock()
-	lost := g.sender.lose[collated(d.No)] > 0
-	if lost {
-		g.sender.lose[collated(d.No)]--
-	}
+	lost := g.sender.takeLoss(d.No)
 	g.sender.mu.Unlock()
 	g.attempt(ctx, &d, lost, true)
 	g.report(d)

@@ -8,7 +8,6 @@ import (
 	"context"
 	"hash/fnv"
 	"net/http"
-	"net/http/httptest"
 	"reflect"
 	"slices"
 	"strings"
@@ -157,25 +156,14 @@ func hash(n string) uint32 {
 	return h.Sum32()
 }
 
-// client is a client of a gateway, without connections. A call of it that fails leaves the gateway without what the row
-// needs, and then the row's own call fails.
+// client returns a client that reaches a gateway without connections. If one of its calls fails, the gateway lacks what
+// the row needs, and then the row's own call fails.
 func client(gw *daxpaytest.Gateway) *daxpay.Client {
 	config := gw.Config()
-	config.HTTPClient = &http.Client{Transport: direct{gw}}
+	config.HTTPClient = &http.Client{Transport: gw}
 	kit, err := daxpay.New(config)
 	if err != nil {
 		return &daxpay.Client{}
 	}
 	return kit
-}
-
-// direct has the gateway answer without a connection.
-type direct struct{ gateway *daxpaytest.Gateway }
-
-func (d direct) RoundTrip(q *http.Request) (*http.Response, error) {
-	w := httptest.NewRecorder()
-	d.gateway.ServeHTTP(w, q)
-	res := w.Result()
-	res.Request = q
-	return res, nil
 }

@@ -134,8 +134,9 @@ type Gateway struct {
 	// Before is called before each call. It may be nil. Set it before the first process starts.
 	Before func(process int, r *http.Request)
 	Calls  atomic.Int64
-	Handed atomic.Int64 // how often a sink got an order
 
+	handed  atomic.Int64  // how often a sink got an order
+	gotOne  chan struct{} // holds something once a sink got one
 	gateway *daxpaytest.Gateway
 	server  *httptest.Server
 	name    string
@@ -151,6 +152,7 @@ func New(orders int) (*Gateway, error) {
 	}
 	g := &Gateway{
 		gateway: daxpaytest.New(daxpaytest.WithRequestLog(1), daxpaytest.WithoutNotices()),
+		gotOne:  make(chan struct{}, 1),
 		name:    "sharetest-" + hex.EncodeToString(random[:]),
 		made:    time.Now().Add(-time.Hour).Truncate(time.Millisecond),
 	}
@@ -174,7 +176,11 @@ func (g *Gateway) Close() {
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	process, rest, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
 	if strings.HasPrefix(rest, "handed/") {
-		g.Handed.Add(1)
+		g.handed.Add(1)
+		select {
+		case g.gotOne <- struct{}{}:
+		default:
+		}
 		return
 	}
 	g.Calls.Add(1)
@@ -306,13 +312,11 @@ func Takeover(ctx context.Context, dsn string) (time.Duration, error) {
 		second.Kill()
 		return 0, err
 	}
-	for g.Handed.Load() == 0 && ctx.Err() == nil {
-		<-time.After(5 * time.Millisecond)
-	}
-	if err := second.Stop(); err != nil {
+	err = wait(ctx, g.gotOne, "no sink gets the order")
+	if err = errors.Join(err, second.Stop()); err != nil {
 		return 0, err
 	}
-	if handed := g.Handed.Load(); handed != 1 {
+	if handed := g.handed.Load(); handed != 1 {
 		return 0, fmt.Errorf("the order was handed on %d times", handed)
 	}
 	return took, nil

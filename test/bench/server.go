@@ -23,9 +23,10 @@ const serverFlag = "-serve"
 
 // paths of the server besides those of the gateway and the peers.
 const (
-	holdPath  = "/hold"  // in front of the gateway's paths: answers after a request to letGoPath
-	letGoPath = "/letgo" // answers what is held, and tells how much that was
-	countPath = "/count" // how many connections were opened so far, the most requests at once, and how many are held
+	holdPath    = "/hold"    // in front of the gateway's paths: answers after a request to letGoPath
+	allHeldPath = "/allheld" // answers when as many requests are held as there are flights
+	letGoPath   = "/letgo"   // answers what is held, and tells how much that was
+	countPath   = "/count"   // how many connections were opened so far, and the most requests at once
 )
 
 // The answers to the peers are about as long as the gateway's, and hold what their models ask for.
@@ -39,7 +40,7 @@ const (
 func serve() {
 	answer := answer(signed(newSigner(daxpay.HMACSHA256), paySyncData))
 	var opened, now, most atomic.Int64
-	held := make(chan struct{})
+	held, allHeld := make(chan struct{}), make(chan struct{}, 1)
 	var holding atomic.Int64
 	reply := func(body []byte, before func()) http.HandlerFunc {
 		return func(w http.ResponseWriter, r *http.Request) {
@@ -55,10 +56,13 @@ func serve() {
 	mux := http.NewServeMux()
 	mux.Handle("/unipay/", reply(answer, atOnce))
 	mux.Handle(holdPath+"/", reply(answer, func() {
-		holding.Add(1)
+		if holding.Add(1) == flights {
+			allHeld <- struct{}{}
+		}
 		<-held
 		holding.Add(-1)
 	}))
+	mux.HandleFunc(allHeldPath, func(http.ResponseWriter, *http.Request) { <-allHeld })
 	mux.HandleFunc(letGoPath, func(w http.ResponseWriter, _ *http.Request) {
 		n := holding.Load()
 		for range n {
@@ -67,7 +71,7 @@ func serve() {
 		_, _ = fmt.Fprint(w, n)
 	})
 	mux.HandleFunc(countPath, func(w http.ResponseWriter, _ *http.Request) {
-		_, _ = fmt.Fprintln(w, opened.Load(), most.Load(), holding.Load())
+		_, _ = fmt.Fprintln(w, opened.Load(), most.Load())
 	})
 	for body, paths := range map[string][]string{
 		stripeAnswer:   {"/v1/payment_intents", "/v1/payment_intents/"},

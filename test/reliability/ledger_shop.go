@@ -88,19 +88,10 @@ func (s *shop) chance(percent int) bool { return s.random.IntN(100) < percent }
 // lifetime is how long the customer has to pay.
 func (s *shop) lifetime() time.Duration { return time.Duration(3+s.random.IntN(12)) * time.Minute }
 
-// direct is a line without faults.
-type direct struct{ gateway *daxpaytest.Gateway }
-
-func (d direct) RoundTrip(q *http.Request) (*http.Response, error) {
-	w := httptest.NewRecorder()
-	d.gateway.ServeHTTP(w, q)
-	return w.Result(), nil
-}
-
 // addReceiver adds somebody who gets shares.
 func (s *shop) addReceiver(no string) {
 	config := s.gateway.Config()
-	config.HTTPClient = &http.Client{Transport: direct{s.gateway}}
+	config.HTTPClient = &http.Client{Transport: s.gateway}
 	client := must(daxpay.New(config))
 	must(client.AddAllocReceiver(context.Background(), &param.AllocReceiverAddParam{
 		ReceiverNo: no, Channel: model.ChannelAli, ReceiverType: model.ReceiverAliUserID,

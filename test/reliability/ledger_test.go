@@ -31,7 +31,7 @@ func paysOut(t *testing.T, s *shop, r *row, b behaviour) {
 		s.gateway.Channel().TimesOut(daxpaytest.OpTransfer)
 	}
 	config := s.gateway.Config()
-	config.HTTPClient = &http.Client{Transport: direct{s.gateway}}
+	config.HTTPClient = &http.Client{Transport: s.gateway}
 	client, err := daxpay.New(config)
 	require.NoError(t, err)
 	_, err = client.Transfer(context.Background(), transferParam(r))

@@ -123,8 +123,11 @@ func write(w http.ResponseWriter, _ *http.Request, answer []byte) {
 }
 
 func slow(w http.ResponseWriter, r *http.Request, answer []byte) {
-	time.Sleep(rand.N(patience / 10)) //nolint:gosec // nothing secret
-	write(w, r, answer)
+	select {
+	case <-time.After(rand.N(patience / 10)): //nolint:gosec // nothing secret
+		write(w, r, answer)
+	case <-r.Context().Done():
+	}
 }
 
 func hangUp(http.ResponseWriter, *http.Request, []byte) { panic(http.ErrAbortHandler) }

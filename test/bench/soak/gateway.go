@@ -216,7 +216,10 @@ func (h *host) notify(ctx context.Context, g *generation, path, n string) {
 	}
 }
 
+// deliver sends a notice until it is received, with a pause after each refusal, as a gateway makes.
 func (h *host) deliver(ctx context.Context, g *generation, no string) {
+	ticker := time.NewTicker(20 * time.Millisecond)
+	defer ticker.Stop()
 	for range mostDeliveries {
 		sent, err := g.SendNotice(ctx, no)
 		if sent.Received {
@@ -226,7 +229,7 @@ func (h *host) deliver(ctx context.Context, g *generation, no string) {
 		if err != nil {
 			break
 		}
-		time.Sleep(20 * time.Millisecond)
+		<-ticker.C
 	}
 	h.lost.Add(1)
 }

@@ -139,11 +139,14 @@ func (r *run) look(ctx context.Context) (s sample, open int64) {
 	return s, open
 }
 
-// leastGoroutines waits until those that are about to end have.
+// leastGoroutines waits until goroutines that are about to end have ended. Nothing tells of the end of a goroutine that
+// belongs to net/http, so it counts until the number has stayed the same for 100 ms.
 func leastGoroutines() int {
 	least := runtime.NumGoroutine()
+	ticker := time.NewTicker(10 * time.Millisecond)
+	defer ticker.Stop()
 	for calm := 0; calm < 10; calm++ {
-		time.Sleep(10 * time.Millisecond)
+		<-ticker.C
 		if n := runtime.NumGoroutine(); n < least {
 			least, calm = n, 0
 		}
@@ -151,14 +154,17 @@ func leastGoroutines() int {
 	return least
 }
 
-// await asks for the gateway's figures until they are as they should be; complaint is the error if they never are.
+// await asks the gateway's process for its figures until they are good. complaint is the error if they are not good
+// after a thousand times.
 func (r *run) await(ctx context.Context, path, complaint string, good func(figures) bool) (figures, error) {
+	ticker := time.NewTicker(10 * time.Millisecond)
+	defer ticker.Stop()
 	for range 1000 {
 		f, err := r.gateway.figures(ctx, path)
 		if err != nil || good(f) {
 			return f, err
 		}
-		time.Sleep(10 * time.Millisecond)
+		<-ticker.C
 	}
 	return figures{}, errors.New(complaint)
 }
