@@ -3,7 +3,6 @@ package daxpaytest
 import (
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/daxpay-go/daxpay"
 )
@@ -15,24 +14,24 @@ type call struct {
 	method string // the gateway's method, as its texts print it
 	fields []field
 	run    func(g *Gateway, p params) (outcome, error)
-	// early says that resTime is the time at which the call began, and not that of its answer.
+	// early: resTime is the time at which the call began, not that of its answer.
 	early bool
-	// current says that the rules are those of 2.0.8.
+	// current: the rules are those of 2.0.8.
 	current bool
-	// unregistered says that the gateway as installed does not know the call by its own table: it is refused before it
-	// is read.
+	// unregistered: the call is missing from the gateway's own table of calls as it is installed, and is refused before
+	// it is read.
 	unregistered bool
 }
 
-// outcome is what a call that does not fail answers.
+// outcome is the answer of a call that does not fail.
 type outcome struct {
 	msg     *string
 	members object
-	// unsignable says that the gateway cannot sign the answer, so that it looks like a failure though the call has run.
+	// unsignable: the gateway cannot sign the answer. It looks like a failure although the call has run.
 	unsignable bool
 }
 
-// The members of every request.
+// commonFields are the members of every request.
 func commonFields() []field {
 	ip := limited("clientIp", 64, "客户端ip不可超过64位")
 	ip.ip = true
@@ -44,7 +43,7 @@ func commonFields() []field {
 	}
 }
 
-// The numbers of a payment, one of which most calls need.
+// paymentFields are the two numbers of a payment. Most calls need one of them.
 func paymentFields() []field {
 	return []field{limited("orderNo", 32, "支付订单号不可超过32位"), limited("bizOrderNo", 100, "商户支付订单号不可超过100位")}
 }
@@ -57,7 +56,7 @@ func transferFields() []field {
 	return []field{limited("bizTransferNo", 100, "商户转账号不可超过100位"), limited("transferNo", 32, "转账号不可超过100位")}
 }
 
-// callsOf lists the calls of a release by their paths.
+// callsOf returns the calls of a release by their paths.
 func callsOf(v daxpay.GatewayVersion) map[string]*call {
 	var list []*call
 	switch v {
@@ -82,8 +81,7 @@ func callsOf(v daxpay.GatewayVersion) map[string]*call {
 	return byPath
 }
 
-// makeOlder takes away what only 2.0.8 has: limits of lengths, the check of the IP address, the random number, and some
-// names.
+// makeOlder removes what only 2.0.8 has: limits on lengths, the check of the IP address, the nonce, and some names.
 func (c *call) makeOlder(v daxpay.GatewayVersion) {
 	older := func(class string) string {
 		return strings.ReplaceAll(class, "cn.daxpay.single.core.", "cn.daxpay.single.")
@@ -97,7 +95,7 @@ func (c *call) makeOlder(v daxpay.GatewayVersion) {
 	}
 }
 
-// oldName is what a release calls a member that 2.0.8 calls name.
+// oldName returns the name that a release has for a member that 2.0.8 calls name.
 func oldName(v daxpay.GatewayVersion, name string) string {
 	if v != daxpay.GatewayV208 {
 		switch name {
@@ -115,7 +113,7 @@ const (
 	paramClass = coreClass + "param."
 )
 
-// method is how the gateway's texts print a method.
+// method returns a method as the gateway's texts print it.
 func method(name, result, param string) string {
 	return "cn.daxpay.single.core.result.DaxResult<" + coreClass + "result." + result +
 		"> cn.daxpay.single.gateway.controller." +
@@ -308,7 +306,7 @@ func calls207() []*call {
 			c.fields = refund
 		case "/unipay/transfer", "/unipay/query/transferOrder": // stubs
 			c.fields, c.run = nil, (*Gateway).stub
-		case "/unipay/sync/transfer": // it runs another call than it should
+		case "/unipay/sync/transfer": // it runs the sync of an allocation
 			c.fields, c.run = []field{unlimited("allocNo"), unlimited("bizAllocNo")}, (*Gateway).syncTransferOf207
 		case "/unipay/allocation/start":
 			c.fields = append(c.fields, field{name: "notNotify", kind: boolean})
@@ -352,10 +350,10 @@ func calls206() []*call {
 	return list
 }
 
-// current tells whether the gateway is a 2.0.8.
+// current reports whether the gateway is a 2.0.8.
 func (g *Gateway) current() bool { return g.version == daxpay.GatewayV208 }
 
-// byVersion chooses what 2.0.8 says, or what older ones say.
+// byVersion returns now for 2.0.8, and before for older gateways.
 func byVersion[T any](g *Gateway, now, before T) T {
 	if g.current() {
 		return now
@@ -363,7 +361,8 @@ func byVersion[T any](g *Gateway, now, before T) T {
 	return before
 }
 
-// validationFault is a complaint of the business: 2.0.8 answers it as one about members, older ones as a refusal.
+// validationFault makes a complaint of the business: 2.0.8 answers with the code for wrong members, older gateways with
+// a refusal.
 func (g *Gateway) validationFault(text string) error {
 	if g.current() {
 		return fault(codeValidation, textValidation+text)
@@ -371,7 +370,5 @@ func (g *Gateway) validationFault(text string) error {
 	return refuse(codeUnclassified, text)
 }
 
-const lockTime = 10 * time.Second
-
-// Has tells whether the gateway's release has a call with that path.
+// Has reports whether the gateway's release has a call with that path.
 func (g *Gateway) Has(path string) bool { return g.calls[path] != nil || g.legacy[path] != nil }

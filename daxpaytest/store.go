@@ -398,7 +398,10 @@ func (a *allocation) copyOf() *allocation {
 	return &c
 }
 
-// lock is held by a call on what no other call of its kind may work on. It ends by itself after 10 seconds.
+// lockTime is after what time a lock ends by itself.
+const lockTime = 10 * time.Second
+
+// lock keeps other calls of the same kind away from an order while a call works on it.
 type lock struct {
 	token int64
 	until time.Time

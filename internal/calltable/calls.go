@@ -40,8 +40,8 @@ type Call struct {
 	Answer string
 	// ParamType and Model are the structs.
 	ParamType, Model reflect.Type
-	// Param returns a new param for n, a pointer to a ParamType. It has one of the numbers that each stand for the order,
-	// and every text.
+	// Param returns a new param for n, a pointer to a ParamType. It has one of the numbers that each stand for the
+	// order, and every text.
 	Param func(n string) any
 	// Stock gives a gateway what the call for n is about. It may be called again for the same n.
 	Stock func(gw *daxpaytest.Gateway, n string)

@@ -71,8 +71,8 @@ func waves() (opened, peak, later int64) {
 	wave := func() {
 		done := together(call)
 		allHeld(url)
-		// A connection that was dialed for a call that then got another one may still be on its way to the server. Nothing
-		// tells of it, so it gets time to arrive and be counted.
+		// A connection that was dialed for a call that then got another one may still be on its way to the server.
+		// Nothing tells of it, so it gets time to arrive and be counted.
 		time.Sleep(100 * time.Millisecond)
 		get(url + letGoPath)
 		<-done

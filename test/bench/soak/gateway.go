@@ -57,8 +57,8 @@ type host struct {
 	connections, delivering, delivered, lost, requests atomic.Int64
 
 	server *http.Server
-	// struck holds the calls that a fault that strikes once has struck, each at its number modulo the length: it is made
-	// again long before as many others were made.
+	// struck holds the calls that a fault that strikes once has struck, each at its number modulo the length: it is
+	// made again long before as many others were made.
 	struck [1 << 16]atomic.Uint64
 
 	mu      sync.Mutex

@@ -74,8 +74,8 @@ func (o options) soak(ctx context.Context, out io.Writer) error {
 		ServiceURL: gateway.URL,
 		SignSecret: secret,
 		Gateway:    daxpay.GatewayV208,
-		// Shorter than the defaults, so that there are more calls, and without a limit to repetitions, which would leave it
-		// to chance whether a fault that lasts for one attempt is overcome.
+		// Shorter than the defaults, so that there are more calls, and without a limit to repetitions, which would
+		// leave it to chance whether a fault that lasts for one attempt is overcome.
 		Timeout:        4 * patience,
 		AttemptTimeout: patience,
 		// Some callbacks fail on purpose. What is wrong is told as a problem.

@@ -15,8 +15,8 @@ type Exception struct {
 	Allows string
 
 	match func(*change) bool
-	// same tells whether what the member was and what it is are the same to this exception. Nil: nothing of the result may
-	// change.
+	// same tells whether what the member was and what it is are the same to this exception. Nil: nothing of the result
+	// may change.
 	same func(c *change, before, after reflect.Value) bool
 	// traceID tells that TraceID may change.
 	traceID bool
