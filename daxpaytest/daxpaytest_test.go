@@ -105,6 +105,20 @@ func TestChecksRequestsAsTheGatewayDoes(t *testing.T) {
 	}
 }
 
+// A length is counted in characters, also that of a short text in Chinese, which has more bytes.
+func TestLengthsAreInCharacters(t *testing.T) {
+	gw := daxpaytest.Start(t)
+	for groupNo, code := range map[string]int{
+		strings.Repeat("组", 9): 1, strings.Repeat("组", 20): 1, strings.Repeat("组", 21): 10006,
+		strings.Repeat("😀", 10): 1, strings.Repeat("😀", 11): 10006, // two UTF-16 units each
+	} {
+		members := fmt.Sprintf(`"reqTime":%d,"bizAllocNo":"A1","orderNo":"P1","groupNo":%q`, time.Now().Unix(), groupNo)
+		post(t, gw, "/unipay/allocation/start", members)
+		requests := gw.Requests()
+		require.Equal(t, code, requests[len(requests)-1].Code, groupNo)
+	}
+}
+
 // The gateway has every call of the client in each version that has it.
 func TestHasEveryCall(t *testing.T) {
 	for _, version := range calltable.Versions() {
