@@ -25,7 +25,7 @@ import (
 	"github.com/daxpay-go/daxpay/param"
 )
 
-// post sends a body that was signed with the gateway's secret, and returns the answer.
+// post sends a body signed with the gateway's secret, and returns the answer.
 func post(t *testing.T, gw *daxpaytest.Gateway, path, members string) (int, map[string]any) {
 	t.Helper()
 	signer, err := daxpay.NewSigner(daxpay.HMACSHA256, daxpaytest.Secret)
@@ -132,7 +132,7 @@ func TestHasEveryCall(t *testing.T) {
 	}
 }
 
-// A version has no call at the path of 2.0.8 that the table does not know there.
+// A version has a call at the path of 2.0.8 only if the table says so.
 func TestHasNoOtherCall(t *testing.T) {
 	stubs := []string{"/unipay/transfer", "/unipay/sync/transfer", "/unipay/query/transferOrder"} // of 2.0.7
 	for _, version := range calltable.Versions() {
@@ -241,7 +241,8 @@ func TestStart(t *testing.T) {
 	}
 }
 
-// Code that ships must not link the testing package, which adds flags to every program, nor anything else by accident.
+// Code that ships must not import the testing package, which adds flags to every program, nor any package that
+// CONTRIBUTING.md does not list.
 func TestImportsOfShippedCode(t *testing.T) {
 	allowed := map[string][]string{
 		".": {"github.com/go-resty/resty/v2", "internal/follow", "internal/gateway", "internal/wire", "model",

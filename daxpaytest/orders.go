@@ -13,7 +13,8 @@ type Payment struct {
 	OrderNo    string // the gateway's number, 支付号
 	BizOrderNo string // the merchant's number, 商户支付号
 	ID         int64  // the gateway's ID, 支付ID; only 2.0.5 uses it
-	// Status is the status at the channel, which a pay sync answers with. The sync also brings Order up to date.
+	// Status is the status at the channel, which a pay sync answers with. The sync also brings Order up to date. Empty:
+	// the channel does not know the payment.
 	Status model.PaySyncStatus
 	// Order is the gateway's own status, which a query answers with. SetPayment derives an empty one from Status.
 	Order      model.PayStatus
@@ -34,6 +35,7 @@ type Refund struct {
 	OrderNo     string // of the payment
 	BizOrderNo  string // of the payment
 	// Status is the status at the channel, which a refund sync answers with. The sync also brings Order up to date.
+	// Empty: in progress.
 	Status model.RefundSyncStatus
 	// Order is the gateway's own status, which a query answers with. SetRefund derives an empty one from Status.
 	Order     model.RefundStatus
@@ -406,9 +408,9 @@ func (g *Gateway) Transfers() []Transfer {
 	return list
 }
 
-// MarkPaid is Channel.Pays followed by Channel.Tells: the user pays, and the channel tells the gateway. It reports
-// whether the payment is paid now; false if there is none with that number, the gateway's or the merchant's, or it is
-// not in progress. 2.0.8 sends no notice of it, older gateways do.
+// MarkPaid has the user pay and the channel tell the gateway, as Channel.Pays and Channel.Tells do; a lock that an
+// earlier repair has left does not matter. It reports whether the payment is paid now; false if there is none with that
+// number, the gateway's or the merchant's, or it was not in progress. 2.0.8 sends no notice of it, older gateways do.
 func (g *Gateway) MarkPaid(number string) bool {
 	g.mu.Lock()
 	defer g.done()
