@@ -241,8 +241,7 @@ func TestStart(t *testing.T) {
 	}
 }
 
-// Code that ships must not import the testing package, which adds flags to every program, nor any package that
-// CONTRIBUTING.md does not list.
+// Code that ships must not import the testing package, nor any package that is not listed here.
 func TestImportsOfShippedCode(t *testing.T) {
 	allowed := map[string][]string{
 		".": {"github.com/go-resty/resty/v2", "internal/follow", "internal/gateway", "internal/wire", "model",

@@ -71,7 +71,7 @@ func paramsWithCall(t *testing.T) (names []string) {
 	return names
 }
 
-// A row is whole, and agrees with what the param and the table of versions say.
+// A row is complete, and agrees with the param and with the table of versions.
 func TestRows(t *testing.T) {
 	versions := map[daxpay.GatewayVersion]gateway.Version{
 		daxpay.GatewayV205: gateway.V205, daxpay.GatewayV206: gateway.V206, daxpay.GatewayV207: gateway.V207,
@@ -111,10 +111,10 @@ func TestRows(t *testing.T) {
 	}
 }
 
-// hasFields tells whether a model has members of its own.
+// hasFields reports whether a model has members besides the common ones.
 func hasFields(m reflect.Type) bool { return m.NumField() > 1 }
 
-// The tables of the documents have every call.
+// The tables in the documents list every call.
 func TestDocumentsHaveEveryCall(t *testing.T) {
 	for _, page := range []string{"README.md", "README.zh-CN.md", "docs/outcomes.md", "docs/outcomes.zh-CN.md"} {
 		text, err := os.ReadFile(filepath.Join("../..", page))

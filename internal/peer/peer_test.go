@@ -19,7 +19,7 @@ const secret = "123456"
 
 var beijing = time.FixedZone("Asia/Shanghai", 8*60*60)
 
-// The gateway's own way to a signature, on what real gateways signed.
+// The peer signs messages of real gateways as they did.
 func TestVectors(t *testing.T) {
 	total := 0
 	for _, file := range []string{"seed-pages.jsonl", "captured.jsonl", "requests.jsonl", "responses.jsonl",
@@ -56,7 +56,7 @@ func TestVectors(t *testing.T) {
 	require.Equal(t, 507, total)
 }
 
-// agree compares the gateway's text and signature with the client's.
+// agree compares the peer's text and signature with the client's.
 func agree(t *testing.T, text []byte) {
 	t.Helper()
 	o, err := Parse(text)
@@ -80,7 +80,7 @@ func TestAgreesWithTheClient(t *testing.T) {
 	}
 }
 
-// FuzzAgreement: whatever object both read, they sign alike.
+// FuzzAgreement tests that the client and the peer sign every object alike that both can read.
 func FuzzAgreement(f *testing.F) {
 	random := rand.New(rand.NewPCG(8, 8))
 	for range 50 {
@@ -95,8 +95,8 @@ func FuzzAgreement(f *testing.F) {
 	})
 }
 
-// The reader of the in-process gateway takes whatever a test sends it: a number of a billion digits must not be spelled
-// out.
+// The gateway of package daxpaytest reads any request that a test sends: a number of a billion digits must not be
+// written without its exponent.
 func TestHugeExponents(t *testing.T) {
 	for _, n := range []string{"1e999999999", "-1E-999999999", "1e99999999999999999999"} {
 		o, err := Parse([]byte(`{"a":` + n + `}`))
@@ -105,7 +105,7 @@ func TestHugeExponents(t *testing.T) {
 	}
 }
 
-// The numbers of a gateway within other values: those that were measured, and what Java prints for others.
+// Numbers within other values: those measured at a gateway, and for others what Java prints.
 func TestNumbers(t *testing.T) {
 	rows := map[string]string{
 		"1.50": "1.5", "2.0": "2", "1e3": "1000", "9999999.5": "9999999.5", "0.001": "0.001", "2.0e-3": "0.002", "-0.0": "-0",

@@ -36,6 +36,15 @@ const (
 	paypalAnswer   = `{"id":"1","status":"COMPLETED","intent":"CAPTURE","create_time":"2024-05-12T07:50:34Z","purchase_units":[{"reference_id":"SDK_1715341621498"}]}`
 )
 
+// peerAnswers returns the answers to the peers by path.
+func peerAnswers() map[string]string {
+	return map[string]string{
+		"/v1/payment_intents": stripeAnswer, "/v1/payment_intents/": stripeAnswer,
+		"/v1/orders": razorpayAnswer, "/v1/payments/": razorpayAnswer,
+		"/v2/checkout/orders": paypalAnswer, "/v2/checkout/orders/": paypalAnswer,
+	}
+}
+
 // serve is the whole of the server process.
 func serve() {
 	answer := answer(signed(newSigner(daxpay.HMACSHA256), paySyncData))
@@ -73,14 +82,8 @@ func serve() {
 	mux.HandleFunc(countPath, func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = fmt.Fprintln(w, opened.Load(), most.Load())
 	})
-	for body, paths := range map[string][]string{
-		stripeAnswer:   {"/v1/payment_intents", "/v1/payment_intents/"},
-		razorpayAnswer: {"/v1/orders", "/v1/payments/"},
-		paypalAnswer:   {"/v2/checkout/orders", "/v2/checkout/orders/"},
-	} {
-		for _, path := range paths {
-			mux.Handle(path, reply([]byte(body), atOnce))
-		}
+	for path, body := range peerAnswers() {
+		mux.Handle(path, reply([]byte(body), atOnce))
 	}
 	l := must(new(net.ListenConfig).Listen(context.Background(), "tcp", "127.0.0.1:0"))
 	fmt.Println(l.Addr())
