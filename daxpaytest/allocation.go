@@ -178,7 +178,7 @@ func (g *Gateway) detailsOfMembers(group *Group, order *payment) []detail {
 			continue
 		}
 		d := r.detail(order.Amount*m.Rate/10000, m.Rate)
-		if d.Amount == 0 && g.version != "2.0.6" {
+		if d.Amount == 0 && !g.is206() {
 			d.Result, d.ErrorMsg, d.FinishTime = detailIgnore, ptr(textTooLittle), g.seconds()
 		}
 		details = append(details, d)
@@ -204,7 +204,7 @@ func (g *Gateway) createAllocation(p params, order *payment, details []detail) (
 			return nil, fault(codeSystem, tooLong("AllocOrderDetailMapper.insert", "receiver_no"))
 		}
 	}
-	if a.Amount == 0 && g.version != "2.0.6" {
+	if a.Amount == 0 && !g.is206() {
 		a.Status, a.Result, a.ErrorMsg, a.FinishTime = allocIgnore, ptr("allocation_failed"), ptr(textTooLittle),
 			g.seconds()
 	}
@@ -307,7 +307,7 @@ func (g *Gateway) finishAllocation(p params) (outcome, error) {
 		return outcome{}, fault(codeNotThere, textFinishNone)
 	}
 	a := row.copyOf()
-	if a.Status != allocEnd && (a.Status != allocFinishFailed || g.version == "2.0.6") {
+	if a.Status != allocEnd && (a.Status != allocFinishFailed || g.is206()) {
 		return outcome{}, refuse(codeUnclassified, textNoFinish)
 	}
 	if err := g.allocationEnabled(a); err != nil {
@@ -467,7 +467,11 @@ func (g *Gateway) startAllocationOf206(p params) (outcome, error) {
 	defer release()
 	group := g.groupOf206(p, order)
 	if group == nil {
-		return outcome{}, fault(codeNotThere, byNumber(p.number("allocationGroupId"), textNoGroup, textNoDefaultGroup))
+		text := textNoDefaultGroup
+		if p.number("allocationGroupId") != nil {
+			text = textNoGroup
+		}
+		return outcome{}, fault(codeNotThere, text)
 	}
 	a, err := g.createAllocation(p, order, g.detailsOfMembers(group, order))
 	if err != nil {
@@ -484,13 +488,6 @@ func (g *Gateway) startAllocationOf206(p params) (outcome, error) {
 	}
 	return outcome{members: object{{"orderId", fmt.Sprint(a.ID)}, {"allocationNo", a.AllocNo}, {"status", a.Status}}},
 		nil
-}
-
-func byNumber(n *int64, given, absent string) string {
-	if n != nil {
-		return given
-	}
-	return absent
 }
 
 // groupOf206 finds a group by its ID, which here is its place in Settings.Groups counted from 1, or the default group.

@@ -353,6 +353,10 @@ func calls206() []*call {
 // current reports whether the gateway is a 2.0.8.
 func (g *Gateway) current() bool { return g.version == daxpay.GatewayV208 }
 
+// is206 and is207 report whether the gateway is that release.
+func (g *Gateway) is206() bool { return g.version == daxpay.GatewayV206 }
+func (g *Gateway) is207() bool { return g.version == daxpay.GatewayV207 }
+
 // byVersion returns now for 2.0.8, and before for older gateways.
 func byVersion[T any](g *Gateway, now, before T) T {
 	if g.current() {

@@ -96,7 +96,7 @@ func (rep reply) send(w http.ResponseWriter, now time.Time) {
 func (g *Gateway) reply(r *http.Request, path string, seen *Request) reply {
 	accepts := accepted(r.Header.Values("Accept"))
 	var o object
-	reconciles := path == "/unipay/reconcile/pay" && (g.current() || g.version == "2.0.7")
+	reconciles := path == "/unipay/reconcile/pay" && (g.current() || g.is207())
 	seen.TraceID = g.traceID()
 	switch c := g.calls[path]; {
 	case c == nil && g.legacy[path] == nil && !reconciles:
@@ -276,7 +276,7 @@ func contentTypeOf(r *http.Request) contentType {
 // are the members valid, the signature, the time.
 func (g *Gateway) answer(c *call, old legacyCall, r *http.Request, seen *Request) (int, object) {
 	trace, kind, body := seen.TraceID, contentTypeOf(r), seen.Body
-	if g.version == "2.0.6" { // it looks at the switches before it reads the request
+	if g.is206() { // it looks at the switches before it reads the request
 		switch set := g.Settings(); {
 		case c.unregistered && !set.FinishRegistered:
 			return failed(fault(codeNotThere, textNoInterface), trace)

@@ -318,6 +318,5 @@ func withoutLocks(t *testing.T, state []byte) map[string]any {
 	var s map[string]any
 	require.NoError(t, json.Unmarshal(state, &s))
 	delete(s, "Locks")
-	delete(s, "Time")
 	return s
 }

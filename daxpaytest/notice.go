@@ -230,12 +230,15 @@ func (g *Gateway) report(d Delivery) {
 // plan has the job send a notice again that was not received. After the second failure the gateway gives it up.
 func (s *sender) plan(g *Gateway, n *notice, failed bool, began time.Time) {
 	n.Due = time.Time{}
-	again := g.version == "2.0.6" && n.Sends > 1 && n.Sends < 4 && !n.Received
+	again := g.is206() && n.Sends > 1 && n.Sends < 4 && !n.Received
 	switch {
 	case again: // the job of 2.0.6 sends three times in a row
 		s.queue = append(s.queue, n)
 	case failed && g.resends.Load():
-		n.Due = began.Add(byRelease(g, resendAfter206, resendAfter))
+		n.Due = began.Add(resendAfter)
+		if g.is206() {
+			n.Due = began.Add(resendAfter206)
+		}
 		if !n.Due.After(g.now()) {
 			n.Due = time.Time{}
 			s.queue = append(s.queue, n)
@@ -263,13 +266,6 @@ func (s *sender) arm(g *Gateway) {
 		s.timer.Stop()
 	}
 	s.timer = time.AfterFunc(first.Sub(g.now()), g.TimeMoved)
-}
-
-func byRelease(g *Gateway, of206, later time.Duration) time.Duration {
-	if g.version == "2.0.6" {
-		return of206
-	}
-	return later
 }
 
 // TimeMoved tells the gateway that the clock of WithClock has moved. The gateway then sends the notices that have
@@ -648,7 +644,7 @@ func (g *Gateway) DeliverNotice(
 }
 
 func (g *Gateway) paymentNotice(p *payment) object {
-	if g.version == "2.0.6" {
+	if g.is206() {
 		return object{
 			{"orderNo", p.OrderNo}, {"bizOrderNo", p.BizOrderNo}, {"title", p.Title}, {"channel", p.Channel},
 			{"method", p.Method},
@@ -674,7 +670,7 @@ func (g *Gateway) paymentNotice(p *payment) object {
 }
 
 func (g *Gateway) refundNotice(f *refund) object {
-	if g.version == "2.0.6" {
+	if g.is206() {
 		return object{
 			{"refundNo", f.RefundNo}, {"bizRefundNo", f.BizRefundNo}, {"channel", nullable(f.Channel)},
 			{"amount", number(f.Amount)},

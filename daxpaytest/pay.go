@@ -338,7 +338,7 @@ func (g *Gateway) findPayment(no string) *payment {
 func (g *Gateway) closePayment(p params) (outcome, error) {
 	order := g.paymentOf(p, byVersion(g, "bizOrderNo", "bizTradeNo"))
 	if order == nil {
-		if g.version == "2.0.6" {
+		if g.is206() {
 			return outcome{}, refuse(codeNoSuchTrade, textOldNoPayment)
 		}
 		return outcome{}, refuse(codeNoSuchTrade, textNoPayment)

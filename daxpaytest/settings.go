@@ -37,6 +37,8 @@ type Settings struct {
 	Limit *int64
 	// Disabled has the paths of the calls that are switched off: see SwitchOff.
 	Disabled map[string]bool
+	// Channels are the settings of the payment channels. Default: Alipay and the wallet are enabled, WeChat and
+	// UnionPay are not.
 	Channels map[model.Channel]ChannelSettings
 	// Groups are the groups of receivers for allocations (分账组). Default: none.
 	Groups []Group
@@ -52,7 +54,7 @@ type Settings struct {
 	FinishRegistered bool
 }
 
-// ChannelSettings are the settings of one channel. At first Alipay and the wallet are enabled.
+// ChannelSettings are the settings of one channel.
 type ChannelSettings struct {
 	Enabled    bool
 	Limit      *int64         // the greatest amount in fen; with nil, an incomplete setting, pay fails
@@ -153,7 +155,7 @@ func (g *Gateway) SwitchOff(path string) {
 // SwitchOn switches the call with a path on again.
 func (g *Gateway) SwitchOn(path string) { g.Change(func(s *Settings) { delete(s.Disabled, path) }) }
 
-// SetChannel changes the settings of a channel.
+// SetChannel changes the settings of one channel. change must not call the gateway.
 func (g *Gateway) SetChannel(name model.Channel, change func(*ChannelSettings)) {
 	g.Change(func(s *Settings) {
 		c := s.Channels[name]
@@ -222,8 +224,8 @@ func WithClock(now func() time.Time) Option {
 	}
 }
 
-// WithTestClock sets a clock that the test moves. While the clock stands still, the gateway does not wait for a channel
-// that times out; while it runs, it does.
+// WithTestClock sets a clock that the test moves. Default, also for nil: the system's. While the clock stands still,
+// the gateway does not wait for a channel that times out; while it runs, it does.
 func WithTestClock(c *Clock) Option {
 	return func(g *Gateway) {
 		if c != nil {

@@ -10,7 +10,6 @@ import (
 // snapshot is the whole state of a gateway, without the requests that it has received.
 type snapshot struct {
 	Version   string
-	Time      time.Time
 	Settings  Settings
 	Tables    *tables
 	Channel   *book
@@ -32,13 +31,13 @@ type lockState struct {
 }
 
 // Snapshot returns the state of the gateway as JSON: orders, channel, settings and notices. It contains neither the
-// secret nor the requests, and nothing of calls that are running. See Restore; WithJournal reports changes of the state
-// instead.
+// secret nor the requests. Calls that are running do not continue in a gateway that restores it. WithJournal reports
+// changes of the state instead.
 func (g *Gateway) Snapshot() ([]byte, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	s := snapshot{
-		Version: string(g.version), Time: g.now(), Settings: g.settings, Tables: g.db, Channel: g.channel,
+		Version: string(g.version), Settings: g.settings, Tables: g.db, Channel: g.channel,
 		Locked: g.locked, Codes: g.codes,
 		Bodies: g.bodies, LegacyIDs: g.legacyIDs, Prefix: g.prefix, Made: g.made, Sent: g.sender.made.Load(),
 		Locks: make(map[string]lockState),

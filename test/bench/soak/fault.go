@@ -201,7 +201,6 @@ func hugeHeader(w http.ResponseWriter, _ *http.Request, answer []byte) {
 
 // tag returns the clientIp of a call, which tells the gateway's side its fault: an address of fd00::/8 whose second
 // byte is the fault, and whose last eight bytes are the call's number.
-
 func tag(fault int, call uint64) string {
 	a := [16]byte{0xfd, byte(fault)} //nolint:gosec // there are few
 	binary.BigEndian.PutUint64(a[8:], call)
