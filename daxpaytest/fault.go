@@ -191,8 +191,8 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // RoundTrip answers a request without a network: a Gateway is an http.RoundTripper, and gw.RoundTrip is a responder of
-// package github.com/jarcoal/httpmock. A fault that leaves no answer is an error. The client sees no connection, so every
-// failure counts as sent.
+// package github.com/jarcoal/httpmock. A fault that leaves no answer is an error. The client sees no connection, so
+// every failure counts as sent.
 func (g *Gateway) RoundTrip(r *http.Request) (*http.Response, error) {
 	ctx := r.Context()
 	var body []byte
