@@ -29,22 +29,35 @@ type checker struct {
 	ctx    context.Context
 	name   string
 	prefix string // of the keys of this check
+	end    func() // cleans up after the check; nil for nothing
 
 	mu     sync.Mutex
 	faults []error
 }
 
-// randomRun returns a random name for a run, which keeps its keys apart from all others.
-func randomRun() (string, error) {
-	var random [8]byte
-	_, err := rand.Read(random[:])
-	return hex.EncodeToString(random[:]), err
+// check is one check, for a tester of type T.
+type check[T any] struct {
+	name string
+	run  func(T)
 }
 
-func newChecker(ctx context.Context, run, name string) *checker {
-	return &checker{
-		ctx: ctx, name: name, prefix: "storetest:" + run + ":" + strings.ReplaceAll(name, " ", "-") + ":",
+// runChecks runs each check with a tester of its own, and returns all faults. The keys of a run are random.
+func runChecks[T any](ctx context.Context, checks []check[T], testerOf func(*checker) T) error {
+	var random [8]byte
+	if _, err := rand.Read(random[:]); err != nil {
+		return err
 	}
+	prefix := "storetest:" + hex.EncodeToString(random[:]) + ":"
+	var faults []error
+	for _, check := range checks {
+		c := &checker{ctx: ctx, name: check.name, prefix: prefix + strings.ReplaceAll(check.name, " ", "-") + ":"}
+		check.run(testerOf(c))
+		if c.end != nil {
+			c.end()
+		}
+		faults = append(faults, c.faults...)
+	}
+	return errors.Join(faults...)
 }
 
 func (c *checker) errorf(format string, args ...any) {

@@ -18,24 +18,11 @@ import (
 // The schedule may already hold orders: those of the test are random. The test leaves about 100 orders behind, all of
 // them free. It takes a few seconds, because it waits for leases to end.
 func TestSchedule(ctx context.Context, schedule reconcile.Schedule) error {
-	run, err := randomRun()
-	if err != nil {
-		return err
-	}
-	var faults []error
-	for _, check := range []struct {
-		name string
-		run  func(*scheduleTester)
-	}{
+	return runChecks(ctx, []check[*scheduleTester]{
 		{"one holder", oneHolder}, {"pauses", pauses}, {"notes", notes}, {"exact orders", exactOrders},
 		{"late returns", lateReturns}, {"leases are renewed", leasesAreRenewed},
 		{"one of many", oneOfMany}, {"one takes over", oneTakesOverAnOrder}, {"returned or taken over", returnedOrTakenOver},
-	} {
-		t := &scheduleTester{newChecker(ctx, run, check.name), schedule}
-		check.run(t)
-		faults = append(faults, t.faults...)
-	}
-	return errors.Join(faults...)
+	}, func(c *checker) *scheduleTester { return &scheduleTester{c, schedule} })
 }
 
 // scheduleTester runs one check of a schedule.

@@ -21,26 +21,16 @@ import (
 // The store may already hold keys: those of the test are random, and the test forgets them. It needs room for 150 keys.
 // It takes a few seconds, because it waits for leases to end.
 func TestStore(ctx context.Context, store daxpay.OnceStore) error {
-	run, err := randomRun()
-	if err != nil {
-		return err
-	}
-	var faults []error
-	for _, check := range []struct {
-		name string
-		run  func(*tester)
-	}{
+	return runChecks(ctx, []check[*tester]{
 		{"owners", owners}, {"exact keys", exactKeys}, {"leases end", leasesEnd}, {"renewal", renewal},
 		{"for good", forGood}, {"done without a claim", doneWithoutClaim},
 		{"remembering", remembering}, {"forget", forget},
 		{"one at a time", oneAtATime}, {"one takes over", oneTakesOver}, {"done or taken over", doneOrTakenOver},
-	} {
-		t := &tester{checker: newChecker(ctx, run, check.name), store: store, keys: make(map[string]bool)}
-		check.run(t)
-		t.clean()
-		faults = append(faults, t.faults...)
-	}
-	return errors.Join(faults...)
+	}, func(c *checker) *tester {
+		t := &tester{checker: c, store: store, keys: make(map[string]bool)}
+		c.end = t.clean
+		return t
+	})
 }
 
 // tester runs one check of a store.
