@@ -55,7 +55,7 @@ func (g *Gateway) allocationAnswer(a *allocation) outcome {
 		{"status", a.Status}}}
 }
 
-// lockAllocation is the lock that the start and the sync of an allocation share.
+// lockAllocation takes the lock that the start and the sync of an allocation share.
 func (g *Gateway) lockAllocation(orderNo, bizNo, busy string) (func(), error) {
 	release := g.acquire("payment:allocation:"+orderNo, bizNo)
 	if release == nil {
@@ -103,7 +103,7 @@ func (g *Gateway) firstAllocation(p params) (*allocation, error) {
 	return a, g.saveAllocation(nil, a)
 }
 
-// detailsFor makes a detail for each receiver, in the order in which they were added.
+// detailsFor makes a detail for each receiver, in the order in which the receivers were added to the gateway.
 func (g *Gateway) detailsFor(list []*wanted, order *payment) ([]detail, error) {
 	amounts := make(map[string]int64)
 	for _, w := range list {
@@ -133,7 +133,7 @@ func (g *Gateway) detailsFor(list []*wanted, order *payment) ([]detail, error) {
 		switch {
 		case r.Channel != order.Channel:
 			return nil, g.validationFault(textReceiverForeign)
-		case !ok: // it was written in another case
+		case !ok: // the request has the number in another case
 			return nil, fault(codeSystem, textNullPointer)
 		}
 		details = append(details, r.detail(amount, amount*10000/order.Amount))
@@ -178,7 +178,7 @@ func (g *Gateway) detailsOfMembers(group *Group, order *payment) []detail {
 			continue
 		}
 		d := r.detail(order.Amount*m.Rate/10000, m.Rate)
-		if d.Amount == 0 && g.version != "2.0.6" {
+		if d.Amount == 0 && !g.is206() {
 			d.Result, d.ErrorMsg, d.FinishTime = detailIgnore, ptr(textTooLittle), g.seconds()
 		}
 		details = append(details, d)
@@ -186,7 +186,7 @@ func (g *Gateway) detailsOfMembers(group *Group, order *payment) []detail {
 	return details
 }
 
-// createAllocation stores an allocation. The payment counts as allocated from then on, whatever becomes of it.
+// createAllocation stores an allocation. From then on the payment counts as allocated, even if the allocation fails.
 func (g *Gateway) createAllocation(p params, order *payment, details []detail) (*allocation, error) {
 	a := allocation{
 		AllocNo: g.number("A"), BizAllocNo: p.known(g.named("bizAllocNo")), OrderID: order.ID, OrderNo: order.OrderNo,
@@ -204,7 +204,7 @@ func (g *Gateway) createAllocation(p params, order *payment, details []detail) (
 			return nil, fault(codeSystem, tooLong("AllocOrderDetailMapper.insert", "receiver_no"))
 		}
 	}
-	if a.Amount == 0 && g.version != "2.0.6" {
+	if a.Amount == 0 && !g.is206() {
 		a.Status, a.Result, a.ErrorMsg, a.FinishTime = allocIgnore, ptr("allocation_failed"), ptr(textTooLittle),
 			g.seconds()
 	}
@@ -219,7 +219,7 @@ func (g *Gateway) createAllocation(p params, order *payment, details []detail) (
 	return a.copyOf(), nil
 }
 
-// noOutOrder is what the database says about an allocation of a payment of which the channel's number is not known.
+// noOutOrder is what the database says about an allocation of a payment that has no channel number (外部支付号).
 func noOutOrder(a *allocation) string {
 	return noDefault("pay_alloc_order", "order.allocation.dao.AllocOrderMapper", "out_order_no",
 		column{"id", true}, column{"alloc_no", true}, column{"biz_alloc_no", true}, column{"out_alloc_no", false},
@@ -235,7 +235,7 @@ func noOutOrder(a *allocation) string {
 		column{"create_time", true})
 }
 
-// repeatAllocation asks the channel once more for an allocation as it is.
+// repeatAllocation sends an allocation to the channel again, with the receivers and amounts that it has.
 func (g *Gateway) repeatAllocation(p params, a *allocation) (*allocation, error) {
 	release, err := g.lockAllocation(a.OrderNo, a.BizAllocNo, textAllocating)
 	if err != nil {
@@ -260,15 +260,15 @@ func (g *Gateway) repeatAllocation(p params, a *allocation) (*allocation, error)
 	return a, g.saveAllocation(nil, a)
 }
 
-// sent are the details that go to the channel when it is asked again.
+// sent returns the details that go to the channel when it is asked again.
 func (a *allocation) sent() []detail {
 	return slices.DeleteFunc(slices.Clone(a.Details), func(d detail) bool { return d.Result == detailIgnore })
 }
 
-// allocationEnabled tells why the settings do not allow to ask the channel.
+// allocationEnabled returns why the settings do not allow asking the channel, or nil.
 func (g *Gateway) allocationEnabled(a *allocation) error {
 	if a.Channel == nil || *a.Channel != channelAli && *a.Channel != channelWeChat {
-		return nil // one that a test has set
+		return nil // a test has made it with SetAllocation
 	}
 	if !g.settings.Channels[model.Channel(*a.Channel)].Allocation {
 		return refuse(codeNotEnabled, textNoAllocSetting)
@@ -276,7 +276,7 @@ func (g *Gateway) allocationEnabled(a *allocation) error {
 	return nil
 }
 
-// settle asks the channel to allocate, or to finish.
+// settle asks the channel to allocate the details, or to finish the allocation.
 func (g *Gateway) settle(op Operation, a *allocation, details []detail) error {
 	answer, err := g.ask(op, a.AllocNo, func(bool) answer {
 		if op == OpAllocation && g.channel.Allocations[a.AllocNo] == nil {
@@ -307,7 +307,7 @@ func (g *Gateway) finishAllocation(p params) (outcome, error) {
 		return outcome{}, fault(codeNotThere, textFinishNone)
 	}
 	a := row.copyOf()
-	if a.Status != allocEnd && (a.Status != allocFinishFailed || g.version == "2.0.6") {
+	if a.Status != allocEnd && (a.Status != allocFinishFailed || g.is206()) {
 		return outcome{}, refuse(codeUnclassified, textNoFinish)
 	}
 	if err := g.allocationEnabled(a); err != nil {
@@ -324,7 +324,7 @@ func (g *Gateway) finishAllocation(p params) (outcome, error) {
 	return g.allocationAnswer(a), nil
 }
 
-// syncAllocation takes the merchant's number, but looks for it among the gateway's.
+// syncAllocation takes the merchant's number as well, but looks for it among the gateway's numbers.
 func (g *Gateway) syncAllocation(p params) (outcome, error) {
 	no := p.text(g.named("allocNo"))
 	if no == nil {
@@ -360,7 +360,7 @@ func (g *Gateway) syncAllocation(p params) (outcome, error) {
 	return outcome{}, nil
 }
 
-// askForShares asks the channel what became of the shares.
+// askForShares asks the channel for the results of the shares.
 func (g *Gateway) askForShares(a *allocation) error {
 	reply, err := g.ask(OpAllocationSync, a.AllocNo, func(bool) answer {
 		for _, part := range g.channel.Allocations[a.AllocNo] {
@@ -397,8 +397,8 @@ func (g *Gateway) askForShares(a *allocation) error {
 	return nil
 }
 
-// followShares sums the shares up. An allocation ends with the first share that has ended, and each sync of one that
-// has sends a notice.
+// followShares makes the status of an allocation from its shares. An allocation ends when its first share does, and
+// every sync after that sends a notice.
 func (g *Gateway) followShares(x *transaction, a *allocation) error {
 	if a.Status != allocFinish && a.Status != allocFinishFailed {
 		succeeded, failed := 0, 0
@@ -443,13 +443,13 @@ func (g *Gateway) followShares(x *transaction, a *allocation) error {
 	return nil
 }
 
-// syncTransferOf207 runs the sync of an allocation, and then cannot sign its answer.
+// syncTransferOf207 runs the sync of an allocation; the gateway then cannot sign the answer.
 func (g *Gateway) syncTransferOf207(p params) (outcome, error) {
 	_, err := g.syncAllocation(p)
 	return outcome{unsignable: true}, err
 }
 
-// startAllocationOf206 knows groups only, and nothing is ever repeated.
+// startAllocationOf206 allocates to groups only, and never repeats an allocation.
 func (g *Gateway) startAllocationOf206(p params) (outcome, error) {
 	order := g.paymentOf(p, "bizOrderNo")
 	switch {
@@ -467,7 +467,11 @@ func (g *Gateway) startAllocationOf206(p params) (outcome, error) {
 	defer release()
 	group := g.groupOf206(p, order)
 	if group == nil {
-		return outcome{}, fault(codeNotThere, byNumber(p.number("allocationGroupId"), textNoGroup, textNoDefaultGroup))
+		text := textNoDefaultGroup
+		if p.number("allocationGroupId") != nil {
+			text = textNoGroup
+		}
+		return outcome{}, fault(codeNotThere, text)
 	}
 	a, err := g.createAllocation(p, order, g.detailsOfMembers(group, order))
 	if err != nil {
@@ -486,14 +490,7 @@ func (g *Gateway) startAllocationOf206(p params) (outcome, error) {
 		nil
 }
 
-func byNumber(n *int64, given, absent string) string {
-	if n != nil {
-		return given
-	}
-	return absent
-}
-
-// groupOf206 finds a group by its ID, which here is its place among the groups, or the default group.
+// groupOf206 finds a group by its ID, which here is its place in Settings.Groups counted from 1, or the default group.
 func (g *Gateway) groupOf206(p params, order *payment) *Group {
 	id := p.number("allocationGroupId")
 	for i := range g.settings.Groups {
@@ -505,7 +502,7 @@ func (g *Gateway) groupOf206(p params, order *payment) *Group {
 	return nil
 }
 
-// finishAllocationOf206 finishes, and then cannot sign its answer.
+// finishAllocationOf206 finishes an allocation; the gateway then cannot sign the answer.
 func (g *Gateway) finishAllocationOf206(p params) (outcome, error) {
 	if id := p.text("orderId"); id != nil {
 		for _, a := range g.db.Allocations {

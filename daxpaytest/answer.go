@@ -14,10 +14,11 @@ import (
 
 var errNoAlgorithm = errors.New("daxpaytest: Settings.SignType is not an algorithm that signs")
 
-// SignAnswer makes a signed answer that a test has made up, for a mock that stands in the gateway's place. data is what
-// the member data of the answer holds: JSON text as a string, []byte or json.RawMessage, or a value that encoding/json
-// makes a JSON object of, such as a map or a model. The members code, msg and resTime, where they are missing or null,
-// become 0, null and the time of the gateway's clock; a code of 1 with a msg is a refusal. A member sign is replaced.
+// SignAnswer returns a signed answer with data that the test makes up, for a mock that stands in for the gateway. data
+// is the member data of the answer: JSON text as a string, []byte or json.RawMessage, or a value that encoding/json
+// writes as an object, such as a map or a model. The members code, msg and resTime become 0, null and the time of the
+// gateway's clock where they are missing or null. A code of 1 with a msg is a refusal. SignAnswer sets the member sign.
+// It returns an error if data is not an object, or if Settings.SignType is not an algorithm.
 //
 // A client checks more than the signature: see Gateway.Responder.
 func (g *Gateway) SignAnswer(data any) ([]byte, error) {
@@ -45,7 +46,7 @@ func (g *Gateway) SignAnswer(data any) ([]byte, error) {
 	return encode(g.enveloped(all, g.traceID()), true), nil
 }
 
-// membersOf are the members of the object that data is.
+// membersOf returns the members of the object that data is.
 func membersOf(data any) (object, error) {
 	var text []byte
 	switch data := data.(type) {
@@ -66,8 +67,8 @@ func membersOf(data any) (object, error) {
 	return members, err
 }
 
-// Responder answers every request with what SignAnswer makes of data at that time. It is a responder of package
-// httpmock:
+// Responder returns a function that answers each request with SignAnswer(data). The function is a responder of package
+// github.com/jarcoal/httpmock:
 //
 //	transport := httpmock.NewMockTransport()
 //	cfg := gw.Config()
@@ -77,8 +78,8 @@ func membersOf(data any) (object, error) {
 //	}))
 //	transport.RegisterNoResponder(gw.RoundTrip) // every other call goes to the gateway
 //
-// The answer to a query must also repeat the number that was asked for, and hold the members that prove success. If
-// data is not such that it can be signed, the call fails with the error that SignAnswer has.
+// The client also checks that the answer to a query repeats the number that was asked for, and has the members that
+// prove success. If SignAnswer returns an error, the call fails with it.
 func (g *Gateway) Responder(data any) func(*http.Request) (*http.Response, error) {
 	return func(r *http.Request) (*http.Response, error) {
 		body, err := g.SignAnswer(data)

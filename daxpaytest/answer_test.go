@@ -16,7 +16,7 @@ import (
 	"github.com/daxpay-go/daxpay/param"
 )
 
-// mocked is a client whose queries of payments httpmock answers with data, and whose other calls the gateway does.
+// mocked returns a client. httpmock answers its queries of payments with data; the gateway answers all other calls.
 func mocked(t *testing.T, gw *daxpaytest.Gateway, data any) (*daxpay.Client, *httpmock.MockTransport) {
 	t.Helper()
 	transport := httpmock.NewMockTransport()
@@ -66,7 +66,7 @@ func TestResponderRefuses(t *testing.T) {
 	require.ErrorIs(t, err, daxpay.ErrNoSuchOrder)
 }
 
-// The time of an answer that a test gives stays: a client refuses one that is old.
+// A resTime in the data is kept, and a client refuses an old one.
 func TestResponderKeepsTheTime(t *testing.T) {
 	kit, _ := mocked(t, daxpaytest.Start(t), map[string]any{
 		"orderNo": "P1", "bizOrderNo": "A1", "amount": 100, "status": "success", "resTime": 1715500234,

@@ -6,7 +6,7 @@ import (
 	"github.com/daxpay-go/daxpay/model"
 )
 
-// appID is WeChat's, without which its calls fail.
+// appID returns the app ID of WeChat. Without one the calls about WeChat fail.
 func (g *Gateway) appID() (string, error) {
 	if id := g.settings.Channels[model.Channel(channelWeChat)].AppID; id != nil {
 		return *id, nil
@@ -28,7 +28,7 @@ func (g *Gateway) wxAuthURL(p params) (outcome, error) {
 	return outcome{members: object{{"url", url}}}, nil
 }
 
-// wxAccessToken knows every code once.
+// wxAccessToken takes any code, but each only once.
 func (g *Gateway) wxAccessToken(p params) (outcome, error) {
 	if _, err := g.appID(); err != nil {
 		return outcome{}, err

@@ -3,7 +3,6 @@ package daxpaytest
 import (
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/daxpay-go/daxpay"
 )
@@ -15,24 +14,24 @@ type call struct {
 	method string // the gateway's method, as its texts print it
 	fields []field
 	run    func(g *Gateway, p params) (outcome, error)
-	// early says that resTime is the time at which the call began, and not that of its answer.
+	// early: resTime is the time at which the call began, not that of its answer.
 	early bool
-	// current says that the rules are those of 2.0.8.
+	// current: the rules are those of 2.0.8.
 	current bool
-	// unregistered says that the gateway as installed does not know the call by its own table: it is refused before it
-	// is read.
+	// unregistered: the call is missing from the gateway's own table of calls as it is installed, and is refused before
+	// it is read.
 	unregistered bool
 }
 
-// outcome is what a call that does not fail answers.
+// outcome is the answer of a call that does not fail.
 type outcome struct {
 	msg     *string
 	members object
-	// unsignable says that the gateway cannot sign the answer, so that it looks like a failure though the call has run.
+	// unsignable: the gateway cannot sign the answer. It looks like a failure although the call has run.
 	unsignable bool
 }
 
-// The members of every request.
+// commonFields are the members of every request.
 func commonFields() []field {
 	ip := limited("clientIp", 64, "客户端ip不可超过64位")
 	ip.ip = true
@@ -44,7 +43,7 @@ func commonFields() []field {
 	}
 }
 
-// The numbers of a payment, one of which most calls need.
+// paymentFields are the two numbers of a payment. Most calls need one of them.
 func paymentFields() []field {
 	return []field{limited("orderNo", 32, "支付订单号不可超过32位"), limited("bizOrderNo", 100, "商户支付订单号不可超过100位")}
 }
@@ -57,7 +56,7 @@ func transferFields() []field {
 	return []field{limited("bizTransferNo", 100, "商户转账号不可超过100位"), limited("transferNo", 32, "转账号不可超过100位")}
 }
 
-// callsOf lists the calls of a release by their paths.
+// callsOf returns the calls of a release by their paths.
 func callsOf(v daxpay.GatewayVersion) map[string]*call {
 	var list []*call
 	switch v {
@@ -82,8 +81,7 @@ func callsOf(v daxpay.GatewayVersion) map[string]*call {
 	return byPath
 }
 
-// makeOlder takes away what only 2.0.8 has: limits of lengths, the check of the IP address, the random number, and some
-// names.
+// makeOlder removes what only 2.0.8 has: limits on lengths, the check of the IP address, the nonce, and some names.
 func (c *call) makeOlder(v daxpay.GatewayVersion) {
 	older := func(class string) string {
 		return strings.ReplaceAll(class, "cn.daxpay.single.core.", "cn.daxpay.single.")
@@ -97,7 +95,7 @@ func (c *call) makeOlder(v daxpay.GatewayVersion) {
 	}
 }
 
-// oldName is what a release calls a member that 2.0.8 calls name.
+// oldName returns the name that a release has for a member that 2.0.8 calls name.
 func oldName(v daxpay.GatewayVersion, name string) string {
 	if v != daxpay.GatewayV208 {
 		switch name {
@@ -115,7 +113,7 @@ const (
 	paramClass = coreClass + "param."
 )
 
-// method is how the gateway's texts print a method.
+// method returns a method as the gateway's texts print it.
 func method(name, result, param string) string {
 	return "cn.daxpay.single.core.result.DaxResult<" + coreClass + "result." + result +
 		"> cn.daxpay.single.gateway.controller." +
@@ -181,74 +179,114 @@ func receiverFields(r rule) []field {
 	}
 }
 
+func transferCallFields() []field {
+	return []field{
+		limited("bizTransferNo", 100, "商户转账号不可超过100位").must(notNull, "商户转账号必填"),
+		limited("channel", 20, "支付通道不可超过20位").must(notNull, "支付通道必填"),
+		amount("转账金额必填", "转账金额至少为0.01元"),
+		limited("title", 100, "标题不可超过100位"),
+		limited("reason", 150, "转账原因/备注不可超过150位"),
+		limited("transferType", 20, "转账类型不可超过20位"),
+		limited("payeeType", 20, "收款人账号类型不可超过20位"),
+		limited("payeeAccount", 100, "收款人账号不可超过100位"),
+		limited("payeeName", 50, "收款人姓名不可超过50位"),
+		limited("notifyUrl", 200, "回调通知地址不可超过200位"),
+		limited("attach", 500, "商户扩展参数,回调时会原样返回不可超过500位"),
+	}
+}
+
+// calls208 are the calls of 2.0.8, of which those of older releases are made.
 func calls208() []*call {
+	return slices.Concat(paymentCalls(), allocationCalls(), syncCalls(), queryCalls(), assistCalls())
+}
+
+// paymentCalls are the calls that move money, and those that end a payment.
+func paymentCalls() []*call {
+	return []*call{
+		newCall("/unipay/pay", "UniPayController.pay",
+			"payment.pay.PayParam", "pay.PayResult",
+			(*Gateway).pay, payFields()...).atBeginning(),
+		newCall("/unipay/close", "UniPayController.close",
+			"payment.pay.PayCloseParam", "pay.PayCloseResult",
+			(*Gateway).closePayment, paymentFields()...).atBeginning(),
+		newCall("/unipay/cancel", "UniPayController.cancel",
+			"payment.pay.PayCancelParam", "pay.PayCancelResult",
+			(*Gateway).cancelPayment, paymentFields()...).atBeginning(),
+		newCall("/unipay/refund", "UniPayController.refund",
+			"payment.refund.RefundParam", "pay.RefundResult",
+			(*Gateway).refund, refundCallFields()...),
+		newCall("/unipay/transfer", "UniPayController.transfer",
+			"payment.transfer.TransferParam", "transfer.TransferResult",
+			(*Gateway).transfer, transferCallFields()...),
+	}
+}
+
+func allocationCalls() []*call {
+	return []*call{
+		newCall("/unipay/allocation/start", "UniAllocationController.start",
+			"payment.allocation.AllocationParam", "allocation.AllocationResult",
+			(*Gateway).startAllocation, allocationFields()...),
+		newCall("/unipay/allocation/finish", "UniAllocationController.finish",
+			"payment.allocation.AllocFinishParam", "allocation.AllocationResult",
+			(*Gateway).finishAllocation, unlimited("bizAllocNo"), unlimited("allocNo")),
+		newCall("/unipay/allocation/receiver/add", "UniAllocationController.receiverAdd",
+			"payment.allocation.AllocReceiverAddParam", "allocation.AllocReceiverAddResult",
+			(*Gateway).addReceiver, receiverFields(notBlank)...),
+		newCall("/unipay/allocation/receiver/remove", "UniAllocationController.receiverRemove",
+			"payment.allocation.AllocReceiverRemoveParam", "allocation.AllocReceiverRemoveResult",
+			(*Gateway).removeReceiver, receiverFields(notBlank)[0]),
+	}
+}
+
+func syncCalls() []*call {
+	return []*call{
+		newCall("/unipay/sync/pay", "UniPaySyncController.pay",
+			"payment.pay.PaySyncParam", "sync.PaySyncResult",
+			(*Gateway).syncPay, paymentFields()...),
+		newCall("/unipay/sync/refund", "UniPaySyncController.refund",
+			"payment.refund.RefundSyncParam", "sync.RefundSyncResult",
+			(*Gateway).syncRefund, refundFields()...),
+		newCall("/unipay/sync/transfer", "UniPaySyncController.transfer",
+			"payment.transfer.TransferSyncParam", "sync.TransferSyncResult",
+			(*Gateway).syncTransfer, transferFields()...),
+		newCall("/unipay/sync/allocation", "UniPaySyncController.allocation",
+			"payment.allocation.AllocSyncParam", "sync.AllocSyncResult",
+			(*Gateway).syncAllocation,
+			limited("allocNo", 32, "分账号不可超过32位"), limited("bizAllocNo", 100, "商户分账号不可超过100位")),
+	}
+}
+
+func queryCalls() []*call {
+	return []*call{
+		newCall("/unipay/query/payOrder", "UniQueryController.queryPayOrder",
+			"payment.pay.QueryPayParam", "order.PayOrderResult",
+			(*Gateway).queryPay,
+			limited("orderNo", 32, "支付订单号不可超过32位"), limited("bizOrderNoeNo", 100, "商户支付订单号不可超过100位")),
+		newCall("/unipay/query/refundOrder", "UniQueryController.queryRefundOrder",
+			"payment.refund.QueryRefundParam", "order.RefundOrderResult",
+			(*Gateway).queryRefund, refundFields()...),
+		newCall("/unipay/query/transferOrder", "UniQueryController.transferOrder",
+			"payment.transfer.QueryTransferParam", "order.TransferOrderResult",
+			(*Gateway).queryTransfer, transferFields()...),
+		newCall("/unipay/query/allocationOrder", "UniQueryController.queryAllocationOrder",
+			"payment.allocation.QueryAllocOrderParam", "order.AllocOrderResult",
+			(*Gateway).queryAllocation, unlimited("allocNo"), unlimited("bizAllocNo")),
+		newCall("/unipay/query/allocationReceiver", "UniQueryController.queryAllocReceive",
+			"payment.allocation.QueryAllocReceiverParam", "allocation.AllocReceiversResult",
+			(*Gateway).queryReceivers, unlimited("channel"), unlimited("receiverNo")),
+	}
+}
+
+func assistCalls() []*call {
 	token := newCall("/unipay/assist/getWxAccessToken", "UniPayAssistController.getWxAccessToken",
-		"assist.WxAccessTokenParam",
-		"assist.WxAccessTokenResult", (*Gateway).wxAccessToken, limited("code", 64, "微信认证code不可超过100位"))
+		"assist.WxAccessTokenParam", "assist.WxAccessTokenResult",
+		(*Gateway).wxAccessToken, limited("code", 64, "微信认证code不可超过100位"))
 	token.method = strings.Replace(token.method, "cn.daxpay.single.core.result.DaxResult",
 		"cn.bootx.platform.common.core.rest.ResResult", 1)
 	return []*call{
-		newCall("/unipay/pay", "UniPayController.pay", "payment.pay.PayParam", "pay.PayResult",
-			(*Gateway).pay, payFields()...).atBeginning(),
-		newCall("/unipay/close", "UniPayController.close", "payment.pay.PayCloseParam", "pay.PayCloseResult",
-			(*Gateway).closePayment, paymentFields()...).atBeginning(),
-		newCall("/unipay/cancel", "UniPayController.cancel", "payment.pay.PayCancelParam", "pay.PayCancelResult",
-			(*Gateway).cancelPayment, paymentFields()...).atBeginning(),
-		newCall("/unipay/refund", "UniPayController.refund", "payment.refund.RefundParam", "pay.RefundResult",
-			(*Gateway).refund, refundCallFields()...),
-		newCall("/unipay/transfer", "UniPayController.transfer", "payment.transfer.TransferParam",
-			"transfer.TransferResult",
-			(*Gateway).transfer,
-			limited("bizTransferNo", 100, "商户转账号不可超过100位").must(notNull, "商户转账号必填"),
-			limited("channel", 20, "支付通道不可超过20位").must(notNull, "支付通道必填"),
-			amount("转账金额必填", "转账金额至少为0.01元"),
-			limited("title", 100, "标题不可超过100位"),
-			limited("reason", 150, "转账原因/备注不可超过150位"),
-			limited("transferType", 20, "转账类型不可超过20位"),
-			limited("payeeType", 20, "收款人账号类型不可超过20位"),
-			limited("payeeAccount", 100, "收款人账号不可超过100位"),
-			limited("payeeName", 50, "收款人姓名不可超过50位"),
-			limited("notifyUrl", 200, "回调通知地址不可超过200位"),
-			limited("attach", 500, "商户扩展参数,回调时会原样返回不可超过500位")),
-		newCall("/unipay/allocation/start", "UniAllocationController.start", "payment.allocation.AllocationParam",
-			"allocation.AllocationResult", (*Gateway).startAllocation, allocationFields()...),
-		newCall("/unipay/allocation/finish", "UniAllocationController.finish", "payment.allocation.AllocFinishParam",
-			"allocation.AllocationResult", (*Gateway).finishAllocation, unlimited("bizAllocNo"), unlimited("allocNo")),
-		newCall("/unipay/allocation/receiver/add", "UniAllocationController.receiverAdd",
-			"payment.allocation.AllocReceiverAddParam",
-			"allocation.AllocReceiverAddResult", (*Gateway).addReceiver, receiverFields(notBlank)...),
-		newCall("/unipay/allocation/receiver/remove", "UniAllocationController.receiverRemove",
-			"payment.allocation.AllocReceiverRemoveParam", "allocation.AllocReceiverRemoveResult",
-			(*Gateway).removeReceiver,
-			receiverFields(notBlank)[0]),
-		newCall("/unipay/sync/pay", "UniPaySyncController.pay", "payment.pay.PaySyncParam", "sync.PaySyncResult",
-			(*Gateway).syncPay, paymentFields()...),
-		newCall("/unipay/sync/refund", "UniPaySyncController.refund", "payment.refund.RefundSyncParam",
-			"sync.RefundSyncResult",
-			(*Gateway).syncRefund, refundFields()...),
-		newCall("/unipay/sync/transfer", "UniPaySyncController.transfer", "payment.transfer.TransferSyncParam",
-			"sync.TransferSyncResult", (*Gateway).syncTransfer, transferFields()...),
-		newCall("/unipay/sync/allocation", "UniPaySyncController.allocation", "payment.allocation.AllocSyncParam",
-			"sync.AllocSyncResult", (*Gateway).syncAllocation,
-			limited("allocNo", 32, "分账号不可超过32位"), limited("bizAllocNo", 100, "商户分账号不可超过100位")),
-		newCall("/unipay/query/payOrder", "UniQueryController.queryPayOrder", "payment.pay.QueryPayParam",
-			"order.PayOrderResult",
-			(*Gateway).queryPay, limited("orderNo", 32, "支付订单号不可超过32位"),
-			limited("bizOrderNoeNo", 100, "商户支付订单号不可超过100位")),
-		newCall("/unipay/query/refundOrder", "UniQueryController.queryRefundOrder", "payment.refund.QueryRefundParam",
-			"order.RefundOrderResult", (*Gateway).queryRefund, refundFields()...),
-		newCall("/unipay/query/transferOrder", "UniQueryController.transferOrder",
-			"payment.transfer.QueryTransferParam",
-			"order.TransferOrderResult", (*Gateway).queryTransfer, transferFields()...),
-		newCall("/unipay/query/allocationOrder", "UniQueryController.queryAllocationOrder",
-			"payment.allocation.QueryAllocOrderParam", "order.AllocOrderResult", (*Gateway).queryAllocation,
-			unlimited("allocNo"), unlimited("bizAllocNo")),
-		newCall("/unipay/query/allocationReceiver", "UniQueryController.queryAllocReceive",
-			"payment.allocation.QueryAllocReceiverParam", "allocation.AllocReceiversResult", (*Gateway).queryReceivers,
-			unlimited("channel"), unlimited("receiverNo")),
-		newCall("/unipay/assist/getWxAuthUrl", "UniPayAssistController.getWxAuthUrl", "assist.WxAuthUrlParam",
-			"assist.WxAuthUrlResult", (*Gateway).wxAuthURL,
-			limited("url", 200, "回调地址不可超过200位"), limited("state", 128, "state值最大为128位")),
+		newCall("/unipay/assist/getWxAuthUrl", "UniPayAssistController.getWxAuthUrl",
+			"assist.WxAuthUrlParam", "assist.WxAuthUrlResult",
+			(*Gateway).wxAuthURL, limited("url", 200, "回调地址不可超过200位"), limited("state", 128, "state值最大为128位")),
 		token,
 	}
 }
@@ -268,7 +306,7 @@ func calls207() []*call {
 			c.fields = refund
 		case "/unipay/transfer", "/unipay/query/transferOrder": // stubs
 			c.fields, c.run = nil, (*Gateway).stub
-		case "/unipay/sync/transfer": // it runs another call than it should
+		case "/unipay/sync/transfer": // it runs the sync of an allocation
 			c.fields, c.run = []field{unlimited("allocNo"), unlimited("bizAllocNo")}, (*Gateway).syncTransferOf207
 		case "/unipay/allocation/start":
 			c.fields = append(c.fields, field{name: "notNotify", kind: boolean})
@@ -312,10 +350,14 @@ func calls206() []*call {
 	return list
 }
 
-// current tells whether the gateway is a 2.0.8.
+// current reports whether the gateway is a 2.0.8.
 func (g *Gateway) current() bool { return g.version == daxpay.GatewayV208 }
 
-// byVersion chooses what 2.0.8 says, or what older ones say.
+// is206 and is207 report whether the gateway is that release.
+func (g *Gateway) is206() bool { return g.version == daxpay.GatewayV206 }
+func (g *Gateway) is207() bool { return g.version == daxpay.GatewayV207 }
+
+// byVersion returns now for 2.0.8, and before for older gateways.
 func byVersion[T any](g *Gateway, now, before T) T {
 	if g.current() {
 		return now
@@ -323,7 +365,8 @@ func byVersion[T any](g *Gateway, now, before T) T {
 	return before
 }
 
-// validationFault is a complaint of the business: 2.0.8 answers it as one about members, older ones as a refusal.
+// validationFault makes a complaint of the business: 2.0.8 answers with the code for wrong members, older gateways with
+// a refusal.
 func (g *Gateway) validationFault(text string) error {
 	if g.current() {
 		return fault(codeValidation, textValidation+text)
@@ -331,7 +374,5 @@ func (g *Gateway) validationFault(text string) error {
 	return refuse(codeUnclassified, text)
 }
 
-const lockTime = 10 * time.Second
-
-// Has tells whether the gateway's release has a call with that path.
+// Has reports whether the gateway's release has a call with that path.
 func (g *Gateway) Has(path string) bool { return g.calls[path] != nil || g.legacy[path] != nil }

@@ -10,10 +10,10 @@ import (
 	"github.com/daxpay-go/daxpay/model"
 )
 
-// Operation is what the gateway asks the channel for.
+// Operation is something that the gateway asks the channel to do.
 type Operation string
 
-// The operations of a channel. Payments by wap, web and app do not ask it.
+// The operations of a channel. A payment by the methods wap, web and app does not need OpPay.
 const (
 	OpPay              Operation = "pay"
 	OpPaySync          Operation = "pay sync"
@@ -29,14 +29,15 @@ const (
 	OpReceiverRemove   Operation = "receiver remove"
 )
 
-// Channel is the payment channel behind the gateway, such as Alipay, and what its users do. If a test says nothing it
-// does what it is asked to: it does not know a payment until the user acts, but has the money of a barcode payment at
-// once; it refunds and pays out at once; it keeps shares of an allocation pending.
+// Channel is the payment channel (支付通道) behind the gateway, such as Alipay, together with its users. Without further
+// instructions it does what the gateway asks of it: a barcode payment is paid at once, any other payment is unknown to
+// it until the user acts; refunds and transfers are done at once; the shares of an allocation stay pending.
 //
-// The methods about an order take a number of the gateway or of the merchant, and tell whether there is such an order.
+// Methods that take a number accept the gateway's number of the order or the merchant's. They report whether there is
+// such an order.
 type Channel struct{ g *Gateway }
 
-// Channel is the channel behind the gateway.
+// Channel returns the channel behind the gateway.
 func (g *Gateway) Channel() *Channel { return &Channel{g} }
 
 // What the channel knows of a payment.
@@ -54,7 +55,7 @@ type trade struct {
 	State   string
 	TradeNo string
 	PaidAt  int64
-	// Says is what a sync reports instead, for a state that no test can bring about otherwise.
+	// Says is what a sync reports instead of State. SetPayment sets it for states that nothing else brings about.
 	Says string
 }
 
@@ -62,7 +63,7 @@ type trade struct {
 type payback struct {
 	Done bool
 	At   int64
-	// Says is what a sync reports instead.
+	// Says is what a sync reports instead of Done.
 	Says string
 }
 
@@ -90,10 +91,10 @@ func newBook() *book {
 	}
 }
 
-// Manner is how the channel does an operation until Obeys. The zero value is as it is asked to.
+// Manner is how the channel handles an operation until Obeys. The zero value means that it does what it is asked to.
 type Manner struct {
-	Kind      string // refuses, breaks, times out, takes
-	Code, Msg string // of refuses
+	Kind      string // "refuses", "breaks", "times out" or "takes", after the methods of Channel
+	Code, Msg string // of a refusal
 }
 
 const (
@@ -103,7 +104,7 @@ const (
 	modeTakes    = "takes"
 )
 
-// Manners lists how the channel does what it does not do as it is asked to.
+// Manners returns the operations that Refuses, Breaks, TimesOut or Takes changed and Obeys has not changed back.
 func (c *Channel) Manners() map[Operation]Manner {
 	c.g.mu.Lock()
 	defer c.g.mu.Unlock()
@@ -113,12 +114,12 @@ func (c *Channel) Manners() map[Operation]Manner {
 // answer is one of the channel's.
 type answer struct {
 	ok      bool
-	later   bool   // it is taken, and will be done later
+	later   bool   // accepted, to be done later
 	subCode string // of a refusal
 	subMsg  string
 }
 
-// channelError is that the channel did not answer.
+// channelError says that the channel did not answer.
 type channelError struct{ text string }
 
 func (e *channelError) Error() string { return e.text }
@@ -127,8 +128,9 @@ var acted = answer{ok: true}
 
 func refusal(code, msg string) answer { return answer{subCode: code, subMsg: msg} }
 
-// ask asks the channel about an order or a receiver. act is what it does unless it refuses or breaks; later says that
-// it will do so later. The gateway's mutex is free while the channel takes its time.
+// ask asks the channel about an order or a receiver. act is what the channel does unless it refuses or breaks; later
+// says that it only accepts the operation for now. The gateway's mutex is not held while the gateway waits for the
+// channel.
 func (g *Gateway) ask(op Operation, about string, act func(later bool) answer) (answer, error) {
 	m := g.channel.Modes[op]
 	trace, began, start := g.asking, g.now(), time.Now()
@@ -169,7 +171,7 @@ func (g *Gateway) ask(op Operation, about string, act func(later bool) answer) (
 	return a, err
 }
 
-// waitForChannel waits until the gateway gives up. Only a gateway whose clock runs waits.
+// waitForChannel waits until the gateway gives up on the channel. A gateway whose clock stands still does not wait.
 func (g *Gateway) waitForChannel() {
 	if !g.timeRuns() {
 		return
@@ -184,19 +186,21 @@ func (g *Gateway) waitForChannel() {
 	}
 }
 
-// Refuses makes the channel refuse an operation with its code and text, until Obeys.
+// Refuses makes the channel refuse an operation with a code and a text of the channel, until Obeys.
 func (c *Channel) Refuses(op Operation, code, msg string) { c.set(op, Manner{modeRefuses, code, msg}) }
 
 // Breaks makes the channel answer an operation with HTTP status 500, until Obeys.
 func (c *Channel) Breaks(op Operation) { c.set(op, Manner{Kind: modeBreaks}) }
 
-// TimesOut makes the channel do an operation, but answer after the gateway has given up, until Obeys.
+// TimesOut makes the channel do an operation but answer too late, after the gateway has given up, until Obeys. See
+// WithChannelTimeout for how long the gateway waits.
 func (c *Channel) TimesOut(op Operation) { c.set(op, Manner{Kind: modeTimesOut}) }
 
-// Takes makes the channel accept a refund, a transfer, or a barcode payment that it does later, until Obeys.
+// Takes makes the channel accept an operation without doing it yet, until Obeys. It is for OpPay of barcode payments,
+// OpRefund and OpTransfer. Pays, Refunds and Gateway.MarkTransferred complete what was accepted.
 func (c *Channel) Takes(op Operation) { c.set(op, Manner{Kind: modeTakes}) }
 
-// Obeys makes the channel do an operation as it is asked to.
+// Obeys makes the channel do an operation as it is asked to, which is how it starts.
 func (c *Channel) Obeys(op Operation) { c.set(op, Manner{}) }
 
 func (c *Channel) set(op Operation, m Manner) {
@@ -208,13 +212,13 @@ func (c *Channel) set(op Operation, m Manner) {
 	}
 }
 
-// Held is an answer that the channel keeps back.
+// Held is an answer that the channel holds back: see Channel.Holds.
 type Held struct {
 	reached, released chan struct{}
 	release           sync.Once
 }
 
-// Holds makes the channel do the next operation of a kind, but keep its answer back until Release.
+// Holds makes the channel do the next operation of this kind, but hold its answer back until Release.
 func (c *Channel) Holds(op Operation) *Held {
 	h := &Held{reached: make(chan struct{}), released: make(chan struct{})}
 	c.g.mu.Lock()
@@ -223,7 +227,8 @@ func (c *Channel) Holds(op Operation) *Held {
 	return h
 }
 
-// Reached waits until the gateway waits for the answer.
+// Reached returns when the channel has done the operation and the gateway waits for the answer. It returns the error of
+// ctx if that ends first.
 func (h *Held) Reached(ctx context.Context) error {
 	select {
 	case <-h.reached:
@@ -233,10 +238,10 @@ func (h *Held) Reached(ctx context.Context) error {
 	}
 }
 
-// Release lets the channel answer.
+// Release lets the channel answer. It may be called more than once.
 func (h *Held) Release() { h.release.Do(func() { close(h.released) }) }
 
-// trade is what the channel knows of a payment; it begins to know it if it is to be in a state.
+// trade returns what the channel knows of a payment, as a row that may be changed.
 func (g *Gateway) trade(p *payment) *trade {
 	g.changes.named("trade", p.OrderNo)
 	t := g.channel.Trades[p.OrderNo]
@@ -252,7 +257,7 @@ func (g *Gateway) forgetTrade(p *payment) {
 	delete(g.channel.Trades, p.OrderNo)
 }
 
-// meet gives a payment a state at the channel, where it gets a number.
+// meet gives a payment a state at the channel, and a number of the channel if it has none.
 func (g *Gateway) meet(p *payment, state string) *trade {
 	t := g.trade(p)
 	t.State, t.Says = state, ""
@@ -265,7 +270,7 @@ func (g *Gateway) meet(p *payment, state string) *trade {
 	return t
 }
 
-// channelNumber is a number that the channel gives.
+// channelNumber returns a new number of the channel.
 func (g *Gateway) channelNumber(prefix string) string {
 	g.channel.Numbers++
 	digits := number(1_000_000_000_000 + g.channel.Numbers).String()
@@ -288,34 +293,34 @@ func (c *Channel) becomes(number, state string) bool {
 	return c.about(number, func(p *payment) { c.g.meet(p, state) })
 }
 
-// Waits says that the user has opened the payment, and has not paid yet.
+// Waits means that the user has opened the payment and has not paid yet.
 func (c *Channel) Waits(number string) bool { return c.becomes(number, tradeWaiting) }
 
-// Pays says that the user pays, whatever the gateway thinks of the payment. The gateway learns of it by a sync, or when
-// the channel Tells.
+// Pays means that the user pays, even if the gateway has closed the payment. The gateway learns of it by a sync, or
+// when the channel Tells. See also Gateway.MarkPaid.
 func (c *Channel) Pays(number string) bool { return c.becomes(number, tradePaid) }
 
-// Finishes says that the payment is paid, and that no refund is possible any more.
+// Finishes means that the payment is paid and can no longer be refunded (交易完结).
 func (c *Channel) Finishes(number string) bool { return c.becomes(number, tradeFinished) }
 
-// Closes says that the channel closes the payment without money, as when the user declines.
+// Closes means that the channel closes the payment unpaid, as when the user declines.
 func (c *Channel) Closes(number string) bool {
 	return c.about(number, func(p *payment) { c.g.meet(p, tradeClosed).PaidAt = 0 })
 }
 
-// Returns says that the payment was paid, and all of it given back outside the gateway.
+// Returns means that the payment was paid, and refunded in full outside the gateway.
 func (c *Channel) Returns(number string) bool { return c.becomes(number, tradeReturned) }
 
-// Forgets says that the channel does not know the payment.
+// Forgets means that the channel does not know the payment.
 func (c *Channel) Forgets(number string) bool {
 	return c.about(number, func(p *payment) { c.g.forgetTrade(p) })
 }
 
-// Tells is the channel's own message to the gateway about the payment as it is, the callback. When it makes a payment a
-// success, 2.0.8 sends no notice of that, and older gateways do.
+// Tells sends the channel's callback (通道回调) about the payment to the gateway. When the callback makes a payment a
+// success, 2.0.8 sends no notice to the merchant; older gateways do.
 func (c *Channel) Tells(number string) bool { return c.about(number, c.g.payCallback) }
 
-// Refunds says that a refund that the channel has taken is now done.
+// Refunds means that a refund that the channel accepted (see Takes) is now done. The gateway learns of it by a sync.
 func (c *Channel) Refunds(number string) bool {
 	c.g.mu.Lock()
 	defer c.g.done()
@@ -328,8 +333,8 @@ func (c *Channel) Refunds(number string) bool {
 	return true
 }
 
-// RefundFails says that the channel does not give the money back for a refund that it has taken. A sync is refused
-// then, and the gateway's refund stays as it is.
+// RefundFails means that a refund that the channel accepted (see Takes) has failed there. A sync is then refused, and
+// the status of the refund at the gateway does not change.
 func (c *Channel) RefundFails(number string) bool {
 	c.g.mu.Lock()
 	defer c.g.done()
@@ -342,25 +347,25 @@ func (c *Channel) RefundFails(number string) bool {
 	return true
 }
 
-// Result is what became of a share of an allocation.
+// Result is the result of a share of an allocation: Succeeded, Pending, or one that Failed makes.
 type Result struct {
-	// State is success, fail or pending.
-	State string
-	Code  string // of a failure
-	Msg   string
+	State string // success, fail or pending
+	Code  string // the channel's, of a failure
+	Msg   string // likewise
 }
 
-// Succeeded and Pending are results, and Failed makes one.
+// Succeeded and Pending are the results without a code.
 var (
 	Succeeded = Result{State: "success"}
 	Pending   = Result{State: "pending"}
 )
 
-// Failed is the result of a share that the channel could not pay.
+// Failed returns the result of a share that the channel could not pay, with the channel's code and text.
 func Failed(code, msg string) Result { return Result{"fail", code, msg} }
 
-// Allocates says what became of the shares of an allocation, in the order in which the gateway sent them to the
-// channel: the receiver that was added last comes first.
+// Allocates sets the results of the shares of an allocation, in the order in which the gateway sent them to the
+// channel: the receiver that was added last comes first. Shares without a result keep theirs. The gateway learns of it
+// by a sync.
 func (c *Channel) Allocates(number string, results ...Result) bool {
 	c.g.mu.Lock()
 	defer c.g.done()
@@ -384,7 +389,7 @@ func (g *Gateway) allocate(a *allocation, results []Result) {
 	g.changes.named("parts", a.AllocNo)
 }
 
-// parts are the shares of an allocation as the channel knows them.
+// parts returns the shares of an allocation as the channel knows them.
 func (g *Gateway) parts(a *allocation) []part {
 	if parts, ok := g.channel.Allocations[a.AllocNo]; ok {
 		return parts

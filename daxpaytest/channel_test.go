@@ -24,7 +24,7 @@ func qrcode(no string) *param.PayParam {
 	}
 }
 
-// shop is a merchant's address for notices. It hands each on before it replies.
+// shop starts a merchant's endpoint for notices. It passes each notice on before it replies.
 func shop(t *testing.T, reply func() string) (string, <-chan string) {
 	t.Helper()
 	notices := make(chan string, 100)
@@ -39,7 +39,7 @@ func shop(t *testing.T, reply func() string) (string, <-chan string) {
 
 func received() string { return "SUCCESS" }
 
-// The user pays after the order was closed, and only a sync finds it, once the lock of the last repair is over.
+// The user pays after the order was closed. Only a sync finds that, once the lock of the last repair has ended.
 func TestPaysAfterItWasClosed(t *testing.T) {
 	ctx := context.Background()
 	clock := daxpaytest.NewClock(start)
@@ -71,7 +71,7 @@ func TestPaysAfterItWasClosed(t *testing.T) {
 	require.False(t, gw.Channel().Pays("A2"), "there is no such payment")
 }
 
-// 2.0.8 sends no notice of the usual case, a QR code that is paid; older gateways do.
+// 2.0.8 sends no notice in the usual case, when a QR code is paid; older gateways do.
 func TestTells(t *testing.T) {
 	ctx := context.Background()
 	notices := map[daxpay.GatewayVersion]int{daxpay.GatewayV208: 0, daxpay.GatewayV207: 1, daxpay.GatewayV206: 1}
@@ -150,7 +150,7 @@ func TestRefundsOfTheChannel(t *testing.T) {
 	require.False(t, channel.Allocates("AL1", daxpaytest.Succeeded))
 }
 
-// A call whose answer the channel keeps back does not keep others from running, but from the same payment.
+// A call whose answer the channel holds back blocks other calls about the same payment, but no others.
 func TestHolds(t *testing.T) {
 	ctx := context.Background()
 	gw := daxpaytest.Start(t)
@@ -233,7 +233,7 @@ func (*anyPay) Call() param.Call[model.PayModel] {
 	return param.Call[model.PayModel]{Path: "/unipay/pay"}
 }
 
-// A notice for another machine is not sent, unless the test wants it.
+// A notice for another machine is not sent unless the test allows it.
 func TestNoticesStayHere(t *testing.T) {
 	ctx := context.Background()
 	gw := daxpaytest.Start(t)
@@ -274,7 +274,7 @@ func TestWithoutNotices(t *testing.T) {
 	require.Empty(t, notices)
 }
 
-// A reply that does not count is told as it is.
+// A reply by which a notice does not count as received is returned as it is.
 func TestSendNoticeTellsTheReply(t *testing.T) {
 	ctx := context.Background()
 	for name, tt := range map[string]struct {

@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-// Clock is a clock that stands still until it is moved, or one that runs and can be moved. It is safe for concurrent
+// Clock is a clock for tests. It stands still until the test moves it, or it runs and can be moved as well. Give it to
+// a gateway by WithTestClock, and its Now to daxpay.Config.Now; Gateway.Config does that. It is safe for concurrent
 // use.
 type Clock struct {
 	mu      sync.Mutex
@@ -15,13 +16,13 @@ type Clock struct {
 	watched []*Gateway
 }
 
-// NewClock returns a clock that shows a time, and stands still.
+// NewClock returns a clock that shows start and stands still.
 func NewClock(start time.Time) *Clock { return &Clock{now: start} }
 
-// NewRunningClock returns a clock that shows a time, and runs on from there as the system's does.
+// NewRunningClock returns a clock that shows start and runs on from there.
 func NewRunningClock(start time.Time) *Clock { return &Clock{now: start, since: time.Now()} }
 
-// Now is the time that the clock shows.
+// Now returns the time that the clock shows.
 func (c *Clock) Now() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -35,23 +36,24 @@ func (c *Clock) shows() time.Time {
 	return c.now.Add(time.Since(c.since))
 }
 
-// Running tells whether the clock runs.
+// Running reports whether the clock runs.
 func (c *Clock) Running() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return !c.since.IsZero()
 }
 
-// Run lets the clock run on from the time that it shows.
+// Run makes the clock run on from the time that it shows.
 func (c *Clock) Run() { c.change(func() { c.now, c.since = c.shows(), time.Now() }) }
 
 // Stop makes the clock stand still.
 func (c *Clock) Stop() { c.change(func() { c.now, c.since = c.shows(), time.Time{} }) }
 
-// Advance moves the clock. The gateways that use it do what has become due.
+// Advance moves the clock by d. The gateways that use it then start what has become due, such as sending notices again;
+// Gateway.WaitNotices waits for that.
 func (c *Clock) Advance(d time.Duration) { c.change(func() { c.now = c.now.Add(d) }) }
 
-// change changes the clock, and tells the gateways that use it.
+// change changes the clock and tells the gateways that use it.
 func (c *Clock) change(how func()) {
 	c.mu.Lock()
 	how()

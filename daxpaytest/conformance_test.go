@@ -11,8 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// exceptions are steps of testdata/conformance in which the gateway here differs from the recording, each with its
-// reason. One that no longer differs fails the test.
+// exceptions are the steps of testdata/conformance in which this gateway differs from the recording, each with its
+// reason. A step that no longer differs fails the test.
 var exceptions = map[string]string{
 	"208/late-alloc-finish 11": tooClose,
 	"207/life-refunds 7":       clockMoved,
@@ -47,17 +47,17 @@ var exceptions = map[string]string{
 }
 
 const (
-	// tooClose: the step says that a share was paid after a call of 15 s, and an earlier step of the same scenario that
-	// it was before.
-	tooClose = "the recorder took what happened up to 1.2 s before a slow call for what happened after it"
-	// clockMoved: the order has the expiredTime of its first pay, as the step before the second pay says.
+	// tooClose: the step says that a share was paid after a call of 15 s; an earlier step of the same scenario says
+	// that it was paid before the call.
+	tooClose = "the recorder took events up to 1.2 s before a slow call for events after it"
+	// clockMoved: the order has the expiredTime of its first pay, as the step before the second pay shows.
 	clockMoved = "the recording's clock moved between the steps, but the scenario has no waits"
 	// dayOfRecording: createTime is a literal.
-	dayOfRecording = "createTime is that of the day of the recording"
+	dayOfRecording = "createTime is from the day of the recording"
 )
 
-// TestConformance plays recordings of real gateways. The environment variable DAXPAY_CONFORMANCE names one more folder
-// of them.
+// TestConformance plays recordings of real gateways. The environment variable DAXPAY_CONFORMANCE names another folder
+// of recordings to play as well.
 func TestConformance(t *testing.T) {
 	own := filepath.Join("..", "testdata", "conformance")
 	for _, version := range []string{"208", "207", "206"} {
@@ -75,10 +75,10 @@ func TestConformance(t *testing.T) {
 	}
 }
 
-// figures count the steps of a version.
+// figures are the counts of steps of a version.
 type figures struct{ played, same int }
 
-// playFolder plays the scenarios in a folder, and returns of each step whether it is the same.
+// playFolder plays the scenarios in a folder, and returns for each step whether it agrees with the recording.
 func playFolder(t *testing.T, folder string) map[string]bool {
 	t.Helper()
 	var files []string

@@ -1,7 +1,7 @@
-// Package daxpaytest is a DaxPay gateway inside the test process, on a loopback address, together with the payment
-// channel behind it: for tests of code that uses package daxpay, and for trying it out. It answers every call as a real
-// gateway does, which TestConformance proves against recordings of real ones. A test says what the users and the
-// channel do:
+// Package daxpaytest runs a DaxPay gateway inside the test process, on a loopback address, together with the payment
+// channel behind it. It is for tests of code that uses package daxpay, and for trying that package out. It answers
+// every call as a real gateway does; TestConformance proves that against recordings of real ones. A test says what the
+// users and the channel do:
 //
 //	gw := daxpaytest.Start(t)
 //	client := gw.Client()
@@ -11,16 +11,17 @@
 //	gw.Channel().Pays("A1") // the gateway does not know yet
 //	client.SyncPay(ctx, &param.PaySyncParam{BizOrderNo: "A1"})
 //
-// A channel can refuse, break, answer too late, or keep its answer back: see Channel. What the operator sets is in
-// Settings. A test that is not about how an order came about sets it: see SetPayment.
+// The channel can refuse, fail, answer too late, or hold its answer back: see Channel. Settings has what the operator
+// sets in the gateway's console. SetPayment, SetRefund and SetAllocation put an order into the gateway without the
+// calls that would lead to it.
 //
-// The gateway speaks as one of the releases 2.0.6 to 2.0.8 does; of 2.0.5 it has the two syncs. It computes signatures
-// independently of package daxpay. It sends notices by itself, to this machine only unless it is told otherwise. A
-// Gateway is also an http.Handler, and an http.RoundTripper that needs no network. Fail and Slow bring about the faults
-// of the line: a lost answer, a 502, a hang. WithJournal reports everything that happens.
+// The gateway behaves as release 2.0.6, 2.0.7 or 2.0.8: see WithVersion. Of 2.0.5 it has only the two syncs. It
+// computes signatures independently of package daxpay. It sends notices by itself, but only to this machine unless
+// WithNoticesAnywhere is given. A Gateway is also an http.Handler, and an http.RoundTripper that needs no network. Fail
+// and Slow cause faults on the line: a lost answer, a 502, a hang. WithJournal reports everything that happens.
 //
-// It does not have: the channels WeChat and UnionPay in any detail, reconciliation, the timed jobs but for the one that
-// sends notices again, the console, and the callbacks of channels as HTTP.
+// Left out are the details of the channels WeChat and UnionPay, reconciliation, the console, the HTTP callbacks of
+// channels, and all timed jobs except the one that sends notices again.
 package daxpaytest
 
 import (
@@ -84,13 +85,13 @@ type Gateway struct {
 	prefix    string // of numbers
 	made      int64  // numbers
 	requests  []Request
-	asking    string // the trace of the request that is at work
-	pending   Entry  // for the journal, but for its rows
+	asking    string // the trace ID of the request that is running
+	pending   Entry  // the next of the journal, without its rows
 	changes   changes
 	counted   counters // as last written to the journal
 }
 
-// New starts a gateway. Close it when it is no longer needed.
+// New starts a gateway. Call Close when it is no longer needed. Tests use Start.
 func New(options ...Option) *Gateway {
 	g := &Gateway{
 		version:        daxpay.GatewayV208,
@@ -134,8 +135,8 @@ func New(options ...Option) *Gateway {
 	return g
 }
 
-// Start is New for tests: the gateway closes when the test ends, and the test fails if no client can be made for the
-// options.
+// Start starts a gateway for a test and closes it when the test ends. It ends the test with Fatalf if daxpay.New
+// refuses the Config of the gateway.
 func Start(tb TB, options ...Option) *Gateway {
 	tb.Helper()
 	g := New(options...)
@@ -147,13 +148,13 @@ func Start(tb TB, options ...Option) *Gateway {
 	return g
 }
 
-// ChangeSecret gives the gateway another secret from now on. Notices that were signed before stay as they are, as those
-// of a real gateway do.
+// ChangeSecret changes the gateway's secret (签名密钥). Notices that are signed already keep their signatures, as with a
+// real gateway.
 func (g *Gateway) ChangeSecret(secret string) { g.secret.Store(&secret) }
 
 func (g *Gateway) currentSecret() string { return *g.secret.Load() }
 
-// Close stops the gateway. Calls that a channel holds end.
+// Close stops the gateway. Calls that wait for an answer that the channel holds back end. Close may be called twice.
 func (g *Gateway) Close() {
 	g.closing.Do(func() {
 		close(g.closed)
@@ -167,7 +168,7 @@ func (g *Gateway) Close() {
 	}
 }
 
-// timeRuns tells whether the gateway's time passes by itself.
+// timeRuns reports whether the gateway's time passes by itself.
 func (g *Gateway) timeRuns() bool { return !g.manual || g.clock != nil && g.clock.Running() }
 
 func (g *Gateway) isClosed() bool {
@@ -179,7 +180,7 @@ func (g *Gateway) isClosed() bool {
 	}
 }
 
-// URL is where the gateway is; empty with WithoutServer.
+// URL returns the base URL of the gateway, such as http://127.0.0.1:41235. It is empty with WithoutServer.
 func (g *Gateway) URL() string {
 	if g.server == nil {
 		return ""
@@ -187,7 +188,8 @@ func (g *Gateway) URL() string {
 	return g.server.URL
 }
 
-// Config is the configuration of a client for this gateway, pinned to its version and with its clock.
+// Config returns the configuration of a client for this gateway: its URL, secret and algorithm, pinned to its version,
+// with its clock.
 func (g *Gateway) Config() daxpay.Config {
 	return daxpay.Config{
 		ServiceURL: g.URL(),
@@ -198,8 +200,8 @@ func (g *Gateway) Config() daxpay.Config {
 	}
 }
 
-// Client is a client for this gateway. If the options are such that no client can be made, every call of it is
-// ErrConfig; daxpay.New(g.Config()) tells why.
+// Client returns a new client for this gateway. If daxpay.New refuses the Config of the gateway, every call of the
+// client fails with daxpay.ErrConfig; call daxpay.New(g.Config()) for the reason.
 func (g *Gateway) Client() *daxpay.Client {
 	client, err := daxpay.New(g.Config())
 	if err != nil {
@@ -208,7 +210,7 @@ func (g *Gateway) Client() *daxpay.Client {
 	return client
 }
 
-// Requests lists what the gateway got so far, refused requests included.
+// Requests lists the requests that the gateway has received, the oldest first, including those that it refused.
 func (g *Gateway) Requests() []Request {
 	g.mu.Lock()
 	defer g.mu.Unlock()

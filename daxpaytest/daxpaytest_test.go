@@ -25,7 +25,7 @@ import (
 	"github.com/daxpay-go/daxpay/param"
 )
 
-// post sends a body that was signed with the gateway's secret, and returns the answer.
+// post sends a body signed with the gateway's secret, and returns the answer.
 func post(t *testing.T, gw *daxpaytest.Gateway, path, members string) (int, map[string]any) {
 	t.Helper()
 	signer, err := daxpay.NewSigner(daxpay.HMACSHA256, daxpaytest.Secret)
@@ -105,6 +105,20 @@ func TestChecksRequestsAsTheGatewayDoes(t *testing.T) {
 	}
 }
 
+// A length is counted in characters, also that of a short text in Chinese, which has more bytes.
+func TestLengthsAreInCharacters(t *testing.T) {
+	gw := daxpaytest.Start(t)
+	for groupNo, code := range map[string]int{
+		strings.Repeat("组", 9): 1, strings.Repeat("组", 20): 1, strings.Repeat("组", 21): 10006,
+		strings.Repeat("😀", 10): 1, strings.Repeat("😀", 11): 10006, // two UTF-16 units each
+	} {
+		members := fmt.Sprintf(`"reqTime":%d,"bizAllocNo":"A1","orderNo":"P1","groupNo":%q`, time.Now().Unix(), groupNo)
+		post(t, gw, "/unipay/allocation/start", members)
+		requests := gw.Requests()
+		require.Equal(t, code, requests[len(requests)-1].Code, groupNo)
+	}
+}
+
 // The gateway has every call of the client in each version that has it.
 func TestHasEveryCall(t *testing.T) {
 	for _, version := range calltable.Versions() {
@@ -118,7 +132,7 @@ func TestHasEveryCall(t *testing.T) {
 	}
 }
 
-// A version has no call at the path of 2.0.8 that the table does not know there.
+// A version has a call at the path of 2.0.8 only if the table says so.
 func TestHasNoOtherCall(t *testing.T) {
 	stubs := []string{"/unipay/transfer", "/unipay/sync/transfer", "/unipay/query/transferOrder"} // of 2.0.7
 	for _, version := range calltable.Versions() {
@@ -227,7 +241,7 @@ func TestStart(t *testing.T) {
 	}
 }
 
-// Code that ships must not link the testing package, which adds flags to every program, nor anything else by accident.
+// Code that ships must not import the testing package, nor any package that is not listed here.
 func TestImportsOfShippedCode(t *testing.T) {
 	allowed := map[string][]string{
 		".": {"github.com/go-resty/resty/v2", "internal/follow", "internal/gateway", "internal/wire", "model",

@@ -39,7 +39,7 @@ func Example() {
 	// pay_success
 }
 
-// The channel pays but answers too late, and the gateway calls the transfer failed.
+// The channel pays out but answers too late, and the gateway calls the transfer failed.
 func ExampleChannel_TimesOut() {
 	gw := daxpaytest.New(daxpaytest.WithChannelTimeout(0))
 	defer gw.Close()

@@ -15,52 +15,52 @@ import (
 	"time"
 )
 
-// Fault is a fault of the line between the merchant and the gateway: see Gateway.Fail. What goes wrong between the
-// gateway and the payment channel is in Channel.
+// Fault is a fault on the line between the merchant and the gateway: see Gateway.Fail. For faults between the gateway
+// and the payment channel see Channel.
 type Fault string
 
-// The faults. After those named Before the call has not run; after all others it has. A client cannot tell the two
+// The faults. With those named Before, the call does not run; with all others it does. A client cannot tell the two
 // apart.
 const (
-	// ResetBefore resets the connection (连接重置) when the request has arrived. The call does not run.
+	// ResetBefore resets the connection (连接重置) once the request has arrived. The call does not run.
 	ResetBefore Fault = "reset before"
-	// ResetAfter resets the connection when the call has run, so that its answer is lost.
+	// ResetAfter runs the call and then resets the connection, so that the answer is lost.
 	ResetAfter Fault = "reset after"
-	// BadGatewayBefore answers 502 with a page of HTML, as a proxy in front of the gateway does that does not reach it.
-	// The call does not run.
+	// BadGatewayBefore answers 502 with a page of HTML, as a proxy does that cannot reach the gateway. The call does
+	// not run.
 	BadGatewayBefore Fault = "502 before"
-	// BadGatewayAfter answers 502 when the call has run, as a proxy does that loses the gateway's answer.
+	// BadGatewayAfter runs the call and answers 502, as a proxy does that loses the gateway's answer.
 	BadGatewayAfter Fault = "502 after"
-	// HangBefore answers nothing until the client gives up or the gateway closes. The call does not run. Set
-	// Config.Timeout, or a deadline of the context, to less than the default.
+	// HangBefore sends no answer until the client gives up or the gateway closes. The call does not run. Set a short
+	// daxpay.Config.Timeout or a deadline of the context, so that the test does not wait for the default.
 	HangBefore Fault = "hang before"
-	// HangAfter runs the call, and then answers nothing until the client gives up or the gateway closes.
+	// HangAfter runs the call and then sends no answer until the client gives up or the gateway closes.
 	HangAfter Fault = "hang after"
-	// Truncated runs the call, and breaks off in the middle of its answer.
+	// Truncated runs the call and sends half of its answer.
 	Truncated Fault = "truncated"
-	// Unsigned runs the call, and takes the signature from its answer.
+	// Unsigned runs the call and sends its answer without the signature.
 	Unsigned Fault = "unsigned"
-	// Late is the fault that Slow sets: the call runs, and its answer comes late.
+	// Late runs the call and sends its answer late. Slow sets it, because it needs a delay; Fail does not take it.
 	Late Fault = "late"
 )
 
-// Faults lists every fault that Fail takes.
+// Faults returns the faults that Fail takes.
 func Faults() []Fault {
 	return []Fault{
 		ResetBefore, ResetAfter, BadGatewayBefore, BadGatewayAfter, HangBefore, HangAfter, Truncated, Unsigned,
 	}
 }
 
-// Runs tells whether the call has run when the fault happens.
+// Runs reports whether the call runs in spite of the fault.
 func (f Fault) Runs() bool { return f != ResetBefore && f != BadGatewayBefore && f != HangBefore }
 
-// Failure is a fault that was set and has not happened as often as it shall.
+// Failure is a fault that Fail or Slow has set and that is still to happen.
 type Failure struct {
 	Path  string // of the call; empty for every call
 	Fault Fault
 	Delay time.Duration // of Slow, else 0
-	Times int           // that it was set for; 0 is until Heal
-	Left  int           // how often it still happens; 0 if Times is 0
+	Times int           // how many calls it was set for; 0 means all until Heal
+	Left  int           // how many calls it will still hit; 0 if Times is 0
 }
 
 // line holds the faults in the order in which they were set.
@@ -69,14 +69,14 @@ type line struct {
 	faults []*Failure
 }
 
-// Fail makes the next calls of a path, such as "/unipay/refund", go wrong on the line; an empty path is every call.
-// times is how many calls; below 1 it is all until Heal. Faults that are set for one path happen one after the other:
+// Fail makes the next calls of a path, such as "/unipay/refund", meet a fault; an empty path means every call. times is
+// how many calls; below 1 it is all until Heal. Faults of one path happen in the order in which they were set:
 //
 //	gw.Fail("/unipay/refund", 1, daxpaytest.ResetAfter)
 //	gw.Fail("/unipay/refund", 2, daxpaytest.BadGatewayBefore)
 //
-// A client may send a call several times, each of which counts. Fail tells whether the gateway has such a call and
-// there is such a fault; if not, it does nothing, and ends the test of a gateway that was started with Start.
+// A client may send a call several times, and each attempt counts. Fail returns false, and sets nothing, if the gateway
+// has no such call or Faults does not list the fault. With a gateway from Start it then ends the test.
 func (g *Gateway) Fail(path string, times int, fault Fault) bool {
 	if g.tb != nil {
 		g.tb.Helper()
@@ -85,7 +85,8 @@ func (g *Gateway) Fail(path string, times int, fault Fault) bool {
 	return g.addFault(Failure{Path: path, Fault: fault, Times: times}, known)
 }
 
-// Slow delays the answers of the next calls of a path by d; the calls run at once. path and times are those of Fail.
+// Slow delays the answers to the next calls of a path by d. The calls themselves run at once. path, times and the
+// result are those of Fail.
 func (g *Gateway) Slow(path string, times int, d time.Duration) bool {
 	if g.tb != nil {
 		g.tb.Helper()
@@ -110,7 +111,7 @@ func (g *Gateway) addFault(f Failure, known bool) bool {
 	return true
 }
 
-// complain ends the test that the gateway was started for, if it was.
+// complain ends the test of a gateway from Start.
 func (g *Gateway) complain(format string, args ...any) {
 	if g.tb != nil {
 		g.tb.Helper()
@@ -118,15 +119,15 @@ func (g *Gateway) complain(format string, args ...any) {
 	}
 }
 
-// Heal ends the faults that were set for a path, and all faults if the path is empty. A call that hangs goes on
-// hanging.
+// Heal removes the faults that were set for a path, or all faults if the path is empty. A call that already hangs goes
+// on hanging.
 func (g *Gateway) Heal(path string) {
 	g.line.mu.Lock()
 	defer g.line.mu.Unlock()
 	g.line.faults = slices.DeleteFunc(g.line.faults, func(f *Failure) bool { return path == "" || f.Path == path })
 }
 
-// Failures lists the faults that are still to happen, in the order in which they were set.
+// Failures returns the faults that are still to happen, in the order in which they were set.
 func (g *Gateway) Failures() []Failure {
 	g.line.mu.Lock()
 	defer g.line.mu.Unlock()
@@ -137,7 +138,7 @@ func (g *Gateway) Failures() []Failure {
 	return list
 }
 
-// next takes the fault of a call, whose Fault is empty if there is none.
+// next returns the fault that the next call of a path meets, and counts it. Its Fault is empty if there is none.
 func (l *line) next(path string) Failure {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -155,8 +156,9 @@ func (l *line) next(path string) Failure {
 	return Failure{}
 }
 
-// ServeHTTP answers as the gateway does, so that it can also stand behind a handler or a server of the test's own. A
-// connection that cannot be reset, as one of HTTP/2, is ended as http.ErrAbortHandler says.
+// ServeHTTP answers a request as the gateway does, also behind a handler or a server of the test's own. Where a fault
+// resets a connection that cannot be reset, as with HTTP/2, it panics with http.ErrAbortHandler, which net/http
+// handles.
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
@@ -188,8 +190,9 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// RoundTrip answers without a network, so that a Gateway is an http.RoundTripper and gw.RoundTrip is a responder of
-// package httpmock. Faults are errors of it. A client sees no connection then, so that a failure always counts as sent.
+// RoundTrip answers a request without a network: a Gateway is an http.RoundTripper, and gw.RoundTrip is a responder of
+// package github.com/jarcoal/httpmock. A fault that leaves no answer is an error. The client sees no connection, so
+// every failure counts as sent.
 func (g *Gateway) RoundTrip(r *http.Request) (*http.Response, error) {
 	ctx := r.Context()
 	var body []byte
@@ -231,12 +234,12 @@ func (g *Gateway) RoundTrip(r *http.Request) (*http.Response, error) {
 	return res, nil
 }
 
-// brokenOff is the end of an answer that breaks off.
+// brokenOff is the end of a truncated answer.
 type brokenOff struct{}
 
 func (brokenOff) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
 
-// suffer does what a fault does and returns the answer, or nil if there is none.
+// suffer has a request meet a fault. It returns the answer, or nil if there is none.
 func (g *Gateway) suffer(r *http.Request, body []byte, f Failure) *httptest.ResponseRecorder {
 	answer := httptest.NewRecorder()
 	if !f.Fault.Runs() {
@@ -265,7 +268,7 @@ func (g *Gateway) suffer(r *http.Request, body []byte, f Failure) *httptest.Resp
 	return answer
 }
 
-// wait waits for done, and tells whether the client and the gateway were there so long.
+// wait waits for done. It returns false if the client gives up or the gateway closes before that.
 func (g *Gateway) wait(ctx context.Context, done <-chan time.Time) bool {
 	select {
 	case <-done:
@@ -276,7 +279,7 @@ func (g *Gateway) wait(ctx context.Context, done <-chan time.Time) bool {
 	return false
 }
 
-// badGateway is the page of a proxy.
+// badGateway returns the page of a proxy.
 func badGateway(now time.Time) *httptest.ResponseRecorder {
 	answer := httptest.NewRecorder()
 	h := answer.Header()
@@ -305,7 +308,7 @@ func reset(w http.ResponseWriter) {
 	_ = under.Close()
 }
 
-// unsigned is an answer without the signature of its data.
+// unsigned returns an answer without the signature of its data.
 func unsigned(reply object) object {
 	reply = slices.Clone(reply)
 	for i, p := range reply {

@@ -21,8 +21,8 @@ import (
 
 const transferPath = "/unipay/transfer"
 
-// throughEveryDoor runs a test with clients that reach the gateway by its own server, by a server of the test's, also
-// with HTTP/2, and without a network.
+// throughEveryDoor runs a test with clients that reach the gateway through its own server, through a server of the test
+// with HTTP/1.1 and HTTP/2, and without a network.
 func throughEveryDoor(t *testing.T, test func(t *testing.T, gw *daxpaytest.Gateway, cfg daxpay.Config)) {
 	t.Helper()
 	served := func(t *testing.T, http2 bool) {
@@ -55,7 +55,7 @@ func payout(no string) *param.TransferParam {
 	}
 }
 
-// impatient sends a payout, and gives up when the gateway has done with it.
+// impatient sends a payout, and gives up once the gateway is done with it.
 func impatient(t *testing.T, gw *daxpaytest.Gateway, kit *daxpay.Client, no string) error {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -71,7 +71,7 @@ func impatient(t *testing.T, gw *daxpaytest.Gateway, kit *daxpay.Client, no stri
 	return <-ended
 }
 
-// Whatever fails on the line, a payout is unknown, and the money says whether the call has run.
+// Every fault on the line leaves the outcome of a payout unknown; whether money moved shows whether the call has run.
 func TestFaults(t *testing.T) {
 	texts := map[daxpaytest.Fault]string{
 		daxpaytest.ResetBefore: "reset", daxpaytest.ResetAfter: "reset",
@@ -128,7 +128,7 @@ func TestAResetIsAReset(t *testing.T) {
 	require.ErrorIs(t, err, syscall.ECONNRESET)
 }
 
-// A query is sent again by itself: each attempt counts as a call.
+// The client sends a query again by itself. Each attempt counts as a call.
 func TestFaultsInTurn(t *testing.T) {
 	ctx := context.Background()
 	gw := daxpaytest.Start(t)
@@ -164,7 +164,7 @@ func TestFaultsInTurn(t *testing.T) {
 	require.Len(t, gw.Transfers(), 1)
 }
 
-// A slow answer is a lost one for a client that does not wait for it.
+// A slow answer is lost for a client that does not wait for it.
 func TestSlow(t *testing.T) {
 	throughEveryDoor(t, func(t *testing.T, gw *daxpaytest.Gateway, cfg daxpay.Config) {
 		kit, err := daxpay.New(cfg)
@@ -193,7 +193,7 @@ func TestSlowQuery(t *testing.T) {
 	require.Equal(t, daxpaytest.Late, gw.Requests()[0].Fault)
 }
 
-// Calls that hang end with the gateway.
+// Calls that hang end when the gateway closes.
 func TestCloseEndsAHang(t *testing.T) {
 	gw := daxpaytest.New()
 	gw.Fail("", 1, daxpaytest.HangAfter)
@@ -210,7 +210,7 @@ func TestCloseEndsAHang(t *testing.T) {
 	require.ErrorIs(t, err, syscall.ECONNREFUSED)
 }
 
-// A path that the gateway does not have would never fail, and the test would prove nothing.
+// A fault for a path that the gateway does not have would never happen, and the test would prove nothing.
 func TestFailSaysThatItCannot(t *testing.T) {
 	for _, fail := range []func(gw *daxpaytest.Gateway) bool{
 		func(gw *daxpaytest.Gateway) bool { return gw.Fail("/unipay/transfers", 1, daxpaytest.ResetAfter) },
@@ -229,7 +229,7 @@ func TestFailSaysThatItCannot(t *testing.T) {
 	}
 }
 
-// Without a network a gateway takes what a transport can be given.
+// Without a network the gateway handles every request that a transport may get.
 func TestRoundTrip(t *testing.T) {
 	gw := daxpaytest.Start(t)
 	r := request(t, nil)

@@ -15,24 +15,24 @@ import (
 	"github.com/daxpay-go/daxpay/internal/peer"
 )
 
-// Request is a request that the gateway got.
+// Request is a request that the gateway has received, with its answer.
 type Request struct {
 	Began      time.Time     // by the gateway's clock
-	Took       time.Duration // until the answer was there
+	Took       time.Duration // real time until the answer was ready
 	RemoteAddr string
 	Method     string
 	Path       string
 	Body       []byte
-	// Code is the gateway's answer: 0 if it did what was asked, else the outer code or the one of the business. It is
-	// 500, or 404, for a path that the gateway does not have, and NotRun if a fault came before the call.
+	// Code is 0 for a success, 1 for a signed refusal (data.code), and the outer code for any other one. It is 500 or
+	// 404 for a path that the gateway does not have, and NotRun if a fault kept the call from running.
 	Code    int
-	Status  int    // of the answer, 0 if there is none
-	Answer  []byte // the body, also of an answer that a fault kept back
+	Status  int    // HTTP status of the answer; 0 if there is none
+	Answer  []byte // body of the answer, even if a fault kept it from the client
 	TraceID string
-	// Fault is what went wrong on the line, or empty. The client did not get the answer as it was then.
+	// Fault is the fault on the line, or empty. With a fault, the client did not receive the answer as it is here.
 	Fault Fault
-	// SignedText is the text that the gateway signs for the request, without the key, and Sign the signature that it
-	// expects. Both are empty if the gateway did not get to the signature.
+	// SignedText is the text (待签名串) that the gateway signs for the request, without the key, and Sign the signature
+	// that it expects. Both are empty if the gateway did not check the signature.
 	SignedText string
 	Sign       string
 }
@@ -46,11 +46,11 @@ type reply struct {
 	close  bool
 }
 
-// NotRun is the code of a request whose call did not run.
+// NotRun is Request.Code if the call did not run.
 const NotRun = -1
 
-// serve answers a request. Of a fault it does what concerns the gateway. It tells whether there is an answer: what is
-// not in the journal has none.
+// serve runs a request and answers it, with the part of the fault that concerns the gateway. It returns false if there
+// is no answer, because the journal could not be written.
 func (g *Gateway) serve(w http.ResponseWriter, r *http.Request, body []byte, met Fault) bool {
 	seen := g.arrived(r, body, met)
 	start := time.Now()
@@ -64,7 +64,7 @@ func (g *Gateway) serve(w http.ResponseWriter, r *http.Request, body []byte, met
 	return true
 }
 
-// arrived is what there is to say about a request that has arrived.
+// arrived begins the record of a request.
 func (g *Gateway) arrived(r *http.Request, body []byte, met Fault) Request {
 	return Request{
 		Began: g.now(), RemoteAddr: r.RemoteAddr, Method: r.Method, Path: r.URL.Path, Body: body, Fault: met,
@@ -92,11 +92,11 @@ func (rep reply) send(w http.ResponseWriter, now time.Time) {
 	write(w, rep.status, rep.body)
 }
 
-// reply makes the answer to a request, and notes what there is to say about it.
+// reply makes the answer to a request, and completes the record of it.
 func (g *Gateway) reply(r *http.Request, path string, seen *Request) reply {
 	accepts := accepted(r.Header.Values("Accept"))
 	var o object
-	reconciles := path == "/unipay/reconcile/pay" && (g.current() || g.version == "2.0.7")
+	reconciles := path == "/unipay/reconcile/pay" && (g.current() || g.is207())
 	seen.TraceID = g.traceID()
 	switch c := g.calls[path]; {
 	case c == nil && g.legacy[path] == nil && !reconciles:
@@ -108,7 +108,7 @@ func (g *Gateway) reply(r *http.Request, path string, seen *Request) reply {
 	case r.Method != http.MethodPost:
 		seen.TraceID = ""
 		seen.Code, o = failed(fault(codeWrongMethod, "不支持"+r.Method+"请求方法，支持以下POST"), "")
-	case reconciles: // it has no parameter that could be checked
+	case reconciles: // the gateway's method has no parameter to check
 		seen.Code, o = failed(g.noParameter(), seen.TraceID)
 	default:
 		seen.Code, o = g.answer(c, g.legacy[path], r, seen)
@@ -125,10 +125,10 @@ func (g *Gateway) reply(r *http.Request, path string, seen *Request) reply {
 	return reply{status: http.StatusOK, kind: jsonType[0], body: encode(o, true)}
 }
 
-// noParameter is what the call for the statement of accounts always says.
+// noParameter is how the call for the statement of accounts always fails.
 func (g *Gateway) noParameter() error {
 	switch settings := g.Settings(); {
-	case settings.Disabled["/unipay/pay"]: // by the settings of another call
+	case settings.Disabled["/unipay/pay"]: // the gateway looks at the switch of another call
 		return fault(byVersion(g, codeNotEnabled, codeUnclassified), textNotEnabled)
 	case g.current():
 		return fault(codeValidation, textValidation+textNoParameter)
@@ -174,7 +174,7 @@ func cleanPath(path string) string {
 	return path
 }
 
-// media is what a client accepts of the two things that the gateway has.
+// media is which of the gateway's two content types a client accepts.
 type media struct{ json, html bool }
 
 func accepted(headers []string) media {
@@ -206,7 +206,7 @@ func notAcceptable(now time.Time, accepts media) reply {
 	return reply{status: http.StatusNotAcceptable, empty: true}
 }
 
-// page is the page about an error.
+// page returns the HTML page for an error.
 func page(now time.Time, status int) reply {
 	return reply{status: status, kind: "text/html;charset=UTF-8", body: fmt.Appendf(nil,
 		"<html><body><h1>Whitelabel Error Page</h1>"+
@@ -239,13 +239,13 @@ func (g *Gateway) noSuchPath(r *http.Request, accepts media) reply {
 	return rep
 }
 
-// contentType is what the gateway makes of the header: whether it can read that, or what it says.
+// contentType is what the gateway makes of the Content-Type header.
 type contentType struct {
 	absent, json bool
-	complaint    string
+	complaint    string // what it answers to a header that it cannot read
 }
 
-// charsets are those that the gateway knows, of which it makes no use.
+// charsets are the names that the gateway accepts. It reads UTF-8 all the same.
 var charsets = []string{
 	"utf-8", "utf8", "utf-16", "utf-16be", "utf-16le", "utf-32", "us-ascii", "ascii", "iso-8859-1", "latin1",
 	"windows-1252", "gbk", "gb2312",
@@ -272,11 +272,11 @@ func contentTypeOf(r *http.Request) contentType {
 	return contentType{json: main == "application" && (sub == "json" || strings.HasSuffix(sub, "+json"))}
 }
 
-// answer checks in the order in which the gateway does: can it be read, is the call switched on, are the members right,
-// the signature, the time. Then the call runs.
+// answer checks a request in the gateway's order and then runs the call: can the body be read, is the call switched on,
+// are the members valid, the signature, the time.
 func (g *Gateway) answer(c *call, old legacyCall, r *http.Request, seen *Request) (int, object) {
 	trace, kind, body := seen.TraceID, contentTypeOf(r), seen.Body
-	if g.version == "2.0.6" { // it looks at the switches before it reads the request
+	if g.is206() { // it looks at the switches before it reads the request
 		switch set := g.Settings(); {
 		case c.unregistered && !set.FinishRegistered:
 			return failed(fault(codeNotThere, textNoInterface), trace)
@@ -327,7 +327,7 @@ func (g *Gateway) answer(c *call, old legacyCall, r *http.Request, seen *Request
 	return failed(err, trace)
 }
 
-// admit checks what comes before the business.
+// admit checks a request before the call runs.
 func (g *Gateway) admit(c *call, p params, seen *Request) error {
 	if g.settings.Disabled[c.path] {
 		return fault(byVersion(g, codeNotEnabled, codeUnclassified), textNotEnabled)
@@ -359,7 +359,7 @@ func (g *Gateway) admit(c *call, p params, seen *Request) error {
 	return nil
 }
 
-// baseOf is the scheme and host by which the gateway was called.
+// baseOf returns the scheme and host by which the gateway was called.
 func baseOf(r *http.Request) string {
 	if r.TLS != nil {
 		return "https://" + r.Host
@@ -367,7 +367,7 @@ func baseOf(r *http.Request) string {
 	return "http://" + r.Host
 }
 
-// canSign tells whether the platform has an algorithm.
+// canSign reports whether the settings name an algorithm.
 func (g *Gateway) canSign() bool {
 	return g.settings.SignType == daxpay.HMACSHA256 || g.settings.SignType == daxpay.MD5
 }
@@ -385,7 +385,7 @@ func (g *Gateway) enveloped(data object, trace string) object {
 	return object{{"msg", "success"}, {"code", number(codeOK)}, {"data", data}, {"traceId", trace}}
 }
 
-// failed is the unsigned answer.
+// failed makes the unsigned answer to a call that failed.
 func failed(err error, trace string) (int, object) {
 	code := codeSystem
 	var f *failure
@@ -399,7 +399,7 @@ func failed(err error, trace string) (int, object) {
 	return code, o
 }
 
-// traceID is 12 letters and digits.
+// traceID returns a new trace ID: 12 letters and digits.
 func (g *Gateway) traceID() string {
 	const alphabet = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 	var b [12]byte

@@ -12,13 +12,14 @@ import (
 	"unicode/utf8"
 )
 
-// reader reads a request body as the gateway's JSON library does: it is lenient where that is, and its errors have that
-// library's texts. The first error ends it.
+// reader reads a request body as the gateway's JSON library does: just as lenient, and with the same error texts. It
+// stops at the first error.
 type reader struct {
 	data  []byte
 	pos   int
 	depth int
-	// known tells of a member of the body what it becomes; take gets the members that are known, as they are read.
+	// known returns the kind of a member of the body, and whether the call knows it. take gets the known members while
+	// the body is read.
 	known func(name string) (kind, bool)
 	take  func(member) error
 	class string // of the body
@@ -27,7 +28,7 @@ type reader struct {
 const (
 	// sourceText is how the library names the body in its errors.
 	sourceText = "(org.springframework.util.StreamUtils$NonClosingInputStream)"
-	// deepest is how deep values may be nested before the reader gives up.
+	// deepest is how deep values may be nested.
 	deepest = 100_000
 
 	validValue = "(JSON String, Number, Array, Object or token 'null', 'true' or 'false')"
@@ -38,7 +39,7 @@ type unreadable struct {
 	text  string // without the place
 	class string // of the library's exception
 	at    int    // offset in the body, or one of the constants below
-	chain string // of the members that lead to the value, "" outside of known members
+	chain string // the members that lead to the value; empty outside of known members
 }
 
 const (
@@ -59,7 +60,7 @@ const (
 		"constructor/factory method to deserialize from %s"
 )
 
-// Places that are no offsets.
+// Values of unreadable.at that are not offsets.
 const (
 	nowhere   = -1
 	beforeAll = -2
@@ -67,7 +68,7 @@ const (
 
 func (e *unreadable) Error() string { return e.text }
 
-// message is the text that the gateway answers with.
+// message returns the text of the gateway's answer.
 func (r *reader) message(e *unreadable) string {
 	text := "JSON parse error: " + e.text + "; nested exception is " + e.class + ": " + e.text
 	if e.at != nowhere {
@@ -79,7 +80,7 @@ func (r *reader) message(e *unreadable) string {
 	return text
 }
 
-// place is where an offset is.
+// place returns the line and column of an offset, as the library prints them.
 func (r *reader) place(at int) string {
 	if at == beforeAll {
 		return "[Source: " + sourceText + "; line: 1, column: 0]"
@@ -129,13 +130,13 @@ func (r *reader) space() {
 	}
 }
 
-// value is a value with the place where it begins.
+// value is a value with the offset at which it begins.
 type value struct {
 	at  int
 	any // nil, bool, json.Number, string, []value or []member
 }
 
-// member of an object. Members that are given twice stay twice.
+// member is a member of an object. A member that occurs twice stays twice.
 type member struct {
 	name string
 	value
@@ -218,8 +219,8 @@ func (r *reader) object() ([]member, error) {
 	}
 }
 
-// member reads the value of a member. What is wrong with a known member of the body is found, and told, as the body is
-// read.
+// member reads the value of a member. A known member of the body is converted at once, so that its error comes before
+// those of later members.
 func (r *reader) member(name string) (member, error) {
 	if r.depth > 1 || r.take == nil {
 		v, err := r.read()
@@ -275,7 +276,7 @@ func (r *reader) array() ([]value, error) {
 	}
 }
 
-// next goes over what follows an entry, and tells whether the object or array ended there.
+// next reads what follows an entry, and reports whether the object or array ends there.
 func (r *reader) next(closing byte, kind, ended string, start int) (bool, error) {
 	r.space()
 	if r.pos >= len(r.data) {
@@ -295,7 +296,7 @@ func (r *reader) next(closing byte, kind, ended string, start int) (bool, error)
 	return false, r.unexpected("was expecting comma to separate " + kind + " entries")
 }
 
-// text reads a string; what names it when it does not end.
+// text reads a string. what names the string in the error if it does not end.
 func (r *reader) text(what string) (string, error) {
 	r.pos++
 	if end := bytes.IndexByte(r.data[r.pos:], '"'); end >= 0 && plain(r.data[r.pos:r.pos+end]) {
@@ -335,7 +336,7 @@ func (r *reader) text(what string) (string, error) {
 	return "", r.ended("Unexpected end-of-input in %s", what)
 }
 
-// plain tells whether a string has neither escapes nor anything but ASCII.
+// plain reports whether a string is ASCII without escapes.
 func plain(s []byte) bool {
 	for _, c := range s {
 		if c < ' ' || c == '\\' || c >= utf8.RuneSelf {
@@ -345,7 +346,7 @@ func plain(s []byte) bool {
 	return true
 }
 
-// badUTF8 tells which of the bytes at pos is the wrong one.
+// badUTF8 returns the error for the first wrong byte of the character at pos.
 func (r *reader) badUTF8() error {
 	c := r.data[r.pos]
 	var length int
@@ -468,7 +469,7 @@ func (r *reader) word() (any, error) {
 	}
 }
 
-// body reads the object of a request, and tells whether there is one.
+// body reads the object of a request, and reports whether there is one.
 func (r *reader) body() (bool, error) {
 	class := r.class
 	const bom = "\ufeff"
@@ -497,7 +498,7 @@ func (r *reader) body() (bool, error) {
 	return false, noInstance(class, v)
 }
 
-// noInstance says that a value does not become an object of a class.
+// noInstance returns the error for a value that cannot become an object of a class.
 func noInstance(class string, v value) *unreadable {
 	e := &unreadable{class: mismatchException, at: v.at}
 	switch x := v.any.(type) {
@@ -539,7 +540,7 @@ func numberKind(n json.Number) string {
 	return "int/Int"
 }
 
-// tokenOf describes a value as the library does when it is of a wrong type.
+// tokenOf describes a value as the library does in errors about a wrong type.
 func tokenOf(v any) string {
 	switch v := v.(type) {
 	case []value:

@@ -10,42 +10,42 @@ import (
 	"time"
 )
 
-// Entry is what happened at a gateway since the entry before.
+// Entry is what has happened at a gateway since the previous entry.
 type Entry struct {
 	Requests   []Request
 	Questions  []Question
 	Deliveries []Delivery
-	// Rows are the parts of the gateway's state that may have changed. Load makes a gateway of the newest Row of each
-	// key.
+	// Rows are the parts of the gateway's state that may have changed. Load restores a gateway from the newest Row of
+	// each key.
 	Rows []Row
 }
 
-// Row is a part of the gateway's state. Its form can change with the version of this package.
+// Row is a part of the gateway's state. Its format may differ between versions of this package.
 type Row struct {
 	Key   string
-	Value []byte // JSON; nil if the part is gone
+	Value []byte // JSON; nil if the part was deleted
 }
 
-// Question is something that the gateway asked the channel for.
+// Question is one operation that the gateway asked the channel for.
 type Question struct {
 	Began     time.Time // by the gateway's clock
 	Took      time.Duration
 	Operation Operation
 	Number    string // the gateway's number of the order, or the number of the receiver
-	TraceID   string // of the request that led to it; empty for a question of the gateway's own
+	TraceID   string // of the request that led to it; empty if the gateway asked by itself
 	OK        bool   // the channel did it
-	Later     bool   // the channel took it, and does it later
-	NoAnswer  bool   // the channel broke or was too late; Msg is what the gateway says then
+	Later     bool   // the channel accepted it, to be done later
+	NoAnswer  bool   // the channel broke or answered too late; Msg is the gateway's text for that
 	Code, Msg string // of a refusal
 }
 
-// WithJournal has the gateway report everything that happens, before anybody can see it: an answer goes out when the
-// function has returned, and a test that sets or changes something goes on then. Entries come one at a time and in
-// order. The function must not call the gateway. If it fails, the caller gets no answer, and the rows come again with
-// the next entry.
+// WithJournal makes the gateway call write with everything that happens, before it shows: an answer goes out after
+// write has returned, and so do methods that set or change something. Entries come one at a time and in order. write
+// must not call the gateway. If it fails, the caller gets no answer, and the rows come again with the next entry.
+// Default: none.
 //
-// Someone who stores the rows of an entry in one transaction can Load them after a crash, and has lost nothing that
-// was answered. The secret, and the locks of calls under way, are not in them.
+// A program that stores the rows of an entry in one transaction can Load them after a crash and has lost nothing that
+// was answered. The rows do not contain the secret, nor the locks of calls that are running.
 func WithJournal(write func(Entry) error) Option {
 	return func(g *Gateway) { g.write = write }
 }
@@ -65,13 +65,13 @@ func (c changes) named(kind, name string) {
 	}
 }
 
-// done ends what a method of the gateway has begun with the mutex.
+// done unlocks the gateway's mutex after a change, and writes the change to the journal.
 func (g *Gateway) done() {
 	g.mu.Unlock()
 	_ = g.commit() // the rows come again with the next entry
 }
 
-// commit writes what has happened to the journal. What other calls have done meanwhile goes along.
+// commit writes what has happened to the journal, including what other calls have done in the meantime.
 func (g *Gateway) commit() error {
 	if g.journal == nil {
 		if g.mostOrders > 0 {
@@ -129,7 +129,7 @@ func (g *Gateway) commit() error {
 	return err
 }
 
-// changedRows are the notices that have changed, which are then no longer.
+// changedRows returns the notices that have changed, and counts them as unchanged from now on.
 func (s *sender) changedRows() ([]Row, map[int64]*notice) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -150,7 +150,7 @@ func (s *sender) changedRows() ([]Row, map[int64]*notice) {
 	return rows, changed
 }
 
-// mark counts notices as changed once more.
+// mark counts notices as changed again, after the journal could not be written.
 func (s *sender) mark(changed map[int64]*notice) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -161,7 +161,7 @@ func (s *sender) mark(changed map[int64]*notice) {
 	}
 }
 
-// counters are what a gateway counts. Version is there so that no other release loads the rows.
+// counters are what a gateway counts. Version keeps other releases from loading the rows.
 type counters struct {
 	Version, Prefix           string
 	Rows, Made, Numbers, Sent int64
@@ -171,7 +171,7 @@ func (g *Gateway) counters() counters {
 	return counters{string(g.version), g.prefix, g.db.Rows, g.made, g.channel.Numbers, g.sender.made.Load()}
 }
 
-// rest is what changes seldom.
+// rest is the state that seldom changes.
 type rest struct {
 	Modes     map[Operation]Manner
 	Locked    map[string]bool
@@ -187,7 +187,7 @@ func encoded(v any) []byte {
 	return b
 }
 
-// row is the value of a part of the state, nil if it is gone.
+// row returns the value of a part of the state, nil if it was deleted.
 func (g *Gateway) row(key string) ([]byte, error) {
 	kind, name, _ := strings.Cut(key, "/")
 	id, _ := strconv.ParseInt(name, 10, 64)
@@ -229,8 +229,9 @@ func (g *Gateway) row(key string) ([]byte, error) {
 	return json.Marshal(v)
 }
 
-// Load makes a new gateway what the one was that reported the rows, which must have had the same version. It sends the
-// notices that had not been sent. The order of the rows does not matter. The journal does not get them again.
+// Load makes a new gateway continue for the one that reported the rows to WithJournal. rows needs the newest Row of
+// each key, in any order. The gateway sends the notices that were not sent yet. Its own journal does not get these rows
+// again. Load returns an error, and changes nothing, if a row cannot be read, or is from a gateway of another version.
 func (g *Gateway) Load(rows []Row) error {
 	s := snapshot{Version: string(g.version), Tables: newTables(), Channel: newBook(), Bodies: make(map[string][]byte),
 		Settings: g.Settings()}
@@ -328,20 +329,20 @@ func loadOnto[V any](l *[]*V, value []byte) error {
 	return json.Unmarshal(value, v)
 }
 
-// WithOrderLimit keeps the gateway's memory bounded: of payments, refunds, transfers and allocations in all it keeps
-// the newest, and forgets open ones last. Default, also for a number below 1: all are kept. Notices that are over go
-// the same way.
+// WithOrderLimit bounds the gateway's memory: it keeps at most this many payments, refunds, transfers and allocations
+// in all, the newest ones, and forgets open orders last. Notices that are done with have the same limit. Default, also
+// for a number below 1: no limit.
 func WithOrderLimit(most int) Option {
 	return func(g *Gateway) { g.mostOrders = most }
 }
 
-// orders counts the orders.
+// orders returns how many orders there are.
 func (t *tables) orders() int {
 	return len(t.Payments) + len(t.Refunds) + len(t.Transfers) + len(t.Allocations)
 }
 
-// prune forgets orders if there are too many: several at once, which is cheaper, but not so many that a call must wait
-// for that.
+// prune forgets orders if there are too many. It forgets several at once, which is cheaper, but few enough that no call
+// has to wait for it.
 func (g *Gateway) prune() {
 	if g.mostOrders < 1 {
 		return
@@ -370,7 +371,7 @@ func (g *Gateway) prune() {
 	g.db.dropForgotten()
 }
 
-// isOpen tells whether something can still happen to an order.
+// isOpen reports whether an order can still change.
 func (g *Gateway) isOpen(ref orderRef, now int64) bool {
 	switch ref.kind {
 	case KindPay:
@@ -390,7 +391,7 @@ func (g *Gateway) isOpen(ref orderRef, now int64) bool {
 	return false
 }
 
-// forget deletes an order with what the channel knows of it. It tells whether there was one.
+// forget deletes an order and what the channel knows of it. It reports whether there was one.
 func (g *Gateway) forget(ref orderRef) bool {
 	g.changes.row(string(ref.kind), ref.id)
 	switch ref.kind {
@@ -451,7 +452,7 @@ func (t *tables) transferByID(id int64) *transfer {
 	return t.Transfers[i]
 }
 
-// dropForgotten takes the orders that are gone out of the lists.
+// dropForgotten removes forgotten orders from the lists.
 func (t *tables) dropForgotten() {
 	before := len(t.Transfers)
 	t.Transfers = slices.DeleteFunc(t.Transfers, func(x *transfer) bool { return x.gone })

@@ -279,7 +279,7 @@ func TestLoseAndDelayNotices(t *testing.T) {
 	require.Contains(t, <-got, "A2")
 	require.Empty(t, gw.DueNotices())
 
-	// A notice that waits survives.
+	// A notice that waits is restored.
 	other := daxpaytest.Start(t, daxpaytest.WithTestClock(clock))
 	require.NoError(t, other.Load(rows))
 	other.TimeMoved()
@@ -312,12 +312,11 @@ func TestCashier(t *testing.T) {
 	}
 }
 
-// withoutLocks takes out of a snapshot what a journal does not have.
+// withoutLocks removes from a snapshot what a journal does not have.
 func withoutLocks(t *testing.T, state []byte) map[string]any {
 	t.Helper()
 	var s map[string]any
 	require.NoError(t, json.Unmarshal(state, &s))
 	delete(s, "Locks")
-	delete(s, "Time")
 	return s
 }

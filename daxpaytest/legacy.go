@@ -8,7 +8,7 @@ import (
 	"github.com/daxpay-go/daxpay/internal/peer"
 )
 
-// legacyCall is a call of 2.0.5, of which only the two syncs are here.
+// legacyCall is a call of 2.0.5. This package has only the two syncs of that release.
 type legacyCall func(g *Gateway, o object) (status string, found bool)
 
 func legacyCallsOf(v daxpay.GatewayVersion) map[string]legacyCall {
@@ -22,7 +22,7 @@ var legacyMembers = map[string]int{
 	"clientIp": 0, "reqTime": 0, "sign": 0, "paymentId": 0, "businessNo": 0, "refundId": 0, "refundNo": 0,
 }
 
-// answerLegacy answers as 2.0.5 does: nothing in it is signed.
+// answerLegacy answers as 2.0.5 does, which signs no answer.
 func (g *Gateway) answerLegacy(run legacyCall, body []byte, trace string) (int, object) {
 	o, err := peer.Parse(body)
 	if err != nil {
@@ -70,7 +70,7 @@ func syncRefundOf205(g *Gateway, o object) (string, bool) {
 	return string(g.refundSays(f)), true
 }
 
-// legacyID is the row that an ID which a test has set stands for.
+// legacyID returns the row that belongs to an ID of 2.0.5. SetPayment and SetRefund set these IDs.
 func (g *Gateway) legacyID(kind string, id any) int64 {
 	n, err := strconv.ParseInt(fmt.Sprint(id), 10, 64)
 	if err != nil {

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// OrderKind is what an order is.
+// OrderKind is the kind of an order.
 type OrderKind string
 
 // The kinds of orders.
@@ -17,59 +17,59 @@ const (
 	KindAlloc    OrderKind = "alloc"
 )
 
-// Order is an order of any kind as the gateway has it, for lists and pages. Times are Unix seconds, and 0 where there
-// is none.
+// Order is an order of any kind as the gateway has it, for lists and pages. Times are Unix seconds, and 0 if there is
+// none.
 type Order struct {
-	ID         int64 // greater than that of every older order
+	ID         int64 // newer orders have greater IDs
 	Kind       OrderKind
 	No         string // the gateway's number
 	BizNo      string // the merchant's number
 	OutNo      string // the channel's number
-	OrderNo    string // of the payment that a refund or an allocation is about
-	BizOrderNo string // likewise
+	OrderNo    string // the gateway's number of the payment that a refund or an allocation belongs to
+	BizOrderNo string // the merchant's number of that payment
 	Title      string
-	Detail     string // description, reason of a refund or transfer
+	Detail     string // description of a payment or an allocation; reason of a refund or a transfer
 	Channel    string
 	Method     string
 	Amount     int64 // fen
 	Refundable int64 // fen that can still be refunded
 	Status     string
-	// RefundStatus and AllocStatus are those of a payment, and Result is that of an allocation.
+	// RefundStatus and AllocStatus are of a payment, Result is of an allocation.
 	RefundStatus, AllocStatus, Result string
-	// AtChannel is what the channel knows of a payment: waiting, paid, finished, closed, returned, or nothing. For a
-	// refund it is done, or nothing.
+	// AtChannel is the state at the channel. Of a payment it is waiting, paid, finished, closed or returned, or a
+	// status that SetPayment has set; of a refund that is done it is done. Otherwise it is empty.
 	AtChannel string
 	ErrorCode string
 	ErrorMsg  string
 	NotifyURL string
 	ReturnURL string // where the customer goes after paying
 	Attach    string
-	Payee     string // type and account
+	Payee     string // type and account of a transfer's payee
 	Created   int64
-	Ended     int64 // paid, refunded, paid out, or the allocation finished
-	Closed    int64
-	Expires   int64
-	Parts     []OrderPart // of an allocation, the receiver that was added last comes first, as with Channel.Allocates
+	Ended     int64       // when it was paid, refunded or paid out, or the allocation was finished
+	Closed    int64       // of a payment
+	Expires   int64       // of a payment
+	Parts     []OrderPart // of an allocation, in the order of Channel.Allocates
 }
 
-// OrderPart is what one receiver gets of an allocation.
+// OrderPart is the share of one receiver in an allocation.
 type OrderPart struct {
 	ReceiverNo, Name    string
-	Amount              int64 // fen
-	Result              string
-	ErrorCode, ErrorMsg string
+	Amount              int64  // fen
+	Result              string // pending, success, fail or ignore
+	ErrorCode, ErrorMsg string // the channel's
 }
 
-// OrderFilter says which orders to list. The zero value is all of them.
+// OrderFilter selects the orders that Orders lists. The zero value selects all of them.
 type OrderFilter struct {
-	Kind   OrderKind
-	Status string // also a payment's refund status, and an allocation's result
-	Number string // part of any of its numbers, in any case
-	Before int64  // only orders with a smaller ID; 0 for all
-	Limit  int    // 0 for no limit
+	Kind   OrderKind // empty for all
+	Status string    // of the order, its RefundStatus or its Result; empty for all
+	Number string    // part of any of its numbers, in upper or lower case; empty for all
+	Before int64     // only orders with a smaller ID; 0 for all
+	Limit  int       // 0 for no limit
 }
 
-// Orders lists orders, the newest first.
+// Orders returns the orders that the filter selects, the newest first.
 func (g *Gateway) Orders(filter OrderFilter) []Order {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -98,7 +98,7 @@ func (g *Gateway) Orders(filter OrderFilter) []Order {
 	return list
 }
 
-// hasStatus tells whether an order has a status.
+// hasStatus reports whether an order has a status.
 func (t *tables) hasStatus(ref orderRef, status string) bool {
 	switch ref.kind {
 	case KindPay:
@@ -117,7 +117,7 @@ func (t *tables) hasStatus(ref orderRef, status string) bool {
 	return false
 }
 
-// hasNumber tells whether a part, in lower case, is in one of an order's numbers.
+// hasNumber reports whether one of an order's numbers contains part, which is in lower case.
 func (t *tables) hasNumber(ref orderRef, part string) bool {
 	one := func(numbers ...string) bool {
 		return slices.ContainsFunc(numbers, func(no string) bool { return containsFold(no, part) })
@@ -139,7 +139,7 @@ func (t *tables) hasNumber(ref orderRef, part string) bool {
 	return false
 }
 
-// containsFold is strings.Contains for a part in lower case, which it finds in any case of ASCII letters.
+// containsFold is strings.Contains for a part in lower case; upper-case ASCII letters in s match as well.
 func containsFold(s, part string) bool {
 	for i := range len(s) - len(part) + 1 {
 		at := 0
@@ -160,7 +160,7 @@ func containsFold(s, part string) bool {
 	return false
 }
 
-// OrderCounts counts the orders of each kind.
+// OrderCounts returns how many orders there are of each kind.
 func (g *Gateway) OrderCounts() map[OrderKind]int {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -168,8 +168,9 @@ func (g *Gateway) OrderCounts() map[OrderKind]int {
 		KindTransfer: len(g.db.Transfers), KindAlloc: len(g.db.Allocations)}
 }
 
-// Order finds an order by either of its numbers: of a kind, or of the first kind in which there is one. A payment is
-// also found by the number that the channel has given it. Of several transfers with the same number it is the first.
+// Order finds an order by the gateway's number or the merchant's. An empty kind stands for all kinds, in the order of
+// the constants. A payment is also found by the channel's number. Of several transfers with the same number Order
+// returns the first.
 func (g *Gateway) Order(kind OrderKind, number string) (Order, bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -24,22 +24,22 @@ import (
 const (
 	// noticeTimeout is how long the gateway waits for the reply to a notice.
 	noticeTimeout = 5 * time.Second
-	// resendAfter is when the job sends a notice once more that was not received, and resendAfter206 when that of 2.0.6
-	// does.
+	// resendAfter is how long after the first send the job sends a notice again that was not received; resendAfter206
+	// is the same for 2.0.6.
 	resendAfter    = 15 * time.Second
 	resendAfter206 = 25 * time.Second
-	// longestURL is the length of the column for the address of a notice, and longestURL207 that of the releases before
-	// 2.0.8: a notice with a longer address is lost.
+	// longestURL is the length of the database column for the address of a notice; longestURL207 is the same before
+	// 2.0.8. A notice with a longer address is lost.
 	longestURL    = 150
 	longestURL207 = 255
-	// received is the reply that counts.
+	// received is the only reply by which a notice counts as received.
 	received = "SUCCESS"
 )
 
-// ErrNoNotice says that the gateway has no notice to send: it does not know the number, or the order has not ended.
+// ErrNoNotice says that there is no notice about a number: the gateway does not know it, or the order has not ended.
 var ErrNoNotice = errors.New("daxpaytest: no notice for this number")
 
-// notice is one that the gateway has sent, or is about to.
+// notice is a notice that the gateway has sent or will send.
 type notice struct {
 	ID        int64 // they count from 1
 	Kind      OrderKind
@@ -48,32 +48,32 @@ type notice struct {
 	Body      []byte
 	Sends     int
 	Received  bool
-	Due       time.Time // of the send by the job, or of a first send that is delayed; zero for none
+	Due       time.Time // when the job sends it again, or when a delayed first send is due; zero for neither
 
 	build func() []byte // makes Body when it is sent
 }
 
-// sender is the one thread that sends notices.
+// sender is the one goroutine that sends notices, with its queue.
 type sender struct {
-	off      bool // it sends nothing by itself
-	mute     bool // while the gateway is where it cannot sign
+	off      bool // WithoutNotices
+	mute     bool // the gateway is at a place where it cannot sign, so the notice is not made
 	anywhere bool
 	made     atomic.Int64
 
 	mu      sync.Mutex
 	queue   []*notice
-	sent    []*notice // those that there were, the newest last
+	sent    []*notice // the newest last
 	running bool
 	idle    []chan struct{} // waiting for the queue to be empty
-	began   time.Time       // of the send under way
+	began   time.Time       // of the current send
 	cancel  context.CancelFunc
 	timer   *time.Timer
-	lose    map[string]int           // the next notices, by the number of the order
-	delay   map[string]time.Duration // of the next notice, likewise
+	lose    map[string]int           // how many of the next notices are lost, by the number of the order
+	delay   map[string]time.Duration // of the next notice, by the number of the order
 	changed map[int64]*notice        // since the last entry of the journal
 }
 
-// noticePayment sends a notice about a payment as it is.
+// noticePayment sends a notice about a payment in its present state.
 func (g *Gateway) noticePayment(p *payment) {
 	order := *p
 	g.send(KindPay, order.OrderNo, order.BizOrderNo, order.NotifyURL, func() object { return g.paymentNotice(&order) })
@@ -89,7 +89,7 @@ func (g *Gateway) noticeAllocation(a *allocation) {
 	g.send(KindAlloc, order.AllocNo, order.BizAllocNo, order.NotifyURL, func() object { return g.allocationNotice(order) })
 }
 
-// send puts a notice into the queue. It is made and signed when the thread gets to it.
+// send puts a notice into the queue. The notice is made and signed when its turn comes.
 func (g *Gateway) send(kind OrderKind, no, bizNo string, to *string, members func() object) {
 	s := &g.sender
 	longest := byVersion(g, longestURL, longestURL207)
@@ -141,7 +141,7 @@ func (s *sender) start(g *Gateway) {
 	}
 }
 
-// run sends what is in the queue, one after the other, and ends when it is empty.
+// run sends the notices of the queue one after the other, and ends when the queue is empty.
 func (s *sender) run(g *Gateway) {
 	for {
 		s.mu.Lock()
@@ -166,12 +166,9 @@ func (s *sender) run(g *Gateway) {
 		if n.Body == nil {
 			n.Body = n.build()
 		}
-		lost := s.lose[collated(n.No)] > 0
-		if lost {
-			s.lose[collated(n.No)]--
-		}
+		lost := s.takeLoss(n.No)
 		s.touch(n)
-		d := Delivery{Kind: n.Kind, No: n.No, BizNo: n.BizNo, URL: n.URL, Body: n.Body, Attempt: n.Sends + 1}
+		d := n.delivery(n.Sends + 1)
 		s.mu.Unlock()
 		g.attempt(ctx, &d, lost, s.anywhere)
 		cancel()
@@ -187,10 +184,24 @@ func (s *sender) run(g *Gateway) {
 	}
 }
 
-// longestSearch is how far back a notice can be that was delayed.
+// takeLoss reports whether the next notice about an order is to be lost, and counts it as lost then.
+func (s *sender) takeLoss(no string) bool {
+	no = collated(no)
+	if s.lose[no] == 0 {
+		return false
+	}
+	s.lose[no]--
+	return true
+}
+
+func (n *notice) delivery(attempt int) Delivery {
+	return Delivery{Kind: n.Kind, No: n.No, BizNo: n.BizNo, URL: n.URL, Body: n.Body, Attempt: attempt}
+}
+
+// longestSearch is how far back in sent a delayed notice is looked for.
 const longestSearch = 1000
 
-// attempt sends a notice once. What has happened so far is in the journal before it goes out.
+// attempt sends a notice once. Before that it writes what has happened so far to the journal.
 func (g *Gateway) attempt(ctx context.Context, d *Delivery, lost, anywhere bool) {
 	d.Began = g.now()
 	if err := g.commit(); err != nil {
@@ -216,15 +227,18 @@ func (g *Gateway) report(d Delivery) {
 	g.done()
 }
 
-// plan has the job send a notice again that was not received. After its second failure the gateway forgets it.
+// plan has the job send a notice again that was not received. After the second failure the gateway gives it up.
 func (s *sender) plan(g *Gateway, n *notice, failed bool, began time.Time) {
 	n.Due = time.Time{}
-	again := g.version == "2.0.6" && n.Sends > 1 && n.Sends < 4 && !n.Received
+	again := g.is206() && n.Sends > 1 && n.Sends < 4 && !n.Received
 	switch {
 	case again: // the job of 2.0.6 sends three times in a row
 		s.queue = append(s.queue, n)
 	case failed && g.resends.Load():
-		n.Due = began.Add(byRelease(g, resendAfter206, resendAfter))
+		n.Due = began.Add(resendAfter)
+		if g.is206() {
+			n.Due = began.Add(resendAfter206)
+		}
 		if !n.Due.After(g.now()) {
 			n.Due = time.Time{}
 			s.queue = append(s.queue, n)
@@ -254,15 +268,8 @@ func (s *sender) arm(g *Gateway) {
 	s.timer = time.AfterFunc(first.Sub(g.now()), g.TimeMoved)
 }
 
-func byRelease(g *Gateway, of206, later time.Duration) time.Duration {
-	if g.version == "2.0.6" {
-		return of206
-	}
-	return later
-}
-
-// TimeMoved tells the gateway that its clock has moved, so that it sends the notices that are due again, and gives up
-// on one that has waited too long for its reply. A Clock calls it by itself.
+// TimeMoved tells the gateway that the clock of WithClock has moved. The gateway then sends the notices that have
+// become due, and stops waiting for a reply that is too late. A Clock calls it by itself.
 func (g *Gateway) TimeMoved() {
 	s := &g.sender
 	s.mu.Lock()
@@ -287,7 +294,7 @@ func (g *Gateway) TimeMoved() {
 	s.arm(g)
 }
 
-// prune forgets notices that are over if there are more than there may be orders.
+// prune forgets notices that are done with if there are more than the limit of orders.
 func (s *sender) prune(g *Gateway) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -308,7 +315,8 @@ func (s *sender) prune(g *Gateway) {
 	})
 }
 
-// WaitNotices waits until every notice that the gateway has to send now is sent, and its reply is there or too late.
+// WaitNotices returns when the gateway has sent every notice that is due now, and each has its reply or is given up. It
+// returns the error of ctx if that ends first.
 func (g *Gateway) WaitNotices(ctx context.Context) error {
 	s := &g.sender
 	s.mu.Lock()
@@ -327,7 +335,7 @@ func (g *Gateway) WaitNotices(ctx context.Context) error {
 	}
 }
 
-// stop ends the thread.
+// stop ends the goroutine that sends.
 func (s *sender) stop() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -340,8 +348,9 @@ func (s *sender) stop() {
 	}
 }
 
-// LoseNotice loses the next notice about an order on its way, whoever sends it: the gateway has sent it, and nobody
-// gets it. The number is the gateway's or the merchant's. It tells whether there is such an order.
+// LoseNotice makes the next notice about an order get lost on its way, whether the gateway, Resend or SendNotice sends
+// it. Each call loses one more. number is the gateway's or the merchant's. LoseNotice reports whether there is such an
+// order.
 func (g *Gateway) LoseNotice(number string) bool {
 	return g.nextNotice(number, func(no string) {
 		g.sender.lose = filled(g.sender.lose)
@@ -349,8 +358,8 @@ func (g *Gateway) LoseNotice(number string) bool {
 	})
 }
 
-// DelayNotice delays the next notice that the gateway sends about an order by itself. The number is the gateway's or
-// the merchant's. It tells whether there is such an order.
+// DelayNotice delays the next notice that the gateway sends about an order by itself by d of the gateway's time. number
+// is the gateway's or the merchant's. DelayNotice reports whether there is such an order.
 func (g *Gateway) DelayNotice(number string, d time.Duration) bool {
 	return g.nextNotice(number, func(no string) {
 		g.sender.delay = filled(g.sender.delay)
@@ -374,11 +383,11 @@ type DueNotice struct {
 	No, BizNo string // of the order
 	URL       string
 	Sends     int       // so far
-	Due       time.Time // by the gateway's clock; in the past for one that waits for its turn
+	Due       time.Time // by the gateway's clock; now for one that waits for its turn
 }
 
-// DueNotices lists the notices that the gateway will send by itself: those that wait for their turn, that were delayed,
-// and that the job sends again.
+// DueNotices returns the notices that the gateway will send by itself: those that wait for their turn, those that
+// DelayNotice delays, and those that the job will send again.
 func (g *Gateway) DueNotices() []DueNotice {
 	s := &g.sender
 	s.mu.Lock()
@@ -398,8 +407,8 @@ func (g *Gateway) DueNotices() []DueNotice {
 	return list
 }
 
-// Resend sends the newest notice about a number once more, as the button in the gateway's console does, and tells
-// whether it was received. The error is ErrNoNotice if there was none.
+// Resend sends the newest notice about a number again, as the button in the gateway's console does, and reports whether
+// it was received. The error is ErrNoNotice if the gateway has not sent one.
 func (g *Gateway) Resend(ctx context.Context, no string) (bool, error) {
 	s := &g.sender
 	s.mu.Lock()
@@ -414,12 +423,8 @@ func (g *Gateway) Resend(ctx context.Context, no string) (bool, error) {
 		return false, ErrNoNotice
 	}
 	newest.Sends++
-	d := Delivery{Kind: newest.Kind, No: newest.No, BizNo: newest.BizNo, URL: newest.URL, Body: newest.Body,
-		Attempt: newest.Sends}
-	lost := s.lose[collated(newest.No)] > 0
-	if lost {
-		s.lose[collated(newest.No)]--
-	}
+	d := newest.delivery(newest.Sends)
+	lost := s.takeLoss(newest.No)
 	s.mu.Unlock()
 	g.attempt(ctx, &d, lost, s.anywhere)
 	s.mu.Lock()
@@ -430,7 +435,7 @@ func (g *Gateway) Resend(ctx context.Context, no string) (bool, error) {
 	return d.Received, nil
 }
 
-// noticeClient sends notices. It follows no redirect and inflates nothing by itself.
+// noticeClient sends notices. It follows no redirects and decompresses nothing by itself.
 var noticeClient = &http.Client{
 	Transport:     &http.Transport{DisableCompression: true, DisableKeepAlives: true},
 	CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
@@ -442,14 +447,14 @@ type Delivery struct {
 	No, BizNo string // of the order
 	URL       string
 	Body      []byte
-	Attempt   int       // it counts from 1; 0 for SendNotice, which the gateway does not do by itself
+	Attempt   int       // counted from 1; 0 for SendNotice
 	Began     time.Time // by the gateway's clock
 	Took      time.Duration
-	Status    int    // of the reply; 0 if there is none
-	Reply     []byte // at most 4096 bytes
-	Received  bool   // the reply is exactly SUCCESS, within 5 seconds
+	Status    int    // HTTP status of the reply; 0 if there is none
+	Reply     []byte // the first 4096 bytes of its body
+	Received  bool   // the reply was exactly SUCCESS, within 5 seconds; the status does not matter
 	Lost      bool   // by LoseNotice
-	Err       string // why there is no reply
+	Err       string // why there is no reply; empty if there is one, or if the notice was lost
 }
 
 // post sends a notice once.
@@ -465,7 +470,7 @@ func (d *Delivery) post(ctx context.Context, anywhere bool) {
 	}
 }
 
-// withScheme is an address as the gateway takes it.
+// withScheme returns an address as the gateway understands it: http if it names no scheme.
 func withScheme(to string) string {
 	if strings.Contains(to, "://") {
 		return to
@@ -511,7 +516,7 @@ func (d *Delivery) send(ctx context.Context) {
 	d.Received = string(d.Reply) == received
 }
 
-// whyNoReply says what went wrong, without the method and the URL.
+// whyNoReply returns the text of an error without the method and the URL.
 func whyNoReply(err error) string {
 	var about *url.Error
 	switch {
@@ -538,10 +543,11 @@ func readReply(res *http.Response) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(body, 4096))
 }
 
-// Notice is the body of the notice about the payment, refund or allocation with that number, the gateway's or the
-// merchant's, whether the gateway sends it by itself or not. It is made and signed when it is first asked for, and then
-// stays the same, whatever becomes of the order's status. Payments have one when they are paid or closed, refunds when
-// they are done or closed, and allocations when their shares have ended: finishing an allocation sends none.
+// Notice returns the body of the notice (回调通知) about a payment, refund or allocation, whether or not the gateway sends
+// it by itself. number is the gateway's or the merchant's. The body is made and signed on the first call, and then
+// stays the same while the order keeps its status. There is a notice once a payment is paid or closed, a refund is done
+// or closed, or the shares of an allocation have ended; finishing an allocation makes no other one. Before that, and
+// for 2.0.5, the error is ErrNoNotice.
 func (g *Gateway) Notice(number string) ([]byte, error) {
 	g.mu.Lock()
 	defer g.done()
@@ -549,7 +555,7 @@ func (g *Gateway) Notice(number string) ([]byte, error) {
 	return d.Body, err
 }
 
-// notice returns what there is to send about a number, and where to.
+// notice returns the notice about a number, and the address it goes to.
 func (g *Gateway) notice(no string) (Delivery, error) {
 	if g.oldest() {
 		return Delivery{}, ErrNoNotice
@@ -582,9 +588,9 @@ func (g *Gateway) remembered(key string, members func() object) []byte {
 	return bytes.Clone(body)
 }
 
-// SendNotice posts the notice about a number once to the order's NotifyURL, wherever that is, and returns what the
-// merchant's endpoint replied. That there is no reply is no error, but Delivery.Err. The error is ErrNoNotice, also for
-// an order without NotifyURL.
+// SendNotice posts the body that Notice returns once to the order's NotifyURL, on any host, and returns the reply of
+// the merchant's endpoint. A missing reply is not an error: see Delivery.Err. The error is ErrNoNotice if there is no
+// notice, or no NotifyURL.
 func (g *Gateway) SendNotice(ctx context.Context, number string) (Delivery, error) {
 	g.mu.Lock()
 	d, err := g.notice(number)
@@ -596,19 +602,16 @@ func (g *Gateway) SendNotice(ctx context.Context, number string) (Delivery, erro
 		return Delivery{}, fmt.Errorf("%w: it has no NotifyURL", ErrNoNotice)
 	}
 	g.sender.mu.Lock()
-	lost := g.sender.lose[collated(d.No)] > 0
-	if lost {
-		g.sender.lose[collated(d.No)]--
-	}
+	lost := g.sender.takeLoss(d.No)
 	g.sender.mu.Unlock()
 	g.attempt(ctx, &d, lost, true)
 	g.report(d)
 	return d, nil
 }
 
-// DeliverNotice sends a notice as the gateway does where the job that sends again is switched on: until it is received,
-// but twice at most, with 15 seconds between, for which it calls pause. It returns how often it was sent, and whether
-// it was received. Without a pause function it waits for real, or until the context ends.
+// DeliverNotice sends a notice by SendNotice until it is received, at most twice, as a gateway does whose job for
+// sending again is switched on. Between the two it calls pause with 15 seconds; a nil pause really waits, or until ctx
+// ends. It returns how often the notice was sent, and whether it was received.
 func (g *Gateway) DeliverNotice(
 	ctx context.Context, number string, pause func(time.Duration),
 ) (sent int, received bool, err error) {
@@ -641,7 +644,7 @@ func (g *Gateway) DeliverNotice(
 }
 
 func (g *Gateway) paymentNotice(p *payment) object {
-	if g.version == "2.0.6" {
+	if g.is206() {
 		return object{
 			{"orderNo", p.OrderNo}, {"bizOrderNo", p.BizOrderNo}, {"title", p.Title}, {"channel", p.Channel},
 			{"method", p.Method},
@@ -667,7 +670,7 @@ func (g *Gateway) paymentNotice(p *payment) object {
 }
 
 func (g *Gateway) refundNotice(f *refund) object {
-	if g.version == "2.0.6" {
+	if g.is206() {
 		return object{
 			{"refundNo", f.RefundNo}, {"bizRefundNo", f.BizRefundNo}, {"channel", nullable(f.Channel)},
 			{"amount", number(f.Amount)},

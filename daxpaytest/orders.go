@@ -8,43 +8,44 @@ import (
 	"github.com/daxpay-go/daxpay/model"
 )
 
-// Payment is a payment that the gateway knows. SetPayment makes one as a test needs it, without the calls that would
-// lead there.
+// Payment is a payment (支付订单) of the gateway: see SetPayment.
 type Payment struct {
 	OrderNo    string // the gateway's number, 支付号
 	BizOrderNo string // the merchant's number, 商户订单号
-	ID         int64  // the gateway's ID up to 2.0.5, 支付ID
-	// Status is what the channel says, and a pay sync answers. The sync brings the gateway's own status up to date.
+	ID         int64  // the gateway's ID, 支付ID; only 2.0.5 uses it
+	// Status is the status at the channel, which a pay sync answers with. The sync also brings Order up to date. Empty:
+	// the channel does not know the payment.
 	Status model.PaySyncStatus
-	// Order is the gateway's own status, which a query answers with. Empty: the one that goes with Status.
+	// Order is the gateway's own status, which a query answers with. SetPayment derives an empty one from Status.
 	Order      model.PayStatus
 	Title      string
-	Channel    model.Channel // empty becomes Alipay
-	Method     model.Method  // empty becomes a QR code
-	Amount     int64         // fen; 0 becomes 1, because no gateway has a payment of nothing
+	Channel    model.Channel // default: Alipay
+	Method     model.Method  // default: QR code
+	Amount     int64         // fen; default: 1, because no gateway has a payment of nothing
 	NotifyURL  string
 	Attach     string
 	Allocation bool // it may be allocated
 }
 
-// Refund is a refund that the gateway knows.
+// Refund is a refund (退款订单) of the gateway: see SetRefund.
 type Refund struct {
 	RefundNo    string // the gateway's number, 退款号
 	BizRefundNo string // the merchant's number, 商户退款号
-	ID          int64  // the gateway's ID up to 2.0.5, 退款ID
+	ID          int64  // the gateway's ID, 退款ID; only 2.0.5 uses it
 	OrderNo     string // of the payment
 	BizOrderNo  string // of the payment
-	// Status is what the channel says, and a refund sync answers. The sync brings the gateway's own status up to date.
+	// Status is the status at the channel, which a refund sync answers with. The sync also brings Order up to date.
+	// Empty: in progress.
 	Status model.RefundSyncStatus
-	// Order is the gateway's own status, which a query answers with. Empty: the one that goes with Status.
+	// Order is the gateway's own status, which a query answers with. SetRefund derives an empty one from Status.
 	Order     model.RefundStatus
-	Amount    int64 // fen; 0 becomes 1
+	Amount    int64 // fen; default: 1
 	Reason    string
 	NotifyURL string
 	Attach    string
 }
 
-// Transfer is a transfer that the gateway paid out, or tried to.
+// Transfer is a transfer (转账订单) of the gateway, paid out or not.
 type Transfer struct {
 	TransferNo    string // the gateway's number, 转账号
 	BizTransferNo string // the merchant's number, 商户转账号
@@ -52,7 +53,7 @@ type Transfer struct {
 	Status        model.TransferStatus
 }
 
-// Allocation is an allocation that the gateway knows.
+// Allocation is an allocation (分账订单) of the gateway: see SetAllocation.
 type Allocation struct {
 	AllocNo    string // the gateway's number, 分账单号
 	BizAllocNo string // the merchant's number, 商户分账单号
@@ -64,13 +65,13 @@ type Allocation struct {
 	Attach     string
 }
 
-// Share is what one receiver gets of an allocation.
+// Share is the share of one receiver in an allocation.
 type Share struct {
 	ReceiverNo string
 	Amount     int64 // fen
 }
 
-// orderStatus is what the gateway makes of what the channel says.
+// orderStatus returns the gateway's status for a status of the channel.
 func orderStatus(s model.PaySyncStatus) string {
 	switch s {
 	case model.PaySyncSuccess:
@@ -111,8 +112,8 @@ func deref(s *string) string {
 	return *s
 }
 
-// SetPayment adds a payment, or replaces those that have one of its numbers. One without OrderNo keeps the one it had,
-// or gets one.
+// SetPayment puts a payment into the gateway, without the calls that would lead to it. It replaces payments that have
+// one of its numbers. An empty OrderNo becomes that of the payment it replaces, or a new number. It sends no notice.
 func (g *Gateway) SetPayment(p Payment) {
 	g.mu.Lock()
 	defer g.done()
@@ -158,7 +159,7 @@ func (g *Gateway) SetPayment(p Payment) {
 	}
 }
 
-// refundIntoStatus takes apart a status that is one of refunds: 2.0.8 has it in a member of its own.
+// refundIntoStatus moves a status about refunds to RefundStatus, where 2.0.8 has it.
 func (g *Gateway) refundIntoStatus(row *payment) {
 	switch row.Status {
 	case refundOpen, refundPartial, refundComplete:
@@ -171,7 +172,7 @@ func (g *Gateway) refundIntoStatus(row *payment) {
 	}
 }
 
-// setTrade makes the channel say what a test wants it to say.
+// setTrade gives a payment a status at the channel.
 func (g *Gateway) setTrade(row *payment, s model.PaySyncStatus) *trade {
 	state := map[model.PaySyncStatus]string{
 		model.PaySyncSuccess: tradePaid, model.PaySyncProgress: tradeWaiting, model.PaySyncClosed: tradeClosed,
@@ -190,8 +191,9 @@ func (g *Gateway) setTrade(row *payment, s model.PaySyncStatus) *trade {
 	return g.meet(row, state)
 }
 
-// SetRefund adds a refund, or replaces those that have one of its numbers. One without RefundNo keeps the one it had,
-// or gets one. It does not take the amount from the payment's balance unless it is a success or in progress.
+// SetRefund puts a refund into the gateway. It replaces refunds that have one of its numbers. An empty RefundNo becomes
+// that of the refund it replaces, or a new number. Only a refund that is a success or in progress is subtracted from
+// the balance of its payment. It sends no notice.
 func (g *Gateway) SetRefund(f Refund) {
 	g.mu.Lock()
 	defer g.done()
@@ -241,7 +243,7 @@ func (g *Gateway) SetRefund(f Refund) {
 	}
 }
 
-// count takes the amount of a refund from the balance of its payment, or gives it back.
+// count subtracts the amount of a refund from the balance of its payment, or adds it again if sign is -1.
 func (g *Gateway) count(f *refund, sign int64) {
 	order := g.db.payment(f.OrderID)
 	if order == nil || f.Status != paySuccess && f.Status != payProgress {
@@ -263,8 +265,8 @@ func (g *Gateway) count(f *refund, sign int64) {
 	g.setRefundStatus(order, status)
 }
 
-// SetAllocation adds an allocation, or replaces those that have one of its numbers. One without AllocNo keeps the
-// one it had, or gets one.
+// SetAllocation puts an allocation into the gateway. It replaces allocations that have one of its numbers. An empty
+// AllocNo becomes that of the allocation it replaces, or a new number. It sends no notice.
 func (g *Gateway) SetAllocation(a Allocation) {
 	g.mu.Lock()
 	defer g.done()
@@ -317,7 +319,7 @@ func (g *Gateway) SetAllocation(a Allocation) {
 	g.db.addAllocation(row)
 }
 
-// legacyNo is the gateway's number of the order with an ID of 2.0.5.
+// legacyNo returns the gateway's number of the order with an ID of 2.0.5.
 func (g *Gateway) legacyNo(kind string, id int64) string {
 	row := g.legacyIDs[kind+strconv.FormatInt(id, 10)]
 	if p := g.db.payment(row); p != nil && kind == "pay" {
@@ -329,7 +331,8 @@ func (g *Gateway) legacyNo(kind string, id int64) string {
 	return ""
 }
 
-// Payment finds a payment by either of its numbers, as it is now.
+// Payment returns the present state of the payment with a number, the gateway's or the merchant's. ID is not set. The
+// result is false if there is no such payment.
 func (g *Gateway) Payment(number string) (Payment, bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -345,7 +348,7 @@ func (g *Gateway) Payment(number string) (Payment, bool) {
 	}, true
 }
 
-// refundSays is what the channel says about a refund.
+// refundSays returns the status of a refund at the channel.
 func (g *Gateway) refundSays(f *refund) model.RefundSyncStatus {
 	b := g.channel.Paybacks[f.RefundNo]
 	switch {
@@ -357,7 +360,8 @@ func (g *Gateway) refundSays(f *refund) model.RefundSyncStatus {
 	return model.RefundSyncProgress
 }
 
-// Refund finds a refund by either of its numbers, as it is now.
+// Refund returns the present state of the refund with a number, the gateway's or the merchant's. ID is not set. The
+// result is false if there is no such refund.
 func (g *Gateway) Refund(number string) (Refund, bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -373,7 +377,8 @@ func (g *Gateway) Refund(number string) (Refund, bool) {
 	}, true
 }
 
-// Allocation finds an allocation by either of its numbers, as it is now.
+// Allocation returns the present state of the allocation with a number, the gateway's or the merchant's. The result is
+// false if there is no such allocation.
 func (g *Gateway) Allocation(number string) (Allocation, bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -391,7 +396,8 @@ func (g *Gateway) Allocation(number string) (Allocation, bool) {
 	}, true
 }
 
-// Transfers lists what was to be paid out, in order. One that was sent twice is there twice.
+// Transfers returns every transfer, the oldest first, whether or not it was paid out. A transfer that was sent twice is
+// there twice.
 func (g *Gateway) Transfers() []Transfer {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -402,8 +408,9 @@ func (g *Gateway) Transfers() []Transfer {
 	return list
 }
 
-// MarkPaid is what happens when the user pays: the channel has the money, and tells the gateway. It tells whether there
-// is a payment with that number that can be paid. 2.0.8 sends no notice of it.
+// MarkPaid has the user pay and the channel tell the gateway, as Channel.Pays and Channel.Tells do; a lock that an
+// earlier repair has left does not matter. It reports whether the payment is paid now; false if there is none with that
+// number, the gateway's or the merchant's, or it was not in progress. 2.0.8 sends no notice of it, older gateways do.
 func (g *Gateway) MarkPaid(number string) bool {
 	g.mu.Lock()
 	defer g.done()
@@ -417,8 +424,8 @@ func (g *Gateway) MarkPaid(number string) bool {
 	return p.Status == paySuccess
 }
 
-// MarkRefunded is what happens when the channel has given the money back, and the gateway knows it. It tells whether
-// there is a refund with that number in progress.
+// MarkRefunded makes a refund in progress a success, at the channel and at the gateway. It reports whether there is
+// such a refund with that number, the gateway's or the merchant's. It sends no notice.
 func (g *Gateway) MarkRefunded(number string) bool {
 	g.mu.Lock()
 	defer g.done()
@@ -441,8 +448,8 @@ func (g *Gateway) MarkRefunded(number string) bool {
 	return true
 }
 
-// MarkAllocated is what happens when the channel has paid all receivers, and the gateway knows it. It tells whether
-// there is an allocation with that number in progress.
+// MarkAllocated ends an allocation in progress with success for every receiver, at the channel and at the gateway. It
+// reports whether there is such an allocation with that number, the gateway's or the merchant's. It sends no notice.
 func (g *Gateway) MarkAllocated(number string) bool {
 	g.mu.Lock()
 	defer g.done()
@@ -464,8 +471,8 @@ func (g *Gateway) MarkAllocated(number string) bool {
 	return true
 }
 
-// MarkTransferred is what happens when the payee has the money, and the gateway knows it. It tells whether there is a
-// transfer with that number under way; if there are several, it is the first.
+// MarkTransferred makes a transfer in progress a success at the gateway. It reports whether there is such a transfer
+// with that number, the gateway's or the merchant's; of several it takes the first.
 func (g *Gateway) MarkTransferred(number string) bool {
 	g.mu.Lock()
 	defer g.done()

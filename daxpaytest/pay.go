@@ -9,7 +9,7 @@ import (
 	"github.com/daxpay-go/daxpay/model"
 )
 
-// Statuses of the gateway.
+// The gateway's statuses.
 const (
 	payProgress = string(model.PayProgress)
 	paySuccess  = string(model.PaySuccess)
@@ -26,7 +26,7 @@ const (
 	allocBegun   = "allocation"
 )
 
-// pay answers everything that goes wrong once it has the lock, and that another call has it, with code 0 and a text.
+// pay answers with code 0 and a text if another call has the lock, and for everything that goes wrong under the lock.
 func (g *Gateway) pay(p params) (outcome, error) {
 	switch {
 	case g.settings.Limit == nil:
@@ -54,7 +54,7 @@ func (g *Gateway) pay(p params) (outcome, error) {
 	}}, nil
 }
 
-// payOrder makes the order, or takes the one that there is, and asks the channel for the money.
+// payOrder makes the order, or continues with the existing one, and asks the channel for the money.
 func (g *Gateway) payOrder(p params, bizNo string) (*payment, *string, error) {
 	var order *payment
 	if row := g.db.paymentByBiz(bizNo); row != nil {
@@ -85,7 +85,7 @@ func (g *Gateway) payOrder(p params, bizNo string) (*payment, *string, error) {
 	}
 	if paid != nil {
 		order.OutOrderNo, order.Status, order.PayTime = &paid.TradeNo, paySuccess, ptr(paid.PaidAt)
-		if !g.current() { // they forget when
+		if !g.current() { // older gateways do not keep the time
 			order.PayTime = nil
 		}
 	}
@@ -99,7 +99,7 @@ func (g *Gateway) payOrder(p params, bizNo string) (*payment, *string, error) {
 	return order, body, nil
 }
 
-// checkPayable tells why an order cannot be paid. One whose time is over is closed by it.
+// checkPayable returns why an order cannot be paid, or nil. It has an expired order synced, which usually closes it.
 func (g *Gateway) checkPayable(order *payment) error {
 	switch order.Status {
 	case payProgress:
@@ -118,7 +118,7 @@ func (g *Gateway) checkPayable(order *payment) error {
 	return refuse(codeUnclassified, textPayEnded)
 }
 
-// preparePay looks at the settings of the channel. It finds the wallet of a wallet payment.
+// preparePay checks the settings of the channel, and finds the wallet of a wallet payment.
 func (g *Gateway) preparePay(p params) (*Wallet, error) {
 	name := p.known("channel")
 	texts, ok := textsOfChannels[name]
@@ -172,7 +172,7 @@ func (g *Gateway) preparePay(p params) (*Wallet, error) {
 	return nil, nil //nolint:nilnil // no wallet is needed
 }
 
-// wallet is the wallet that a payment names.
+// wallet returns the wallet that a payment names, nil if there is none.
 func (g *Gateway) wallet(extra object) *Wallet {
 	find := func(match func(Wallet) bool) *Wallet {
 		if i := slices.IndexFunc(g.settings.Wallets, match); i >= 0 {
@@ -218,7 +218,8 @@ func (g *Gateway) createPayment(p params) (*payment, error) {
 	return ptr(g.db.addPayment(order)), nil
 }
 
-// oldColumns says that a text does not fit into a column of the older gateways, each of which holds 255 characters.
+// oldColumns returns an error if a text does not fit into its column in the database of an older gateway: 255
+// characters. columns has the name of a column, then that of the member, and so on.
 func oldColumns(p params, columns ...string) error {
 	for pair := range slices.Chunk(columns, 2) {
 		if lengthOf(p.known(pair[1])) > 255 {
@@ -230,7 +231,7 @@ func oldColumns(p params, columns ...string) error {
 	return nil
 }
 
-// renewPayment takes over what may change when a payment is sent again: not the amount, the texts, and the time.
+// renewPayment updates an order when its payment is sent again. The amount, the texts and the time stay as they were.
 func (g *Gateway) renewPayment(p params, order *payment) error {
 	order.Allocation = p.mayAllocate()
 	order.NotifyURL, order.ReturnURL, order.Attach = g.notifyURL(p, "/unipay/pay"), p.text("returnUrl"), p.text("attach")
@@ -241,7 +242,7 @@ func (g *Gateway) renewPayment(p params, order *payment) error {
 	return g.savePayment(nil, order)
 }
 
-// askForMoney returns what the front end needs to pay, and the trade if it is paid already.
+// askForMoney returns the payBody (支付参数体), and the trade if the payment is paid already.
 func (g *Gateway) askForMoney(p params, order *payment, wallet *Wallet) (*string, *trade, error) {
 	if wallet != nil {
 		wallet.Balance -= *p.number("amount")
@@ -294,13 +295,13 @@ func (g *Gateway) askForMoney(p params, order *payment, wallet *Wallet) (*string
 	return ptr("https://qr.example.com/" + order.OrderNo), nil, nil
 }
 
-// notifyURL is where the notices of an order go.
+// notifyURL returns the address for the notices of an order, nil for none.
 func (g *Gateway) notifyURL(p params, path string) *string {
 	url := p.text("notifyUrl")
 	if g.current() {
 		return url
 	}
-	if only, given := p.fields["notNotify"].(bool); given && !only { // it is read upside down
+	if only, given := p.fields["notNotify"].(bool); given && !only { // older gateways read it the wrong way round
 		return nil
 	}
 	if url == nil || isBlank(*url) {
@@ -311,8 +312,8 @@ func (g *Gateway) notifyURL(p params, path string) *string {
 	return url
 }
 
-// paymentOf finds the payment that a request is about: by the gateway's number if it is given at all, and then by no
-// other.
+// paymentOf finds the payment that a request names. If the request has the gateway's number, even an empty one, the
+// merchant's number does not count.
 func (g *Gateway) paymentOf(p params, bizName string) *payment {
 	var row *payment
 	if no := p.text("orderNo"); no != nil {
@@ -337,7 +338,7 @@ func (g *Gateway) findPayment(no string) *payment {
 func (g *Gateway) closePayment(p params) (outcome, error) {
 	order := g.paymentOf(p, byVersion(g, "bizOrderNo", "bizTradeNo"))
 	if order == nil {
-		if g.version == "2.0.6" {
+		if g.is206() {
 			return outcome{}, refuse(codeNoSuchTrade, textOldNoPayment)
 		}
 		return outcome{}, refuse(codeNoSuchTrade, textNoPayment)
@@ -390,8 +391,8 @@ func (g *Gateway) cancelPayment(p params) (outcome, error) {
 	return outcome{}, nil
 }
 
-// closeAtChannel has the channel close or cancel a payment. One that it does not know counts as closed; of one that is
-// in a wrong state the gateway asks whether it is closed.
+// closeAtChannel has the channel close or cancel a payment. A payment that the channel does not know counts as closed.
+// If the channel says that the state does not allow it, the gateway asks whether the payment is closed already.
 func (g *Gateway) closeAtChannel(order *payment, op Operation) error {
 	const wrongState, unknown = "ACQ.TRADE_STATUS_ERROR", "ACQ.TRADE_NOT_EXIST"
 	if order.Channel == channelWallet {
@@ -454,7 +455,7 @@ func nullableNumber(n *int64) any {
 	return number(*n)
 }
 
-// broken tells whether an error is that the channel did not answer.
+// broken reports whether an error says that the channel did not answer.
 func broken(err error) bool {
 	var c *channelError
 	return errors.As(err, &c)

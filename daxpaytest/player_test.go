@@ -75,7 +75,7 @@ type reply struct {
 	after  time.Duration
 }
 
-// arrival is a notice that came.
+// arrival is a notice that has arrived.
 type arrival struct {
 	path   string
 	header http.Header
@@ -179,7 +179,7 @@ func (p *player) advance(d time.Duration) {
 	p.settle()
 }
 
-// settle waits until no notice is under way but one whose reply the merchant keeps back.
+// settle waits until no notice is being sent, except one whose reply the merchant holds back.
 func (p *player) settle() {
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
@@ -200,7 +200,7 @@ func (p *player) settle() {
 	}
 }
 
-// play plays the scenario and reports what is different: the number of the step, and in what.
+// play plays the scenario and reports each step with its differences from the recording.
 func (p *player) play(report func(step int, differences []string)) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -225,8 +225,8 @@ func (p *player) play(report func(step int, differences []string)) (err error) {
 	return nil
 }
 
-// unasked is a notice that came though no step is about it. Those of older releases were recorded while the next call
-// was made already.
+// unasked returns a notice that came although no step expects it. Those of older releases were recorded while the next
+// call was already running.
 func (p *player) unasked(end bool) string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -301,7 +301,7 @@ func (p *player) setReply(step peer.Object) {
 	p.reply = r
 }
 
-// operations are what the channel is asked for by a call.
+// operations are the operations that each call asks the channel for.
 var operations = map[string]daxpaytest.Operation{
 	"/unipay/pay": daxpaytest.OpPay, "/unipay/close": daxpaytest.OpClose, "/unipay/cancel": daxpaytest.OpCancel,
 	"/unipay/refund": daxpaytest.OpRefund, "/unipay/transfer": daxpaytest.OpTransfer,
@@ -360,7 +360,7 @@ func (p *player) channel(step peer.Object) error {
 			}
 			results = append(results, r)
 		}
-		// In 2.0.6 some were not even begun.
+		// In 2.0.6 some calls never began.
 		c.Allocates(no, results...)
 	default:
 		do, ok := about[word]
@@ -372,7 +372,7 @@ func (p *player) channel(step peer.Object) error {
 	return nil
 }
 
-// own is the merchant's number that a name of the scenario stands for.
+// own returns the merchant's number for a name in the scenario.
 func (p *player) own(name string) string {
 	s, err := p.fill(name)
 	if err != nil {
@@ -446,44 +446,15 @@ func changeOne(s *daxpaytest.Settings, name string, value any) error {
 		}
 	case "channels":
 		for _, m := range o {
-			c := s.Channels[model.Channel(m.Name)]
 			settings, _ := m.Value.(peer.Object)
-			for _, m := range settings {
-				switch m.Name {
-				case "enabled":
-					c.Enabled = m.Value == true
-				case "limit":
-					c.Limit = optionalNumber(m.Value)
-				case "allocation":
-					c.Allocation = m.Value == true
-				case "appId":
-					id := fmt.Sprint(m.Value)
-					c.AppID = &id
-				case "methods":
-					c.Methods = nil
-					methods, _ := m.Value.([]any)
-					for _, method := range methods {
-						c.Methods = append(c.Methods, model.Method(fmt.Sprint(method)))
-					}
-				default:
-					return fmt.Errorf("unknown setting %s of a channel", m.Name)
-				}
+			if err := changeChannel(s, model.Channel(m.Name), settings); err != nil {
+				return err
 			}
-			s.Channels[model.Channel(m.Name)] = c
 		}
 	case "groups":
 		for _, item := range list {
 			o, _ := item.(peer.Object)
-			group := daxpaytest.Group{GroupNo: text(o, "groupNo"), Channel: model.Channel(text(o, "channel")),
-				Default: o.Get("default") == true}
-			members, _ := o.Get("receivers").([]any)
-			for _, item := range members {
-				o, _ := item.(peer.Object)
-				group.Members = append(group.Members,
-					daxpaytest.GroupMember{ReceiverNo: text(o, "receiverNo"), Rate: *optionalNumber(o.Get("rate"))})
-			}
-			s.Groups = append(slices.DeleteFunc(s.Groups,
-				func(old daxpaytest.Group) bool { return old.GroupNo == group.GroupNo }), group)
+			addGroup(s, o)
 		}
 	case "noticeUrls":
 		s.NoticeURLs = make(map[string]string)
@@ -495,6 +466,48 @@ func changeOne(s *daxpaytest.Settings, name string, value any) error {
 		return fmt.Errorf("unknown setting %s", name)
 	}
 	return nil
+}
+
+func changeChannel(s *daxpaytest.Settings, name model.Channel, settings peer.Object) error {
+	c := s.Channels[name]
+	for _, m := range settings {
+		switch m.Name {
+		case "enabled":
+			c.Enabled = m.Value == true
+		case "limit":
+			c.Limit = optionalNumber(m.Value)
+		case "allocation":
+			c.Allocation = m.Value == true
+		case "appId":
+			id := fmt.Sprint(m.Value)
+			c.AppID = &id
+		case "methods":
+			c.Methods = nil
+			methods, _ := m.Value.([]any)
+			for _, method := range methods {
+				c.Methods = append(c.Methods, model.Method(fmt.Sprint(method)))
+			}
+		default:
+			return fmt.Errorf("unknown setting %s of a channel", m.Name)
+		}
+	}
+	s.Channels[name] = c
+	return nil
+}
+
+// addGroup adds a group of receivers, or replaces the group with its number.
+func addGroup(s *daxpaytest.Settings, o peer.Object) {
+	group := daxpaytest.Group{
+		GroupNo: text(o, "groupNo"), Channel: model.Channel(text(o, "channel")), Default: o.Get("default") == true,
+	}
+	members, _ := o.Get("receivers").([]any)
+	for _, item := range members {
+		o, _ := item.(peer.Object)
+		group.Members = append(group.Members,
+			daxpaytest.GroupMember{ReceiverNo: text(o, "receiverNo"), Rate: *optionalNumber(o.Get("rate"))})
+	}
+	s.Groups = append(slices.DeleteFunc(s.Groups,
+		func(old daxpaytest.Group) bool { return old.GroupNo == group.GroupNo }), group)
 }
 
 var (
@@ -511,7 +524,7 @@ var (
 	}
 )
 
-// fillAll puts values in the place of placeholders.
+// fillAll replaces placeholders by values.
 func (p *player) fillAll(v any) (any, error) {
 	switch v := v.(type) {
 	case string:
@@ -574,7 +587,7 @@ func (p *player) fill(s string) (any, error) {
 	return nil, fmt.Errorf("%s is an unknown placeholder", s)
 }
 
-// inline fills the placeholders inside a text.
+// inline replaces the placeholders inside a text.
 func (p *player) inline(s string) (string, error) {
 	var failed error
 	filled := inlineForm.ReplaceAllStringFunc(s, func(m string) string {
@@ -590,13 +603,13 @@ func (p *player) inline(s string) (string, error) {
 	return filled, failed
 }
 
-// sign signs a request. It is done by another way than the SDK's, which refuses some of what was sent.
+// sign signs a request independently of the SDK, which would refuse to sign some of the recorded requests.
 func (p *player) sign(o peer.Object) string {
 	signed, _ := asSigned(o).(peer.Object)
 	return peer.Sign(signed, string(p.signType), scenarioSecret, shanghai)
 }
 
-// asSigned writes the nulls in lists out. The recorder signed them, which a gateway does not.
+// asSigned replaces the nulls in lists by a text. The recorder signed them; a gateway does not.
 func asSigned(v any) any {
 	switch v := v.(type) {
 	case peer.Object:
@@ -827,7 +840,7 @@ func (c *comparison) object(path string, want, got peer.Object) {
 	}
 }
 
-// signature holds a signature against the SDK's.
+// signature compares a signature with the SDK's.
 func (c *comparison) signature(path string, o peer.Object) {
 	signer, err := daxpay.NewSigner(c.p.signType, scenarioSecret)
 	if err == nil {

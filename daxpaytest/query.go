@@ -4,7 +4,7 @@ import (
 	"time"
 )
 
-// printed is how a few times are sent.
+// printed returns a time as text, as a few members have it.
 func (g *Gateway) printed(t *int64) any {
 	if t == nil {
 		return nil
@@ -14,14 +14,14 @@ func (g *Gateway) printed(t *int64) any {
 
 func (g *Gateway) queryPay(p params) (outcome, error) {
 	if p.text("orderNo") == nil && isBlank(p.known("bizOrderNoeNo")) {
-		if g.version == "2.0.7" {
+		if g.is207() {
 			return outcome{}, refuse(codeUnclassified, textNoNumber)
 		}
 		return outcome{}, fault(codeValidation, textValidation+textNoNumber)
 	}
 	order := g.paymentOf(p, "bizOrderNoeNo")
 	if order == nil {
-		if g.version == "2.0.6" {
+		if g.is206() {
 			return outcome{}, fault(codeNotThere, textOldNoPayment)
 		}
 		return outcome{}, refuse(codeNoSuchTrade, textNoPayment)
@@ -34,7 +34,7 @@ func (g *Gateway) paymentMembers(order *payment) object {
 		{"payTime", nullableNumber(order.PayTime)}, {"expiredTime", nullableNumber(order.ExpiredTime)},
 		{"closeTime", nullableNumber(order.CloseTime)},
 	}
-	if g.version == "2.0.6" {
+	if g.is206() {
 		return append(object{
 			{"orderNo", order.OrderNo}, {"bizOrderNo", order.BizOrderNo}, {"title", order.Title},
 			{"description", nullable(order.Description)}, {"channel", order.Channel}, {"method", order.Method},
@@ -56,15 +56,15 @@ func (g *Gateway) paymentMembers(order *payment) object {
 
 func (g *Gateway) queryRefund(p params) (outcome, error) {
 	if isBlank(p.known("refundNo")) && p.text("bizRefundNo") == nil {
-		switch g.version {
-		case "2.0.7":
+		switch {
+		case g.is207():
 			return outcome{}, refuse(codeUnclassified, textNoRefundNo207)
-		case "2.0.6":
+		case g.is206():
 			return outcome{}, fault(codeValidation, textValidation+textNoRefundNo206)
 		}
 		return outcome{}, fault(codeValidation, textValidation+textNoRefundNo)
 	}
-	if g.version == "2.0.6" { // it takes the number for one of the database, and does not look at the other
+	if g.is206() { // it takes the number for a database ID, and ignores the other number
 		return outcome{}, fault(codeNotThere, textOldNoPayment)
 	}
 	f := g.refundOf(p)
@@ -75,7 +75,7 @@ func (g *Gateway) queryRefund(p params) (outcome, error) {
 		pair{"errorCode", nullable(f.ErrorCode)}, pair{"errorMsg", nullable(f.ErrorMsg)})}, nil
 }
 
-// members are those that the query and the notice of a refund begin with.
+// members returns the members that both the query and the notice of a refund begin with.
 func (f *refund) members() object {
 	return object{
 		{"orderNo", f.OrderNo}, {"bizOrderNo", f.BizOrderNo}, {"outOrderNo", nullable(f.OutOrderNo)},
@@ -116,7 +116,7 @@ func (g *Gateway) queryTransfer(p params) (outcome, error) {
 	}}, nil
 }
 
-// queryAllocation looks at the gateway's number only.
+// queryAllocation finds an allocation by the gateway's number only.
 func (g *Gateway) queryAllocation(p params) (outcome, error) {
 	var a *allocation
 	if no := p.text(g.named("allocNo")); no != nil {

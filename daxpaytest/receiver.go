@@ -6,7 +6,7 @@ import (
 	"github.com/daxpay-go/daxpay/model"
 )
 
-// Types of receivers and payees.
+// The types of receivers and payees.
 var (
 	aliTypes    = []string{"ali_user_id", "ali_open_id", "ali_login_name"}
 	weChatTypes = []string{"wx_personal", "wx_merchant"}
@@ -38,7 +38,7 @@ func (g *Gateway) addReceiver(p params) (outcome, error) {
 	return outcome{}, nil
 }
 
-// checkReceiver tells whether a channel can have a receiver.
+// checkReceiver returns why a channel cannot have a receiver, or nil.
 func (g *Gateway) checkReceiver(r *receiver) error {
 	types := map[string][]string{channelAli: aliTypes, channelWeChat: weChatTypes}[r.Channel]
 	switch {
@@ -100,7 +100,7 @@ func (g *Gateway) removeReceiver(p params) (outcome, error) {
 	return outcome{}, nil
 }
 
-// queryReceivers lists the receivers of a channel or with a number, the last one first.
+// queryReceivers lists the receivers of a channel or with a number, the newest first.
 func (g *Gateway) queryReceivers(p params) (outcome, error) {
 	channel, no := p.known("channel"), p.known("receiverNo")
 	if isBlank(channel) && isBlank(no) {

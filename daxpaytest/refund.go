@@ -7,7 +7,7 @@ import (
 	"github.com/daxpay-go/daxpay/model"
 )
 
-// refundOf finds the refund that a request is about: by the gateway's number unless that is blank.
+// refundOf finds the refund that a request names: by the gateway's number unless that is blank, else by the merchant's.
 func (g *Gateway) refundOf(p params) *refund {
 	var row *refund
 	if no := p.text("refundNo"); no != nil && !isBlank(*no) {
@@ -45,8 +45,8 @@ func (g *Gateway) refund(p params) (outcome, error) {
 		{"status", nil}}}, nil
 }
 
-// doRefund makes a refund, or repeats one that failed, and asks the channel for it. That the channel does not do it is
-// no error.
+// doRefund makes a refund, or repeats one that failed, and asks the channel for it. If the channel refuses, that is not
+// an error: the refund has failed.
 func (g *Gateway) doRefund(p params, bizNo string) (*refund, error) {
 	begin := g.beginRefund
 	if g.db.refundByBiz(bizNo) != nil {
@@ -89,7 +89,7 @@ func (g *Gateway) doRefund(p params, bizNo string) (*refund, error) {
 	return f, nil
 }
 
-// beginRefund keeps a refund under a new number.
+// beginRefund stores a new refund and takes its amount from the balance of the payment.
 func (g *Gateway) beginRefund(p params, bizNo string) (*payment, *refund, error) {
 	order := g.paymentOf(p, "bizOrderNo")
 	if order == nil {
@@ -109,7 +109,7 @@ func (g *Gateway) beginRefund(p params, bizNo string) (*payment, *refund, error)
 	return order, ptr(g.db.addRefund(g.newRefund(p, order))), nil
 }
 
-// repeatRefund takes up a refund that failed.
+// repeatRefund prepares to send a failed refund again.
 func (g *Gateway) repeatRefund(p params, bizNo string) (*payment, *refund, error) {
 	f := ptr(*g.db.refundByBiz(bizNo))
 	if f.Status != payFail {
@@ -167,7 +167,7 @@ func (g *Gateway) newRefund(p params, order *payment) refund {
 	}
 }
 
-// checkRefundable tells why a payment cannot be refunded.
+// checkRefundable returns why a payment cannot be refunded, or nil.
 func (g *Gateway) checkRefundable(p params, order *payment, bizNo string) error {
 	if g.current() {
 		if order.Status != paySuccess {
@@ -194,9 +194,9 @@ func (g *Gateway) checkRefundable(p params, order *payment, bizNo string) error 
 	return nil
 }
 
-// checkChannel tells whether a channel can be asked for refunds.
+// checkChannel returns why a channel cannot be asked for a refund or a transfer, or nil.
 func (g *Gateway) checkChannel(name string) error {
-	if name == channelWallet { // the gateway does not know which wallet
+	if name == channelWallet { // the gateway does not know whose wallet
 		return fault(codeSystem, textNullPointer)
 	}
 	if !g.settings.Channels[model.Channel(name)].Enabled {

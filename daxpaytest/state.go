@@ -7,10 +7,9 @@ import (
 	"time"
 )
 
-// snapshot is everything that a gateway knows, but for the requests it got.
+// snapshot is the whole state of a gateway, without the requests that it has received.
 type snapshot struct {
 	Version   string
-	Time      time.Time
 	Settings  Settings
 	Tables    *tables
 	Channel   *book
@@ -21,9 +20,9 @@ type snapshot struct {
 	LegacyIDs map[string]int64
 	Prefix    string
 	Made      int64
-	Sent      int64 // notices that there ever were
+	Sent      int64 // how many notices there ever were
 	Notices   []notice
-	Queued    int // of the notices, how many at the end are still to be sent
+	Queued    int // how many of Notices, at its end, are still to be sent
 }
 
 type lockState struct {
@@ -31,13 +30,14 @@ type lockState struct {
 	Until time.Time
 }
 
-// Snapshot is everything that the gateway knows, as JSON: orders, channel, settings, notices, but not the secret, and
-// not the requests that it got. Calls under way are not in it.
+// Snapshot returns the state of the gateway as JSON: orders, channel, settings and notices. It contains neither the
+// secret nor the requests. Calls that are running do not continue in a gateway that restores it. WithJournal reports
+// changes of the state instead.
 func (g *Gateway) Snapshot() ([]byte, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	s := snapshot{
-		Version: string(g.version), Time: g.now(), Settings: g.settings, Tables: g.db, Channel: g.channel,
+		Version: string(g.version), Settings: g.settings, Tables: g.db, Channel: g.channel,
 		Locked: g.locked, Codes: g.codes,
 		Bodies: g.bodies, LegacyIDs: g.legacyIDs, Prefix: g.prefix, Made: g.made, Sent: g.sender.made.Load(),
 		Locks: make(map[string]lockState),
@@ -52,7 +52,7 @@ func (g *Gateway) Snapshot() ([]byte, error) {
 	}
 	for _, n := range g.sender.queue {
 		if n.Sends > 0 {
-			continue // it is there already
+			continue // it is in sent
 		}
 		waiting := *n
 		if waiting.Body == nil && waiting.build != nil {
@@ -64,7 +64,8 @@ func (g *Gateway) Snapshot() ([]byte, error) {
 	return json.Marshal(s)
 }
 
-// Restore makes the gateway what one was when the snapshot was taken. It must have the same version.
+// Restore replaces the state of the gateway by a snapshot. It returns an error, and changes nothing, if the snapshot
+// cannot be read or is from a gateway of another version.
 func (g *Gateway) Restore(state []byte) error {
 	s := snapshot{Tables: newTables(), Channel: newBook()}
 	if err := json.Unmarshal(state, &s); err != nil {
@@ -84,7 +85,7 @@ func (g *Gateway) Restore(state []byte) error {
 	return nil
 }
 
-// become takes over everything that a gateway knows. What it knew before is gone.
+// become replaces the state of the gateway.
 func (g *Gateway) become(s snapshot) {
 	s.Tables.index()
 	g.settings = s.Settings
@@ -118,7 +119,7 @@ func (g *Gateway) become(s snapshot) {
 	}
 }
 
-// touchAll counts everything as changed.
+// touchAll counts the whole state as changed.
 func (g *Gateway) touchAll() {
 	for _, ref := range g.db.ages {
 		g.changes.row(string(ref.kind), ref.id)

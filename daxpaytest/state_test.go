@@ -22,7 +22,7 @@ import (
 	"github.com/daxpay-go/daxpay/param"
 )
 
-// What a gateway knows can be put away and put back into another one, which goes on from there.
+// A snapshot of one gateway can be restored in another one, which continues from there.
 func TestSnapshot(t *testing.T) {
 	ctx := context.Background()
 	url, notices := shop(t, received)
@@ -143,9 +143,9 @@ func TestShapeOfAnswers(t *testing.T) {
 	require.Equal(t, http.StatusOK, post("/unipay/sync/pay;x=1/", "*/*").StatusCode)
 }
 
-// Nothing that comes over the line, or from a test, makes the gateway panic.
-func TestNothingMakesItPanic(t *testing.T) {
-	paths := []string{
+// What TestNothingMakesItPanic puts together at random.
+var (
+	panicPaths = []string{
 		"pay", "close", "cancel", "refund", "transfer", "allocation/start", "allocation/finish",
 		"allocation/receiver/add",
 		"allocation/receiver/remove", "sync/pay", "sync/refund", "sync/transfer", "sync/allocation", "query/payOrder",
@@ -154,7 +154,7 @@ func TestNothingMakesItPanic(t *testing.T) {
 		"assist/getWxAccessToken",
 		"allocation", "allocationFinish", "syncPay", "syncRefund",
 	}
-	names := []string{
+	panicNames = []string{
 		"orderNo", "bizOrderNo", "bizTradeNo", "bizOrderNoeNo", "refundNo", "bizRefundNo", "allocNo", "bizAllocNo",
 		"allocationNo",
 		"bizAllocationNo", "transferNo", "bizTransferNo", "receiverNo", "channel", "method", "amount", "title",
@@ -163,8 +163,7 @@ func TestNothingMakesItPanic(t *testing.T) {
 		"allocationGroupId", "orderId",
 		"url", "code", "notNotify", "reqTime", "paymentId", "businessNo", "refundId",
 	}
-	random := rand.New(rand.NewPCG(1, 2))
-	values := []any{
+	panicValues = []any{
 		nil, "A1", "a1", "", "ali_pay", "wallet_pay", "qrcode", "barcode", "ali_user_id", "PARTNER", json.Number("1"),
 		json.Number("100"),
 		json.Number("-1"), json.Number("1e400"), json.Number("1700000000"), true, false, []any{}, []any{nil},
@@ -172,6 +171,13 @@ func TestNothingMakesItPanic(t *testing.T) {
 		peer.Object{{Name: "userId", Value: "u1"}},
 		[]any{peer.Object{{Name: "receiverNo", Value: "A1"}, {Name: "amount", Value: json.Number("1")}}},
 	}
+)
+
+func pick[T any](random *rand.Rand, from []T) T { return from[random.IntN(len(from))] }
+
+// Neither requests nor methods of the channel make the gateway panic.
+func TestNothingMakesItPanic(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
 	for _, version := range []daxpay.GatewayVersion{
 		daxpay.GatewayV208, daxpay.GatewayV207, daxpay.GatewayV206, daxpay.GatewayV205,
 	} {
@@ -185,9 +191,9 @@ func TestNothingMakesItPanic(t *testing.T) {
 		for range 4000 {
 			o := peer.Object{{Name: "reqTime", Value: json.Number("1700000000")}}
 			for range random.IntN(10) {
-				o = append(o, peer.Pair{Name: names[random.IntN(len(names))], Value: values[random.IntN(len(values))]})
+				o = append(o, peer.Pair{Name: pick(random, panicNames), Value: pick(random, panicValues)})
 			}
-			path := paths[random.IntN(len(paths))]
+			path := pick(random, panicPaths)
 			body := peer.Encode(o)
 			if random.IntN(20) == 0 {
 				body[random.IntN(len(body))] = byte(random.IntN(256))
@@ -198,9 +204,9 @@ func TestNothingMakesItPanic(t *testing.T) {
 				gw.ServeHTTP(httptest.NewRecorder(), req)
 			}
 			channel := gw.Channel()
-			do := []func(string) bool{channel.Pays, channel.Tells, channel.Closes, channel.Forgets, channel.Returns,
-				channel.Waits, channel.Refunds}
-			do[random.IntN(len(do))]("A1")
+			pick(random, []func(string) bool{
+				channel.Pays, channel.Tells, channel.Closes, channel.Forgets, channel.Returns, channel.Waits, channel.Refunds,
+			})("A1")
 		}
 		state, err := gw.Snapshot()
 		require.NoError(t, err)
@@ -238,7 +244,7 @@ func TestManyAtOnce(t *testing.T) {
 	require.NoError(t, gw.WaitNotices(ctx))
 }
 
-// BenchmarkServeHTTP is a payment and its query. The gateway is to take 10,000 calls a second.
+// BenchmarkServeHTTP makes a payment and a query. The gateway is meant to take 10,000 calls a second.
 func BenchmarkServeHTTP(b *testing.B) {
 	gw := daxpaytest.New(daxpaytest.WithRequestLog(10), daxpaytest.WithTestClock(daxpaytest.NewClock(start)))
 	defer gw.Close()
@@ -271,7 +277,7 @@ func BenchmarkServeHTTP(b *testing.B) {
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "calls/s")
 }
 
-// 2.0.6 looks at its switches before it reads a request, and later releases after that.
+// 2.0.6 looks at its switches before it reads a request; later releases read it first.
 func TestSwitchedOff(t *testing.T) {
 	for version, want := range map[daxpay.GatewayVersion]int{
 		daxpay.GatewayV208: 10005, daxpay.GatewayV207: 10005, daxpay.GatewayV206: 20000,

@@ -9,9 +9,9 @@ import (
 	"github.com/daxpay-go/daxpay"
 )
 
-// The gateway's tables. A call works on copies of rows and writes them back: what another call wrote in between makes
-// that fail, and a null does not overwrite what is there, but for a few columns. All of this shows in the gateway's
-// answers.
+// The gateway's tables. A call works on copies of rows and writes them back. The write fails if another call has
+// written the row in between, and except in a few columns a null does not overwrite a value. All of this shows in the
+// gateway's answers.
 
 // payment is a row of the payments.
 type payment struct {
@@ -24,7 +24,7 @@ type payment struct {
 	Allocation      bool
 	Channel, Method string
 	Amount          int64
-	Balance         int64 // that can be refunded
+	Balance         int64 // what can still be refunded
 	Status          string
 	RefundStatus    string
 	AllocStatus     *string
@@ -82,7 +82,7 @@ type transfer struct {
 	Attach        *string
 	Created       int64
 
-	gone bool // it is about to be forgotten
+	gone bool // dropForgotten removes it
 }
 
 // allocation is a row of the allocations, with those of its details.
@@ -109,7 +109,7 @@ type allocation struct {
 	Details             []detail // the last one first, as the gateway lists them
 }
 
-// detail is what one receiver gets of an allocation.
+// detail is the share of one receiver in an allocation.
 type detail struct {
 	ReceiverNo *string
 	Amount     int64
@@ -135,9 +135,9 @@ type receiver struct {
 	RelationName *string
 }
 
-// tables are all rows, in the order in which they were made, and where to find them.
+// tables are all rows, with indexes.
 type tables struct {
-	Rows        int64 // that were ever made
+	Rows        int64 // how many were ever made
 	Payments    map[int64]*payment
 	Refunds     map[int64]*refund
 	Transfers   []*transfer
@@ -145,12 +145,12 @@ type tables struct {
 	Receivers   []*receiver
 
 	byNumber  map[string]int64
-	transfers map[string][]*transfer // by either number
-	ages      []orderRef             // of all orders, the oldest first; some may be gone
+	transfers map[string][]*transfer // by the gateway's number and by the merchant's
+	ages      []orderRef             // of all orders, the oldest first; some may be forgotten
 	changes   changes
 }
 
-// orderRef is where an order is.
+// orderRef names an order of any kind.
 type orderRef struct {
 	kind OrderKind
 	id   int64
@@ -163,7 +163,7 @@ func newTables() *tables {
 	return t
 }
 
-// index finds all rows anew by their numbers.
+// index builds the indexes from the rows.
 func (t *tables) index() {
 	t.byNumber, t.transfers, t.ages = make(map[string]int64), make(map[string][]*transfer), nil
 	for id, p := range t.Payments {
@@ -193,7 +193,7 @@ func (t *tables) indexTransfer(x *transfer) {
 	}
 }
 
-// collated is what the database compares of a text: not its case, and not the spaces at its end.
+// collated returns the part of a text that the database compares: case and spaces at its end do not count.
 func collated(s string) string { return strings.ToLower(strings.TrimRight(s, " ")) }
 
 func sameText(a, b string) bool { return a == b || collated(a) == collated(b) }
@@ -212,7 +212,7 @@ func (t *tables) forget(kind, no, bizNo string) {
 	delete(t.byNumber, kind+"/biz/"+collated(bizNo))
 }
 
-// payment, refund and allocation return a row that may be changed.
+// payment, refund and allocation return a row that the caller may change.
 func (t *tables) payment(id int64) *payment {
 	t.changes.row("pay", id)
 	return t.Payments[id]
@@ -244,7 +244,8 @@ func (t *tables) allocationByBiz(no string) *allocation {
 	return t.allocation(t.byNumber["alloc/biz/"+collated(no)])
 }
 
-// transfersBy lists the transfers with a number for which match is true, in the order in which they were made.
+// transfersBy returns the transfers with a number, the gateway's or the merchant's, for which match is true, the oldest
+// first.
 func (t *tables) transfersBy(no string, match func(*transfer) bool) (found []*transfer) {
 	for _, x := range t.transfers[collated(no)] {
 		if match(x) {
@@ -304,7 +305,7 @@ func (t *tables) added(kind OrderKind, id int64) {
 	t.changes.row(string(kind), id)
 }
 
-// transaction undoes what was written since it began.
+// transaction collects how to undo writes.
 type transaction struct{ undo []func() }
 
 func (x *transaction) rollback() {
@@ -314,7 +315,7 @@ func (x *transaction) rollback() {
 	x.undo = nil
 }
 
-// keep is a value, or the old one if there is none: a null does not overwrite.
+// keep returns value, or old if value is nil: a null does not overwrite.
 func keep[T any](value, old *T) *T {
 	if value == nil {
 		return old
@@ -322,7 +323,7 @@ func keep[T any](value, old *T) *T {
 	return value
 }
 
-// savePayment writes a copy back. The transaction may be nil.
+// savePayment writes a copy of a row back. The transaction may be nil.
 func (g *Gateway) savePayment(x *transaction, p *payment) error {
 	row := g.db.payment(p.ID)
 	if row == nil || row.Version != p.Version {
@@ -358,7 +359,7 @@ func (g *Gateway) saveRefund(x *transaction, f *refund) error {
 	return nil
 }
 
-// saveAllocation writes a copy back without its details.
+// saveAllocation writes a copy of a row back, without its details.
 func (g *Gateway) saveAllocation(x *transaction, a *allocation) error {
 	row := g.db.allocation(a.ID)
 	if row == nil || row.Version != a.Version {
@@ -391,21 +392,24 @@ func (g *Gateway) saveDetails(x *transaction, a *allocation) {
 	x.undo = append(x.undo, func() { row.Details = old; g.changes.row("alloc", row.ID) })
 }
 
-// copyOf is a copy of an allocation with details of its own.
+// copyOf returns a copy of an allocation with details of its own.
 func (a *allocation) copyOf() *allocation {
 	c := *a
 	c.Details = slices.Clone(a.Details)
 	return &c
 }
 
-// lock is held by a call on what no other call of its kind may work on. It ends by itself after 10 seconds.
+// lockTime is after what time a lock ends by itself.
+const lockTime = 10 * time.Second
+
+// lock keeps other calls of the same kind away from an order while a call works on it.
 type lock struct {
 	token int64
 	until time.Time
 }
 
-// acquire takes a lock, and returns the function that gives it back; nil if another call has it. bizNo is the
-// merchant's number of what it is about, for Lock.
+// acquire takes a lock and returns the function that releases it, or nil if another call has the lock. bizNo is the
+// merchant's number of the order: Lock locks by that.
 func (g *Gateway) acquire(key, bizNo string) func() {
 	now := g.now()
 	if held, ok := g.locks[key]; ok && now.Before(held.until) || g.locked[bizNo] {
@@ -420,8 +424,8 @@ func (g *Gateway) acquire(key, bizNo string) func() {
 	}
 }
 
-// Lock makes the gateway believe that another call is at work on the order with the merchant's number, until Unlock:
-// Pay and Refund then answer without a result, and the other calls that have a lock are refused with 10007.
+// Lock makes the gateway behave as if another call were working on an order, until Unlock. bizNo is the merchant's
+// number. Pay and Refund then answer without a result; most other calls that take a lock fail with code 10007.
 func (g *Gateway) Lock(bizNo string) {
 	g.mu.Lock()
 	defer g.done()
@@ -429,7 +433,7 @@ func (g *Gateway) Lock(bizNo string) {
 	g.changes.named("rest", "")
 }
 
-// Unlock ends Lock.
+// Unlock ends Lock. It does nothing if the order is not locked.
 func (g *Gateway) Unlock(bizNo string) {
 	g.mu.Lock()
 	defer g.done()
@@ -437,8 +441,8 @@ func (g *Gateway) Unlock(bizNo string) {
 	g.changes.named("rest", "")
 }
 
-// seconds is the gateway's time.
+// seconds returns the gateway's time in Unix seconds.
 func (g *Gateway) seconds() *int64 { return ptr(g.now().Unix()) }
 
-// oldest tells whether the gateway is 2.0.5.
+// oldest reports whether the gateway is 2.0.5.
 func (g *Gateway) oldest() bool { return g.version == daxpay.GatewayV205 }

@@ -4,14 +4,14 @@ import (
 	"github.com/daxpay-go/daxpay/model"
 )
 
-// remote is what the channel says about a payment.
+// remote is the channel's answer about a payment.
 type remote struct {
 	status  model.PaySyncStatus
 	tradeNo *string
 	payTime *int64
 }
 
-// askForStatus asks the channel about a payment. The error is a failure of the question, whose text may be null.
+// askForStatus asks the channel about a payment. The error's text may be null.
 func (g *Gateway) askForStatus(order *payment) (remote, error) {
 	var r remote
 	a, err := g.ask(OpPaySync, order.OrderNo, func(bool) answer {
@@ -73,8 +73,8 @@ func (g *Gateway) syncPay(p params) (outcome, error) {
 	return outcome{members: object{{"status", string(status)}}}, nil
 }
 
-// syncPayment asks the channel about a payment and repairs the order. If that fails, nothing is changed, though a
-// notice may have gone out.
+// syncPayment asks the channel about a payment and repairs the order. If that fails, the order does not change, but a
+// notice may have been sent.
 func (g *Gateway) syncPayment(order *payment) (model.PaySyncStatus, error) {
 	release := g.acquire("sync:pay"+order.OrderNo, order.BizOrderNo)
 	if release == nil {
@@ -103,7 +103,7 @@ func (g *Gateway) syncPayment(order *payment) (model.PaySyncStatus, error) {
 	return r.status, nil
 }
 
-// unrecorded is what becomes of a sync that got no answer: 2.0.8 cannot write down an answer that there is not.
+// unrecorded is the error of a sync that got no answer from the channel: 2.0.8 fails when it stores the missing answer.
 func (g *Gateway) unrecorded(order *payment) error {
 	if !g.current() {
 		return &failure{business: true, code: codeUnclassified}
@@ -120,7 +120,7 @@ func noSyncInfo(hasNumber bool) string {
 		column{"client_ip", false}, column{"creator", true}, column{"create_time", true})
 }
 
-// followChannel changes an order that is not as the channel says. r becomes what the sync answers.
+// followChannel changes an order whose status differs from the channel's. It sets r to what the sync answers.
 func (g *Gateway) followChannel(x *transaction, order *payment, r *remote) error {
 	switch status := r.status; order.Status {
 	case paySuccess:
@@ -148,7 +148,7 @@ func (g *Gateway) followChannel(x *transaction, order *payment, r *remote) error
 	switch r.status {
 	case model.PaySyncSuccess, model.PaySyncProgress, model.PaySyncClosed, model.PaySyncTimeout, model.PaySyncNotFound,
 		model.PaySyncNotFoundUnknown:
-	default: // paid and given back, or something that a test has invented
+	default: // paid and refunded, or a status that only SetPayment sets
 		return nil
 	}
 	if order.RefundStatus != refundNone {
@@ -157,9 +157,9 @@ func (g *Gateway) followChannel(x *transaction, order *payment, r *remote) error
 	return g.repairPayment(x, order, r)
 }
 
-// repairPayment brings an order to what the channel says. Its lock is never given back, so that for 10 seconds after a
-// repair no further one changes anything, and nothing says so. Every repair sends a notice, even one that changes
-// nothing and then fails.
+// repairPayment sets an order to what the channel says. It never releases its lock: for 10 seconds after a repair,
+// further ones change nothing and do not say so. Every repair sends a notice, even one that changes nothing and then
+// fails.
 func (g *Gateway) repairPayment(x *transaction, order *payment, r *remote) error {
 	if g.acquire("repair:pay:"+order.OrderNo, "") == nil {
 		return nil
@@ -198,8 +198,8 @@ func (g *Gateway) repairPayment(x *transaction, order *payment, r *remote) error
 	return nil
 }
 
-// payCallback is the channel's own message about a payment. Only one that says that it is paid does anything, and only
-// to an order in progress whose time is not over.
+// payCallback handles the channel's callback about a payment. It only has an effect if the payment is paid, and the
+// order is in progress and has not expired.
 func (g *Gateway) payCallback(row *payment) {
 	order := ptr(*row)
 	t := *g.trade(row)
@@ -208,9 +208,9 @@ func (g *Gateway) payCallback(row *payment) {
 		return
 	}
 	order.OutOrderNo = &t.TradeNo
-	g.sender.mute = g.current() // it cannot sign a notice there
+	g.sender.mute = g.current() // 2.0.8 cannot sign a notice in a callback
 	defer func() { g.sender.mute = false }()
-	_ = g.repairPayment(&transaction{}, order, ptr(remoteOf(t))) // nobody is told of an error
+	_ = g.repairPayment(&transaction{}, order, ptr(remoteOf(t))) // the channel gets no error
 }
 
 func (g *Gateway) syncRefund(p params) (outcome, error) {
@@ -248,7 +248,7 @@ func (g *Gateway) syncRefund(p params) (outcome, error) {
 	return answer(string(status))
 }
 
-// askForRefund asks the channel about a refund. Alipay only says whether it is done.
+// askForRefund asks the channel about a refund. Alipay only says whether the refund is done.
 func (g *Gateway) askForRefund(f *refund) (status model.RefundSyncStatus, at *int64, err error) {
 	a, err := g.ask(OpRefundSync, f.RefundNo, func(bool) answer {
 		b := g.channel.Paybacks[f.RefundNo]
@@ -305,17 +305,17 @@ func (g *Gateway) repairRefund(x *transaction, f *refund, status model.RefundSyn
 		return err
 	}
 	if status == model.RefundSyncSuccess {
-		g.noticeRefund(f) // twice, one for each of two places in the gateway
+		g.noticeRefund(f) // the gateway sends it twice, from two places
 	}
 	g.noticeRefund(f)
-	if status != model.RefundSyncSuccess && g.current() { // the record needs a status that there is not
+	if status != model.RefundSyncSuccess && g.current() { // the record lacks a status that the database requires
 		return fault(codeSystem, noDefault("pay_repair_record", "record.repair.dao.PayRepairRecordMapper",
 			"after_status"))
 	}
 	return nil
 }
 
-// setRefundStatus notes how far an order is refunded; older gateways do so in its status.
+// setRefundStatus stores how far an order is refunded; older gateways have only one status for everything.
 func (g *Gateway) setRefundStatus(order *payment, status string) {
 	if g.current() {
 		order.RefundStatus = status
@@ -324,7 +324,7 @@ func (g *Gateway) setRefundStatus(order *payment, status string) {
 	}
 }
 
-// syncTransfer does not exist yet: the gateway finds nothing to sign.
+// syncTransfer is not implemented in the gateway: it has nothing to sign, and fails.
 func (g *Gateway) syncTransfer(params) (outcome, error) {
 	return outcome{}, fault(codeValidation, textValidation+textWrongResult)
 }

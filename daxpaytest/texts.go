@@ -128,7 +128,7 @@ const (
 	textBroken       = "java.io.IOException: Internal Server Error"
 )
 
-// channelTexts are what the gateway says about one channel.
+// channelTexts are the gateway's texts about one channel.
 type channelTexts struct {
 	disabled, noMethods, methodOff, limit, noLimit, noAllocation string
 }
@@ -157,15 +157,15 @@ func noLimitText(class string) string {
 		class + `.getLimitAmount()" is null`
 }
 
-// nameOfStatus is how texts name a status of a payment.
+// nameOfStatus has the names of payment statuses in the gateway's texts.
 var nameOfStatus = map[string]string{
 	"progress": "支付中", "success": "成功", "close": "支付关闭", "cancel": "支付撤销", "fail": "失败",
 	"refunding": "退款中", "partial_refund": "部分退款", "refunded": "全部退款",
 }
 
-// failure is why a call does not do what it is asked to.
+// failure is the error of a call.
 type failure struct {
-	// business says that the gateway answers signed, with data.code 1; else it is an unsigned answer with code.
+	// business: the answer is signed, with data.code 1. Otherwise it is unsigned, with code.
 	business bool
 	code     int
 	text     *string // nil for null
@@ -178,18 +178,18 @@ func (f *failure) Error() string {
 	return *f.text
 }
 
-// refuse is a failure of the business. The code goes into the errorCode of some orders.
+// refuse makes a failure of the business. The errorCode of some orders becomes code.
 func refuse(code int, text string) error { return &failure{true, code, &text} }
 
-// fault is a failure that is answered unsigned.
+// fault makes a failure that is answered unsigned.
 func fault(code int, text string) error { return &failure{false, code, &text} }
 
-// silent is the fault of the gateway's that has no text.
+// silent makes a fault without a text.
 func silent() error { return &failure{code: codeSystem} }
 
 func outOfDate() error { return fault(codeOutOfDate, textOutOfDate) }
 
-// textOf is what the gateway says about an error.
+// textOf returns the gateway's text for an error, nil for null.
 func textOf(err error) *string {
 	var f *failure
 	if errors.As(err, &f) {
@@ -204,13 +204,13 @@ func isBusiness(err error) bool {
 	return errors.As(err, &f) && f.business
 }
 
-// column of a table, and whether the row has a value for it.
+// column is a column of a table.
 type column struct {
 	name string
-	has  bool
+	has  bool // the row has a value for it
 }
 
-// noDefault is what the database says about a row without a value that it needs.
+// noDefault returns the database's error about a row that lacks a required value.
 func noDefault(table, mapper, missing string, columns ...column) string {
 	var names, marks strings.Builder
 	for _, c := range columns {
@@ -233,7 +233,7 @@ func noDefault(table, mapper, missing string, columns ...column) string {
 		"\n; " + reason + "; nested exception is java.sql.SQLException: " + reason
 }
 
-// tooLong is what the database says about a text that is too long for a column of a batch of rows.
+// tooLong returns the database's error about a text that is too long for a column, in a batch of rows.
 func tooLong(statement, column string) string {
 	reason := "Data truncation: Data too long for column '" + column + "' at row 1"
 	return "cn.daxpay.single.service.core.order.allocation.dao." + statement + " (batch index #1) failed. Cause: " +

@@ -13,7 +13,7 @@ const (
 	transferFail    = "fail"
 )
 
-// transfer pays out whatever it is asked to, however often: the gateway does not look for the number.
+// transfer pays out as often as it is asked to: the gateway does not check whether the number is new.
 func (g *Gateway) transfer(p params) (outcome, error) {
 	name := p.known("channel")
 	payee := p.known("payeeType")
@@ -54,7 +54,7 @@ func (t *transfer) failed(code int, text string) {
 	t.Status, t.ErrorCode, t.ErrorMsg = transferFail, ptr(strconv.Itoa(code)), &text
 }
 
-// payOut asks the channel to pay.
+// payOut asks the channel to pay out.
 func (g *Gateway) payOut(t *transfer) {
 	var no string
 	a, err := g.ask(OpTransfer, t.TransferNo, func(later bool) answer {
@@ -74,5 +74,5 @@ func (g *Gateway) payOut(t *transfer) {
 	}
 }
 
-// stub is a call that 2.0.7 has without doing anything in it.
+// stub is a call that 2.0.7 has but that does nothing.
 func (g *Gateway) stub(params) (outcome, error) { return outcome{unsignable: true}, nil }

@@ -28,7 +28,7 @@ const (
 	receivers  // a list of receivers and amounts
 )
 
-// rule is what a member must have.
+// rule is when a member counts as missing.
 type rule int
 
 const (
@@ -38,7 +38,7 @@ const (
 	notBlank
 )
 
-// field is a member that a call knows, with what the gateway says when it is wrong.
+// field is a member of a request that a call knows, with the gateway's texts for wrong values.
 type field struct {
 	name     string
 	kind     kind
@@ -50,15 +50,15 @@ type field struct {
 	ip       bool
 }
 
-// limited is an optional text.
+// limited returns an optional text of at most so many characters.
 func limited(name string, most int, tooLong string) field {
 	return field{name: name, max: most, tooLong: tooLong}
 }
 
-// unlimited is an optional text without a limit.
+// unlimited returns an optional text of any length.
 func unlimited(name string) field { return field{name: name} }
 
-// required is f that must not be blank.
+// required returns f as a member that must not be blank.
 func (f field) required(missing string) field { return f.must(notBlank, missing) }
 
 func (f field) must(r rule, missing string) field {
@@ -66,7 +66,7 @@ func (f field) must(r rule, missing string) field {
 	return f
 }
 
-// amount is an integer of at least 1.
+// amount returns the member amount, an integer of at least 1. It is optional if missing is empty.
 func amount(missing, tooSmall string) field {
 	f := field{name: "amount", kind: integer, tooSmall: tooSmall}
 	if missing != "" {
@@ -75,8 +75,8 @@ func amount(missing, tooSmall string) field {
 	return f
 }
 
-// params are the members of a request that a call knows, with values of their types. Members that are null or absent
-// are missing.
+// params are the members of a request that a call knows, converted to their types. Members that are null or absent are
+// not in fields.
 type params struct {
 	fields map[string]any
 	sign   string
@@ -90,7 +90,7 @@ func (p params) text(name string) *string {
 	return nil
 }
 
-// known is a text that the validation has seen to be there.
+// known returns a text, "" if there is none. Validation has ensured that required texts are there.
 func (p params) known(name string) string {
 	s, _ := p.fields[name].(string)
 	return s
@@ -113,7 +113,7 @@ func (p params) properties(name string) object {
 	return o
 }
 
-// wanted is a receiver and an amount of an allocation to come.
+// wanted is a receiver and its amount in a request for an allocation.
 type wanted struct {
 	receiverNo *string
 	amount     *int64
@@ -124,8 +124,8 @@ func (p params) receivers(name string) []*wanted {
 	return l
 }
 
-// decode turns a body into the members that a call knows: it changes types as the gateway's library does, and ignores
-// other members. Of a member that is given twice the last one counts.
+// decode reads the members of a body that a call knows, and ignores the others. It converts types as the gateway's JSON
+// library does. If a member occurs twice, the last one counts.
 func (c *call) decode(body []byte) (params, error) {
 	p := params{fields: make(map[string]any, len(c.fields))}
 	kindOf := func(name string) (kind, bool) {
@@ -159,7 +159,7 @@ func (c *call) decode(body []byte) (params, error) {
 	return p, nil
 }
 
-// convert makes a value of a kind, nil for null.
+// convert converts a value to a kind; null becomes nil.
 func (c *call) convert(k kind, v value, name string) (any, error) {
 	converted, err := c.converted(k, v)
 	var wrong *unreadable
@@ -243,7 +243,8 @@ func toInteger(v value) (any, error) {
 	return nil, mismatch(v, class)
 }
 
-// shortened is a number, or something that is no number if its exponent would make it thousands of digits long.
+// shortened returns the text of a number. If the exponent is huge, which would make thousands of digits, it returns ""
+// or, for a negative exponent, "0".
 func shortened(n json.Number) string {
 	if _, exponent, ok := strings.Cut(strings.ToLower(n.String()), "e"); ok {
 		if e, err := strconv.Atoi(exponent); err != nil || e > 400 || e < -400 {
@@ -282,7 +283,7 @@ func toBoolean(v value) (any, error) {
 func toSeconds(v value) (any, error) {
 	s, err := toText(v)
 	if err != nil {
-		return nil, nil //nolint:nilnil,nilerr // an object or a list has no text
+		return nil, nil //nolint:nilnil,nilerr // an object or a list counts as null
 	}
 	trimmed, _ := s.(string)
 	if isBlank(trimmed) {
@@ -308,7 +309,7 @@ func toProperties(v value) (any, error) {
 	return withoutDuplicates(members), nil
 }
 
-// withoutDuplicates makes an object in which of each name the last value counts.
+// withoutDuplicates returns an object of the members. If a name occurs twice, the last value counts.
 func withoutDuplicates(members []member) object {
 	o := make(object, 0, len(members))
 	for _, m := range members {
@@ -368,7 +369,7 @@ func (c *call) toReceivers(v value) (any, error) {
 	return list, nil
 }
 
-// take gives a receiver and its amount a member.
+// take sets the receiver number or the amount from a member.
 func (w *wanted) take(c *call, m member) error {
 	switch m.name {
 	case "receiverNo":
@@ -389,7 +390,7 @@ func (w *wanted) take(c *call, m member) error {
 	return nil
 }
 
-// validate returns the gateway's complaints about the members of a request as one error. The gateway has them in no
+// validate returns the gateway's complaints about the members of a request as one error. Real gateways have them in no
 // fixed order.
 func (c *call) validate(p params) error {
 	var complaints []string
@@ -450,18 +451,18 @@ func (c *call) complaintsAbout(w *wanted) (complaints []string) {
 	return complaints
 }
 
-// lengthOf counts as the gateway does, in units of UTF-16.
-func lengthOf(s string) int {
-	if len(s) < 30 { // it cannot be too long
-		return len(s)
+// lengthOf returns the length of a text as the gateway counts it, in units of UTF-16.
+func lengthOf(s string) (n int) {
+	for _, c := range s {
+		n += utf16.RuneLen(c)
 	}
-	return len(utf16.Encode([]rune(s)))
+	return n
 }
 
-// javaTrim is a text without the blanks and control characters at its ends.
+// javaTrim returns a text without spaces and control characters at its ends, as String.trim does.
 func javaTrim(s string) string { return strings.TrimFunc(s, func(c rune) bool { return c <= ' ' }) }
 
-// isBlank tells whether a text has nothing but white space of any kind.
+// isBlank reports whether a text has nothing but white space of any kind.
 func isBlank(s string) bool {
 	return strings.IndexFunc(s, func(c rune) bool {
 		return !unicode.IsSpace(c) && c != '\ufeff' && c != '\u202a' && c != 0
@@ -470,7 +471,7 @@ func isBlank(s string) bool {
 
 var ipv4Form = regexp.MustCompile(`^(25[0-5]|2[0-4]\d|[01]?\d?\d)(\.(25[0-5]|2[0-4]\d|[01]?\d?\d)){3}$`)
 
-// isIP tells whether the gateway takes a text for an address.
+// isIP reports whether the gateway accepts a text as an IP address.
 func isIP(s string) bool {
 	if ipv4Form.MatchString(s) {
 		return true
@@ -479,8 +480,8 @@ func isIP(s string) bool {
 	return err == nil && a.Is6() && (a.Zone() == "" || strings.HasPrefix(strings.ToLower(s), "fe80:"))
 }
 
-// signedObject is what the gateway signs, and has the client sign, of a request: the members that it knows, with the
-// values that it read.
+// signedObject returns the object of a request that the gateway checks the signature of: the members that it knows,
+// with the values that it has read.
 func (c *call) signedObject(p params) object {
 	o := make(object, 0, len(p.fields))
 	for name, v := range p.fields {
@@ -521,7 +522,7 @@ func signableReceivers(list []*wanted) any {
 	return items
 }
 
-// folded is an object in which names that differ in case only are one: the first name with the last value.
+// folded returns an object in which names that differ only in case are one member: the first name with the last value.
 func folded(o object) object {
 	var one object
 	for _, p := range o {
@@ -537,7 +538,7 @@ func folded(o object) object {
 	return one
 }
 
-// signable is a value inside an object with its nulls dropped and its numbers as the gateway prints them.
+// signable returns a value inside an object without its nulls, and with numbers as the gateway prints them.
 func signable(v any) any {
 	switch v := v.(type) {
 	case object:
@@ -562,8 +563,8 @@ func signable(v any) any {
 	return v
 }
 
-// javaNumber prints a number that is not an integer as the gateway does. The quotes of a text are not signed, so a text
-// will do.
+// javaNumber returns a number as the gateway prints it: an integer as a json.Number, any other one as a text, whose
+// quotes are not signed.
 func javaNumber(n json.Number) any {
 	if !strings.ContainsAny(n.String(), ".eE") {
 		if n == "-0" {
@@ -588,7 +589,7 @@ func javaNumber(n json.Number) any {
 
 func number[N int | int64](n N) json.Number { return json.Number(strconv.FormatInt(int64(n), 10)) }
 
-// The gateway's own view of JSON.
+// JSON as the gateway sees it.
 type (
 	object = peer.Object
 	pair   = peer.Pair

@@ -2,62 +2,33 @@ package storetest
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/daxpay-go/daxpay"
 	"github.com/daxpay-go/daxpay/reconcile"
 )
 
-// TestSchedule tests that a schedule does what reconcile.Schedule says, but for what it does when its clock is set, and
-// for how long it keeps a note. It returns all the faults that it finds, and nil if there are none.
+// TestSchedule tests that schedule keeps the promises of reconcile.Schedule, except two: what it does when its clock is
+// set, and for how long it keeps a note. It returns every fault that it finds, joined into one error, and nil if there
+// is none.
 //
-// The schedule may hold orders already: the keys of the test are random. About 100 orders are left over, all of them
-// free. The test takes a few seconds, because it waits for leases to end.
+// The schedule may already hold orders: those of the test are random. The test leaves about 100 orders behind, all of
+// them free. It takes a few seconds, because it waits for leases to end.
 func TestSchedule(ctx context.Context, schedule reconcile.Schedule) error {
-	var random [8]byte
-	if _, err := rand.Read(random[:]); err != nil {
-		return err
-	}
-	var faults []error
-	for _, check := range []struct {
-		name string
-		run  func(*scheduleTester)
-	}{
+	return runChecks(ctx, []check[*scheduleTester]{
 		{"one holder", oneHolder}, {"pauses", pauses}, {"notes", notes}, {"exact orders", exactOrders},
 		{"late returns", lateReturns}, {"leases are renewed", leasesAreRenewed},
 		{"one of many", oneOfMany}, {"one takes over", oneTakesOverAnOrder}, {"returned or taken over", returnedOrTakenOver},
-	} {
-		t := &scheduleTester{
-			ctx: ctx, schedule: schedule, name: check.name,
-			prefix: "storetest:" + hex.EncodeToString(random[:]) + ":" + strings.ReplaceAll(check.name, " ", "-") + ":",
-		}
-		check.run(t)
-		faults = append(faults, t.faults...)
-	}
-	return errors.Join(faults...)
+	}, func(c *checker) *scheduleTester { return &scheduleTester{c, schedule} })
 }
 
-// scheduleTester runs one check. Its methods may be used by several goroutines.
+// scheduleTester runs one check of a schedule.
 type scheduleTester struct {
-	ctx      context.Context
+	*checker
 	schedule reconcile.Schedule
-	prefix   string
-	name     string
-
-	mu     sync.Mutex
-	faults []error
-}
-
-func (t *scheduleTester) errorf(format string, args ...any) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.faults = append(t.faults, fmt.Errorf("storetest: "+t.name+": "+format, args...))
 }
 
 func (t *scheduleTester) claim(order, owner string, lease time.Duration) (reconcile.Turn, bool) {
@@ -68,7 +39,7 @@ func (t *scheduleTester) claim(order, owner string, lease time.Duration) (reconc
 	return turn, err == nil
 }
 
-// granted expects that the owner gets the order, with a note.
+// granted expects that the owner gets the order with the note.
 func (t *scheduleTester) granted(order, owner string, lease time.Duration, note, why string) {
 	turn, ok := t.claim(order, owner, lease)
 	switch {
@@ -80,7 +51,7 @@ func (t *scheduleTester) granted(order, owner string, lease time.Duration, note,
 	}
 }
 
-// refused expects that the owner has to wait, at most for a time.
+// refused expects that the owner does not get the order, and is told to wait for at most the given time.
 func (t *scheduleTester) refused(order, owner string, most time.Duration, why string) {
 	turn, ok := t.claim(order, owner, long)
 	switch {
@@ -105,35 +76,18 @@ func (t *scheduleTester) lost(order, owner, why string) {
 	}
 }
 
-// takeOver claims the order as soon as it is free, and expects a note.
+// takeOver claims the order as soon as it is free, and expects the note.
 func (t *scheduleTester) takeOver(order, owner string, lease time.Duration, note string) {
-	timer, ticker := time.NewTimer(patience), time.NewTicker(10*time.Millisecond)
-	defer timer.Stop()
-	defer ticker.Stop()
-	for {
+	t.untilFree(order, func() bool {
 		turn, ok := t.claim(order, owner, lease)
-		switch {
-		case !ok:
-			return
-		case turn.Granted:
-			if turn.Note != note {
-				t.errorf("%q has the note %q and not %q when it is taken over", order, turn.Note, note)
-			}
-			return
+		if ok && turn.Granted && turn.Note != note {
+			t.errorf("%q has the note %q and not %q when it is taken over", order, turn.Note, note)
 		}
-		select {
-		case <-t.ctx.Done():
-			t.errorf("the context ended")
-			return
-		case <-timer.C:
-			t.errorf("%q is not free %v after a time of %v", order, patience, brief)
-			return
-		case <-ticker.C:
-		}
-	}
+		return !ok || turn.Granted
+	})
 }
 
-// pass waits until what was given the brief time before is over, by the schedule's own clock.
+// pass waits until a lease or pause of brief that began before is over by the schedule's own clock.
 func (t *scheduleTester) pass() {
 	t.giveBack("clock", "clock", "", 2*brief)
 	t.takeOver("clock", "clock", brief, "")
@@ -141,8 +95,8 @@ func (t *scheduleTester) pass() {
 }
 
 func oneHolder(t *scheduleTester) {
-	t.granted("a", "1", long, "", "nobody had it")
-	t.granted("a", "1", long, "", "it is the owner's already")
+	t.granted("a", "1", long, "", "it was never claimed")
+	t.granted("a", "1", long, "", "the owner holds it already")
 	t.refused("a", "2", long, "another holds it")
 	t.lost("a", "2", "another holds it")
 	t.refused("a", "2", long, "only the holder can return it")
@@ -150,17 +104,17 @@ func oneHolder(t *scheduleTester) {
 	t.granted("a", "2", long, "first", "it was returned")
 	t.lost("a", "1", "another holds it")
 	t.giveBack("a", "2", "", 0)
-	t.lost("a", "1", "another has had it since")
+	t.lost("a", "1", "another has held it since")
 	t.granted("a", "1", long, "", "it was returned")
 	t.giveBack("a", "1", "", 0)
 }
 
 func pauses(t *scheduleTester) {
-	t.granted("long", "1", long, "", "nobody had it")
+	t.granted("long", "1", long, "", "it was never claimed")
 	t.giveBack("long", "1", "n", 2*long)
 	t.refused("long", "1", 2*long, "it pauses")
 	t.refused("long", "2", 2*long, "it pauses")
-	t.granted("brief", "1", long, "", "nobody had it")
+	t.granted("brief", "1", long, "", "it was never claimed")
 	t.giveBack("brief", "1", "n", brief)
 	t.takeOver("brief", "2", long, "n")
 	t.refused("brief", "1", long, "another holds it")
@@ -169,10 +123,10 @@ func pauses(t *scheduleTester) {
 
 func notes(t *scheduleTester) {
 	note := strings.Repeat(`{"a":'\"%_?$1'}`, 70)[:1000]
-	t.granted("a", "1", brief, "", "nobody had it")
+	t.granted("a", "1", brief, "", "it was never claimed")
 	t.giveBack("a", "1", note, 0)
 	t.granted("a", "2", brief, note, "it was returned")
-	t.granted("a", "2", brief, note, "it is the owner's already")
+	t.granted("a", "2", brief, note, "the owner holds it already")
 	t.takeOver("a", "3", long, note) // 2 was killed
 	t.giveBack("a", "3", "", 0)
 	t.granted("a", "3", long, "", "it was returned")
@@ -193,7 +147,7 @@ func exactOrders(t *scheduleTester) {
 		t.giveBack(order, "1", "", 0)
 	}
 	owner := strings.Repeat("f", 64)
-	t.granted("owner", owner, long, "", "nobody had it")
+	t.granted("owner", owner, long, "", "it was never claimed")
 	t.refused("owner", owner[1:], long, "the owners differ")
 	t.refused("owner", strings.ToUpper(owner), long, "the owners differ")
 	t.giveBack("owner", owner, "", 0)
@@ -202,9 +156,9 @@ func exactOrders(t *scheduleTester) {
 func lateReturns(t *scheduleTester) {
 	t.giveBack("never", "1", "n", long) // the schedule has lost it
 	t.refused("never", "2", long, "it was returned, and pauses")
-	t.granted("ended", "1", brief, "", "nobody had it")
-	t.granted("taken", "1", brief, "", "nobody had it")
-	t.granted("had", "1", brief, "", "nobody had it")
+	t.granted("ended", "1", brief, "", "it was never claimed")
+	t.granted("taken", "1", brief, "", "it was never claimed")
+	t.granted("had", "1", brief, "", "it was never claimed")
 	t.pass()
 	t.giveBack("ended", "1", "late", 0)
 	t.granted("ended", "2", long, "late", "it was returned, though late")
@@ -214,31 +168,28 @@ func lateReturns(t *scheduleTester) {
 	t.giveBack("taken", "2", "", 0)
 	t.granted("had", "2", long, "", "its lease has ended")
 	t.giveBack("had", "2", "n", 0)
-	t.lost("had", "1", "another has had it since")
+	t.lost("had", "1", "another has held it since")
 	t.granted("had", "1", long, "n", "it is free")
 	t.giveBack("had", "1", "", 0)
 }
 
 func leasesAreRenewed(t *scheduleTester) {
-	t.granted("a", "1", brief, "", "nobody had it")
-	t.granted("a", "1", long, "", "it is the owner's already")
+	t.granted("a", "1", brief, "", "it was never claimed")
+	t.granted("a", "1", long, "", "the owner holds it already")
 	t.pass()
 	t.refused("a", "2", long, "the lease was renewed")
 	t.giveBack("a", "1", "", 0)
 }
 
-// contest has a crowd claim an order and returns who got it.
+// claimable reports whether the owner gets the order.
+func (t *scheduleTester) claimable(order, owner string) bool {
+	turn, ok := t.claim(order, owner, long)
+	return ok && turn.Granted
+}
+
+// contest has a crowd claim an order, and returns the owners who got it.
 func (t *scheduleTester) contest(order string) []string {
-	var mu sync.Mutex
-	var winners []string
-	together(func(owner string) {
-		if turn, _ := t.claim(order, owner, long); turn.Granted {
-			mu.Lock()
-			defer mu.Unlock()
-			winners = append(winners, owner)
-		}
-	})
-	return winners
+	return contest(func(owner string) bool { return t.claimable(order, owner) })
 }
 
 func oneOfMany(t *scheduleTester) {
@@ -250,7 +201,7 @@ func oneOfMany(t *scheduleTester) {
 				t.errorf("%d of %d owners got the order", len(winners), crowd)
 				break
 			}
-			t.granted(order, winners[0], long, note, "it is the owner's")
+			t.granted(order, winners[0], long, note, "the owner holds it")
 			note = "n"
 			t.giveBack(order, winners[0], note, 0)
 		}
@@ -277,7 +228,8 @@ func oneTakesOverAnOrder(t *scheduleTester) {
 	}
 }
 
-// returnedOrTakenOver lets an owner whose lease has ended return an order while others take it over: one of them wins.
+// returnedOrTakenOver has an owner whose lease has ended return an order while others take it over: exactly one of them
+// succeeds.
 func returnedOrTakenOver(t *scheduleTester) {
 	const orders = 20
 	for i := range orders {
@@ -286,27 +238,14 @@ func returnedOrTakenOver(t *scheduleTester) {
 	t.pass()
 	for i := range orders {
 		order := fmt.Sprint(i)
-		var mu sync.Mutex
-		won := 0
-		together(func(owner string) {
-			var ok bool
+		winners := contest(func(owner string) bool {
 			if owner == "owner0" {
-				err := t.schedule.Return(t.ctx, t.prefix+order, owner, "", long)
-				if ok = err == nil; !ok && !errors.Is(err, daxpay.ErrClaimLost) {
-					t.errorf("Return: %w", err)
-				}
-			} else {
-				turn, _ := t.claim(order, owner, long)
-				ok = turn.Granted
+				return t.finishedLate("Return", t.schedule.Return(t.ctx, t.prefix+order, owner, "", long))
 			}
-			if ok {
-				mu.Lock()
-				defer mu.Unlock()
-				won++
-			}
+			return t.claimable(order, owner)
 		})
-		if won != 1 {
-			t.errorf("%d won where one takes over what another returns late", won)
+		if len(winners) != 1 {
+			t.errorf("%d succeeded where one owner returns an order late and others take it over", len(winners))
 		}
 	}
 }

@@ -21,8 +21,8 @@ func TestScheduleInMemory(t *testing.T) {
 // faultySchedule breaks one promise of the schedule within.
 type faultySchedule struct {
 	*memschedule.Schedule
-	claim  func(s reconcile.Schedule, key, owner string, lease time.Duration) (reconcile.Turn, error)
-	giveUp func(s reconcile.Schedule, key, owner, note string, pause time.Duration) error
+	claim    func(s schedule, key, owner string, lease life) (turn, error)
+	giveBack func(s schedule, key, owner, note string, pause life) error
 }
 
 func (s *faultySchedule) Claim(
@@ -35,31 +35,25 @@ func (s *faultySchedule) Claim(
 }
 
 func (s *faultySchedule) Return(ctx context.Context, key, owner, note string, pause time.Duration) error {
-	if s.giveUp != nil {
-		return s.giveUp(s.Schedule, key, owner, note, pause)
+	if s.giveBack != nil {
+		return s.giveBack(s.Schedule, key, owner, note, pause)
 	}
 	return s.Schedule.Return(ctx, key, owner, note, pause)
 }
 
 func TestFaultsOfASchedule(t *testing.T) {
 	ctx := context.Background()
-	cut := errors.New("cut")
-	type (
-		schedule = reconcile.Schedule
-		turn     = reconcile.Turn
-		life     = time.Duration
-	)
 	for name, tt := range map[string]struct {
 		faultySchedule
 		want string
 	}{
-		"everybody gets it": {faultySchedule{claim: func(schedule, string, string, life) (turn, error) {
+		"everyone gets the order": {faultySchedule{claim: func(schedule, string, string, life) (turn, error) {
 			return turn{Granted: true}, nil
 		}}, "another holds it"},
 		"claims fail": {faultySchedule{claim: func(schedule, string, string, life) (turn, error) {
-			return turn{}, cut
+			return turn{}, errCut
 		}}, "cut"},
-		"no wait is told": {faultySchedule{claim: func(s schedule, key, owner string, lease life) (turn, error) {
+		"no wait is given": {faultySchedule{claim: func(s schedule, key, owner string, lease life) (turn, error) {
 			got, err := s.Claim(ctx, key, owner, lease)
 			got.Wait = 0
 			return got, err
@@ -67,19 +61,19 @@ func TestFaultsOfASchedule(t *testing.T) {
 		"leases are not renewed": {faultySchedule{claim: func(s schedule, key, owner string, lease life) (turn, error) {
 			return s.Claim(ctx, key, owner, min(lease, 100*time.Millisecond))
 		}}, "the lease was renewed"},
-		"pauses are not kept": {faultySchedule{giveUp: func(s schedule, key, owner, note string, _ life) error {
+		"pauses are not kept": {faultySchedule{giveBack: func(s schedule, key, owner, note string, _ life) error {
 			return s.Return(ctx, key, owner, note, 0)
 		}}, "it pauses"},
-		"notes are cut": {faultySchedule{giveUp: func(s schedule, key, owner, note string, pause life) error {
+		"notes are cut": {faultySchedule{giveBack: func(s schedule, key, owner, note string, pause life) error {
 			return s.Return(ctx, key, owner, note[:min(len(note), 999)], pause)
 		}}, "has the note"},
-		"anyone returns it": {faultySchedule{giveUp: func(s schedule, key, owner, note string, pause life) error {
+		"anyone returns it": {faultySchedule{giveBack: func(s schedule, key, owner, note string, pause life) error {
 			_ = s.Return(ctx, key, owner, note, pause)
 			return nil
 		}}, "which is not ErrClaimLost"},
-		"nothing is returned late": {faultySchedule{giveUp: func(s schedule, key, owner, note string, pause life) error {
-			if turn, _ := s.Claim(ctx, key, "probe", time.Minute); turn.Granted {
-				return errors.Join(daxpay.ErrClaimLost, s.Return(ctx, key, "probe", turn.Note, 0))
+		"nothing is returned late": {faultySchedule{giveBack: func(s schedule, key, owner, note string, pause life) error {
+			if got, _ := s.Claim(ctx, key, "probe", time.Minute); got.Granted {
+				return errors.Join(daxpay.ErrClaimLost, s.Return(ctx, key, "probe", got.Note, 0))
 			}
 			return s.Return(ctx, key, owner, note, pause)
 		}}, `Return("never", "1"`},

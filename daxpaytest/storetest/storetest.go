@@ -3,84 +3,45 @@ package storetest
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/daxpay-go/daxpay"
 )
 
-const (
-	// brief is a lease that ends during the test. A store may be slow, so nothing depends on its being over at a time.
-	brief = 150 * time.Millisecond
-	long  = time.Hour
-	// patience is how long the test waits for a lease to end.
-	patience = 20 * time.Second
-	crowd    = 16 // how many ask at once
-)
-
-// TestStore tests that a store does what daxpay.OnceStore says. It returns all the faults that it finds, and nil if
-// there are none. Typical use inside a test is:
+// TestStore tests that store keeps the promises of daxpay.OnceStore. It returns every fault that it finds, joined into
+// one error, and nil if there is none. Typical use inside a test is:
 //
 //	if err := storetest.TestStore(ctx, store); err != nil {
 //		t.Fatal(err)
 //	}
 //
-// The store may hold keys already: the keys of the test are random, and it forgets them in the end. The test takes a
-// few seconds, because it waits for leases to end. It needs room for 150 keys.
+// The store may already hold keys: those of the test are random, and the test forgets them. It needs room for 150 keys.
+// It takes a few seconds, because it waits for leases to end.
 func TestStore(ctx context.Context, store daxpay.OnceStore) error {
-	var random [8]byte
-	if _, err := rand.Read(random[:]); err != nil {
-		return err
-	}
-	prefix := "storetest:" + hex.EncodeToString(random[:]) + ":"
-	var faults []error
-	for _, check := range []struct {
-		name string
-		run  func(*tester)
-	}{
+	return runChecks(ctx, []check[*tester]{
 		{"owners", owners}, {"exact keys", exactKeys}, {"leases end", leasesEnd}, {"renewal", renewal},
 		{"for good", forGood}, {"done without a claim", doneWithoutClaim},
 		{"remembering", remembering}, {"forget", forget},
 		{"one at a time", oneAtATime}, {"one takes over", oneTakesOver}, {"done or taken over", doneOrTakenOver},
-	} {
-		t := &tester{ctx: ctx, store: store, prefix: prefix, name: check.name}
-		check.run(t)
-		t.clean()
-		faults = append(faults, t.faults...)
-	}
-	return errors.Join(faults...)
+	}, func(c *checker) *tester {
+		t := &tester{checker: c, store: store, keys: make(map[string]bool)}
+		c.end = t.clean
+		return t
+	})
 }
 
-// tester runs one check. Its methods may be used by several goroutines.
+// tester runs one check of a store.
 type tester struct {
-	ctx    context.Context
-	store  daxpay.OnceStore
-	prefix string
-	name   string
-
-	mu     sync.Mutex
-	keys   map[string]bool
-	faults []error
+	*checker
+	store daxpay.OnceStore
+	keys  map[string]bool
 }
 
-func (t *tester) errorf(format string, args ...any) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.faults = append(t.faults, fmt.Errorf("storetest: "+t.name+": "+format, args...))
-}
-
-// key makes a key that the test will forget.
+// key returns a key that the test forgets when the check is over.
 func (t *tester) key(name string) string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.keys == nil {
-		t.keys = make(map[string]bool)
-	}
 	key := t.prefix + name
 	t.keys[key] = true
 	return key
@@ -92,22 +53,35 @@ func (t *tester) clean() {
 	}
 }
 
-func (t *tester) claim(key, owner string, lease time.Duration) daxpay.ClaimState {
+func (t *tester) claim(key, owner string, lease time.Duration) (state daxpay.ClaimState, ok bool) {
 	state, err := t.store.Claim(t.ctx, key, owner, lease)
 	if err != nil {
 		t.errorf("Claim(%q, %q, %v): %w", key, owner, lease, err)
-		return 0
 	}
-	return state
+	return state, err == nil
 }
 
-var names = map[daxpay.ClaimState]string{
-	0: "an error", daxpay.ClaimGranted: "ClaimGranted", daxpay.ClaimBusy: "ClaimBusy", daxpay.ClaimDone: "ClaimDone",
+// granted reports whether the owner gets the key.
+func (t *tester) granted(key, owner string, lease time.Duration) bool {
+	state, ok := t.claim(key, owner, lease)
+	return ok && state == daxpay.ClaimGranted
+}
+
+func nameOf(state daxpay.ClaimState) string {
+	switch state {
+	case daxpay.ClaimGranted:
+		return "ClaimGranted"
+	case daxpay.ClaimBusy:
+		return "ClaimBusy"
+	case daxpay.ClaimDone:
+		return "ClaimDone"
+	}
+	return fmt.Sprintf("ClaimState(%d)", state)
 }
 
 func (t *tester) expect(want daxpay.ClaimState, key, owner string, lease time.Duration, why string) {
-	if got := t.claim(key, owner, lease); got != want && got != 0 {
-		t.errorf("Claim(%q, %q, %v) is %v and not %v: %s", key, owner, lease, names[got], names[want], why)
+	if got, ok := t.claim(key, owner, lease); ok && got != want {
+		t.errorf("Claim(%q, %q, %v) is %v and not %v: %s", key, owner, lease, nameOf(got), nameOf(want), why)
 	}
 }
 
@@ -137,31 +111,13 @@ func (t *tester) forget(key string) {
 
 // takeOver claims the key as soon as it is free.
 func (t *tester) takeOver(key, owner string, lease time.Duration) {
-	timer, ticker := time.NewTimer(patience), time.NewTicker(10*time.Millisecond)
-	defer timer.Stop()
-	defer ticker.Stop()
-	for {
-		state, err := t.store.Claim(t.ctx, key, owner, lease)
-		switch {
-		case err != nil:
-			t.errorf("Claim(%q, %q, %v): %w", key, owner, lease, err)
-			return
-		case state == daxpay.ClaimGranted:
-			return
-		}
-		select {
-		case <-t.ctx.Done():
-			t.errorf("the context ended")
-			return
-		case <-timer.C:
-			t.errorf("%q is not free %v after a time of %v", key, patience, brief)
-			return
-		case <-ticker.C:
-		}
-	}
+	t.untilFree(key, func() bool {
+		state, ok := t.claim(key, owner, lease)
+		return !ok || state == daxpay.ClaimGranted
+	})
 }
 
-// pass waits until what was given the brief time before is over, by the store's own clock.
+// pass waits until a lease of brief that began before is over by the store's own clock.
 func (t *tester) pass() {
 	clock := t.key("clock")
 	t.claim(clock, "clock", 2*brief)
@@ -171,8 +127,8 @@ func (t *tester) pass() {
 
 func owners(t *tester) {
 	key := t.key("a")
-	t.expect(daxpay.ClaimGranted, key, "1", long, "nobody had it")
-	t.expect(daxpay.ClaimGranted, key, "1", long, "it is the owner's already")
+	t.expect(daxpay.ClaimGranted, key, "1", long, "it was never claimed")
+	t.expect(daxpay.ClaimGranted, key, "1", long, "the owner holds it already")
 	t.expect(daxpay.ClaimBusy, key, "2", long, "another holds it")
 	t.release(key, "2")
 	t.expect(daxpay.ClaimBusy, key, "2", long, "only the owner can release it")
@@ -194,18 +150,17 @@ func owners(t *tester) {
 }
 
 func exactKeys(t *tester) {
-	base := "exact:"
-	keys := []string{base + "a1", base + "A1", base + "a", base + "a1.", base + "a%", base + "a_", base + "a'\"\\{}*"}
-	keys = append(keys, base+strings.Repeat("x", 255-len(t.prefix)-len(base)))
+	keys := []string{"a1", "A1", "a", "a1.", "a%", "a_", "a'\"\\{}*"}
+	keys = append(keys, strings.Repeat("x", 255-len(t.prefix)))
 	for i, name := range keys {
 		t.expect(daxpay.ClaimGranted, t.key(name), fmt.Sprint(i), long, "no other key is the same")
 	}
 	for i, name := range keys {
-		t.expect(daxpay.ClaimGranted, t.key(name), fmt.Sprint(i), long, "it is the owner's already")
+		t.expect(daxpay.ClaimGranted, t.key(name), fmt.Sprint(i), long, "the owner holds it already")
 	}
 	owner := strings.Repeat("f", 64)
 	key := t.key("owner")
-	t.expect(daxpay.ClaimGranted, key, owner, long, "nobody had it")
+	t.expect(daxpay.ClaimGranted, key, owner, long, "it was never claimed")
 	t.expect(daxpay.ClaimBusy, key, owner[1:], long, "the owners differ")
 	t.expect(daxpay.ClaimBusy, key, strings.ToUpper(owner), long, "the owners differ")
 	t.done(key, owner, long)
@@ -213,21 +168,21 @@ func exactKeys(t *tester) {
 
 func leasesEnd(t *tester) {
 	key := t.key("a")
-	t.expect(daxpay.ClaimGranted, key, "1", brief, "nobody had it")
+	t.expect(daxpay.ClaimGranted, key, "1", brief, "it was never claimed")
 	t.takeOver(key, "2", long)
 	t.lost(key, "1", "its lease ended, and another holds the key")
 	t.release(key, "1")
-	t.expect(daxpay.ClaimBusy, key, "3", long, "its lease runs")
+	t.expect(daxpay.ClaimBusy, key, "3", long, "the lease has not ended")
 	t.done(key, "2", long)
 	t.lost(key, "1", "its lease ended, and another finished")
 }
 
 func renewal(t *tester) {
 	longer, forever := t.key("longer"), t.key("forever")
-	t.expect(daxpay.ClaimGranted, longer, "1", brief, "nobody had it")
-	t.expect(daxpay.ClaimGranted, longer, "1", long, "it may renew its own, or get it again")
-	t.expect(daxpay.ClaimGranted, forever, "1", brief, "nobody had it")
-	t.expect(daxpay.ClaimGranted, forever, "1", 0, "it may renew its own, or get it again")
+	t.expect(daxpay.ClaimGranted, longer, "1", brief, "it was never claimed")
+	t.expect(daxpay.ClaimGranted, longer, "1", long, "an owner may renew its lease")
+	t.expect(daxpay.ClaimGranted, forever, "1", brief, "it was never claimed")
+	t.expect(daxpay.ClaimGranted, forever, "1", 0, "an owner may renew its lease")
 	t.pass()
 	t.expect(daxpay.ClaimBusy, longer, "2", long, "the lease was renewed")
 	t.expect(daxpay.ClaimBusy, forever, "2", long, "the lease was renewed for good")
@@ -235,8 +190,8 @@ func renewal(t *tester) {
 
 func forGood(t *tester) {
 	claimed, done := t.key("claimed"), t.key("done")
-	t.expect(daxpay.ClaimGranted, claimed, "1", 0, "nobody had it")
-	t.expect(daxpay.ClaimGranted, done, "1", brief, "nobody had it")
+	t.expect(daxpay.ClaimGranted, claimed, "1", 0, "it was never claimed")
+	t.expect(daxpay.ClaimGranted, done, "1", brief, "it was never claimed")
 	t.done(done, "1", 0)
 	t.pass()
 	t.expect(daxpay.ClaimBusy, claimed, "2", 0, "it was claimed for good")
@@ -249,7 +204,7 @@ func doneWithoutClaim(t *tester) {
 	never, ended := t.key("never"), t.key("ended")
 	t.done(never, "1", long)
 	t.expect(daxpay.ClaimDone, never, "2", long, "Done marks a key whose claim the store lost")
-	t.expect(daxpay.ClaimGranted, ended, "1", brief, "nobody had it")
+	t.expect(daxpay.ClaimGranted, ended, "1", brief, "it was never claimed")
 	t.pass()
 	t.done(ended, "1", long)
 	t.expect(daxpay.ClaimDone, ended, "2", long, "Done marks a key whose lease ended")
@@ -257,7 +212,7 @@ func doneWithoutClaim(t *tester) {
 
 func remembering(t *tester) {
 	key, again := t.key("a"), t.key("again")
-	t.expect(daxpay.ClaimGranted, key, "1", long, "nobody had it")
+	t.expect(daxpay.ClaimGranted, key, "1", long, "it was never claimed")
 	t.done(key, "1", brief)
 	t.done(again, "1", brief)
 	t.done(again, "1", long)
@@ -269,7 +224,7 @@ func remembering(t *tester) {
 
 func forget(t *tester) {
 	claimed, done := t.key("claimed"), t.key("done")
-	t.expect(daxpay.ClaimGranted, claimed, "1", 0, "nobody had it")
+	t.expect(daxpay.ClaimGranted, claimed, "1", 0, "it was never claimed")
 	t.done(done, "1", 0)
 	t.forget(claimed)
 	t.forget(done)
@@ -278,34 +233,9 @@ func forget(t *tester) {
 	t.expect(daxpay.ClaimGranted, done, "2", long, "it was forgotten")
 }
 
-// together runs f for each of a crowd at once.
-func together(f func(owner string)) {
-	var wg sync.WaitGroup
-	start := make(chan struct{})
-	for i := range crowd {
-		wg.Add(1)
-		go func() {
-			defer wg.Done()
-			<-start
-			f(fmt.Sprint("owner", i))
-		}()
-	}
-	close(start)
-	wg.Wait()
-}
-
-// contest has a crowd claim a key and returns who got it.
+// contest has a crowd claim a key, and returns the owners who got it.
 func (t *tester) contest(key string) []string {
-	var mu sync.Mutex
-	var winners []string
-	together(func(owner string) {
-		if t.claim(key, owner, long) == daxpay.ClaimGranted {
-			mu.Lock()
-			defer mu.Unlock()
-			winners = append(winners, owner)
-		}
-	})
-	return winners
+	return contest(func(owner string) bool { return t.granted(key, owner, long) })
 }
 
 func oneAtATime(t *tester) {
@@ -321,7 +251,7 @@ func oneAtATime(t *tester) {
 				t.release(key, owner)
 			}
 		})
-		t.expect(daxpay.ClaimGranted, key, winners[0], long, "it is the owner's")
+		t.expect(daxpay.ClaimGranted, key, winners[0], long, "the owner holds it")
 		t.done(key, winners[0], long)
 		if again := t.contest(key); len(again) > 0 {
 			t.errorf("%d owners got a key that was finished", len(again))
@@ -342,7 +272,7 @@ func oneTakesOver(t *tester) {
 	}
 }
 
-// doneOrTakenOver lets an owner whose lease has ended finish while others take over: one of them wins.
+// doneOrTakenOver has an owner whose lease has ended finish while others take over: exactly one of them succeeds.
 func doneOrTakenOver(t *tester) {
 	const keys = 20
 	for i := range keys {
@@ -351,26 +281,14 @@ func doneOrTakenOver(t *tester) {
 	t.pass()
 	for i := range keys {
 		key := t.key(fmt.Sprint(i))
-		var mu sync.Mutex
-		won := 0
-		together(func(owner string) {
-			var ok bool
+		winners := contest(func(owner string) bool {
 			if owner == "owner0" {
-				err := t.store.Done(t.ctx, key, owner, long)
-				if ok = err == nil; !ok && !errors.Is(err, daxpay.ErrClaimLost) {
-					t.errorf("Done: %w", err)
-				}
-			} else {
-				ok = t.claim(key, owner, long) == daxpay.ClaimGranted
+				return t.finishedLate("Done", t.store.Done(t.ctx, key, owner, long))
 			}
-			if ok {
-				mu.Lock()
-				defer mu.Unlock()
-				won++
-			}
+			return t.granted(key, owner, long)
 		})
-		if won != 1 {
-			t.errorf("%d won where one takes over what another finishes late", won)
+		if len(winners) != 1 {
+			t.errorf("%d succeeded where one owner finishes late and others take over", len(winners))
 		}
 	}
 }

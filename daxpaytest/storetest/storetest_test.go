@@ -10,6 +10,7 @@ import (
 
 	"github.com/daxpay-go/daxpay"
 	"github.com/daxpay-go/daxpay/daxpaytest/storetest"
+	"github.com/daxpay-go/daxpay/reconcile"
 )
 
 func TestMemory(t *testing.T) {
@@ -20,9 +21,9 @@ func TestMemory(t *testing.T) {
 // faulty breaks one promise of the store within.
 type faulty struct {
 	daxpay.OnceStore
-	claim   func(daxpay.OnceStore, string, string, time.Duration) (daxpay.ClaimState, error)
-	done    func(daxpay.OnceStore, string, string, time.Duration) error
-	release func(daxpay.OnceStore, string, string) error
+	claim   func(s store, key, owner string, lease life) (state, error)
+	done    func(s store, key, owner string, remember life) error
+	release func(s store, key, owner string) error
 }
 
 func (s *faulty) Claim(ctx context.Context, key, owner string, lease time.Duration) (daxpay.ClaimState, error) {
@@ -46,24 +47,37 @@ func (s *faulty) Release(ctx context.Context, key, owner string) error {
 	return s.OnceStore.Release(ctx, key, owner)
 }
 
-func TestFaultsAreFound(t *testing.T) {
+// Short names for the signatures of faulty methods.
+type (
+	store    = daxpay.OnceStore
+	state    = daxpay.ClaimState
+	schedule = reconcile.Schedule
+	turn     = reconcile.Turn
+	life     = time.Duration
+)
+
+// errCut is what a faulty method returns.
+var errCut = errors.New("cut")
+
+func TestFaultsOfAStore(t *testing.T) {
 	ctx := context.Background()
-	cut := errors.New("cut")
-	type (
-		store = daxpay.OnceStore
-		state = daxpay.ClaimState
-		life  = time.Duration
-	)
 	for name, tt := range map[string]struct {
 		faulty
 		want string
 	}{
-		"everybody gets it": {faulty{claim: func(store, string, string, life) (state, error) {
+		"everyone gets the key": {faulty{claim: func(store, string, string, life) (state, error) {
 			return daxpay.ClaimGranted, nil
 		}}, "another holds it"},
-		"it fails": {faulty{claim: func(store, string, string, life) (state, error) {
-			return 0, cut
+		"claims fail": {faulty{claim: func(store, string, string, life) (state, error) {
+			return 0, errCut
 		}}, "cut"},
+		"no state for a busy key": {faulty{claim: func(s store, key, owner string, lease life) (state, error) {
+			got, err := s.Claim(ctx, key, owner, lease)
+			if got == daxpay.ClaimBusy {
+				got = 0
+			}
+			return got, err
+		}}, "is ClaimState(0) and not ClaimBusy"},
 		"no renewal": {faulty{claim: func(s store, key, _ string, lease life) (state, error) {
 			got, err := s.Claim(ctx, key, "anonymous", lease)
 			if got == daxpay.ClaimGranted {
@@ -75,8 +89,8 @@ func TestFaultsAreFound(t *testing.T) {
 			return s.Claim(ctx, key, owner, max(lease, time.Millisecond))
 		}}, "claimed for good"},
 		"a lost claim cannot be finished": {faulty{done: func(s store, key, owner string, remember life) error {
-			if got, err := s.Claim(ctx, key, "somebody", time.Minute); got == daxpay.ClaimGranted {
-				return errors.Join(err, s.Release(ctx, key, "somebody"))
+			if got, err := s.Claim(ctx, key, "a stranger", time.Minute); got == daxpay.ClaimGranted {
+				return errors.Join(err, s.Release(ctx, key, "a stranger"))
 			}
 			return s.Done(ctx, key, owner, remember)
 		}}, "Done marks a key whose claim the store lost"},

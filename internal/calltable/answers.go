@@ -20,7 +20,8 @@ const (
 	allocStarted = `"allocNo":"A1","bizAllocNo":"BA1","orderId":"1795819690000000001","status":`
 )
 
-// Shares is the member of the shares of AllocOrder. rate is a member with a comma behind it, or empty.
+// Shares returns the member details of AllocOrder. rate is the member rate followed by a comma, or empty; finished is
+// the value of finishTime.
 func Shares(rate, finished string) string {
 	return strings.NewReplacer("%RATE%", rate, "%TIME%", finished).Replace(shares)
 }

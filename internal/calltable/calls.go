@@ -8,7 +8,6 @@ import (
 	"context"
 	"hash/fnv"
 	"net/http"
-	"net/http/httptest"
 	"reflect"
 	"slices"
 	"strings"
@@ -18,37 +17,38 @@ import (
 	"github.com/daxpay-go/daxpay/param"
 )
 
-// Call is a row of the table. What it holds of an order follows from a short text n, the same on both sides, so that an
-// answer about another order shows. A number is one or two capital letters and n: the gateway's P, R, A and T, the
-// merchant's B, BR, BA and BT, and V for a receiver. See Amount and Title for the rest.
+// Call is a row of the table. All data about an order derives from a short text n, in the param and in the answer
+// alike, so an answer about another order shows. A number is one or two capital letters followed by n: P, R, A and T
+// for the gateway's, B, BR, BA and BT for the merchant's, and V for a receiver. See Amount and Title for the rest.
 type Call struct {
 	// Name is the name of the method of daxpay.Client.
 	Name string
-	// Effect is what a call whose answer is lost may have done. The table states it a second time on purpose: it tests
-	// what the param says of itself.
+	// Effect is what the call may have done if its answer is lost. The table repeats it on purpose, to test what the
+	// param itself says.
 	Effect param.Effect
-	// Sent has, for each version with the call, its path there and the sorted names of the members that Param sends
-	// besides those that every request has.
+	// Sent has, for each version that has the call, the path there, followed by the sorted names of the members that
+	// Param sends in addition to those of every request.
 	Sent map[daxpay.GatewayVersion]string
-	// Unfit lists versions that have the call but not every member of Param, so that the client refuses Param there.
+	// Unfit lists the versions that have the call but lack a member of Param. The client refuses Param there.
 	Unfit []daxpay.GatewayVersion
-	// Refused lists versions whose gateway has the call and never does it.
+	// Refused lists the versions whose gateway has the call but always refuses it.
 	Refused []daxpay.GatewayVersion
-	// Unnamed tells that the answer of 2.0.8 names no order. Any success can then stand in the place of it.
+	// Unnamed says that the answer of 2.0.8 names no order. Any other success can then replace it unnoticed.
 	Unnamed bool
-	// Answer has the members of a signed answer of 2.0.8 to the param for n = "1", without those that every answer has.
-	// It fills every field of the model, and spells values as gateways do. Empty for a call that no signed answer has.
+	// Answer has the members of a signed answer of 2.0.8 to the param for n = "1", without those of every answer. It
+	// fills every field of the model, and spells values as gateways do. It is empty if no version signs an answer to
+	// the call.
 	Answer string
-	// ParamType and Model are the structs.
+	// ParamType and Model are the struct types of the param and the model.
 	ParamType, Model reflect.Type
-	// Param returns a new param for n, a pointer to a ParamType. It has one of the numbers that each stand for the order,
-	// and every text.
+	// Param returns a new param for n, a pointer to a ParamType. It has one of the numbers that each stand for the
+	// order, and every text.
 	Param func(n string) any
-	// Stock gives a gateway what the call for n is about. It may be called again for the same n.
+	// Stock puts into a gateway what the call for n needs. It may be called again for the same n.
 	Stock func(gw *daxpaytest.Gateway, n string)
 	// Do makes the call with a pointer to a ParamType.
 	Do func(ctx context.Context, kit *daxpay.Client, p any) (*Result, error)
-	// Right tells whether the model, given by a pointer, is what a stocked gateway answers for n.
+	// Right reports whether the model, given by a pointer, is what a stocked gateway answers for n.
 	Right func(m any, n string) bool
 }
 
@@ -63,7 +63,7 @@ const (
 	v208 = daxpay.GatewayV208
 )
 
-// Versions are the versions of the gateway.
+// Versions returns the versions of the gateway.
 func Versions() []daxpay.GatewayVersion { return []daxpay.GatewayVersion{v205, v206, v207, v208} }
 
 // Current returns the calls of gateway 2.0.8.
@@ -71,7 +71,7 @@ func Current() []Call {
 	return slices.DeleteFunc(All(), func(c Call) bool { return c.Sent[v208] == "" })
 }
 
-// Path is the call's path in gateway 2.0.8, or in 2.0.5 for the calls that only 2.0.5 has.
+// Path returns the call's path in gateway 2.0.8, or in 2.0.5 for calls that only 2.0.5 has.
 func (c *Call) Path() string {
 	if at := c.PathIn(v208); at != "" {
 		return at
@@ -79,19 +79,19 @@ func (c *Call) Path() string {
 	return c.PathIn(v205)
 }
 
-// PathIn is the call's path in a version, empty if the version does not have the call, or not for Param.
+// PathIn returns the call's path in a version. It is empty if the version lacks the call, or cannot take Param.
 func (c *Call) PathIn(v daxpay.GatewayVersion) string {
 	path, _, _ := strings.Cut(c.Sent[v], " ")
 	return path
 }
 
-// MembersIn are the names of the members that Param sends to a version.
+// MembersIn returns the names of the members that Param sends to a version.
 func (c *Call) MembersIn(v daxpay.GatewayVersion) string {
 	_, members, _ := strings.Cut(c.Sent[v], " ")
 	return members
 }
 
-// row is a row with its types.
+// row is a row of the table with the types of its param and model.
 type row[P, M any] struct {
 	name           string
 	effect         param.Effect
@@ -129,7 +129,7 @@ func (r row[P, M]) call() Call {
 	}
 }
 
-// since207 and the like write Sent for members that have the same names everywhere.
+// since206, since207 and since208 return Sent for a call that has the same path and members in all its versions.
 func since206(sent string) map[daxpay.GatewayVersion]string {
 	return map[daxpay.GatewayVersion]string{v206: sent, v207: sent, v208: sent}
 }
@@ -142,13 +142,13 @@ func since208(sent string) map[daxpay.GatewayVersion]string {
 	return map[daxpay.GatewayVersion]string{v208: sent}
 }
 
-// Amount is the amount of the order n in fen.
+// Amount returns the amount of the order n in fen.
 func Amount(n string) int64 { return int64(hash(n)%1_000_000) + 100 }
 
-// Title is the title of the order n, and every other text of it.
+// Title returns the title of the order n, which is also its other texts.
 func Title(n string) string { return "关于" + n }
 
-// oneOf picks what tells orders apart whose answers name no number.
+// oneOf picks a value by n. It tells orders apart whose answers have no number.
 func oneOf[S any](n string, values ...S) S { return values[int(hash(n)>>8)%len(values)] }
 
 func hash(n string) uint32 {
@@ -157,25 +157,14 @@ func hash(n string) uint32 {
 	return h.Sum32()
 }
 
-// client is a client of a gateway, without connections. A call of it that fails leaves the gateway without what the row
-// needs, and then the row's own call fails.
+// client returns a client that reaches a gateway without connections. If one of its calls fails, the gateway lacks what
+// the row needs, and then the row's own call fails.
 func client(gw *daxpaytest.Gateway) *daxpay.Client {
 	config := gw.Config()
-	config.HTTPClient = &http.Client{Transport: direct{gw}}
+	config.HTTPClient = &http.Client{Transport: gw}
 	kit, err := daxpay.New(config)
 	if err != nil {
 		return &daxpay.Client{}
 	}
 	return kit
-}
-
-// direct has the gateway answer without a connection.
-type direct struct{ gateway *daxpaytest.Gateway }
-
-func (d direct) RoundTrip(q *http.Request) (*http.Response, error) {
-	w := httptest.NewRecorder()
-	d.gateway.ServeHTTP(w, q)
-	res := w.Result()
-	res.Request = q
-	return res, nil
 }

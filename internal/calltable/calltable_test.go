@@ -114,7 +114,7 @@ func TestRows(t *testing.T) {
 // hasFields tells whether a model has fields besides those of model.Common.
 func hasFields(m reflect.Type) bool { return m.NumField() > 1 }
 
-// The tables of the documents have every call.
+// The tables in the documents list every call.
 func TestDocumentsHaveEveryCall(t *testing.T) {
 	for _, page := range []string{"README.md", "README.zh-CN.md", "docs/outcomes.md", "docs/outcomes.zh-CN.md"} {
 		text, err := os.ReadFile(filepath.Join("../..", page))

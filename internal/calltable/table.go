@@ -92,7 +92,7 @@ func paySyncStatus(n string) model.PaySyncStatus {
 	return oneOf(n, model.PaySyncSuccess, model.PaySyncProgress, model.PaySyncClosed)
 }
 
-// stockPayment makes the payment n, of which the channel says the status.
+// stockPayment makes the payment n with a status at the channel.
 func stockPayment(status model.PaySyncStatus) func(gw *daxpaytest.Gateway, n string) {
 	return func(gw *daxpaytest.Gateway, n string) {
 		gw.SetPayment(daxpaytest.Payment{OrderNo: "P" + n, BizOrderNo: "B" + n, Title: Title(n), Amount: Amount(n),
@@ -112,7 +112,7 @@ func refundCalls() []Call {
 				}
 			},
 			answer: `"refundNo":"R1","bizRefundNo":"BR1","status":"progress"`,
-			stock:  stockRefund(model.RefundSyncFail), // which the gateway tries again, under the same number
+			stock:  stockRefund(model.RefundSyncFail), // the gateway tries it again under the same number
 			right: func(m *model.RefundModel, n string) bool {
 				return m.BizRefundNo == "BR"+n && m.RefundNo == "R"+n && m.Status == ""
 			},
@@ -145,7 +145,7 @@ func refundSyncStatus(n string) model.RefundSyncStatus {
 	return oneOf(n, model.RefundSyncSuccess, model.RefundSyncProgress)
 }
 
-// stockRefund makes the refund n of all of the payment n. The channel says its status.
+// stockRefund makes the refund n of the whole payment n, with a status at the channel.
 func stockRefund(status model.RefundSyncStatus) func(gw *daxpaytest.Gateway, n string) {
 	return func(gw *daxpaytest.Gateway, n string) {
 		stockPayment(model.PaySyncSuccess)(gw, n)
@@ -198,7 +198,7 @@ func transferParam(n string) *param.TransferParam {
 	}
 }
 
-// stockTransfer pays the transfer n out, once.
+// stockTransfer pays out the transfer n, once.
 func stockTransfer(gw *daxpaytest.Gateway, n string) {
 	p := transferParam(n)
 	paid := func(t daxpaytest.Transfer) bool { return t.BizTransferNo == p.BizTransferNo }
@@ -215,7 +215,7 @@ func allocCalls() []Call {
 				v207: "/unipay/allocation/start attach bizAllocationNo description notifyUrl orderNo receivers",
 				v208: "/unipay/allocation/start attach bizAllocNo description notifyUrl orderNo receivers",
 			},
-			unfit: []daxpay.GatewayVersion{v206}, // it has groups only
+			unfit: []daxpay.GatewayVersion{v206}, // 2.0.6 takes groups only
 			param: func(n string) *param.AllocStartParam {
 				return &param.AllocStartParam{
 					BizAllocNo: "BA" + n, OrderNo: "P" + n, Description: "佣金", Attach: "x=1",
@@ -224,7 +224,7 @@ func allocCalls() []Call {
 				}
 			},
 			answer: allocStarted + `"allocation_processing"`,
-			stock:  stockAlloc(model.AllocProcessing), // which the gateway starts again, under the same number
+			stock:  stockAlloc(model.AllocProcessing), // the gateway starts it again under the same number
 			right: func(m *model.AllocModel, n string) bool {
 				return m.BizAllocNo == "BA"+n && m.AllocNo == "A"+n && m.Status == model.AllocProcessing
 			},
@@ -324,7 +324,7 @@ func receiverParam(n string) *param.AllocReceiverAddParam {
 	}
 }
 
-// stockReceiver adds the receiver n, unless it is there.
+// stockReceiver adds the receiver n if it is missing.
 func stockReceiver(gw *daxpaytest.Gateway, n string) {
 	_, _ = client(gw).AddAllocReceiver(context.Background(), receiverParam(n))
 }

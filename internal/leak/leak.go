@@ -1,5 +1,5 @@
-// Package leak finds goroutines that tests leave behind. It is for tests only, and does not import testing, so that
-// nothing of it would be linked by accident.
+// Package leak finds goroutines that tests leave behind. It is for tests only. It does not import testing, so
+// no program links testing through it.
 package leak
 
 import (
@@ -11,11 +11,11 @@ import (
 	"time"
 )
 
-// patience is for goroutines that are about to end.
+// patience is how long Main waits for goroutines that are about to end.
 const patience = 5 * time.Second
 
-// Main runs the tests of a package, m being its *testing.M, and returns the exit status: 1 if they passed and
-// goroutines are left, but for those that stand in one of the named functions of a library, which keeps them for ever.
+// Main runs the tests of a package, m being its *testing.M, and returns the exit status: that of the tests, or 1 if
+// they passed and goroutines are left. kept names functions of libraries that keep a goroutine forever.
 func Main(m interface{ Run() int }, kept ...string) int {
 	status := m.Run()
 	if status != 0 {
@@ -28,8 +28,8 @@ func Main(m interface{ Run() int }, kept ...string) int {
 	return 0
 }
 
-// Wait waits until no goroutine is left but the caller's and those that the runtime and the testing package keep, and
-// returns the stacks of those that are left when its time is up.
+// Wait waits until only the caller's goroutine is left, and those that the runtime, the testing package and kept keep.
+// It returns the stacks of the others that are left after limit.
 func Wait(limit time.Duration, kept ...string) [][]byte {
 	if transport, ok := http.DefaultTransport.(*http.Transport); ok {
 		transport.CloseIdleConnections()
@@ -43,7 +43,7 @@ func Wait(limit time.Duration, kept ...string) [][]byte {
 	}
 }
 
-// usual are functions in which goroutines may stand for ever.
+// usual are functions in which a goroutine may wait forever.
 var usual = [][]byte{
 	[]byte("testing.(*M)."), []byte("testing.runFuzz"), []byte("testing.(*T).Run("), []byte("testing.tRunner("),
 	[]byte("os/signal.signal_recv"), []byte("os/signal.loop"), []byte("runtime.ensureSigM"), []byte("runtime.ReadTrace"),

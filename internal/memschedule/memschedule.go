@@ -1,4 +1,4 @@
-// Package memschedule is a reconcile.Schedule in memory, for tests of what uses one.
+// Package memschedule has a reconcile.Schedule in memory, for tests of code that uses one.
 package memschedule
 
 import (
@@ -19,13 +19,13 @@ type Schedule struct {
 }
 
 type order struct {
-	owner, note string // owner is "" while nobody holds it
-	free        time.Time
+	owner, note string    // owner is "" while no one holds the order
+	free        time.Time // when the lease or the pause ends
 }
 
 var _ reconcile.Schedule = (*Schedule)(nil)
 
-// New returns a schedule with a clock.
+// New returns a schedule that takes the time from now.
 func New(now func() time.Time) *Schedule {
 	return &Schedule{now: now, orders: make(map[string]*order)}
 }
@@ -63,7 +63,7 @@ func (s *Schedule) Return(ctx context.Context, key, owner, note string, pause ti
 	return nil
 }
 
-// Lose forgets all orders.
+// Lose forgets all orders, as a schedule does that loses its data.
 func (s *Schedule) Lose() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

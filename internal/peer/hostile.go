@@ -5,13 +5,14 @@ import (
 	"strings"
 )
 
-// HostileText is a message that was made to cost its reader as much as possible.
+// HostileText is a message that is made to cost its reader as much as possible.
 type HostileText struct {
 	Name string
 	Text []byte
 }
 
-// Hostile returns such messages of about size bytes each. Those with members have as many as a reader of 100,000 takes.
+// Hostile returns hostile messages of about size bytes each. None has more than the 100,000 members that a reader
+// accepts.
 func Hostile(size int) []HostileText {
 	var all []HostileText
 	add := func(name, before, piece, after string) {
@@ -37,7 +38,8 @@ func Hostile(size int) []HostileText {
 	return all
 }
 
-// objects is a list of objects of as many members as one may have, under names that are given by number.
+// objects returns a list of objects with as many members as an object may have. name returns the name of each by
+// number.
 func objects(size int, name func(i int) string) []byte {
 	const most, mostInAll = 1000, 100_000
 	var b strings.Builder
@@ -63,9 +65,9 @@ type nameKind struct {
 	of   func(i int) string
 }
 
-// names are kinds of names that are hard to put in order.
+// names returns kinds of names that are hard to sort.
 func names() []nameKind {
-	// scattered is a number whose order is not that of i.
+	// scattered returns numbers in another order than i.
 	scattered := func(i int) int { return i * 7919 % 1000 }
 	cases := func(i int, orbit ...string) string {
 		var b strings.Builder

@@ -9,8 +9,7 @@ import (
 	"github.com/daxpay-go/daxpay/internal/peer"
 )
 
-// Hostile texts are valid JSON of the size asked for, or with as many members as a message may have. No two are the
-// same.
+// Hostile texts are valid JSON of the wanted size, or with the greatest number of members, and they all differ.
 func TestHostile(t *testing.T) {
 	seen := make(map[string]bool)
 	for _, h := range peer.Hostile(1 << 16) {

@@ -1,6 +1,6 @@
-// Package peer computes signatures as the gateway does, and shares nothing with the client: not its reader, not its
-// canonical text, not its digests. Two ways to the same signature find each other's mistakes. Package daxpaytest signs
-// with it, and tests hold the client against it.
+// Package peer computes signatures as the gateway does. It shares no code with the client: neither the JSON reader, nor
+// the canonical text, nor the digests. Two independent implementations find each other's mistakes. Package daxpaytest
+// signs with it, and tests compare the client with it.
 package peer
 
 import (
@@ -24,16 +24,16 @@ import (
 	"unicode/utf16"
 )
 
-// Pair is a member of an object. It is an alias so that those who list many can leave out the names of its fields.
+// Pair is a member of an object. It is an alias, so literals may leave out the names of its fields.
 type Pair = struct {
 	Name  string
 	Value any // nil, bool, json.Number, string, []any or Object
 }
 
-// Object keeps its members in order.
+// Object is a JSON object. It keeps its members in order.
 type Object []Pair
 
-// Get returns the value of the first member of that name, nil if there is none.
+// Get returns the value of the first member with a name, nil if there is none.
 func (o Object) Get(name string) any {
 	for _, p := range o {
 		if p.Name == name {
@@ -43,7 +43,7 @@ func (o Object) Get(name string) any {
 	return nil
 }
 
-// Only drops the members that are not in names, as the gateway does when it reads a request.
+// Only returns the members that are in names, as the gateway reads a request.
 func (o Object) Only(names map[string]int) Object {
 	var known Object
 	for _, p := range o {
@@ -54,7 +54,7 @@ func (o Object) Only(names map[string]int) Object {
 	return known
 }
 
-// Parse reads one JSON object. It is as lenient as encoding/json; members that are given twice stay twice.
+// Parse reads one JSON object. It is as lenient as encoding/json. A member that occurs twice stays twice.
 func Parse(body []byte) (Object, error) {
 	decoder := json.NewDecoder(bytes.NewReader(body))
 	decoder.UseNumber()
@@ -114,12 +114,12 @@ const (
 	MD5        = "MD5"
 )
 
-// Sign computes the signature of a flat message.
+// Sign returns the signature of a message. It ignores a member sign.
 func Sign(o Object, signType, secret string, zone *time.Location) string {
 	return Digest(Canonical(o, zone), signType, secret)
 }
 
-// Digest signs a canonical text.
+// Digest returns the signature of a canonical text.
 func Digest(text, signType, secret string) string {
 	text += "&key=" + secret
 	if signType == MD5 {
@@ -131,12 +131,12 @@ func Digest(text, signType, secret string) string {
 	return hex.EncodeToString(mac.Sum(nil))
 }
 
-// Strip deletes what is deleted from the whole text before it is signed.
+// Strip deletes quotes and backslashes, as the gateway does with the whole text before it signs.
 func Strip(s string) string { return stripper.Replace(s) }
 
 var stripper = strings.NewReplacer(`"`, "", `\`, "")
 
-// Canonical is the text that is signed for a flat message, without the key.
+// Canonical returns the text that is signed for a message, without the key.
 func Canonical(o Object, zone *time.Location) string {
 	var parts []Pair
 	for _, p := range o {
@@ -154,7 +154,7 @@ func Canonical(o Object, zone *time.Location) string {
 	return stripper.Replace(strings.Join(joined, "&"))
 }
 
-// TopText is what is signed for a direct member of a message, before quotes and backslashes are deleted.
+// TopText returns the text that is signed for a direct member of a message, before Strip.
 func TopText(p Pair, zone *time.Location) string {
 	switch value := p.Value.(type) {
 	case string:
@@ -174,7 +174,7 @@ func TopText(p Pair, zone *time.Location) string {
 	return fmt.Sprint(p.Value)
 }
 
-// objectText writes an object inside the message; a zone says that it may hold times.
+// objectText writes an object inside the message. With a zone, times in it are signed as Unix seconds.
 func objectText(o Object, sorted bool, zone *time.Location) string {
 	var parts []Pair
 	for _, p := range o {
@@ -196,7 +196,7 @@ func objectText(o Object, sorted bool, zone *time.Location) string {
 	return "{" + strings.Join(joined, ",") + "}"
 }
 
-// NestedText is what is signed for a value inside an object or a list, before quotes and backslashes are deleted.
+// NestedText returns the text that is signed for a value inside an object or a list, before Strip.
 func NestedText(value any) string {
 	switch value := value.(type) {
 	case nil:
@@ -226,7 +226,7 @@ func listText(list []any, text func(item any) string) string {
 
 var timeForm = regexp.MustCompile(`^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d$`)
 
-// unixText turns a printed time into the Unix seconds that are signed for it.
+// unixText returns the Unix seconds that are signed for a time given as text, and otherwise for any other value.
 func unixText(name, value string, zone *time.Location, otherwise string) string {
 	if !strings.HasSuffix(name, "Time") || !timeForm.MatchString(value) {
 		return otherwise
@@ -238,7 +238,7 @@ func unixText(name, value string, zone *time.Location, otherwise string) string 
 	return fmt.Sprint(when.Unix())
 }
 
-// escapeJava escapes as the JSON writer of the gateway does; quotes and backslashes are removed later.
+// escapeJava escapes as the JSON writer of the gateway does, except quotes and backslashes, which Strip deletes.
 func escapeJava(s string) string {
 	var b strings.Builder
 	for _, r := range s {
@@ -263,9 +263,9 @@ func escapeJava(s string) string {
 	return b.String()
 }
 
-// javaText is what Java makes of a number within another value: an integer stays, anything else becomes a double,
-// printed with the fewest digits that still mean this double, and without a superfluous fraction. What no double can
-// hold stays as it is, as nobody can send that.
+// javaText returns a number within another value as Java prints it: an integer as it is; any other number as a double,
+// with the fewest digits that identify it and without a superfluous fraction. A number that no double can hold stays as
+// it is: no one can send that.
 func javaText(n json.Number) string {
 	if !strings.ContainsAny(n.String(), ".eE") {
 		return decimal(n)
@@ -301,8 +301,8 @@ func javaText(n json.Number) string {
 
 func trimZeros(s string) string { return strings.TrimRight(strings.TrimRight(s, "0"), ".") }
 
-// decimal spells a number out. One that would be thousands of digits long stays as
-// it is: nobody signs it.
+// decimal writes a number without an exponent. A number that would be thousands of digits long stays as it is: no one
+// signs it.
 func decimal(n json.Number) string {
 	mantissa, digits, scientific := strings.Cut(strings.ToLower(n.String()), "e")
 	places := 0
@@ -338,7 +338,7 @@ func lessUTF16(a, b string) bool {
 	return len(ua) < len(ub)
 }
 
-// Encode writes JSON without the escapes for HTML that the gateway does not use.
+// Encode returns JSON without escapes for HTML, which the gateway does not use either.
 func Encode(value any) []byte {
 	var b bytes.Buffer
 	switch value := value.(type) {

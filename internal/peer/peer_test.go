@@ -56,7 +56,7 @@ func TestVectors(t *testing.T) {
 	require.Equal(t, 507, total)
 }
 
-// agree compares the gateway's text and signature with the client's.
+// agree compares the peer's text and signature with the client's.
 func agree(t *testing.T, text []byte) {
 	t.Helper()
 	o, err := Parse(text)

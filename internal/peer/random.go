@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// Random makes an object of everything that is hard to sign: nested, with escapes, times, numbers in every spelling,
-// and names that differ in little. Its members have names that differ in more than case.
+// Random returns a random object of everything that is hard to sign: nesting, escapes, times, numbers in every
+// spelling, and similar names. No two members of an object have names that differ only in case.
 func Random(random *rand.Rand) Object { return randomObject(random, 0) }
 
 func randomObject(random *rand.Rand, depth int) Object {
@@ -58,7 +58,7 @@ func randomValue(random *rand.Rand, depth int) any {
 	return randomObject(random, depth)
 }
 
-// RandomText makes a text of up to length pieces, each of which some implementation gets wrong.
+// RandomText returns a random text of up to length pieces, each of which some implementation gets wrong.
 func RandomText(random *rand.Rand, length int) string {
 	pieces := []string{
 		"a", "B", "z", "Z", "_", "0", "é", "É", "单", "支", "😀", "\ue000", "\uffff", `"`, `\`, "/", "\n", "\t", "\r", "\b",

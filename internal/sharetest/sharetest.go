@@ -1,5 +1,5 @@
-// Package sharetest has real processes share the open orders of package reconcile by a schedule, and counts what that
-// costs the gateway. Notices has handlers share a OnceStore, within one process. It is for tests only, and does not
+// Package sharetest makes real processes share the open orders of package reconcile through a schedule, and counts the
+// calls to the gateway. Notices has handlers share a OnceStore, within one process. It is for tests only. It does not
 // import testing.
 package sharetest
 
@@ -30,11 +30,12 @@ const planVariable = "DAXPAY_SHARETEST_PLAN"
 
 // Plan is what a process does.
 type Plan struct {
-	DSN     string // of the schedule; "": none
+	DSN     string // of the schedule; empty for none
 	Orders  int    // how many open payments there are, all of them an hour old
-	Once    bool   // or else until it is stopped
+	Once    bool   // look at each order once; otherwise run until stopped
 	Options Options
 
+	// Gateway.Start sets the rest.
 	URL, Name string // of the gateway
 	Made      time.Time
 }
@@ -46,8 +47,8 @@ type Options struct {
 	QueryOnly                                         bool
 }
 
-// Main does what the plan says and ends the process, if that was started by Gateway.Start. Call it first in TestMain:
-// the processes run the test's own program.
+// Main runs the plan and exits if Gateway.Start has started this process. Otherwise it returns at once. Call it first
+// in TestMain: the processes run the test's own program.
 func Main(open func(dsn string) (reconcile.Schedule, error)) {
 	text := os.Getenv(planVariable)
 	if text == "" {
@@ -92,7 +93,7 @@ func (p *Plan) run(open func(dsn string) (reconcile.Schedule, error)) error {
 		return r.Once(context.Background())
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	go func() { // it ends when the parent closes it, or dies
+	go func() { // standard input ends when the parent closes it, or dies
 		_, _ = io.Copy(io.Discard, os.Stdin)
 		cancel()
 	}()
@@ -130,13 +131,14 @@ func (p *Plan) handed(ctx context.Context, o reconcile.Order, _ *model.PayOrderM
 	return res.Body.Close()
 }
 
-// Gateway counts what processes ask it.
+// Gateway is a gateway that counts the calls of processes.
 type Gateway struct {
-	// Before is called before each call. It may be nil. Set it before the first process starts.
+	// Before, if set, is called before each call. Set it before the first process starts.
 	Before func(process int, r *http.Request)
 	Calls  atomic.Int64
-	Handed atomic.Int64 // how often a sink got an order
 
+	handed  atomic.Int64  // how often a sink got an order
+	gotOne  chan struct{} // holds something once a sink got one
 	gateway *daxpaytest.Gateway
 	server  *httptest.Server
 	name    string
@@ -144,7 +146,8 @@ type Gateway struct {
 	started int
 }
 
-// New starts a gateway that has so many payments in progress. No other one has its name in a schedule.
+// New starts a gateway that has so many payments in progress. Its name, by which schedules tell gateways apart, is
+// random.
 func New(orders int) (*Gateway, error) {
 	var random [8]byte
 	if _, err := rand.Read(random[:]); err != nil {
@@ -152,6 +155,7 @@ func New(orders int) (*Gateway, error) {
 	}
 	g := &Gateway{
 		gateway: daxpaytest.New(daxpaytest.WithRequestLog(1), daxpaytest.WithoutNotices()),
+		gotOne:  make(chan struct{}, 1),
 		name:    "sharetest-" + hex.EncodeToString(random[:]),
 		made:    time.Now().Add(-time.Hour).Truncate(time.Millisecond),
 	}
@@ -161,7 +165,7 @@ func New(orders int) (*Gateway, error) {
 	return g, nil
 }
 
-// Pay has the customer of the first order pay.
+// Pay makes the customer of the first order pay.
 func (g *Gateway) Pay() { g.gateway.MarkPaid(number(0)) }
 
 // Close ends the gateway.
@@ -175,7 +179,11 @@ func (g *Gateway) Close() {
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	process, rest, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
 	if strings.HasPrefix(rest, "handed/") {
-		g.Handed.Add(1)
+		g.handed.Add(1)
+		select {
+		case g.gotOne <- struct{}{}:
+		default:
+		}
 		return
 	}
 	g.Calls.Add(1)
@@ -186,14 +194,14 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	http.StripPrefix("/"+process, g.gateway).ServeHTTP(w, r)
 }
 
-// Process is one that reconciles.
+// Process is a process that reconciles.
 type Process struct {
 	command *exec.Cmd
 	stdin   io.Closer
 	stderr  *strings.Builder
 }
 
-// Start starts one. The first has the number 0.
+// Start starts a process that runs a plan. Processes are numbered from 0.
 func (g *Gateway) Start(ctx context.Context, p Plan) (*Process, error) {
 	if g.server == nil {
 		g.server = httptest.NewServer(g)
@@ -218,7 +226,7 @@ func (g *Gateway) Start(ctx context.Context, p Plan) (*Process, error) {
 	return process, c.Start()
 }
 
-// Wait waits until the process ends by itself, without an error of any order.
+// Wait waits until the process ends by itself. It returns an error if the process failed, or any order had an error.
 func (p *Process) Wait() error {
 	if err := p.command.Wait(); err != nil || p.stderr.Len() > 0 {
 		return errors.Join(err, errors.New(p.stderr.String()))
@@ -238,8 +246,8 @@ func (p *Process) Kill() {
 	_ = p.command.Wait()
 }
 
-// Together has so many processes look once at all orders, at the same time, and returns the calls that they made. The
-// schedule may be none.
+// Together makes so many processes look at all orders once, at the same time, and returns how many calls they made. dsn
+// may be empty.
 func Together(ctx context.Context, dsn string, processes, orders int) (calls int64, err error) {
 	g, err := New(orders)
 	if err != nil {
@@ -263,8 +271,8 @@ func Together(ctx context.Context, dsn string, processes, orders int) (calls int
 	return g.Calls.Load(), errors.Join(faults...)
 }
 
-// Takeover kills a process while it asks for an order, and returns how long it takes until another one, which runs
-// already, asks for that order. The lease is 2 seconds.
+// Takeover kills a process while it asks about an order, and returns how long it takes until another process, which is
+// already running, asks about that order. The lease is 2 seconds.
 func Takeover(ctx context.Context, dsn string) (time.Duration, error) {
 	g, err := New(1)
 	if err != nil {
@@ -307,13 +315,11 @@ func Takeover(ctx context.Context, dsn string) (time.Duration, error) {
 		second.Kill()
 		return 0, err
 	}
-	for g.Handed.Load() == 0 && ctx.Err() == nil {
-		<-time.After(5 * time.Millisecond)
-	}
-	if err := second.Stop(); err != nil {
+	err = wait(ctx, g.gotOne, "no sink gets the order")
+	if err = errors.Join(err, second.Stop()); err != nil {
 		return 0, err
 	}
-	if handed := g.Handed.Load(); handed != 1 {
+	if handed := g.handed.Load(); handed != 1 {
 		return 0, fmt.Errorf("the order was handed on %d times", handed)
 	}
 	return took, nil
@@ -328,17 +334,17 @@ func wait(ctx context.Context, event chan struct{}, or string) error {
 	}
 }
 
-// Figures are the calls of processes that run.
+// Figures are the figures of a Run.
 type Figures struct {
-	First  int64   // in the first 90 seconds, in which every order is looked at for the first time: 3 calls
-	Steady int64   // in two minutes after that
+	First  int64   // calls in the first 90 seconds, in which every order gets its first look: 3 calls
+	Steady int64   // calls in the two minutes after that
 	CPU    float64 // seconds of all processes
 }
 
 // Steady is how long calls are counted.
 const Steady = 2 * time.Minute
 
-// Run has so many processes look after orders for three and a half minutes; each order is looked at every minute.
+// Run makes so many processes reconcile orders for three and a half minutes, each order every minute.
 func Run(ctx context.Context, dsn string, processes, orders int) (Figures, error) {
 	g, err := New(orders)
 	if err != nil {
@@ -375,8 +381,8 @@ type B interface {
 	ReportMetric(n float64, unit string)
 }
 
-// Benchmark compares the calls of one process, without a schedule, with those of four that share one, about 10,000
-// orders, and says how long it takes to take over from a process that was killed.
+// Benchmark compares the calls that one process without a schedule makes about 10,000 orders with those of four
+// processes that share one, and measures a Takeover.
 func Benchmark(b B, dsn string) {
 	b.Helper()
 	ctx := context.Background()

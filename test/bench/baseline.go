@@ -8,11 +8,10 @@ import (
 	"strings"
 )
 
-// slack is how much worse than the baseline a ratio may be before anyone is told. Busy machines are off by half of
-// that.
+// slack is the factor over the baseline above which a ratio is reported. Busy machines differ by about half of that.
 const slack = 1.5
 
-// keepBaseline writes the measured ratios, a line each.
+// keepBaseline writes the measured ratios to a file, one per line.
 func keepBaseline(file string, rows []row) {
 	var b strings.Builder
 	for _, r := range rows {
@@ -23,8 +22,8 @@ func keepBaseline(file string, rows []row) {
 	}
 }
 
-// compareBaseline tells which ratios are much worse than they were. It is a report: who is measured on a busy machine
-// did nothing wrong.
+// compareBaseline reports which ratios are much worse than in the baseline. It is not an error: the machine may be
+// busy.
 func compareBaseline(w io.Writer, file string, rows []row) {
 	before := make(map[string]float64)
 	content := must(os.ReadFile(file)) //nolint:gosec // named by the caller

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Everything that is compared does its work, or once panics.
+// Every subject does its work: once panics otherwise.
 func TestEverySubjectWorks(t *testing.T) {
 	m := &meter{rounds: 1, slice: time.Millisecond, raw: io.Discard}
 	for _, group := range []func(*meter) []row{signing, verifying, opening, noticing, mixing, hostile, signingNaively} {

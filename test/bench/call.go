@@ -20,7 +20,7 @@ import (
 	"github.com/daxpay-go/daxpay/model"
 )
 
-// calling is what a whole call costs over the loopback interface, on connections that are kept.
+// calling measures what a whole call costs over the loopback interface, on connections that are kept.
 func calling(m *meter) []row {
 	url, stop := startServer()
 	defer stop()
@@ -43,8 +43,8 @@ func calling(m *meter) []row {
 	return rows
 }
 
-// comparedCalls compares the time that a caller waits, and the processor time of this process, which the other
-// processes of a busy machine disturb less.
+// comparedCalls compares the time that a caller waits, and the processor time of this process, which other processes on
+// a busy machine affect less.
 func comparedCalls(ours, other figures, t target) []row {
 	return []row{
 		compared("SyncPay", ours, other, t),
@@ -59,7 +59,8 @@ func newClient(url string) *daxpay.Client {
 	return must(daxpay.New(daxpay.Config{ServiceURL: url, SignSecret: secret, Now: func() time.Time { return moment }}))
 }
 
-// newTransport is tuned as the client's: the default one would open a connection for nearly every call.
+// newTransport returns a transport tuned like the client's. The default one would open a connection for nearly every
+// call.
 func newTransport() *http.Transport {
 	return &http.Transport{MaxIdleConns: 1 << 20, MaxIdleConnsPerHost: 1 << 20, IdleConnTimeout: 90 * time.Second}
 }
@@ -75,7 +76,7 @@ func syncPay(kit *daxpay.Client) subject {
 	})
 }
 
-// bareAnswer is what a program reads that verifies nothing.
+// bareAnswer is the answer as a program reads it that verifies nothing.
 type bareAnswer struct {
 	Code    int    `json:"code"`
 	Msg     string `json:"msg"`
@@ -88,7 +89,7 @@ type bareAnswer struct {
 
 const syncPath = "/unipay/sync/pay"
 
-// preparedBody is a signed request that was made before.
+// preparedBody returns a request that is signed in advance.
 func preparedBody() []byte {
 	return signed(newSigner(daxpay.HMACSHA256), fourMembers[:len(fourMembers)-1]+`,"sign":"%s"}`)
 }
@@ -100,7 +101,7 @@ func (a *bareAnswer) check(err error) error {
 	return err
 }
 
-// bareHTTP posts a body that is ready and decodes the answer. It signs and verifies nothing.
+// bareHTTP posts a prepared body and decodes the answer. It signs and verifies nothing.
 func bareHTTP(url string, transport http.RoundTripper) subject {
 	body, client := preparedBody(), &http.Client{Transport: transport, Timeout: 30 * time.Second}
 	return once("bare net/http", func() error { return postBare(client, url, body) })
@@ -125,7 +126,7 @@ func postBare(client *http.Client, url string, body []byte) error {
 	return a.check(json.Unmarshal(raw, &a))
 }
 
-// bareResty is bareHTTP by means of resty, with as little of it as one can use.
+// bareResty is bareHTTP with resty, with as few of its features as possible.
 func bareResty(url string, transport http.RoundTripper) subject {
 	body := preparedBody()
 	client := resty.NewWithClient(&http.Client{Transport: transport, Timeout: 30 * time.Second}).
@@ -140,10 +141,9 @@ func bareResty(url string, transport http.RoundTripper) subject {
 	})
 }
 
-// The peers start a payment, with a body of JSON or of a form as SyncPay has one, and they ask for one, without a body,
-// which net/http does faster than anything with one. None of them signs a request or verifies an answer.
-
-// peers are the calls with a body; peersAsking those without.
+// peers returns calls of other SDKs. starting are calls that start a payment; they have a body, JSON or a form, as
+// SyncPay has. asking are queries of a payment; they have no body, which makes them faster in net/http. None of these
+// SDKs signs a request or verifies an answer.
 func peers(url string) (starting, asking []subject) {
 	s, r, p := newStripe(url), newRazorpay(url), newPaypal(url)
 	ctx := context.Background()
@@ -197,7 +197,7 @@ func newStripe(url string) *stripe.Client {
 
 func newRazorpay(url string) *razorpay.Client {
 	client := razorpay.NewClient("key", secret)
-	client.Payment.Request.BaseURL = url // which all parts of the client share
+	client.Payment.Request.BaseURL = url // all parts of the client share it
 	client.Payment.Request.HTTPClient = &http.Client{Transport: newTransport()}
 	return client
 }

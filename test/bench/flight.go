@@ -11,7 +11,7 @@ import (
 
 const flights = 10_000
 
-// flying is what many calls at once cost: memory while all of them wait, and connections.
+// flying measures what many calls at once cost: memory while all of them wait, and connections.
 func flying(m *meter) []row {
 	var ours, bare []float64
 	rounds := min(m.rounds, 3)
@@ -61,9 +61,9 @@ func heldMemory(prepare func(url string) func() error) float64 {
 	return each
 }
 
-// waves makes four waves of calls, each of which is answered 100 ms after all its calls arrived. It returns how many
-// connections the first one opened, how many calls the server had at most at once, and how many connections the other
-// waves opened.
+// waves makes four waves of calls. The calls of a wave are answered 100 ms after all of them have arrived. It returns
+// how many connections the first wave opened, how many calls the server had at most at once, and how many connections
+// the other waves opened.
 func waves() (opened, peak, later int64) {
 	url, stop := startServer()
 	defer stop()
@@ -71,6 +71,8 @@ func waves() (opened, peak, later int64) {
 	wave := func() {
 		done := together(call)
 		allHeld(url)
+		// A connection that was dialed for a call that then got another one may still be on its way to the server.
+		// Nothing tells of it, so it gets time to arrive and be counted.
 		time.Sleep(100 * time.Millisecond)
 		get(url + letGoPath)
 		<-done
@@ -85,13 +87,9 @@ func waves() (opened, peak, later int64) {
 }
 
 // allHeld returns when all calls wait for their answers.
-func allHeld(url string) {
-	for get(url + countPath)[2] < flights {
-		time.Sleep(10 * time.Millisecond)
-	}
-}
+func allHeld(url string) { get(url + allHeldPath) }
 
-// together starts all calls, and returns what is closed when they are done.
+// together starts all calls, and returns a channel that is closed when they are done.
 func together(call func() error) <-chan struct{} {
 	var all sync.WaitGroup
 	for range flights {
@@ -111,7 +109,7 @@ func together(call func() error) <-chan struct{} {
 	return done
 }
 
-// inUse is the memory of what is alive, stacks included.
+// inUse returns the bytes of live memory, including stacks.
 func inUse() int64 {
 	var m runtime.MemStats
 	runtime.GC()

@@ -12,8 +12,8 @@ import (
 	"github.com/daxpay-go/daxpay/model"
 )
 
-// hostile is what the worst megabyte costs that anyone could make up, with as many members as a Signer takes: to read
-// it, to sign it and to screen it.
+// hostile measures the worst of the hostile megabytes, with as many members as a Signer accepts: to read it, to sign it
+// and to screen it.
 func hostile(m *meter) []row {
 	plan, key := must(wire.PlanOf(reflect.TypeFor[model.PayNotice]())), wire.NewKey(wire.HMACSHA256, secret)
 	var worst row

@@ -8,7 +8,7 @@ import (
 	"sync"
 )
 
-// pooled hashes a text that is ready with a hash that is kept: what no signature over it can go below.
+// pooled hashes a prepared text with a reused hash. No signature of the text can be faster.
 type pooled struct{ states sync.Pool }
 
 func pooledHMAC() *pooled {
@@ -27,7 +27,7 @@ func (p *pooled) sum(dst, text []byte) {
 	p.states.Put(h)
 }
 
-// over is the subject that hashes the text.
+// over returns the subject that hashes the text.
 func (p *pooled) over(name string, text []byte) subject {
 	var digest [sha256.Size]byte
 	return subject{name: name, run: func(n int) {

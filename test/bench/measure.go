@@ -15,8 +15,7 @@ type subject struct {
 	run  func(n int)
 }
 
-// once makes a subject of what is done once. It stops the program on an error: a figure of something that fails is
-// none.
+// once returns a subject that repeats do. It panics on an error: a figure for something that fails means nothing.
 func once(name string, do func() error) subject {
 	return subject{name: name, run: func(n int) {
 		for range n {
@@ -32,14 +31,13 @@ type figures struct {
 	name   string
 	ns     []float64 // per operation, one for each round
 	cpu    []float64 // processor time of this process, in the same way
-	allocs float64   // per operation; exact, apart from what the runtime does now and then
+	allocs float64   // per operation; exact, except for the runtime's own occasional allocations
 	bytes  float64
 }
 
 func (f figures) median() float64 { return median(f.ns) }
 
-// meter measures subjects that are to be compared in turns, so that what disturbs the machine for a while disturbs all
-// of them.
+// meter measures subjects in turns, so that a disturbance of the machine affects all subjects that are compared.
 type meter struct {
 	rounds int
 	slice  time.Duration // how long one subject runs in one round
@@ -72,12 +70,12 @@ func (m *meter) measure(group string, subjects ...subject) []figures {
 	return all
 }
 
-// longer returns a meter that lets each subject run longer in each round, for what takes long.
+// longer returns a meter that lets each subject run longer in each round, for slow subjects.
 func (m *meter) longer(factor int) *meter {
 	return &meter{rounds: m.rounds, slice: m.slice * time.Duration(factor), raw: m.raw}
 }
 
-// calibrate finds how often a subject is to run to take about as long as it should.
+// calibrate returns how often a subject must run to take about as long as slice.
 func calibrate(s subject, slice time.Duration) int {
 	n := 1
 	for {
@@ -106,7 +104,7 @@ func timed(s subject, n int) (ns, cpu, allocs, bytes float64) {
 		float64(after.Mallocs-before.Mallocs) / count, float64(after.TotalAlloc-before.TotalAlloc) / count
 }
 
-// processorTime is what this process used so far.
+// processorTime returns the processor time that this process has used so far.
 func processorTime() time.Duration {
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {

@@ -7,7 +7,7 @@ import (
 	"github.com/daxpay-go/daxpay"
 )
 
-// A shop's messages differ from one to the next: in their values, and in their kind.
+// A shop's messages differ in their values and in their kind.
 
 const refundNotice = `{"code":0,"msg":null,"resTime":%d,"sign":"%%s","orderNo":"DEVP%017d","bizOrderNo":"SDK_%d",` +
 	`"outOrderNo":"2024051222001463321430%06d","title":"测试接口支付","refundNo":"DEVR%017d","bizRefundNo":"R_%d",` +
@@ -18,7 +18,7 @@ const (
 	inTurn = 512 // how many messages are read in turn
 )
 
-// mixing is how fast notices become models that are not all of one kind, and answers that are not all to one call.
+// mixing measures how fast notices of several kinds are read, and answers to several calls are verified.
 func mixing(m *meter) []row {
 	signer := newSigner(daxpay.HMACSHA256)
 	var pays, both, answers [][]byte
@@ -56,7 +56,7 @@ func mixing(m *meter) []row {
 	}
 }
 
-// otherValues is a message with other numbers, a text of another length, and another second.
+// otherValues returns a message with other numbers, a text of another length, and another second.
 func otherValues(message string, i int) string {
 	return strings.NewReplacer(
 		"1715500234", fmt.Sprint(1715500234+i), "DEVP24051216171463000001", fmt.Sprintf("DEVP240512161714%08d", i),
@@ -66,7 +66,7 @@ func otherValues(message string, i int) string {
 	).Replace(message)
 }
 
-// hashing hashes in turn what is signed of the messages.
+// hashing hashes the signed texts of the messages in turn.
 func hashing(signer *daxpay.Signer, messages [][]byte) subject {
 	texts := make([][]byte, len(messages))
 	for i := range messages {

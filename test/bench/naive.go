@@ -12,8 +12,8 @@ import (
 	"strings"
 )
 
-// What a program does that signs and verifies without much thought: struct → map → sort → hmac.New. It is right for
-// flat messages of strings and small integers, and for no others.
+// The simplest way to sign and verify: struct → map → sort → hmac.New. It is correct only for flat messages of strings
+// and small integers.
 
 func naiveSign(p any) (string, error) {
 	raw, err := json.Marshal(p)

@@ -142,7 +142,7 @@ func noticing(m *meter) []row {
 	}
 }
 
-// standardWebhook verifies and decodes the same members, signed as standard-webhooks does.
+// standardWebhook verifies and decodes the same members, signed as by standard-webhooks.
 func standardWebhook(body []byte) subject {
 	now := time.Now()
 	hook := must(standardwebhooks.NewWebhookRaw([]byte(secret)))
@@ -159,8 +159,7 @@ func standardWebhook(body []byte) subject {
 	})
 }
 
-// stripeWebhook only checks the signature, of a body of the same length; stripeWebhookDecoded reads Stripe's event as
-// well.
+// stripeWebhook only checks the signature of a body of the same length; stripeWebhookDecoded also reads Stripe's event.
 func stripeWebhook(body []byte) subject {
 	payload := stripeSigned(stripeEvent(body))
 	return once("stripe-go ValidatePayload + encoding/json", func() error {
@@ -184,12 +183,12 @@ func stripeSigned(event []byte) *webhook.SignedPayload {
 	return webhook.GenerateTestSignedPayload(&webhook.UnsignedPayload{Payload: event, Secret: secret})
 }
 
-// stripeEvent wraps the members of a notice in what ConstructEvent asks for.
+// stripeEvent wraps the members of a notice in an event that ConstructEvent accepts.
 func stripeEvent(body []byte) []byte {
 	return fmt.Appendf(nil, `{"id":"evt_1","object":"event","api_version":%q,"type":"payment_intent.succeeded","data":{"object":%s}}`, stripe.APIVersion, body)
 }
 
-// large is how fast a message of a megabyte is verified, and how much memory that takes.
+// large measures how fast a message of a megabyte is verified, and how much memory that takes.
 func large(m *meter) []row {
 	const mega = 1 << 20
 	signer := newSigner(daxpay.HMACSHA256)
@@ -235,7 +234,7 @@ func large(m *meter) []row {
 	}
 }
 
-// slopes is what one more member costs, between few and many.
+// slopes measures what one more member costs, with few members and with many.
 func slopes(m *meter) []row {
 	signer := newSigner(daxpay.HMACSHA256)
 	counts := []int{4, 32, 128, 256}

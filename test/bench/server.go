@@ -16,30 +16,39 @@ import (
 	"github.com/daxpay-go/daxpay"
 )
 
-// The server runs in a process of its own, so that the clients' processor time, allocations and memory are theirs
-// alone.
+// The server runs in a process of its own, so it does not count in the clients' processor time, allocations and memory.
 
 const serverFlag = "-serve"
 
-// paths of the server besides those of the gateway and the peers.
+// Paths of the server, in addition to those of the gateway and the peers.
 const (
-	holdPath  = "/hold"  // in front of the gateway's paths: answers after a request to letGoPath
-	letGoPath = "/letgo" // answers what is held, and tells how much that was
-	countPath = "/count" // how many connections were opened so far, the most requests at once, and how many are held
+	holdPath    = "/hold"    // in front of the gateway's paths: answers after a request to letGoPath
+	allHeldPath = "/allheld" // answers when as many requests are held as there are flights
+	letGoPath   = "/letgo"   // answers all held requests, and returns how many there were
+	countPath   = "/count"   // how many connections were opened so far, and the most requests at once
 )
 
-// The answers to the peers are about as long as the gateway's, and hold what their models ask for.
+// The answers to the peers are about as long as the gateway's, and have the members that their models need.
 const (
 	stripeAnswer   = `{"id":"pi_1","object":"payment_intent","amount":100,"currency":"cny","status":"succeeded","created":1715500234,"description":"SDK_1715341621498"}`
 	razorpayAnswer = `{"id":"pay_1","entity":"payment","amount":100,"currency":"INR","status":"captured","created_at":1715500234,"description":"SDK_1715341621498"}`
 	paypalAnswer   = `{"id":"1","status":"COMPLETED","intent":"CAPTURE","create_time":"2024-05-12T07:50:34Z","purchase_units":[{"reference_id":"SDK_1715341621498"}]}`
 )
 
-// serve is the whole of the server process.
+// peerAnswers returns the answers to the peers by path.
+func peerAnswers() map[string]string {
+	return map[string]string{
+		"/v1/payment_intents": stripeAnswer, "/v1/payment_intents/": stripeAnswer,
+		"/v1/orders": razorpayAnswer, "/v1/payments/": razorpayAnswer,
+		"/v2/checkout/orders": paypalAnswer, "/v2/checkout/orders/": paypalAnswer,
+	}
+}
+
+// serve runs the server process.
 func serve() {
 	answer := answer(signed(newSigner(daxpay.HMACSHA256), paySyncData))
 	var opened, now, most atomic.Int64
-	held := make(chan struct{})
+	held, allHeld := make(chan struct{}), make(chan struct{}, 1)
 	var holding atomic.Int64
 	reply := func(body []byte, before func()) http.HandlerFunc {
 		return func(w http.ResponseWriter, r *http.Request) {
@@ -55,10 +64,13 @@ func serve() {
 	mux := http.NewServeMux()
 	mux.Handle("/unipay/", reply(answer, atOnce))
 	mux.Handle(holdPath+"/", reply(answer, func() {
-		holding.Add(1)
+		if holding.Add(1) == flights {
+			allHeld <- struct{}{}
+		}
 		<-held
 		holding.Add(-1)
 	}))
+	mux.HandleFunc(allHeldPath, func(http.ResponseWriter, *http.Request) { <-allHeld })
 	mux.HandleFunc(letGoPath, func(w http.ResponseWriter, _ *http.Request) {
 		n := holding.Load()
 		for range n {
@@ -67,16 +79,10 @@ func serve() {
 		_, _ = fmt.Fprint(w, n)
 	})
 	mux.HandleFunc(countPath, func(w http.ResponseWriter, _ *http.Request) {
-		_, _ = fmt.Fprintln(w, opened.Load(), most.Load(), holding.Load())
+		_, _ = fmt.Fprintln(w, opened.Load(), most.Load())
 	})
-	for body, paths := range map[string][]string{
-		stripeAnswer:   {"/v1/payment_intents", "/v1/payment_intents/"},
-		razorpayAnswer: {"/v1/orders", "/v1/payments/"},
-		paypalAnswer:   {"/v2/checkout/orders", "/v2/checkout/orders/"},
-	} {
-		for _, path := range paths {
-			mux.Handle(path, reply([]byte(body), atOnce))
-		}
+	for path, body := range peerAnswers() {
+		mux.Handle(path, reply([]byte(body), atOnce))
 	}
 	l := must(new(net.ListenConfig).Listen(context.Background(), "tcp", "127.0.0.1:0"))
 	fmt.Println(l.Addr())
@@ -88,14 +94,14 @@ func serve() {
 			}
 		},
 	}
-	go func() { // the process ends with the one that started it
+	go func() { // end with the process that started this one
 		_, _ = io.Copy(io.Discard, os.Stdin)
 		os.Exit(0)
 	}()
 	panic(server.Serve(l))
 }
 
-// raise makes n the most that there was, if it is.
+// raise raises most to n if n is greater.
 func raise(most *atomic.Int64, n int64) {
 	for old := most.Load(); n > old; old = most.Load() {
 		if most.CompareAndSwap(old, n) {
@@ -104,7 +110,7 @@ func raise(most *atomic.Int64, n int64) {
 	}
 }
 
-// startServer starts this program once more as the server, and returns its URL and what ends it.
+// startServer starts this program again as the server. It returns the server's URL, and a function that ends it.
 func startServer() (url string, stop func()) {
 	cmd := exec.CommandContext(context.Background(), must(os.Executable()), serverFlag) //nolint:gosec // this program
 	cmd.Stderr = os.Stderr

@@ -11,7 +11,7 @@ import (
 	"github.com/daxpay-go/daxpay/param"
 )
 
-// signing is how fast raw JSON and params are signed.
+// signing measures how fast raw JSON and params are signed.
 func signing(m *meter) []row {
 	var rows []row
 	signer, limit := newSigner(daxpay.HMACSHA256), pooledHMAC()
@@ -49,7 +49,7 @@ func signingMD5(m *meter) []row {
 	return []row{compared("sign with MD5, 4 members", f[0], f[1], noTarget)}
 }
 
-// signingNaively is what the care buys.
+// signingNaively measures the naive way to sign.
 func signingNaively(m *meter) []row {
 	signer, object, p := newSigner(daxpay.HMACSHA256), []byte(fourMembers), fourMembersNaive()
 	if must(naiveSign(p)) != must(signer.Sign(object)) {
@@ -71,8 +71,8 @@ func appendSign(signer *daxpay.Signer, object []byte) subject {
 	return once("AppendSign", func() error { _, err := signer.AppendSign(buf[:0], object); return err })
 }
 
-// sealed is what the client does to make a request of a param: JSON, canonical text and signature. The text must be
-// that of the same request in raw JSON.
+// sealed makes a request from a param as the client does: JSON, canonical text and signature. text is the canonical
+// text of the same request in raw JSON, to check against.
 func sealed(p any, text []byte) subject {
 	v := reflect.ValueOf(p).Elem()
 	layout := must(wire.PlanOf(v.Type())).Layout("/x", gateway.V208)

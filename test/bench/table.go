@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// target is what a figure must be at most; a negative one is none.
+// target is the most that a figure may be. A negative target means none.
 type target float64
 
 const noTarget target = -1
@@ -18,7 +18,7 @@ type row struct {
 	value  spread
 	target target
 	format string // of the figures, "%.2f" if empty
-	detail string // what stands behind the ratio
+	detail string // the figures behind the ratio
 }
 
 func (r row) show(v float64) string {
@@ -60,10 +60,10 @@ func printTable(w io.Writer, rows []row) {
 	}
 }
 
-// exactly is a figure without a spread.
+// exactly returns a figure without a spread.
 func exactly(v float64) spread { return spread{low: v, median: v, high: v} }
 
-// compared is the row for one subject's time in terms of another's.
+// compared returns the row for one subject's time in terms of another's.
 func compared(work string, ours, limit figures, t target) row {
 	return row{
 		work: work + " ÷ " + limit.name, value: ratio(ours, limit), target: t,
@@ -71,9 +71,9 @@ func compared(work string, ours, limit figures, t target) row {
 	}
 }
 
-// allocated is the row for a subject's allocations.
+// allocated returns the row for a subject's allocations.
 func allocated(work string, f figures, t target) row {
-	// What the runtime allocates now and then for itself is a fraction.
+	// The runtime's own occasional allocations add a fraction.
 	return row{
 		work: work + ": allocations", value: exactly(math.Floor(f.allocs + 0.1)), target: t, format: "%.0f",
 		detail: fmt.Sprintf("%.0f bytes", f.bytes),

@@ -30,8 +30,8 @@ import (
 // workerEnv holds the assignment of a process that makes transfers.
 const workerEnv = "DAXPAY_LINE_WORKER"
 
-// assignment says where a worker makes its transfers, and in which store it guards them: in its own memory if no other
-// is named.
+// assignment says where a worker makes its transfers, and with which OnceStore. Without an address the store is in
+// memory.
 type assignment struct{ URL, Redis, PostgreSQL string }
 
 func (a assignment) store() (store daxpay.OnceStore, stop func() error, err error) {
@@ -64,7 +64,7 @@ func (a assignment) client() (kit *daxpay.Client, stop func(), err error) {
 	}, err
 }
 
-// What a worker says of a transfer.
+// What a worker says about a transfer.
 const (
 	saidDone      = "done"
 	saidDuplicate = "duplicate"
@@ -73,8 +73,8 @@ const (
 	saidRefused   = "refused"
 )
 
-// work is a worker: it makes a transfer for each number that comes, and says what came of it. After some of them it
-// kills itself, wherever it is then.
+// work is a worker: it makes a transfer for each number that it reads, and says how the transfer ended. At a random
+// moment it kills itself.
 func work() int {
 	var a assignment
 	if err := json.Unmarshal([]byte(os.Getenv(workerEnv)), &a); err != nil {
@@ -123,15 +123,15 @@ func said(err error) string {
 	return saidRefused
 }
 
-// master hands transfers to workers until each was tried to the end.
+// master hands transfers to workers until each has an outcome.
 type master struct {
 	assignment string
 	queue      chan string
 
 	mu      sync.Mutex
-	open    int // jobs that are not at their end
+	open    int // jobs without an outcome
 	done    chan struct{}
-	said    map[string]map[string]int // number → what was said of it
+	said    map[string]map[string]int // number → what was said about it, and how often
 	crashes int
 	spare   int // how many more processes may be started
 }
@@ -160,7 +160,7 @@ func newMaster(a assignment, transfers int) (*master, error) {
 	return m, nil
 }
 
-// hears takes what a worker said. A transfer of which nothing was sent is tried again.
+// hears notes what a worker said. A transfer that was never sent is tried again.
 func (m *master) hears(no, word string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -177,7 +177,7 @@ func (m *master) hears(no, word string) {
 	}
 }
 
-// mayStart counts processes: a worker that cannot even start must not be started for ever.
+// mayStart counts processes, so that workers that cannot even start are not started forever.
 func (m *master) mayStart() bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -185,7 +185,7 @@ func (m *master) mayStart() bool {
 	return m.spare >= 0
 }
 
-// employ starts workers, one after the other, until all is done.
+// employ starts workers, one after the other, until all jobs are done.
 func (m *master) employ(ctx context.Context) error {
 	for m.mayStart() {
 		over, err := m.worker(ctx)
@@ -196,7 +196,8 @@ func (m *master) employ(ctx context.Context) error {
 	return errors.New("too many workers died")
 }
 
-// worker starts one and feeds it until it dies, or all is done. What it has not spoken of is for another one.
+// worker starts a worker and feeds it until it dies, or all jobs are done. Jobs about which it said nothing go back to
+// the queue.
 func (m *master) worker(ctx context.Context) (over bool, err error) {
 	command := exec.CommandContext(ctx, os.Args[0]) //nolint:gosec // this program
 	command.Env = append(os.Environ(), workerEnv+"="+m.assignment)
@@ -275,7 +276,7 @@ func (m *master) feed(in io.Writer, free, dead <-chan struct{}, take func(no str
 	}
 }
 
-// faulty is a gateway behind a line on which some calls are lost: before or after they are done.
+// faulty returns a gateway behind a line that loses some calls, before or after they run.
 func faulty(gw http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch rand.IntN(50) { //nolint:gosec // nothing secret
@@ -293,17 +294,17 @@ func faulty(gw http.Handler) http.Handler {
 	})
 }
 
-// judgement is what became of all transfers, by what the gateway asked its channel for.
+// judgement is the result for all transfers, compared with what the gateway asked its channel for.
 type judgement struct {
 	transfers, crashes int
 	twice              int // paid more than once
 	wrong              int // called done and not paid, or refused and paid
-	done               int // a process was told so
-	found              int // nobody was told, and a query finds it
-	held               int // never arrived; its number is kept until a person frees it
+	done               int // a worker was told that it is done
+	found              int // no worker was told, and a query finds it
+	held               int // never arrived; the store keeps its number until a person frees it
 }
 
-// runCrashes has processes make transfers, which kill themselves, and judges.
+// runCrashes makes processes that kill themselves make transfers, and judges the result.
 func runCrashes(ctx context.Context, a assignment, processes, transfers int) (judgement, error) {
 	gw := daxpaytest.New(daxpaytest.WithoutNotices(), daxpaytest.WithRequestLog(1))
 	defer gw.Close()
@@ -370,7 +371,7 @@ func (m *master) judge(ctx context.Context, a assignment, gw *daxpaytest.Gateway
 	return j, nil
 }
 
-// check returns an error if money was paid twice, or a process was told something that is not so.
+// check returns an error if money was paid twice, or a worker was told something wrong.
 func (j judgement) check() error {
 	if j.twice > 0 || j.wrong > 0 || j.done+j.found+j.held != j.transfers {
 		return fmt.Errorf("%+v", j)
@@ -378,7 +379,7 @@ func (j judgement) check() error {
 	return nil
 }
 
-// stores starts each kind of shared store. Its start also makes the table.
+// stores start each kind of shared store, ready to use.
 var stores = map[string]func(ctx context.Context) (*server, assignment, error){
 	"Redis": func(ctx context.Context) (*server, assignment, error) {
 		s, address, err := startRedis(ctx)

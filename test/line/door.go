@@ -25,8 +25,8 @@ func post(ctx context.Context, h http.Handler, body []byte) string {
 	return w.Body.String()
 }
 
-// hostileBodies posts unsigned bodies that are made to cost as much as possible to a notice URL. BenchmarkHostile of
-// internal/wire has each of them, signed and screened as well.
+// hostileBodies posts unsigned bodies to a notice URL, made to cost as much as possible. BenchmarkHostile of
+// internal/wire also signs and screens each of them.
 func hostileBodies(ctx context.Context, r *report) error {
 	gw := daxpaytest.New()
 	defer gw.Close()
@@ -34,7 +34,7 @@ func hostileBodies(ctx context.Context, r *report) error {
 	const size, times = 127 << 10, 50
 	worst, ratio, name := time.Duration(0), 0.0, ""
 	for _, hostile := range peer.Hostile(size) {
-		// The least of many, in turns, because other programs take time as well.
+		// The least of many measurements, in turns: other programs also use the machine.
 		ours, theirs := time.Hour, time.Hour
 		for range times {
 			start := time.Now()
@@ -85,7 +85,7 @@ func hanging(ctx context.Context) (address string, stop func(), err error) {
 	}, nil
 }
 
-// stalledRedis delivers a notice while Redis does not answer, by each kind of client with its defaults.
+// stalledRedis delivers a notice while Redis does not answer, with each kind of client in its default configuration.
 func stalledRedis(ctx context.Context, r *report) error {
 	address, stop, err := hanging(ctx)
 	if err != nil {

@@ -22,8 +22,8 @@ import (
 	"github.com/daxpay-go/daxpay/param"
 )
 
-// freezer passes connections on. Frozen, it takes what comes on those that it has and passes nothing on any more, as
-// a firewall that has forgotten them; new ones it passes on.
+// freezer forwards connections. Once frozen, it accepts data on its existing connections but forwards nothing, like a
+// firewall that has forgotten them. It still forwards new connections.
 type freezer struct {
 	net.Listener
 	target string
@@ -84,7 +84,7 @@ func (f *freezer) serve(ctx context.Context) {
 	}
 }
 
-// pass copies until the end, or swallows what comes once the connection is frozen.
+// pass copies until the end. It discards the data once the connection is frozen.
 func (f *freezer) pass(to, from net.Conn, generation int) {
 	buf := make([]byte, 32<<10)
 	for {
@@ -103,8 +103,8 @@ func (f *freezer) pass(to, from net.Conn, generation int) {
 	}
 }
 
-// afterFreeze makes calls that may be repeated over a connection that died without a word after the first one, and
-// returns how many failed in a row until one went well, and how long that took.
+// afterFreeze makes repeatable calls on a connection that died silently after the first one. It returns how many failed
+// in a row until one succeeded, and how long that took.
 func afterFreeze(ctx context.Context, transport *http.Client, attempt time.Duration, most int) (failed int,
 	took time.Duration, err error) {
 	gw := daxpaytest.New()
@@ -163,8 +163,8 @@ func swallowed(ctx context.Context, r *report) error {
 	return nil
 }
 
-// idleRaces makes pairs of transfers at a server that closes connections which were idle for that long, with a pause
-// as long as that between the two, a little more or less, and counts how many of the second end as unknown.
+// idleRaces makes pairs of transfers at a server that closes connections after idle. The second of a pair goes out at
+// about the moment at which the server closes the connection of the first. It counts how the second ones end.
 func idleRaces(ctx context.Context, transport func() *http.Client, idle time.Duration, pairs int) (outcomes, error) {
 	gw := daxpaytest.New(daxpaytest.WithoutNotices(), daxpaytest.WithRequestLog(1))
 	defer gw.Close()
@@ -176,7 +176,10 @@ func idleRaces(ctx context.Context, transport func() *http.Client, idle time.Dur
 	var all outcomes
 	var wg sync.WaitGroup
 	var failed error
+	stagger := time.NewTicker(10 * time.Millisecond) // pairs at the same moment would disturb each other
+	defer stagger.Stop()
 	for i := range pairs {
+		<-stagger.C
 		wg.Add(1)
 		go func() {
 			defer wg.Done()
@@ -184,7 +187,6 @@ func idleRaces(ctx context.Context, transport func() *http.Client, idle time.Dur
 				Gateway: daxpay.GatewayV208, HTTPClient: transport(), OnceStore: daxpay.NewMemoryStore(8)})
 			if err == nil {
 				defer kit.CloseIdleConnections()
-				time.Sleep(time.Duration(i) * 10 * time.Millisecond) // so that pairs do not disturb each other
 				_, err = kit.Transfer(ctx, aTransfer(fmt.Sprintf("A%d", i)))
 			}
 			if err != nil {
@@ -193,7 +195,7 @@ func idleRaces(ctx context.Context, transport func() *http.Client, idle time.Dur
 				mu.Unlock()
 				return
 			}
-			// From 400 µs too early to 400 µs too late.
+			// Real time is what is measured: the race is won or lost within 400 µs before and after the close.
 			time.Sleep(idle + time.Duration(i%9-4)*100*time.Microsecond)
 			_, err = kit.Transfer(ctx, aTransfer(fmt.Sprintf("B%d", i)))
 			mu.Lock()
@@ -223,8 +225,8 @@ func idleRace(ctx context.Context, r *report) error {
 	return nil
 }
 
-// slowTransfers makes transfers at a gateway whose channel does not answer until the gateway gives up, and counts
-// those that learn what the gateway says then.
+// slowTransfers makes transfers at a gateway whose channel does not answer before the gateway gives up. It counts those
+// that get the gateway's answer.
 func slowTransfers(ctx context.Context, config daxpay.Config, giveUp time.Duration, n int) (answered int,
 	took time.Duration, err error) {
 	gw := daxpaytest.New(daxpaytest.WithoutNotices(), daxpaytest.WithChannelTimeout(giveUp))
@@ -244,7 +246,7 @@ func slowTransfers(ctx context.Context, config daxpay.Config, giveUp time.Durati
 		go func() {
 			defer wg.Done()
 			_, err := kit.Transfer(ctx, aTransfer(fmt.Sprintf("S%d", i)))
-			// The gateway says that it failed, which proves nothing, and this client says so.
+			// The gateway says that the transfer failed, which proves nothing, and the client says so.
 			if errors.Is(err, daxpay.ErrUnproved) && errors.Is(err, daxpay.ErrOutcomeUnknown) {
 				count.Add(1)
 			}
@@ -270,7 +272,7 @@ func slowChannel(ctx context.Context, r *report) error {
 	return nil
 }
 
-// twice is a transport that sends every request two times.
+// twice is a transport that sends every request twice.
 type twice struct{ http.RoundTripper }
 
 func (t twice) RoundTrip(req *http.Request) (*http.Response, error) {
@@ -303,8 +305,8 @@ func repeaters() map[string]*http.Client {
 	}
 }
 
-// sends makes a transfer through a transport at a gateway behind a proxy that always answers 502, and returns how often
-// it was sent.
+// sends makes a transfer through a transport at a gateway whose proxy always answers 502. It returns how often the
+// transfer was sent.
 func sends(ctx context.Context, transport *http.Client) (int64, error) {
 	var seen atomic.Int64
 	gw := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
@@ -339,7 +341,8 @@ func repeatingTransports(ctx context.Context, r *report) error {
 	return nil
 }
 
-// drip opens connections to a notice URL whose bodies never end, and returns after what time all of them are closed.
+// drip opens connections to a notice URL and sends bodies that never end. It returns after what time all connections
+// are closed.
 func drip(ctx context.Context, n int) (time.Duration, error) {
 	gw := daxpaytest.New()
 	defer gw.Close()
@@ -351,7 +354,7 @@ func drip(ctx context.Context, n int) (time.Duration, error) {
 		go func() {
 			conn, err := new(net.Dialer).DialContext(ctx, "tcp", shop.Listener.Addr().String())
 			if err == nil {
-				defer conn.Close() //nolint:errcheck // it is closed by the other side
+				defer conn.Close() //nolint:errcheck // the other side closes it
 				_, err = io.WriteString(conn, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n{")
 			}
 			if err == nil {

@@ -31,7 +31,7 @@ func TestMain(m *testing.M) {
 	os.Exit(leak.Main(m, "pool.startGlobalTimeCache", "maintnotifications."))
 }
 
-// needs skips a test for which a program is missing.
+// needs skips a test if a program is missing.
 func needs(t *testing.T, err error) {
 	t.Helper()
 	if errors.Is(err, errAbsent) {
@@ -40,19 +40,19 @@ func needs(t *testing.T, err error) {
 	require.NoError(t, err)
 }
 
-// An nginx that closes connections, or says goodbye on them, leaves no outcome unknown.
+// An nginx that closes connections leaves no outcome unknown, also with HTTP/2.
 func TestNothingIsUnknownBehindNginx(t *testing.T) {
 	needs(t, nginxTable(context.Background(), &report{"nginx"}, 160, []int{1, 2, 8}))
 }
 
-// A call that may be repeated gets its answer although its connection died without a word.
+// A repeatable call gets its answer although its connection died silently.
 func TestADeadConnectionFailsNoCall(t *testing.T) {
 	failed, _, err := afterFreeze(context.Background(), nil, 200*time.Millisecond, 1)
 	require.NoError(t, err)
 	require.Zero(t, failed)
 }
 
-// connKey is that of a connection in the context of its requests.
+// connKey is the key of a connection in the context of its requests.
 type connKey struct{}
 
 // A transfer does not go out on a connection that was idle for long: the server may be closing it.
@@ -90,7 +90,7 @@ func TestATransferTakesNoOldConnection(t *testing.T) {
 			_, err = kit.Transfer(context.Background(), aTransfer("T1"))
 			require.NoError(t, err)
 			if tt.transport == nil {
-				<-closed // by the client, for which the connection is old
+				<-closed // by the client: the connection is too old
 			}
 			_, err = kit.Transfer(context.Background(), aTransfer("T2"))
 			require.Equal(t, tt.unknown, errors.Is(err, daxpay.ErrOutcomeUnknown), err)
@@ -124,7 +124,7 @@ func TestTheTransportOfTheDocuments(t *testing.T) {
 	}
 }
 
-// A transfer waits for the gateway, which waits for its channel, and learns what the gateway says in the end.
+// A transfer waits for the gateway, which waits for its channel, and gets the gateway's answer in the end.
 func TestATransferWaitsForASlowChannel(t *testing.T) {
 	config := daxpay.Config{AttemptTimeout: 10 * time.Millisecond}
 	answered, _, err := slowTransfers(context.Background(), config, 100*time.Millisecond, 2)
@@ -132,7 +132,7 @@ func TestATransferWaitsForASlowChannel(t *testing.T) {
 	require.Equal(t, 2, answered)
 }
 
-// A transport that sends again by itself is stopped before it does.
+// A transport that sends requests again by itself is stopped before it does.
 func TestTransportsThatRepeat(t *testing.T) {
 	for name, transport := range repeaters() {
 		n, err := sends(context.Background(), transport)
@@ -141,7 +141,7 @@ func TestTransportsThatRepeat(t *testing.T) {
 	}
 }
 
-// Processes that share a store, and kill themselves, pay no transfer twice.
+// Processes that share a store and kill themselves pay no transfer twice.
 func TestProcessesThatCrashPayNothingTwice(t *testing.T) {
 	for name, start := range stores {
 		t.Run(name, func(t *testing.T) {
@@ -156,7 +156,7 @@ func TestProcessesThatCrashPayNothingTwice(t *testing.T) {
 	}
 }
 
-// The count notices transfers that are paid twice: without a shared store, some are.
+// The judgement finds transfers that are paid twice: without a shared store there are some.
 func TestTheCountNoticesWhatIsPaidTwice(t *testing.T) {
 	j, _ := runCrashes(context.Background(), assignment{}, 4, 200)
 	require.Positive(t, j.twice)

@@ -1,6 +1,6 @@
-// Command line measures what becomes of calls and notices when the line, the transport or a store misbehaves: behind a
-// real nginx, with real Redis and PostgreSQL servers, raw TCP servers, and processes that kill themselves. It fails if
-// a promise of SECURITY.md is broken. Everything runs on this machine.
+// Command line measures what happens to calls and notices when the line, the transport or a store fails: behind a real
+// nginx, with real Redis and PostgreSQL servers, with raw TCP servers, and with processes that kill themselves. It
+// fails if a promise of SECURITY.md is broken. Everything runs on this machine.
 //
 //	go run .                      everything
 //	go run . -only nginx,crash    some of it
@@ -21,7 +21,7 @@ import (
 	"github.com/daxpay-go/daxpay/param"
 )
 
-// measurement is one thing that is measured. It returns an error if a promise is broken.
+// measurement is something to measure. run returns an error if a promise is broken.
 type measurement struct {
 	name string
 	run  func(ctx context.Context, r *report) error

@@ -20,8 +20,8 @@ import (
 	"github.com/daxpay-go/daxpay/daxpaytest"
 )
 
-// startNginx starts an nginx that speaks TLS and HTTP/2 in front of a gateway, and returns its URL. Requests is how
-// many requests it takes on a connection before it says goodbye; 0 is its default, 1,000.
+// startNginx starts an nginx with TLS and HTTP/2 in front of a gateway, and returns its URL. requests is after how many
+// requests it closes a connection; 0 means its default, 1,000.
 func startNginx(ctx context.Context, gateway string, requests int) (*server, string, error) {
 	path, err := program("nginx", "/usr/sbin/nginx")
 	if err != nil {
@@ -77,7 +77,7 @@ http {
 	return s, "https://127.0.0.1:" + port, err
 }
 
-// overHTTP2 is what a user may give the client: a transport that speaks HTTP/2.
+// overHTTP2 returns an HTTP client as a user may configure it, with HTTP/2.
 func overHTTP2() *http.Client {
 	return &http.Client{Transport: &http.Transport{ForceAttemptHTTP2: true, MaxIdleConnsPerHost: 128,
 		TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12}}}
@@ -94,10 +94,10 @@ var proxyCalls = map[string]func(ctx context.Context, kit *daxpay.Client, no str
 	},
 }
 
-// runs keeps the numbers of orders apart.
+// runs makes the numbers of orders differ between runs.
 var runs atomic.Int64
 
-// throughNginx makes calls through an nginx, so many at once, and counts how they end.
+// throughNginx makes calls through an nginx, atOnce of them at a time, and counts how they end.
 func throughNginx(ctx context.Context, call, url string, transport *http.Client, atOnce, calls int) (outcomes, error) {
 	kit, err := daxpay.New(daxpay.Config{ServiceURL: url, SignSecret: daxpaytest.Secret, Gateway: daxpay.GatewayV208,
 		HTTPClient: transport, OnceStore: daxpay.NewMemoryStore(calls)})

@@ -23,7 +23,7 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// testCertificate is that of httptest, for 127.0.0.1.
+// testCertificate returns the certificate of httptest for 127.0.0.1.
 func testCertificate() tls.Certificate {
 	s := httptest.NewUnstartedServer(http.NotFoundHandler())
 	s.StartTLS()
@@ -31,8 +31,8 @@ func testCertificate() tls.Certificate {
 	return s.TLS.Certificates[0]
 }
 
-// trustTestCertificate makes this program trust the test certificate, so that the client's own transport can be used
-// as it is. It must run before anything verifies a certificate.
+// trustTestCertificate makes this program trust the test certificate, so the client's own transport needs no change. It
+// must run before anything verifies a certificate.
 func trustTestCertificate() error {
 	dir, err := os.MkdirTemp("", "line")
 	if err != nil {
@@ -55,7 +55,7 @@ func trustTestCertificate() error {
 	return os.RemoveAll(dir)
 }
 
-// server is a program that runs for a measurement.
+// server is a program that is started for a measurement.
 type server struct {
 	command *exec.Cmd
 	signal  syscall.Signal // by which it stops
@@ -69,7 +69,7 @@ func (s *server) stop() {
 	_ = os.RemoveAll(s.dir)
 }
 
-// start runs a program until its server answers. Root gives it to another user if that is asked for.
+// start starts a program and waits until its server answers. If owner is set, the program runs as that user.
 func start(ctx context.Context, dir string, signal syscall.Signal, owner *syscall.Credential,
 	answers func() error, path string, args ...string) (*server, error) {
 	s := &server{exec.CommandContext(ctx, path, args...), signal, dir, make(chan struct{})} //nolint:gosec // its own
@@ -80,7 +80,7 @@ func start(ctx context.Context, dir string, signal syscall.Signal, owner *syscal
 	if err != nil {
 		return nil, err
 	}
-	defer output.Close() //nolint:errcheck // the program has it
+	defer output.Close() //nolint:errcheck // the program has a copy
 	s.command.Stdout, s.command.Stderr = output, output
 	if err := s.command.Start(); err != nil {
 		return nil, err
@@ -108,7 +108,7 @@ func start(ctx context.Context, dir string, signal syscall.Signal, owner *syscal
 	}
 }
 
-// program finds one in the PATH, or where Debian puts it.
+// program finds a program in the PATH, or where Debian puts it.
 func program(name, pattern string) (string, error) {
 	if path, err := exec.LookPath(name); err == nil {
 		return path, nil
@@ -130,7 +130,7 @@ func freePort(ctx context.Context) (string, error) {
 	return port, err
 }
 
-// ordinary is a user that PostgreSQL runs as, which refuses to run as root; nil for this one.
+// ordinary returns the user to run PostgreSQL as, because it refuses to run as root. nil is the present user.
 func ordinary() (*syscall.Credential, error) {
 	if os.Getuid() != 0 {
 		return nil, nil //nolint:nilnil // nil is this user
@@ -150,7 +150,7 @@ func ordinary() (*syscall.Credential, error) {
 	return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}, nil
 }
 
-// startRedis starts a Redis that keeps what it is told, and returns its address.
+// startRedis starts a Redis that persists its data, and returns its address.
 func startRedis(ctx context.Context) (*server, string, error) {
 	path, err := program("redis-server", "/usr/bin/redis-server")
 	if err != nil {

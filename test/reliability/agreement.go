@@ -27,7 +27,7 @@ const (
 	randomRequests = 20_000
 )
 
-// agreement holds the client's signatures against those of package peer, which shares no code with it.
+// agreement compares the client's signatures with those of package peer, which shares no code with the client.
 func agreement(t *trial) error {
 	parts := 4 * runtime.GOMAXPROCS(0)
 	objects, requests := randomObjects/t.thin, randomRequests/t.thin
@@ -55,7 +55,7 @@ func agreement(t *trial) error {
 	return err
 }
 
-// agree compares text and signatures of an object.
+// agree compares the canonical texts and the signatures of an object.
 func agree(o peer.Object, secret string) error {
 	body := peer.Encode(o)
 	for _, signType := range algorithms {
@@ -78,7 +78,7 @@ func agree(o peer.Object, secret string) error {
 			return fmt.Errorf("%s: the client's signature is %s, the peer's %s for %s", signType, sign, want, body)
 		}
 		if hasSign(o) {
-			continue // another one would be refused
+			continue // Verify refuses a second one
 		}
 		sealed := peer.Encode(append(o[:len(o):len(o)], peer.Pair{Name: "sign", Value: sign}))
 		if err := signer.Verify(sealed); err != nil {
@@ -99,7 +99,7 @@ func hasSign(o peer.Object) bool {
 	return false
 }
 
-// requestsAgree has the client send random params and compares what it sent with what the peer would have signed.
+// requestsAgree makes the client send random params, and compares their signatures with the peer's.
 func requestsAgree(random *rand.Rand, count int) error {
 	for _, signType := range algorithms {
 		var sent []byte
@@ -147,13 +147,13 @@ func randomPay(random *rand.Rand) *param.PayParam {
 	return p
 }
 
-// sendable makes of a value one that the client does not refuse to send: with plain names and without nulls in lists.
+// sendable returns a value that the client does not refuse to send: with plain names and without nulls in lists.
 func sendable(value any) any {
 	switch value := value.(type) {
 	case peer.Object:
 		o := peer.Object{}
 		for i, p := range value {
-			name := string(rune('z'-i)) + "_" // in an order that is not that of signing
+			name := string(rune('z'-i)) + "_" // not in the order of signing
 			if i%2 == 1 {
 				name = strings.ToUpper(name)
 			}
@@ -172,12 +172,12 @@ func sendable(value any) any {
 	return value
 }
 
-// vectorsAgree compares both ways with what gateways signed.
+// vectorsAgree compares the client and the peer with what gateways signed.
 func vectorsAgree(dir string) (int, error) {
 	count := 0
 	for _, file := range []string{"seed-pages.jsonl", "captured.jsonl", "requests.jsonl", "responses.jsonl",
 		"notices.jsonl"} {
-		content, err := os.ReadFile(filepath.Join(dir, file)) //nolint:gosec // whoever runs the command names it
+		content, err := os.ReadFile(filepath.Join(dir, file)) //nolint:gosec // named by the user of the command
 		if err != nil {
 			return count, err
 		}
@@ -225,7 +225,7 @@ func vectorAgrees(file string, line []byte) error {
 		}
 	}
 	if file == "requests.jsonl" {
-		return nil // which have no signature of their own
+		return nil // requests in this file have no signature
 	}
 	genuine := v.Verifies == nil || *v.Verifies
 	signer, err := daxpay.NewSigner(v.SignType, v.Secret)

@@ -12,7 +12,7 @@ import (
 	"github.com/daxpay-go/daxpay/test/reliability/message"
 )
 
-// edits yields an object with everything done to it, at every level, that somebody could try who cannot sign.
+// edits yields every edited version of an object, at every level, that an attacker who cannot sign could try.
 func edits(o peer.Object, depth int, yield func(class string, edited peer.Object)) {
 	for i, p := range o {
 		with := func(class string, members ...peer.Pair) {
@@ -59,7 +59,7 @@ func edits(o peer.Object, depth int, yield func(class string, edited peer.Object
 	}
 }
 
-// inside yields what edits makes of a value that holds objects.
+// inside yields the edited versions of a value that holds objects.
 func inside(value any, depth int, yield func(class string, edited any)) {
 	switch v := value.(type) {
 	case peer.Object:
@@ -77,8 +77,8 @@ func inside(value any, depth int, yield func(class string, edited any)) {
 	}
 }
 
-// swaps yields the object with member i and another one exchanged: their values, or their places, or the one made part
-// of the other's text.
+// swaps yields the object with member i and another member exchanged: their values, or their places, or with one made
+// part of the other's text.
 func swaps(o peer.Object, i, depth int, yield func(class string, edited peer.Object)) {
 	for j := range o {
 		if j == i {
@@ -144,7 +144,7 @@ func retyped(p peer.Pair) []any {
 	return values
 }
 
-// recased lists other spellings of a name that careless readers take for the same.
+// recased lists other spellings of a name that a careless reader takes for the same name.
 func recased(name string) []string {
 	var names []string
 	for _, other := range []string{
@@ -184,7 +184,7 @@ func retexted(s string, nested bool) []string {
 	return slices.DeleteFunc(texts, func(other string) bool { return other == s })
 }
 
-// respelled writes a body in other ways that say the same.
+// respelled returns other spellings of a body that mean the same.
 func respelled(body string) []string {
 	spaced := strings.NewReplacer(`,"`, " ,\n\t\"", `":`, "\" :\r ", "}", " }").Replace
 	var escaped strings.Builder

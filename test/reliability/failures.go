@@ -19,7 +19,7 @@ type markedCall struct {
 	call func(ctx context.Context, kit *daxpay.Client) error
 }
 
-// callOf is the call of any param.
+// callOf returns the call of any param.
 func callOf[T any](p param.Request[T]) markedCall {
 	return markedCall{
 		name: reflect.TypeOf(p).Elem().Name(),
@@ -30,7 +30,7 @@ func callOf[T any](p param.Request[T]) markedCall {
 	}
 }
 
-// markedCalls are all calls of gateway 2.0.8, with marks in every text that a param can have.
+// markedCalls returns all calls of gateway 2.0.8, with marks in every text of their params.
 func markedCalls() []markedCall {
 	var all []markedCall
 	for _, c := range calltable.Current() {
@@ -44,7 +44,7 @@ func markedCalls() []markedCall {
 	return all
 }
 
-// markParam puts marks into the texts of a struct, but not into the numbers of orders, which the answer names as well.
+// markParam puts marks into the texts of a struct, except the numbers of orders, which answers repeat.
 func markParam(v reflect.Value) {
 	for i := range v.NumField() {
 		f, tag := v.Field(i), v.Type().Field(i)
@@ -81,8 +81,8 @@ var markTexts = strings.NewReplacer(
 	`"futureText":`, `"payeeName2":"`+nameMark+`","payeeAccount2":"`+accountMark+`","accessToken2":"`+tokenMark+`","futureText":`,
 )
 
-// marked is the message of a kind with marks in it. edit changes its members before it is signed, spoil the body after
-// that.
+// marked returns the message of a kind with marks in it. edit changes its members before signing, spoil the body after
+// signing.
 func (s *scenario) marked(k *message.Kind, edit, spoil func(string) string) []byte {
 	members := markTexts.Replace(k.Members())
 	if edit != nil {
@@ -110,7 +110,7 @@ func kindNamed(name string) *message.Kind {
 	panic("no kind of message is called " + name) // a mistake in this package
 }
 
-// failing wraps an error for printing; nothing if there is none.
+// failing returns an error for printing, nothing if there is none.
 func failing(err error) []any {
 	if err == nil {
 		return nil

@@ -17,7 +17,7 @@ import (
 	"github.com/daxpay-go/daxpay/test/reliability/message"
 )
 
-// transportFailures are the ways in which no answer comes.
+// transportFailures are the ways to get no answer.
 func transportFailures(a *markedCall) []failure {
 	dns := &net.DNSError{Err: "no such host", Name: "pay.example.com", IsNotFound: true}
 	var all []failure
@@ -53,12 +53,12 @@ func transportFailures(a *markedCall) []failure {
 	)
 }
 
-// answerFailures are the ways in which an answer is refused, and what is left of one that is not.
+// answerFailures are the ways in which an answer is refused, and what an accepted answer leaves behind.
 func answerFailures(a *markedCall) []failure {
 	return slices.Concat(a.changedAnswers(), a.otherAnswers(), a.refusals(), a.ends())
 }
 
-// answered is the failure of a call that gets its answer changed: edit before it is signed, spoil after that.
+// answered is the failure of a call whose answer is changed: by edit before signing, by spoil after signing.
 func (a *markedCall) answered(name string, edit, spoil func(string) string, status int, said ...string) failure {
 	return failure{name: a.name + ": " + name, said: said, run: func(s *scenario) []any {
 		s.Reply = message.Reply{Status: status, Body: s.marked(kindNamed(a.name), edit, spoil)}
@@ -90,7 +90,7 @@ func (a *markedCall) changedAnswers() []failure {
 	}
 }
 
-// everyMark is a text with all marks but that of the previous secret.
+// everyMark is a text with all marks except that of the previous secret.
 const everyMark = nameMark + " " + accountMark + " " + tokenMark + " " + secretMark
 
 // whole replaces a body.
@@ -125,7 +125,7 @@ func (a *markedCall) ends() []failure {
 				Header: http.Header{"Location": {"https://evil.example/?" + tokenMark}}}
 			return failing(a.call(context.Background(), s.Client))
 		}},
-		// A call that succeeds leaves log lines and observations, too; the result is the caller's.
+		// A call that succeeds also leaves log lines and observations; its result belongs to the caller.
 		{name: a.name + ": succeeded", run: func(s *scenario) []any {
 			s.Reply = message.Reply{Body: s.marked(kindNamed(a.name), nil, nil)}
 			if err := a.call(context.Background(), s.Client); err != nil {
@@ -133,7 +133,7 @@ func (a *markedCall) ends() []failure {
 			}
 			return []any{s.Client}
 		}},
-		// GatewayAuto tells what each encoding was refused with.
+		// With GatewayAuto the error says why each encoding was refused.
 		{
 			name: a.name + ": every encoding refused", configure: func(c *daxpay.Config) { c.Gateway = daxpay.GatewayAuto },
 			run: func(s *scenario) []any {
@@ -162,7 +162,7 @@ func rawFailures() []failure {
 		"moved to no URL":   "HTTP/1.1 302 Found\r\nLocation: http://[" + everything + "\r\nContent-Length: 0\r\n\r\n",
 	} {
 		for _, a := range markedCalls() {
-			if a.name != "TransferParam" && a.name != "WxAccessTokenParam" { // the one that goes out once, and another
+			if a.name != "TransferParam" && a.name != "WxAccessTokenParam" { // one call that is sent once only, and one other
 				continue
 			}
 			all = append(all, failure{name: a.name + ": " + name, run: func(s *scenario) []any {
@@ -173,7 +173,7 @@ func rawFailures() []failure {
 	return all
 }
 
-// speaking is a transport that reads a request and gets raw bytes back.
+// speaking is a transport that reads a request and returns raw bytes.
 func speaking(raw string) http.RoundTripper {
 	return &http.Transport{DisableKeepAlives: true, MaxResponseHeaderBytes: 64 << 10,
 		DialContext: func(context.Context, string, string) (net.Conn, error) {

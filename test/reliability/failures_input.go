@@ -13,7 +13,7 @@ import (
 	"github.com/daxpay-go/daxpay/test/reliability/message"
 )
 
-// doctorFailures are what Doctor can find.
+// doctorFailures are the faults that Doctor can find.
 func doctorFailures() []failure {
 	report := func(name string, reply func(s *scenario) message.Reply, said ...string) failure {
 		return failure{name: "Doctor: " + name, said: said, run: func(s *scenario) []any {
@@ -57,7 +57,7 @@ func doctorFailures() []failure {
 	}
 }
 
-// long is a text over every limit.
+// long returns a text that exceeds every limit.
 func long(s string) string { return strings.Repeat(s, 300) }
 
 // paramFailures are params that cannot be sent.
@@ -180,7 +180,7 @@ func configFailures() []failure {
 			change(&c)
 			_, err := daxpay.New(c)
 			values := failing(err)
-			// Where a secret stands in a field that is for something else, the Config itself shows it: it cannot know.
+			// A Config shows a secret that stands in a field for something else: it cannot know.
 			if !strings.HasPrefix(name, "secret as") && len(values) > 0 {
 				values = append(values, c, &c)
 			}
@@ -193,7 +193,7 @@ func configFailures() []failure {
 	}})
 }
 
-// values print what is exported and knows a secret.
+// values are the exported values that hold a secret.
 func values() []failure {
 	config := daxpay.Config{ServiceURL: "https://pay.example.com", SignSecret: secretMark,
 		PreviousSecrets: []string{previousMark}}

@@ -64,7 +64,7 @@ func refusedNotices(k *message.Kind) []failure {
 		}})
 	}
 	for what, edit := range noticeEdits() {
-		if what != "two kinds" || k.Name == "PayNotice" { // else a member of it is there already
+		if what != "two kinds" || k.Name == "PayNotice" { // other kinds have such a member already
 			add(what, edit, nil)
 		}
 	}

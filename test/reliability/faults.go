@@ -22,19 +22,19 @@ import (
 	"github.com/daxpay-go/daxpay/test/reliability/message"
 )
 
-const attempts = 3 // of Config.Retry, as it is by default
+const attempts = 3 // the default of Config.Retry
 
-// fault is something that goes wrong on the way.
+// fault is a fault on the line.
 type fault struct {
 	name string
-	// neverSent: nothing reaches the server, and every call is tried again. Else repeatable tells whether a call goes
-	// out again whose param says that it does no harm, and known whether the gateway said that it had done nothing.
+	// neverSent: nothing reaches the server, and every call is tried again. Otherwise repeatable says that a call is
+	// sent again if its param allows it, and known that the gateway said that it had done nothing.
 	neverSent, repeatable, known bool
-	// sends is how often the transport itself sends what may be repeated, in each attempt; 0 stands for once.
+	// sends is how often the transport itself sends a repeatable call in each attempt; 0 means once.
 	sends int
-	// right tells whether the error is the one that belongs to the fault.
+	// right reports whether an error is the one that the fault must cause.
 	right func(error) bool
-	// serve is what the server does, configure what else is needed to get the fault.
+	// serve is what the server does; configure and listen are what else the fault needs.
 	serve     serveFault
 	configure func(*daxpay.Config)
 	listen    func(http.Handler) *httptest.Server
@@ -46,7 +46,7 @@ func wireFaults() []fault {
 	return slices.Concat(unsentFaults(), cutFaults(), answerFaults())
 }
 
-// noAnswer tells whether an error is that of a call without an answer.
+// noAnswer returns a function that recognizes the error of a call without an answer.
 func noAnswer(neverSent bool) func(error) bool {
 	return func(err error) bool {
 		var t *daxpay.TransportError
@@ -54,7 +54,7 @@ func noAnswer(neverSent bool) func(error) bool {
 	}
 }
 
-// page tells whether an error is that of an answer that is not the gateway's.
+// page returns a function that recognizes the error for an answer that is not the gateway's.
 func page(code int) func(error) bool {
 	return func(err error) bool {
 		var page *daxpay.HTTPError
@@ -62,7 +62,7 @@ func page(code int) func(error) bool {
 	}
 }
 
-// refusal tells whether an error is that of a refusal which is not signed.
+// refusal returns a function that recognizes the error for an unsigned refusal.
 func refusal(code int) func(error) bool {
 	return func(err error) bool {
 		var g *daxpay.GatewayError
@@ -82,13 +82,13 @@ func write(status int, contentType, body string) serveFault {
 	}
 }
 
-// refuse answers with a refusal that is not signed.
+// refuse answers with an unsigned refusal.
 func refuse(code int, msg string) serveFault {
 	return write(http.StatusOK, "application/json",
 		fmt.Sprintf(`{"code":%d,"msg":%q,"data":null,"traceId":%q}`, code, msg, message.TraceID))
 }
 
-// unsentFaults are those before anything was sent.
+// unsentFaults happen before anything is sent.
 func unsentFaults() []fault {
 	return []fault{
 		{name: "refused", neverSent: true, right: noAnswer(true), listen: func(h http.Handler) *httptest.Server {
@@ -112,7 +112,7 @@ func unsentFaults() []fault {
 	}
 }
 
-// cutFaults are those after which there is no answer, or only a part of one.
+// cutFaults leave no answer, or only a part of one.
 func cutFaults() []fault {
 	return []fault{
 		{name: "reset before the body", repeatable: true, right: noAnswer(false),
@@ -146,7 +146,7 @@ func shortAttempts(c *daxpay.Config) {
 	c.Timeout, c.AttemptTimeout = 2500*time.Millisecond, 250*time.Millisecond
 }
 
-// answerFaults are answers of something else, and refusals.
+// answerFaults are answers that are not the gateway's, and refusals.
 func answerFaults() []fault {
 	return []fault{
 		{name: "redirect", right: page(http.StatusTemporaryRedirect),
@@ -176,14 +176,14 @@ func answerFaults() []fault {
 	}
 }
 
-// hangInTheBody begins an answer and does not end it.
+// hangInTheBody begins an answer and never ends it.
 func hangInTheBody(w http.ResponseWriter, _ *http.Request, released <-chan struct{}) {
 	_, _ = io.WriteString(w, `{"code":0,`)
 	_ = http.NewResponseController(w).Flush()
 	<-released
 }
 
-// repeating is a transport that sends a request once more when a proxy has answered it.
+// repeating is a transport that sends a request again if a proxy has answered it.
 type repeating struct{ *http.Transport }
 
 func (t repeating) RoundTrip(q *http.Request) (*http.Response, error) {
@@ -201,7 +201,7 @@ func (t repeating) RoundTrip(q *http.Request) (*http.Response, error) {
 	}
 }
 
-// reset closes a connection in such a way that the other side gets a reset.
+// reset resets a connection.
 func reset(w http.ResponseWriter) {
 	conn, _, err := http.NewResponseController(w).Hijack()
 	if err != nil {
@@ -238,7 +238,7 @@ func faulty(t *trial) error {
 	return problems.err()
 }
 
-// underFault makes the calls, all at once, and returns how often each arrived, and its error.
+// underFault makes all calls at once, and returns for each how often it arrived, and its error.
 func underFault(f *fault, calls []calltable.Call) ([]int, []error, error) {
 	arrived := make(map[string]*atomic.Int64, len(calls))
 	for _, c := range calls {
@@ -288,7 +288,7 @@ func underFault(f *fault, calls []calltable.Call) ([]int, []error, error) {
 	return seen, errs, nil
 }
 
-// versionOf is the gateway at which a call is made: 2.0.8, if it has the call.
+// versionOf returns the gateway version for a call: 2.0.8 if it has the call, else 2.0.5.
 func versionOf(c *calltable.Call) daxpay.GatewayVersion {
 	if c.Sent[daxpay.GatewayV208] != "" {
 		return daxpay.GatewayV208
@@ -296,7 +296,7 @@ func versionOf(c *calltable.Call) daxpay.GatewayVersion {
 	return daxpay.GatewayV205
 }
 
-// judgeFault returns what is wrong with what a call came to.
+// judgeFault returns what is wrong with the result of a call, "" if nothing is.
 func judgeFault(f *fault, c *calltable.Call, posts int, err error) string {
 	repeated := c.Effect == param.EffectReadOnly || c.Effect == param.EffectRepeatable
 	made := 1 // attempts
@@ -310,7 +310,7 @@ func judgeFault(f *fault, c *calltable.Call, posts int, err error) string {
 	case f.sends > 0 && repeated:
 		arrived *= f.sends
 	}
-	// A gateway that signs nothing is believed when it refuses.
+	// The client believes an unsigned refusal of a gateway that signs nothing.
 	signsNothing := versionOf(c) == daxpay.GatewayV205
 	known := f.neverSent || f.known || c.Effect == param.EffectReadOnly || signsNothing && f.name == "unsigned error"
 	var tried *daxpay.RetryError

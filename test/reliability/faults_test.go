@@ -12,7 +12,7 @@ import (
 	"github.com/daxpay-go/daxpay/param"
 )
 
-// What is wrong with a call under a fault is found.
+// judgeFault finds each thing that can be wrong with a call under a fault.
 func TestJudgeFaultFinds(t *testing.T) {
 	lost := &daxpay.TransportError{Path: "/unipay/transfer", Err: errReset}
 	unknown := &daxpay.OutcomeError{Path: "/unipay/transfer", Err: lost}

@@ -44,7 +44,7 @@ func ledger(t *trial) error {
 // books are the figures of the simulation.
 type books struct {
 	count [figureCount]int
-	left  map[string]int // the orders that are left to a person, by kind and reason
+	left  map[string]int // orders left to a person, by kind and reason
 }
 
 // figure is the index of a count.
@@ -58,24 +58,24 @@ const (
 
 	calls
 	spoiledCalls
-	lockedCalls // 10007, or the answer that pay and refund give instead
+	lockedCalls // code 10007, or what pay and refund answer instead
 	crashes
 
 	timeouts // of the channel
 	refusals
 	breakdowns
 	heldAnswers
-	lockedRepairs // syncs that told of a payment and did not change it
+	lockedRepairs // syncs that reported a payment and did not store it
 
 	latePayments // after close, cancel or expiry
-	partRefunds  // of payments of which another part was refunded as well
+	partRefunds  // of payments that were refunded in several parts
 	repeats      // of refunds and allocations that failed
 	renumbered   // refused, and sent under another number
 
 	notices
 	lostNotices
 	twiceNotices
-	strayNotices // that came late, out of order
+	strayNotices // that arrived late and out of order
 	silentPayments
 	attacks // with query answers
 
@@ -87,13 +87,13 @@ const (
 	neverArrived
 	leftToPerson
 
-	// What must not be.
+	// What must never happen.
 	paidTwice
 	wronglyDone    // called done, but the channel did not do it
 	wronglyRefused // called refused or closed, but the channel did it
-	lost           // done, and the shop has no such order or believes that it never arrived
+	lost           // done, but the shop has no such order or believes that it never arrived
 	countedTwice
-	unresolved // open, and nobody was told, or for a reason that is none
+	unresolved // open, and no person was told, or was told a wrong reason
 	forged     // query answers taken for notices
 
 	figureCount

@@ -9,7 +9,7 @@ import (
 	"github.com/daxpay-go/daxpay/reconcile"
 )
 
-// audit compares the table with what the channel did, whatever the gateway says of it.
+// audit compares the table with what the channel did. What the gateway says does not count.
 func (s *shop) audit() error {
 	for _, r := range s.table.rows {
 		s.countKind(r.kind)
@@ -27,7 +27,7 @@ func (s *shop) audit() error {
 	return s.faults.err()
 }
 
-// wrong counts something that must not be.
+// wrong counts something that must never happen.
 func (s *shop) wrong(what figure, format string, args ...any) {
 	s.books.count[what]++
 	s.faults.add(format, args...)
@@ -71,8 +71,8 @@ func (s *shop) auditRow(r *row) {
 	}
 }
 
-// auditMoney looks for what was paid twice: under one number, under several numbers for the same want, or back from a
-// payment that was smaller.
+// auditMoney looks for money that moved twice: under one number, under several numbers for the same want, or in refunds
+// of more than the payment.
 func (s *shop) auditMoney() {
 	byWant := make(map[int]int)
 	back := make(map[string]int64)
@@ -100,8 +100,7 @@ func (s *shop) auditMoney() {
 	}
 }
 
-// asked is what the channel did: whether the money of the order moved, or its shares were dealt with; and that in
-// words.
+// asked returns whether the channel moved the money of an order, or settled its shares, and says so in words.
 func (s *shop) asked(r *row) (done bool, what string) {
 	t := s.truthOf(r.kind, r.no)
 	switch r.kind {
@@ -120,7 +119,7 @@ func (s *shop) asked(r *row) (done bool, what string) {
 	return t.shares == 2, fmt.Sprintf("at stage %d, the gateway: %s", t.shares, a.Status)
 }
 
-// transferStatus is what the gateway has of a transfer: empty if it has none.
+// transferStatus returns the gateway's status of a transfer, empty if it has none.
 func (s *shop) transferStatus(no string) (status model.TransferStatus) {
 	for _, t := range s.gateway.Transfers() {
 		if t.BizTransferNo == no {
@@ -130,12 +129,11 @@ func (s *shop) transferStatus(no string) (status model.TransferStatus) {
 	return status
 }
 
-// underWay is the shop's own reason for a person to look: the gateway says for hours that a transfer is under way. It
-// says so for ever of one that it refused, and on a line that is not trusted the refusal was no proof.
+// underWay is the shop's own reason to leave a transfer to a person: the gateway says for hours that it is in progress.
+// It says so forever of a transfer that it has refused, and on an untrusted line the refusal proved nothing.
 const underWay daxpay.UnresolvedReason = "still under way"
 
-// isForPerson tells whether an order that is open is one of those that nothing but a person can settle, and the person
-// was told why.
+// isForPerson reports whether an open order is one that only a person can settle, and the person was told why.
 func (s *shop) isForPerson(r *row) bool {
 	p, hasPayment := s.gateway.Payment(r.no)
 	f, _ := s.gateway.Refund(r.no)
@@ -159,7 +157,7 @@ func (s *shop) isForPerson(r *row) bool {
 		a.Status == model.AllocFailed && r.failures >= mostFailures
 }
 
-// asPanic returns the panic that an error tells of, nil for none.
+// asPanic returns the panic in an error, nil if there is none.
 func asPanic(err error) *daxpay.PanicError {
 	var p *daxpay.PanicError
 	if errors.As(err, &p) {

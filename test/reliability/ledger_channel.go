@@ -10,18 +10,18 @@ import (
 	"github.com/daxpay-go/daxpay/reconcile"
 )
 
-// truth is what the channel did with an order, where the gateway does not tell it.
+// truth is what the channel did with an order, as far as the gateway does not show it.
 type truth struct {
-	planned bool // the user, or the channel, has decided what to do
+	planned bool // what the user or the channel will do is decided
 	doomed  bool // the channel never does it
-	paidOut int  // how often a transfer was
-	shares  int  // of an allocation: 1 if the channel has it, 2 if it has dealt with every share
+	paidOut int  // how often a transfer was paid out
+	shares  int  // of an allocation: 1 if the channel has it, 2 if it has settled every share
 	done    bool // an allocation is finished
-	// synced is who was told by the latest sync of a payment that it was paid: byWait or byReconciler, 0 for nobody.
+	// synced is who made the latest sync that said that a payment was paid: byWait or byReconciler, or 0.
 	synced figure
 }
 
-// behaviour is how the channel treats one request.
+// behaviour is how the channel handles one request.
 type behaviour int
 
 const (
@@ -32,7 +32,7 @@ const (
 	takes
 )
 
-// operations says what the channel is asked for by the calls.
+// operations are the operations that the calls ask the channel for.
 var operations = map[string]daxpaytest.Operation{
 	"/unipay/pay":               daxpaytest.OpPay,
 	"/unipay/close":             daxpaytest.OpClose,
@@ -50,7 +50,7 @@ var operations = map[string]daxpaytest.Operation{
 func (s *shop) read(m *sending) *call {
 	var n struct{ BizOrderNo, BizOrderNoeNo, BizRefundNo, BizTransferNo, BizAllocNo, AllocNo string }
 	if err := json.Unmarshal(m.body, &n); err != nil {
-		panic(err) // a mistake of the client's
+		panic(err) // a mistake in the client
 	}
 	c := &call{path: m.request.URL.Path, operation: operations[m.request.URL.Path]}
 	find := func(kind reconcile.Kind, no string) {
@@ -69,7 +69,7 @@ func (s *shop) read(m *sending) *call {
 	return c
 }
 
-// truthOf is what the channel knows of an order.
+// truthOf returns what the channel did with an order.
 func (s *shop) truthOf(kind reconcile.Kind, no string) *truth {
 	key := string(kind) + " " + no
 	t := s.truth[key]
@@ -80,7 +80,7 @@ func (s *shop) truthOf(kind reconcile.Kind, no string) *truth {
 	return t
 }
 
-// behave chooses how the channel treats a request.
+// behave chooses how the channel handles a request.
 func (s *shop) behave(about *call) behaviour {
 	op := about.operation
 	if op == "" || s.depth > 0 {
@@ -158,8 +158,8 @@ func (s *shop) acted(about *call, b behaviour, answer []byte) {
 	}
 }
 
-// synchronized notes what a sync of a payment did. Of those that it closed some are paid at once, while the lock of the
-// repair still keeps the next sync from changing anything.
+// synchronized notes what a sync of a payment did. Some payments that it closed are paid right afterwards, while the
+// lock of the repair still keeps the next sync from changing anything.
 func (s *shop) synchronized(r *row, answer []byte) {
 	p, _ := s.gateway.Payment(r.no)
 	switch {
@@ -170,7 +170,7 @@ func (s *shop) synchronized(r *row, answer []byte) {
 	}
 }
 
-// statusIn is the status in an answer.
+// statusIn returns the status in an answer.
 func statusIn(answer []byte) string {
 	var envelope struct{ Data struct{ Status string } }
 	if json.Unmarshal(answer, &envelope) != nil {
@@ -179,7 +179,7 @@ func statusIn(answer []byte) string {
 	return envelope.Data.Status
 }
 
-// transferred notes that the channel paid out, if the gateway asked it.
+// transferred notes whether the channel paid out a transfer.
 func (s *shop) transferred(r *row, t *truth, b behaviour) {
 	var last *daxpaytest.Transfer
 	sends := 0
@@ -201,7 +201,7 @@ func (s *shop) transferred(r *row, t *truth, b behaviour) {
 	}
 }
 
-// within is a time up to a limit.
+// within returns a random time up to a limit.
 func (s *shop) within(limit time.Duration) time.Duration {
 	return time.Duration(s.random.Int64N(int64(limit)))
 }
@@ -225,9 +225,9 @@ func (s *shop) planPayment(r *row) {
 				ch.Closes(r.no)
 			}
 		})
-	case n < 87: // pays at any time until some minutes after it expired, for which he need not have opened it
+	case n < 87: // pays at any time until some minutes after it expired, without opening it first
 		s.plan(s.within(max(1, r.expires.Sub(s.now())+latest)), func() { s.pays(r) })
-	case n < 92: // pays, and gets it back outside the gateway before that knows
+	case n < 92: // pays, and is refunded outside the gateway before the gateway knows
 		s.plan(soon, func() {
 			if s.payable(r) {
 				ch.Returns(r.no)
@@ -238,10 +238,10 @@ func (s *shop) planPayment(r *row) {
 	}
 }
 
-// latest is how long after its expiry a payment can still be paid at the channel, whose clock is not the gateway's.
+// latest is how long after its expiry a payment can still be paid: the channel's clock is not the gateway's.
 const latest = 4 * time.Minute
 
-// payable tells whether the channel still takes money for the payment.
+// payable reports whether the channel still takes money for the payment.
 func (s *shop) payable(r *row) bool {
 	p, ok := s.gateway.Payment(r.no)
 	return ok && s.now().Before(r.expires.Add(latest)) &&
@@ -277,8 +277,8 @@ func (s *shop) tells(r *row) {
 	}
 }
 
-// planRefund decides when a refund that the channel has taken is done. Some are closed by the gateway meanwhile, and
-// are done or not.
+// planRefund decides when a refund that the channel has accepted is done. The gateway closes some of them before that;
+// those may be done or not.
 func (s *shop) planRefund(r *row) {
 	if s.chance(12) {
 		s.plan(s.within(2*time.Minute), func() { s.closeRefund(r) })
@@ -287,7 +287,7 @@ func (s *shop) planRefund(r *row) {
 	s.plan(s.within(20*time.Minute), func() { s.gateway.Channel().Refunds(r.no) })
 }
 
-// closeRefund has the gateway close a refund, as it does with other channels and databases than those of daxpaytest.
+// closeRefund makes the gateway close a refund, which it does with other channels and databases than daxpaytest has.
 func (s *shop) closeRefund(r *row) {
 	f, ok := s.gateway.Refund(r.no)
 	if !ok || f.Order != model.RefundProgress {
@@ -363,7 +363,7 @@ func (s *shop) settled(r *row, standing model.Standing) {
 	}
 }
 
-// failed is told what the reconciler meets. A panic is a mistake in this program, or in the client.
+// failed gets the errors of the reconciler. A panic is a mistake in this program, or in the client.
 func (s *shop) failed(o reconcile.Order, err error) {
 	if p := asPanic(err); p != nil {
 		s.faults.add("%s %s: %v\n%s", o.Kind, o.No, p.Value, p.Stack)

@@ -21,7 +21,7 @@ import (
 
 var errReset = errors.New("connection reset")
 
-// RoundTrip implements http.RoundTripper: it is the line from the shop to its gateway, of which a fifth of the calls
+// RoundTrip implements http.RoundTripper: it is the line from the shop to its gateway, on which a fifth of the calls
 // meet a fault.
 func (p *process) RoundTrip(q *http.Request) (*http.Response, error) {
 	if p.dies() {
@@ -55,7 +55,7 @@ func (p *process) RoundTrip(q *http.Request) (*http.Response, error) {
 	return res, err
 }
 
-// heard notes whether the shop is told by a sync that a payment was paid.
+// heard notes whether a sync tells the shop that a payment was paid.
 func (s *shop) heard(m *sending, intact bool) {
 	about := s.read(m)
 	if about.operation != daxpaytest.OpPaySync || about.order == nil {
@@ -75,10 +75,10 @@ type sending struct {
 	request *http.Request
 	body    []byte
 	status  string // in the answer to a sync
-	by      figure // who asks: byWait or byReconciler
+	by      figure // the sender: byWait or byReconciler
 }
 
-// spoil is what goes wrong with a call.
+// spoil makes something go wrong with a call.
 func (s *shop) spoil(ctx context.Context, m *sending) (*http.Response, error) {
 	switch s.random.IntN(11) {
 	case 0: // lost on its way
@@ -94,31 +94,31 @@ func (s *shop) spoil(ctx context.Context, m *sending) (*http.Response, error) {
 	case 3: // a proxy gives up
 		s.arrive(m)
 		return badGateway(), nil
-	case 4: // a proxy has no gateway behind it
+	case 4: // a proxy does not reach the gateway
 		return badGateway(), nil
 	case 5: // the answer is cut
 		res := s.arrive(m)
 		res.Body = io.NopCloser(io.MultiReader(io.LimitReader(res.Body, 40), broken{}))
 		return res, nil
-	case 6: // somebody else answers that all is well
+	case 6: // an attacker answers that all is well
 		return s.forgery(), nil
-	case 7: // somebody changes the answer
+	case 7: // an attacker changes the answer
 		return tampered(s.arrive(m)), nil
-	case 8: // an error that is not signed, of a call that has run or has not
+	case 8: // an unsigned error, of a call that has run or not
 		if s.chance(50) {
 			s.arrive(m)
 		}
 		return s.unsignedError(unclear), nil
-	case 9: // an error of a gateway that says truly that nothing happened
+	case 9: // an unsigned error that truly says that nothing happened
 		return s.unsignedError(harmless), nil
-	default: // it arrives when nobody waits for it any more
+	default: // it arrives after the client has given up
 		s.plan(time.Duration(s.random.IntN(15_000))*time.Millisecond,
 			func() { s.arrive(m) }) //nolint:bodyclose // it is in memory
 		return nil, errReset
 	}
 }
 
-// Errors that are not signed. A call that got one of the first has run or has not.
+// Unsigned errors. A call that got an unclear one has run or not; a harmless one proves that it has not.
 var (
 	unclear = []string{
 		`"code":10001,"msg":"系统错误"`, `"code":10001,"msg":null`, `"code":10008,"msg":"数据不存在或者已过期"`,
@@ -134,14 +134,14 @@ func (s *shop) unsignedError(list []string) *http.Response {
 	return reply(`{` + list[s.random.IntN(len(list))] + `,"data":null,"traceId":"GRBmrJH4yTXG"}`)
 }
 
-// forgery says that money moved, without a right signature.
+// forgery is an answer that says that money moved, with a wrong signature.
 func (s *shop) forgery() *http.Response {
 	return reply(`{"code":0,"msg":"success","data":{"code":0,"msg":null,"resTime":` + fmt.Sprint(s.now().Unix()) +
 		`,"status":"success","orderNo":"X","refundNo":"X","transferNo":"X","bizTransferNo":"X","sign":"` +
 		strings.Repeat("0", 64) + `"}}`)
 }
 
-// tampered is an answer in which the status was changed: what did not end now ended, and the other way.
+// tampered changes the status in an answer: an order in progress has ended, a success has failed.
 func tampered(res *http.Response) *http.Response {
 	body, err := io.ReadAll(res.Body)
 	if err != nil {
@@ -179,7 +179,7 @@ type broken struct{}
 
 func (broken) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
 
-// arrive has the gateway answer. The channel behind it behaves as it likes, and things happen meanwhile.
+// arrive has the gateway answer. The channel behind it behaves at random, and time passes.
 func (s *shop) arrive(m *sending) *http.Response {
 	s.pass(time.Duration(20+s.random.IntN(300)) * time.Millisecond)
 	about := s.read(m)
@@ -216,8 +216,8 @@ func (s *shop) arrive(m *sending) *http.Response {
 	return w.Result()
 }
 
-// serve has the gateway take a request. If the channel holds an answer back that the request needs, other things happen
-// until it is released.
+// serve has the gateway handle a request. If the channel holds back an answer that the request needs, other things
+// happen before it is released.
 func (s *shop) serve(q *http.Request, about *call) *httptest.ResponseRecorder {
 	w := httptest.NewRecorder()
 	if s.held == nil && s.depth == 0 && about.operation != "" && s.chance(3) {
@@ -244,9 +244,9 @@ func (s *shop) serve(q *http.Request, about *call) *httptest.ResponseRecorder {
 }
 
 // meanwhile is what happens while a call waits for the channel: time passes, perhaps more than a lock lasts, and
-// somebody else is at work on the same order.
+// another part of the program works on the same order.
 func (s *shop) meanwhile(about *call) {
-	s.obey() // it has treated the call that waits
+	s.obey() // the channel has handled the call that waits
 	s.depth++
 	defer func() { s.depth-- }()
 	for range 1 + s.random.IntN(4) {
@@ -271,7 +271,7 @@ func (s *shop) meanwhile(about *call) {
 	case 2:
 		p.watch(p.ctx, r)
 	case 3:
-		_ = p.reconciler.Once(p.ctx) // unless it is what waits
+		_ = p.reconciler.Once(p.ctx) // fails if the reconciler is what waits
 	}
 }
 
@@ -281,7 +281,7 @@ type delivery struct {
 	reply chan string
 }
 
-// mailbox is where the gateway sends its notices.
+// mailbox starts the server to which the gateway sends its notices.
 func (s *shop) mailbox() *httptest.Server {
 	return httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
@@ -302,7 +302,7 @@ func (s *shop) mailbox() *httptest.Server {
 	}))
 }
 
-// collect takes the notices that the gateway sends now.
+// collect delivers the notices that the gateway sends now.
 func (s *shop) collect() {
 	if s.collecting {
 		return
@@ -331,7 +331,7 @@ func (s *shop) carry(body []byte) string {
 	case n < 20:
 		s.books.count[lostNotices]++
 		return ""
-	case n < 30: // it comes late, when nobody waits for the reply any more
+	case n < 30: // it comes late, after the gateway has given up on the reply
 		s.stray(body)
 		return ""
 	case n < 35: // the reply is lost
@@ -350,7 +350,7 @@ func (s *shop) carry(body []byte) string {
 	return s.deliver(body)
 }
 
-// stray has a notice come at some later time.
+// stray delivers a notice at some later time.
 func (s *shop) stray(body []byte) {
 	s.books.count[strayNotices]++
 	s.plan(time.Duration(s.random.IntN(1200))*time.Second, func() { s.deliver(body) })
@@ -372,7 +372,7 @@ func (s *shop) deliver(body []byte) string {
 
 // deliverTwice gives the program the same notice twice at once.
 func (s *shop) deliverTwice(body []byte) string {
-	s.calm = true // or the order of the two would decide about what is random
+	s.calm = true // or the random order of the two would decide what fails
 	defer func() { s.calm = false }()
 	var both sync.WaitGroup
 	var replies [2]string
@@ -390,7 +390,7 @@ func (s *shop) deliverTwice(body []byte) string {
 	return replies[1]
 }
 
-// eavesdrop is an attacker on the line, who posts the answer to a query as a notice later.
+// eavesdrop is an attacker on the line who later posts the answer to a query as a notice.
 func (s *shop) eavesdrop(about *call, answer []byte) {
 	if !s.chance(1) || !s.chance(30) {
 		return
@@ -406,7 +406,7 @@ func (s *shop) eavesdrop(about *call, answer []byte) {
 	body = append(slices.Clone(body), '}')
 	s.plan(time.Duration(s.random.IntN(600))*time.Second, func() {
 		s.books.count[attacks]++
-		// One about a refund passes: nothing tells it apart. What it says was true.
+		// The answer about a refund passes: nothing distinguishes it from a notice. What it says was true.
 		if s.deliver(body) == "SUCCESS" && about.path != "/unipay/query/refundOrder" {
 			s.books.count[forged]++
 		}
@@ -418,15 +418,15 @@ type call struct {
 	path      string
 	no        string // the merchant's number
 	order     *row
-	operation daxpaytest.Operation // that the channel is asked for, if it is asked
+	operation daxpaytest.Operation // that the call asks the channel for, if it does
 }
 
 func (c *call) isQuery() bool { return strings.Contains(c.path, "/query/") }
 
-// hasLock tells whether the gateway has a lock for the call.
+// hasLock reports whether the gateway has a lock for the call.
 func (c *call) hasLock() bool {
 	return c.operation != "" && c.operation != daxpaytest.OpTransfer && c.operation != daxpaytest.OpAllocationFinish
 }
 
-// isPayment tells whether the request starts a payment.
+// isPayment reports whether the request starts a payment.
 func (c *call) isPayment() bool { return c.path == "/unipay/pay" }

@@ -14,8 +14,8 @@ import (
 	"github.com/daxpay-go/daxpay/test/reliability/message"
 )
 
-// process is one run of the shop's program. When it dies, nothing that it does has an effect any more: its calls do not
-// go out and its transactions fail.
+// process is one run of the shop's program. Once it is dead, nothing that it does has an effect: its calls do not go
+// out and its transactions fail.
 type process struct {
 	shop *shop
 	ctx  context.Context //nolint:containedctx // it is the life of the process
@@ -23,7 +23,7 @@ type process struct {
 	dead bool
 
 	client     *daxpay.Client // for what moves money
-	asking     *daxpay.Client // for waiting, in one attempt each: a real second passes before a locked sync is repeated
+	asking     *daxpay.Client // for waiting, with one attempt: repeating a locked sync would take a real second
 	notices    http.Handler
 	reconciler *reconcile.Reconciler
 }
@@ -47,7 +47,7 @@ func (s *shop) start() {
 		Alloc: func(_ context.Context, n *model.AllocNotice) error {
 			return p.noticed(reconcile.Allocation, n, n.AllocNo)
 		},
-		OnError: func(context.Context, error) {}, // refusals are what the simulation makes, not what it reports
+		OnError: func(context.Context, error) {}, // the simulation makes refusals, and does not report them
 	})
 	settle := func(o reconcile.Order, amount int64, status string, standing model.Standing) error {
 		return p.settle(s.table.find(o.Kind, o.No), amount, status, standing, byReconciler)
@@ -72,7 +72,7 @@ func (s *shop) start() {
 	s.process = p
 }
 
-// must is for what cannot fail but by a mistake in this program.
+// must is for errors that only a mistake in this program can cause.
 func must[T any](value T, err error) T {
 	if err != nil {
 		panic(err)
@@ -80,7 +80,7 @@ func must[T any](value T, err error) T {
 	return value
 }
 
-// dies tells whether the process is dead, or dies now.
+// dies reports whether the process is dead, or dies now.
 func (p *process) dies() bool {
 	if !p.dead && p.shop.random.IntN(10_000) < crashRate {
 		p.dead = true
@@ -96,7 +96,7 @@ func (p *process) begin(r *row) {
 	}
 }
 
-// send stores that the order is sent, sends it, and stores what the answer proves. A transfer goes out once, ever.
+// send stores that the order is sent, sends it, and stores what the answer proves. A transfer goes out only once.
 func (p *process) send(ctx context.Context, r *row) {
 	if r.kind == reconcile.Transfer && r.sends > 0 {
 		panic("the shop sends a transfer twice")
@@ -110,12 +110,12 @@ func (p *process) send(ctx context.Context, r *row) {
 	case errors.Is(err, daxpay.ErrOutcomeUnknown), errors.Is(err, daxpay.ErrEarlierSend):
 		var answer *daxpay.AnswerError
 		if errors.As(err, &answer) && answer.Status == string(model.AllocFailed) {
-			_ = p.commit(func() { r.failures++ }) // its number is not told, so that nobody else will find that out
+			_ = p.commit(func() { r.failures++ }) // its gateway number is unknown, so nothing else will find out
 		}
 		if p.shop.chance(40) {
 			p.recover(ctx, r)
 		}
-	case r.sends == 1: // this send did nothing, and there was no other
+	case r.sends == 1: // the only send did nothing
 		p.replace(r, refused, refusedOrders)
 	}
 }
@@ -134,7 +134,7 @@ func (p *process) sendUnaware(ctx context.Context, r *row) {
 func (p *process) call(ctx context.Context, r *row) error {
 	succeeded := func(status string, yes bool) {
 		if yes {
-			_ = p.settle(r, r.amount, status, model.Succeeded, byCall) // if that fails, others will bring it
+			_ = p.settle(r, r.amount, status, model.Succeeded, byCall) // if that fails, a notice or the reconciler brings it
 		}
 	}
 	switch r.kind {
@@ -193,8 +193,8 @@ func (p *process) replace(r *row, status string, by figure) {
 // looks is how often a page of the shop looks at an order before its user goes away.
 const looks = 6
 
-// wait is how the shop waits for an order: a few looks, between which time passes for everybody else. The client counts
-// the age of the order by the real clock, so Made is set back by the virtual age.
+// wait is how the shop waits for an order: a few looks, with time passing between them. The client counts the age of
+// the order by the real clock, so Made is set back by the virtual age.
 func (p *process) wait(ctx context.Context, r *row) (context.Context, daxpay.Wait, context.CancelFunc) {
 	ctx, cancel := context.WithCancel(context.WithValue(ctx, waiting{}, true))
 	n := 0
@@ -209,7 +209,7 @@ func (p *process) wait(ctx context.Context, r *row) (context.Context, daxpay.Wai
 	}, cancel
 }
 
-// recover finds out what became of an order whose outcome is unknown.
+// recover finds out the outcome of an order whose outcome is unknown.
 func (p *process) recover(ctx context.Context, r *row) {
 	limited, w, cancel := p.wait(ctx, r)
 	defer cancel()
@@ -217,7 +217,7 @@ func (p *process) recover(ctx context.Context, r *row) {
 	case reconcile.Pay:
 		m, err := p.asking.RecoverPay(limited, p.shop.payParam(r), w)
 		if err == nil && m.Data.Standing() == model.Open && r.method == model.MethodQRCode && p.shop.chance(50) {
-			p.send(ctx, r) // the same again brings the code for the customer
+			p.send(ctx, r) // sent again, it returns the code for the customer
 			return
 		}
 		p.recovered(ctx, r, err, m != nil,
@@ -231,8 +231,8 @@ func (p *process) recover(ctx context.Context, r *row) {
 	}
 }
 
-// recovered stores what RecoverPay or RecoverRefund found out. If the gateway does not have the order, and that is
-// proved, the shop sends it again, or gives up the number.
+// recovered stores what RecoverPay or RecoverRefund found out. If it is proved that the gateway does not have the
+// order, the shop sends it again, or gives up the number.
 func (p *process) recovered(ctx context.Context, r *row, err error, isThere bool, found func() error) {
 	switch {
 	case isThere:
@@ -248,7 +248,7 @@ func (p *process) recovered(ctx context.Context, r *row, err error, isThere bool
 	}
 }
 
-// found stores how an order ended, if it did.
+// found stores how an order ended, if it has.
 func (p *process) found(r *row, amount int64, status string, standing model.Standing) error {
 	if standing == model.Succeeded || standing == model.Ended {
 		return p.settle(r, amount, status, standing, byWait)
@@ -279,7 +279,7 @@ func (p *process) watch(ctx context.Context, r *row) {
 		}
 	case reconcile.Allocation:
 		if r.gatewayNo == "" {
-			return // the reconciler has it started again
+			return // the reconciler starts it again
 		}
 		var m *daxpay.Result[model.AllocOrderModel]
 		if m, err = p.asking.WaitAlloc(limited, &param.QueryAllocOrderParam{AllocNo: r.gatewayNo}, w); err == nil {
@@ -289,7 +289,7 @@ func (p *process) watch(ctx context.Context, r *row) {
 	p.unresolved(ctx, r, err)
 }
 
-// unresolved is for an error of a wait: it may say that waiting does not help.
+// unresolved handles the error of a wait, which may say that waiting does not help.
 func (p *process) unresolved(ctx context.Context, r *row, err error) {
 	var why *daxpay.UnresolvedError
 	if errors.As(err, &why) {
@@ -302,7 +302,7 @@ func (p *process) unknown(ctx context.Context, o reconcile.Order, why *daxpay.Un
 	return p.review(ctx, p.shop.table.find(o.Kind, o.No), why.Reason)
 }
 
-// mostFailures is how often the shop sends a refund or an allocation again that the gateway calls failed.
+// mostFailures is how often the shop sends a failed refund or allocation again.
 const mostFailures = 8
 
 // review does what the reason allows: it sends the order again under the same number, or has a person look.
@@ -312,7 +312,7 @@ func (p *process) review(ctx context.Context, r *row, why daxpay.UnresolvedReaso
 	case r.status != isOpen:
 		return nil
 	case r.kind == reconcile.Transfer: // never
-	// A wallet would be charged again, and a refund can stand behind one that failed.
+	// A wallet would be charged again, and a refund that failed may have been done.
 	case why == daxpay.UnresolvedNoSuchOrder:
 		again = r.channel != model.ChannelWallet && (r.kind != reconcile.Refund || r.absences < mostFailures)
 	case why == daxpay.UnresolvedFailed, why == daxpay.UnresolvedNoNumber:
@@ -336,7 +336,7 @@ func (p *process) review(ctx context.Context, r *row, why daxpay.UnresolvedReaso
 	return nil
 }
 
-// noticed is what a notice brings. Only what it proves is stored.
+// noticed stores what a notice proves.
 func (p *process) noticed(kind reconcile.Kind, n model.Notice, allocationNo string) error {
 	r := p.shop.table.find(kind, n.BizNumber())
 	if r == nil {
@@ -352,7 +352,7 @@ func (p *process) noticed(kind reconcile.Kind, n model.Notice, allocationNo stri
 	}
 	standing := n.Standing()
 	if standing != model.Succeeded && standing != model.Ended {
-		return nil // only asking tells
+		return nil // only a query tells
 	}
 	return p.settle(r, n.Total(), n.State(), standing, byNotice)
 }
@@ -372,7 +372,7 @@ func (p *process) end(ctx context.Context, r *row) {
 	}
 }
 
-// finishAllocation finishes an allocation. After an answer that was lost it asks first.
+// finishAllocation finishes an allocation. If the answer to an earlier try was lost, it queries first.
 func (p *process) finishAllocation(ctx context.Context, r *row) {
 	if r.finish == finishSent {
 		res, err := p.asking.QueryAllocOrder(ctx, &param.QueryAllocOrderParam{AllocNo: r.gatewayNo})
@@ -392,8 +392,8 @@ func (p *process) finishAllocation(ctx context.Context, r *row) {
 	}
 }
 
-// resume goes through the table for what nobody is at work on: it does what a start of the program does after a crash,
-// and what its jobs and its users do.
+// resume goes through the table for orders that no part of the program works on. It does what the program does when it
+// starts after a crash, and what its jobs and users do.
 func (p *process) resume() {
 	s := p.shop
 	for _, r := range append([]*row(nil), s.table.rows...) {
@@ -407,7 +407,7 @@ func (p *process) resume() {
 			p.recover(p.ctx, r)
 		case r.status == isOpen && r.why == "" && age < 10*time.Minute && s.chance(2):
 			p.watch(p.ctx, r)
-		case r.isOver() && s.now().Sub(r.settled) < 20*time.Second && s.chance(60): // the customer says that he paid
+		case r.isOver() && s.now().Sub(r.settled) < 20*time.Second && s.chance(60): // the customer says that it is paid
 			p.watch(p.ctx, r)
 		case r.status == isOpen && r.why == "" && r.method == model.MethodQRCode && s.chance(1) && s.chance(60):
 			p.end(p.ctx, r)
@@ -423,7 +423,7 @@ func (p *process) resume() {
 
 func (s *shop) payParam(r *row) *param.PayParam {
 	expires := r.expires
-	if now := s.now(); expires.Before(now) { // it is not sent so; the gateway keeps the time of an order that it has
+	if now := s.now(); expires.Before(now) { // a past time is not sent; the gateway keeps that of an order that it has
 		expires = now.Add(time.Minute)
 	}
 	p := &param.PayParam{

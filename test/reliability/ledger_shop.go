@@ -31,10 +31,10 @@ type shop struct {
 
 	database sync.Mutex
 	table    table
-	numbers  map[int]int // by want, how many orders there were for it
+	numbers  map[int]int // how many orders there were, by want
 	process  *process
 	calm     bool // the database does not fail
-	unaware  bool // neither does the line
+	unaware  bool // the line does not fail
 	books    *books
 	faults   faults
 
@@ -42,10 +42,10 @@ type shop struct {
 	held   *daxpaytest.Held // an answer that the channel is to hold back
 	depth  int              // 1 while a call waits for such an answer
 	truth  map[string]*truth
-	off    bool // the gateway does not use the channel, or does not take some call
+	off    bool // the channel, or some call, is switched off at the gateway
 }
 
-const crashRate = 24 // in ten thousand steps
+const crashRate = 24 // per ten thousand steps
 
 func newShop(seed uint64) *shop {
 	s := &shop{
@@ -88,19 +88,10 @@ func (s *shop) chance(percent int) bool { return s.random.IntN(100) < percent }
 // lifetime is how long the customer has to pay.
 func (s *shop) lifetime() time.Duration { return time.Duration(3+s.random.IntN(12)) * time.Minute }
 
-// direct is a line without faults.
-type direct struct{ gateway *daxpaytest.Gateway }
-
-func (d direct) RoundTrip(q *http.Request) (*http.Response, error) {
-	w := httptest.NewRecorder()
-	d.gateway.ServeHTTP(w, q)
-	return w.Result(), nil
-}
-
-// addReceiver adds somebody who gets shares.
+// addReceiver adds a receiver for shares.
 func (s *shop) addReceiver(no string) {
 	config := s.gateway.Config()
-	config.HTTPClient = &http.Client{Transport: direct{s.gateway}}
+	config.HTTPClient = &http.Client{Transport: s.gateway}
 	client := must(daxpay.New(config))
 	must(client.AddAllocReceiver(context.Background(), &param.AllocReceiverAddParam{
 		ReceiverNo: no, Channel: model.ChannelAli, ReceiverType: model.ReceiverAliUserID,
@@ -108,7 +99,7 @@ func (s *shop) addReceiver(no string) {
 	}))
 }
 
-// pass lets time pass: what was planned happens, and notices are delivered.
+// pass lets time pass: planned events happen, and notices are delivered.
 func (s *shop) pass(d time.Duration) {
 	s.clock.Advance(d)
 	for len(s.events) > 0 && !s.events[0].at.After(s.now()) {
@@ -119,13 +110,13 @@ func (s *shop) pass(d time.Duration) {
 	s.collect()
 }
 
-// event is something that is planned.
+// event is a planned event.
 type event struct {
 	at time.Time
 	do func()
 }
 
-// plan has something happen later.
+// plan makes something happen later.
 func (s *shop) plan(after time.Duration, do func()) {
 	e := event{s.now().Add(after), do}
 	i, _ := slices.BinarySearchFunc(s.events, e, func(a, b event) int {
@@ -137,8 +128,8 @@ func (s *shop) plan(after time.Duration, do func()) {
 	s.events = slices.Insert(s.events, i, e)
 }
 
-// live lets time pass until every order was made and is settled, or left to a person; or for much longer than that can
-// take.
+// live lets time pass until every order is made, and settled or left to a person. It gives up after much longer than
+// that can take.
 func (s *shop) live(orders int) {
 	const rounds = 3000
 	const quiet = 30 * time.Minute // in which the reconciler has looked at everything
@@ -173,7 +164,7 @@ func (s *shop) live(orders int) {
 	}
 }
 
-// isQuiet tells whether nothing can happen any more.
+// isQuiet reports whether nothing more can happen.
 func (s *shop) isQuiet() bool {
 	if len(s.events) > 0 || s.process.dead {
 		return false
@@ -187,7 +178,7 @@ func (s *shop) isQuiet() bool {
 	return true
 }
 
-// order is what a customer, or the shop, wants.
+// order returns a new order of a customer or of the shop.
 func (s *shop) order(want int) *row {
 	s.numbers[want]++
 	r := &row{
@@ -214,7 +205,7 @@ func (s *shop) order(want int) *row {
 	return r
 }
 
-// earlier is a payment of an earlier day.
+// earlier makes a payment of an earlier day, and returns its number.
 func (s *shop) earlier(r *row) string {
 	no := "PAID" + r.no
 	s.gateway.SetPayment(daxpaytest.Payment{
@@ -224,8 +215,8 @@ func (s *shop) earlier(r *row) string {
 	return no
 }
 
-// choosePaid chooses the payment that is refunded, and how much of it: one of the table, often one of which a part was
-// refunded already, or one of an earlier day.
+// choosePaid chooses the payment to refund, and the amount: a payment in the table, often one that is partly refunded
+// already, or one of an earlier day.
 func (s *shop) choosePaid(r *row) {
 	left := make(map[*row]int64)
 	parts := make(map[*row]int)
@@ -261,5 +252,5 @@ func (s *shop) choosePaid(r *row) {
 	}
 }
 
-// number is the merchant's number of the first order for something.
+// number returns the merchant's number of the first order for a want.
 func number(want int) string { return fmt.Sprintf("M%05d", want) }

@@ -19,11 +19,11 @@ const (
 	never   = "never arrived" // the gateway does not have it, and that proves the same
 )
 
-// row is an order in the shop's table, which is all that a crash leaves.
+// row is an order in the shop's table. The table is all that survives a crash.
 type row struct {
 	kind    reconcile.Kind
 	no      string
-	want    int // what the order is for: an order of another number for the same want replaces one that did nothing
+	want    int // what the order is for: if an order does nothing, another number for the same want replaces it
 	amount  int64
 	channel model.Channel // of a payment
 	method  model.Method
@@ -37,14 +37,14 @@ type row struct {
 
 	status   string
 	settled  time.Time
-	effects  map[string]int          // how often something was done because the order got a status
+	effects  map[string]int          // how often a status took effect
 	failures int                     // how often it was sent again because it had failed
 	absences int                     // how often it was sent again because the gateway did not have it
 	why      daxpay.UnresolvedReason // what a person was told
 	finish   finishing               // of an allocation
 }
 
-// finishing is how far an allocation has got that is to be finished.
+// finishing is the progress of finishing an allocation.
 type finishing int
 
 const (
@@ -54,14 +54,14 @@ const (
 	finished
 )
 
-// isOver tells whether the order is a payment that ended without success, and may be paid all the same.
+// isOver reports whether the order is a payment that ended without success. It may still be paid.
 func (r *row) isOver() bool {
 	return r.kind == reconcile.Pay &&
 		(r.status == string(model.PayClose) || r.status == string(model.PayCancel) || r.status == string(model.PayFail))
 }
 
-// settle is the conditional update: an open order takes any status, and a payment that is over takes success. It tells
-// whether it changed the row; what has to be done about it is done in the same transaction.
+// settle is the conditional update: an open order takes any status, and a payment that is over takes success. It
+// reports whether it changed the row; the effects belong to the same transaction.
 func (r *row) settle(status string, standing model.Standing) bool {
 	if r.status != isOpen && (!r.isOver() || standing != model.Succeeded) {
 		return false
@@ -85,11 +85,10 @@ func (t *table) add(r *row) {
 
 func (t *table) find(kind reconcile.Kind, no string) *row { return t.byNo[string(kind)+" "+no] }
 
-// watched is how long a payment that is over is listed: an hour beyond the time at which it expires.
+// watched is for how long after its expiry a payment that is over is listed.
 const watched = time.Hour
 
-// Open implements reconcile.Source: it selects the orders that are open, and the payments that are over and may still
-// be paid.
+// Open implements reconcile.Source: it selects the open orders, and the payments that are over but may still be paid.
 func (p *process) Open(_ context.Context, kind reconcile.Kind, after string, limit int) ([]reconcile.Order, error) {
 	if p.dies() || p.shop.chance(2) {
 		return nil, errDatabase
@@ -128,7 +127,7 @@ func (p *process) commit(change func()) error {
 	return nil
 }
 
-// settle stores how an order ended. by counts who told.
+// settle stores how an order ended. by is the figure that counts it.
 func (p *process) settle(r *row, amount int64, status string, standing model.Standing, by figure) error {
 	if amount != r.amount {
 		return errors.New("the amount is another one")

@@ -15,7 +15,7 @@ import (
 	"github.com/daxpay-go/daxpay/reconcile"
 )
 
-// put adds an order to the shop's table, for a want of its own if it names none.
+// put adds an order to the shop's table, for a new want if it has none.
 func (s *shop) put(r *row) *row {
 	if r.want == 0 {
 		r.want = len(s.table.rows) + 1
@@ -31,7 +31,7 @@ func paysOut(t *testing.T, s *shop, r *row, b behaviour) {
 		s.gateway.Channel().TimesOut(daxpaytest.OpTransfer)
 	}
 	config := s.gateway.Config()
-	config.HTTPClient = &http.Client{Transport: direct{s.gateway}}
+	config.HTTPClient = &http.Client{Transport: s.gateway}
 	client, err := daxpay.New(config)
 	require.NoError(t, err)
 	_, err = client.Transfer(context.Background(), transferParam(r))
@@ -39,7 +39,7 @@ func paysOut(t *testing.T, s *shop, r *row, b behaviour) {
 	s.transferred(r, s.truthOf(r.kind, r.no), b)
 }
 
-// wrongBook is a shop whose table is wrong, and the figure that has to tell.
+// wrongBook makes a shop's table wrong, and names the figure that must show it.
 type wrongBook struct {
 	wrong  func(t *testing.T, s *shop)
 	figure figure
@@ -179,7 +179,7 @@ func TestAuditFinds(t *testing.T) {
 	}
 }
 
-// An order is for a person only for a reason that is so, and then it is counted and named.
+// An order is left to a person only for a true reason, and then it is counted under it.
 func TestAuditLeavesToAPerson(t *testing.T) {
 	s := newShop(1)
 	defer s.close()
@@ -193,7 +193,7 @@ func TestAuditLeavesToAPerson(t *testing.T) {
 	require.Equal(t, map[string]int{"transfer failed": 1, "transfer no such order": 1, "refund closed": 1}, s.books.left)
 }
 
-// What is called done before it is done is found, even if it is done later.
+// An order that is called done too early is found, even if it is done later.
 func TestSettledTooEarlyIsFound(t *testing.T) {
 	s := newShop(1)
 	defer s.close()
@@ -229,7 +229,7 @@ func TestConditionalUpdate(t *testing.T) {
 	}
 }
 
-// A process that is dead does nothing any more.
+// A dead process does nothing.
 func TestDeadProcess(t *testing.T) {
 	s := newShop(1)
 	defer s.close()
@@ -250,7 +250,7 @@ func TestDeadProcess(t *testing.T) {
 	require.Error(t, err)
 }
 
-// Everything that the simulation is there for happens in it.
+// Everything that the simulation is meant to try happens in it.
 func TestLedgerHasEverything(t *testing.T) {
 	sum := newBooks()
 	for seed := range uint64(8) {
@@ -261,7 +261,7 @@ func TestLedgerHasEverything(t *testing.T) {
 		s.close()
 	}
 	for f := payments; f < paidTwice; f++ {
-		if f != lockedRepairs { // of which there are only some in a whole run
+		if f != lockedRepairs { // there are only a few in a full run
 			require.Positive(t, sum.count[f], "figure %d", f)
 		}
 	}

@@ -1,5 +1,5 @@
-// Command reliability measures what SECURITY.md promises: it attacks the client in every way that it knows and counts
-// what got through. It prints one line of figures for a check and exits with 1 if a promise is broken.
+// Command reliability tests what SECURITY.md promises: it attacks the client in every way that it knows, and counts
+// what gets through. It prints a line of figures for each check, and exits with 1 if a promise is broken.
 //
 //	go run ./test/reliability
 //	go run ./test/reliability -run tampering,secrets -seed 7
@@ -38,7 +38,7 @@ var checks = []check{
 // trial is one run of a check.
 type trial struct {
 	seed uint64
-	// thin is 1 for a full run; in others, only one in so many of the attacks that are many is made.
+	// thin is 1 for a full run. Otherwise only one in thin of the numerous attacks is made.
 	thin    int
 	vectors string // the directory
 	figures strings.Builder
@@ -95,7 +95,7 @@ func command(args []string, out io.Writer) error {
 	return broken
 }
 
-// each runs do for every n below count on all processors and joins the errors.
+// each runs do for every n below count, on all processors, and joins the errors.
 func each(count int, do func(n int) error) error {
 	errs := make([]error, count)
 	jobs := make(chan int)
@@ -117,7 +117,7 @@ func each(count int, do func(n int) error) error {
 	return errors.Join(errs...)
 }
 
-// faults collects what went wrong, and tells the first few of many.
+// faults collects errors, and keeps the first few of many.
 type faults struct {
 	errs  []error
 	count int

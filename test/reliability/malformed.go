@@ -22,7 +22,7 @@ import (
 	"github.com/daxpay-go/daxpay/test/reliability/message"
 )
 
-// sample is one message that the classes of malformed bodies are made of.
+// sample is a message from which malformed bodies are made.
 type sample struct {
 	*message.Kind
 	message.Signed
@@ -38,7 +38,7 @@ type bad struct {
 	replies func(s *sample) []message.Reply
 }
 
-// malformed sends the client every class of malformed bodies as every kind of message.
+// malformed sends the client malformed bodies of every class as messages of every kind.
 func malformed(t *trial) error {
 	kinds, classes := message.Kinds(), badClasses()
 	sent := make([]int, len(kinds)*len(algorithms))
@@ -101,7 +101,7 @@ func malform(t *trial, s *sample, classes []bad) (int, error) {
 	return sent, f.err()
 }
 
-// complaint says what is wrong with how a malformed body was received, "" if nothing is.
+// complaint returns what is wrong with the client's reaction to a malformed body, "" if nothing is.
 func (s *sample) complaint(outcome *message.Outcome, err error, body []byte) string {
 	var panicked *message.PanicError
 	var refusal *daxpay.GatewayError
@@ -125,7 +125,7 @@ func (s *sample) complaint(outcome *message.Outcome, err error, body []byte) str
 	return ""
 }
 
-// hasTraceID tells whether a body holds the trace id where it can be found. What is too large is not read.
+// hasTraceID reports whether a body holds the trace ID where the client can find it. It does not read large bodies.
 func (s *sample) hasTraceID(body []byte) bool {
 	return !s.IsNotice() && len(body) <= 1<<20 && bytes.Contains(body, []byte(`"traceId":"`+message.TraceID+`"`))
 }
@@ -155,7 +155,7 @@ func deliver(kit *daxpay.Client, body []byte) string {
 	return ""
 }
 
-// members returns the members with a part exchanged, signed.
+// resigned returns the body with a part of its members exchanged, signed again.
 func (s *sample) resigned(old, replacement string) []string {
 	members := strings.Replace(s.Members(), old, replacement, 1)
 	if members == s.Members() {
@@ -218,7 +218,7 @@ func signAs(name string, values func(sign string) []string) bad {
 	return of(name, func(s *sample) []string { return s.replaced(`"`+s.Sign+`"`, values(s.Sign)...) })
 }
 
-// enveloped returns a class of answers with something else around or instead of data.
+// enveloped returns a class of answers with a different envelope.
 func enveloped(name string, bodies func(data string) []string) bad {
 	return bad{name: name, replies: func(s *sample) []message.Reply {
 		var replies []message.Reply
@@ -304,7 +304,7 @@ func damaged() []bad {
 	}
 }
 
-// badSyntax are messages that are no JSON.
+// badSyntax are messages that are not JSON.
 func badSyntax() []bad {
 	return []bad{
 		of("trailing comma", func(s *sample) []string {
@@ -320,7 +320,7 @@ func badSyntax() []bad {
 	}
 }
 
-// badNesting are numbers and levels beyond reason, and members that are given twice.
+// badNesting are excessive numbers and nesting, and members that occur twice.
 func badNesting() []bad {
 	open, dicts := strings.Repeat("[", deep), strings.Repeat(`{"a":`, deep)
 	return []bad{
@@ -484,7 +484,7 @@ func badSignedTexts() []bad {
 	}
 }
 
-// badEnvelopes are answers in which something is wrong around the signed object.
+// badEnvelopes are answers with a wrong envelope around the signed object.
 func badEnvelopes() []bad {
 	return []bad{
 		enveloped("code of the envelope", func(data string) []string {
@@ -572,7 +572,7 @@ func badReplies() []bad {
 	}
 }
 
-// wide is the body in encodings of two and four bytes.
+// wide returns the body in encodings of two and four bytes.
 func wide(s *sample) []string {
 	var little, big, four bytes.Buffer
 	units := utf16.Encode([]rune(s.Body))
@@ -582,7 +582,7 @@ func wide(s *sample) []string {
 	return []string{little.String(), big.String(), "\xff\xfe" + little.String(), "\xfe\xff" + big.String(), four.String()}
 }
 
-// eachMember makes a signed message for every value that other gives for a member of the model.
+// eachMember returns a signed message for every value that other returns for a member of the model.
 func eachMember(s *sample, other func(name string, value any) []any) []string {
 	object, err := peer.Parse([]byte(s.Object))
 	if err != nil {
@@ -614,7 +614,7 @@ func retypedAndSigned(s *sample) []string {
 	})
 }
 
-// spoiledAndSigned puts into codes what their signature does not protect.
+// spoiledAndSigned puts characters into codes that the signature does not protect.
 func spoiledAndSigned(s *sample) []string {
 	return eachMember(s, func(name string, value any) []any {
 		text, ok := value.(string)

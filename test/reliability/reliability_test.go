@@ -17,7 +17,7 @@ import (
 	"github.com/daxpay-go/daxpay/test/reliability/message"
 )
 
-// Every check holds, and did what it is there for: a check that attacks nothing would hold as well.
+// Every check holds, and has made its attacks: a check that attacks nothing would hold as well.
 func TestPromises(t *testing.T) {
 	figures := map[string]string{
 		"tampering": `(\d+) refused`,
@@ -70,7 +70,7 @@ func TestFailuresHaveNamesOfTheirOwn(t *testing.T) {
 	}
 }
 
-// What looks for marks finds them, however they are printed.
+// The search for marks finds them in every form of printing.
 func TestHuntFinds(t *testing.T) {
 	for _, value := range []any{
 		nameMark, &struct{ A any }{[]string{accountMark}}, errors.New("x " + secretMark), []byte(tokenMark),
@@ -104,7 +104,7 @@ func TestMarkParam(t *testing.T) {
 	require.Equal(t, accountMark, alloc.Receivers[0].ReceiverNo)
 }
 
-// The edits are those that they say they are.
+// Each edit is of the class that it is named after.
 func TestEdits(t *testing.T) {
 	root, err := peer.Parse([]byte(`{"data":{"amount":1,"title":"a&b=c","list":[{"name":"x","note":"n"}]}}`))
 	require.NoError(t, err)

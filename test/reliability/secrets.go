@@ -36,16 +36,15 @@ var (
 	errCallbackDown = errors.New("database down")
 )
 
-// secrets lets the client fail in every way with marks in its configuration, its params and what comes back, and
-// looks for them in everything that can be printed: every error and every error in it, reports, observations, log lines
-// of debug level in text and JSON, and every other exported value.
+// secrets makes the client fail in every way, with marks in its configuration, its params and the answers. It looks for
+// the marks in everything that can be printed: every error and every error in it, reports, observations, log lines of
+// debug level in text and JSON, and every other exported value.
 //
-// Not looked into, because the caller asked for it: the params, Result and notices themselves; Raw; the text of
-// SignError.Explain, which shows the message (the secrets must not be in it all the same); PanicError.Value and Stack,
-// when they are read as fields. Not the client's words, and so not looked at: errors of the standard library that are
-// reached by unwrapping a TransportError; errors of the merchant's callback and NoticeStore, which only OnError gets.
-// GatewayError.Msg is the gateway's text, clipped: where the gateway itself says a mark, the error may, and the log
-// and the observer must not.
+// It does not look into what the caller asked for: params, Result and notices themselves; Raw; the text of
+// SignError.Explain, which shows the message (but must not show the secrets); the fields PanicError.Value and Stack.
+// Nor does it look at texts that are not the client's: errors of the standard library inside a TransportError, and
+// errors of the merchant's callback and NoticeStore, which only OnError gets. GatewayError.Msg is the gateway's text,
+// clipped: if the gateway itself says a mark, the error may contain it, but the log and the observer must not.
 func secrets(t *trial) error {
 	h := newHunt()
 	for i, o := range failures() {
@@ -70,15 +69,15 @@ func secrets(t *trial) error {
 // failure is a way to fail.
 type failure struct {
 	name string
-	// configure changes the client; nil if it is as usual.
+	// configure changes the client's Config; it may be nil.
 	configure func(*daxpay.Config)
-	// run fails and returns what can be printed of it.
+	// run makes the client fail, and returns what can be printed then.
 	run func(s *scenario) []any
-	// said are the marks that the gateway itself said, which may be in errors.
+	// said are the marks that the gateway itself says. Errors may contain them.
 	said []string
 }
 
-// scenario is where an failure takes place.
+// scenario is the client of a failure, and what it does.
 type scenario struct {
 	*message.Receiver
 	signatures []string // that were sent or received
@@ -218,7 +217,7 @@ func (h *hunt) print(path string, value any, needles []string) {
 	}
 }
 
-// isOurs tells a type of this module, or a pointer to one.
+// isOurs reports whether v has a type of this module, or points to one.
 func isOurs(v any) bool {
 	t := reflect.TypeOf(v)
 	if t != nil && t.Kind() == reflect.Pointer {
@@ -227,7 +226,7 @@ func isOurs(v any) bool {
 	return t != nil && strings.HasPrefix(t.PkgPath(), "github.com/daxpay-go/daxpay")
 }
 
-// within returns the value, a pointer's target, and if it is an error, the errors of this module in it.
+// within returns the value and, if it is an error, the errors of this module in it.
 func within(value any) []any {
 	found := []any{value}
 	err, ok := value.(error)

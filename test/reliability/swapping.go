@@ -9,10 +9,10 @@ import (
 	"github.com/daxpay-go/daxpay/test/reliability/message"
 )
 
-// swapping sends genuine messages in the place of others: each kind about the same orders and about other ones, as
-// every kind. The signature binds neither the kind nor the request, so some are accepted, and how many is told; but
-// never one that names another order than the one that was asked for, or that lacks what proves success, and never by a
-// call that moves money one that does not name its order at all.
+// swapping sends genuine messages in place of others: each kind, about the same orders and about others, as every kind.
+// The signature binds neither the kind nor the request, so some are accepted; it counts them. A message must never be
+// accepted if it names another order or lacks what proves success, nor, by a call that moves money, if it names no
+// order.
 func swapping(t *trial) error {
 	const signType = daxpay.HMACSHA256
 	r, err := message.NewReceiver(signType, nil)
@@ -25,7 +25,7 @@ func swapping(t *trial) error {
 	for i := range kinds {
 		k := &kinds[i]
 		if k.IsNotice() && kinds[i-1].IsNotice() {
-			continue // one is enough: what kind of notice it becomes, is in the message
+			continue // one kind is enough: the message itself says what kind of notice it is
 		}
 		for j := range kinds {
 			for _, renumbered := range []bool{false, true} {
@@ -66,7 +66,7 @@ var numbers = regexp.MustCompile(`"([A-Z]{1,2})1"|"DEVP24051215501900000"`)
 // renumber gives the orders of a message other numbers.
 func renumber(members string) string { return numbers.ReplaceAllString(members, `"${1}9"`) }
 
-// swapped says what is wrong with a message of another kind that was accepted, "" if nothing is.
+// swapped returns what is wrong with accepting a message of another kind, "" if nothing is.
 func swapped(k *message.Kind, object string, body []byte, outcome *message.Outcome, renumbered bool) string {
 	if err := message.Genuine(body, outcome, daxpay.HMACSHA256); err != nil {
 		return err.Error()

@@ -14,7 +14,7 @@ import (
 
 var algorithms = []daxpay.SignType{daxpay.HMACSHA256, daxpay.MD5}
 
-// tally is what came of the changes to one message.
+// tally counts the results of the changes to one message.
 type tally struct {
 	sent     map[string]int // by kind of change
 	accepted map[string]int // by exception
@@ -22,7 +22,7 @@ type tally struct {
 	faults   faults
 }
 
-// tampering sends the client every message changed in every way that edits knows, and with every bit of it flipped.
+// tampering sends the client every message with every change that edits makes, and with every single bit flipped.
 func tampering(t *trial) error {
 	kinds := message.Kinds()
 	tallies := make([]tally, len(kinds)*len(algorithms))
@@ -110,7 +110,7 @@ func tamper(t *trial, k *message.Kind, signType daxpay.SignType, result *tally) 
 
 func flipBits(t *trial, body string, try func(class string, body []byte)) {
 	for bit := range 8 * len(body) {
-		// Another bit of each byte when only some are flipped.
+		// If only some bits are flipped, another bit of each byte.
 		if (bit+bit/8)%t.thin != 0 {
 			continue
 		}
@@ -120,7 +120,7 @@ func flipBits(t *trial, body string, try func(class string, body []byte)) {
 	}
 }
 
-// isTyped tells an error that says what it is.
+// isTyped reports whether an error has one of the client's types or sentinels.
 func isTyped(err error) bool {
 	for _, kind := range []error{
 		daxpay.ErrSignMissing, daxpay.ErrSignMismatch, daxpay.ErrAmbiguous, daxpay.ErrStale, daxpay.ErrEcho,

@@ -13,28 +13,28 @@ import (
 	"github.com/daxpay-go/daxpay/param"
 )
 
-// errMixedUp says that an answer is not about what was asked.
+// errMixedUp says that an answer is not about the order that was asked for.
 var errMixedUp = errors.New("the answer is about something else")
 
-// absent starts the texts of calls about orders that the gateway does not have. See calltable.Call for these texts.
+// absent begins the text n (see calltable.Call) of calls about orders that the gateway does not have.
 const absent = "absent"
 
 // subject is what one call is about.
 type subject struct {
 	kit    *daxpay.Client
 	tag    string // is sent as clientIp
-	n      string // what the row of the call is asked for; no other call has it
+	n      string // the text of the row (see calltable.Call); every call has its own
 	notify string // where notices go, empty for nowhere
 }
 
-// kind is a kind of calls that the workers make.
+// kind is a kind of call that the workers make.
 type kind struct {
 	calltable.Call
-	notice model.NoticeKind // of the notice that comes of it; empty if none does
+	notice model.NoticeKind // of the notice that the call leads to; empty for none
 	absent bool             // it is about an order that the gateway does not have
 }
 
-// kinds are all calls that gateway 2.0.8 has, and one about an order that it does not have.
+// kinds returns all calls of gateway 2.0.8, and one about an order that the gateway does not have.
 func kinds() []kind {
 	var all []kind
 	for _, c := range calltable.Current() {
@@ -54,10 +54,10 @@ func kinds() []kind {
 	return all
 }
 
-// refused tells whether the gateway refuses the call.
+// refused reports whether the gateway refuses the call.
 func (k *kind) refused() bool { return k.absent || slices.Contains(k.Refused, daxpay.GatewayV208) }
 
-// name is the call's for people.
+// name returns the name of the call in reports.
 func (k *kind) name() string {
 	if k.absent {
 		return k.Name + " of none"
@@ -75,7 +75,7 @@ func (k *kind) call(ctx context.Context, s subject) error {
 	}
 	res, err := k.Do(ctx, s.kit, p)
 	if transfer, ok := p.(*param.TransferParam); ok {
-		// The client remembers for good what it paid out, and would grow. No other call has the number.
+		// The client remembers payouts forever, and would grow. No other call has this number.
 		if forget := s.kit.ForgetTransfer(ctx, transfer.BizTransferNo); forget != nil {
 			return forget
 		}
@@ -89,7 +89,7 @@ func (k *kind) call(ctx context.Context, s subject) error {
 	return err
 }
 
-// refused makes the gateway's refusal the right answer. The outcome is unknown only if another attempt came before it.
+// refused returns nil for a refusal by the gateway. Its outcome may be unknown only if there was an earlier attempt.
 func refused(err error) error {
 	var refusal *daxpay.GatewayError
 	var retried *daxpay.RetryError

@@ -20,22 +20,22 @@ import (
 // patience is how long the client waits for the beginning of an answer.
 const patience = 2 * time.Second
 
-// fault is what becomes of a call: what the gateway's side does instead of answering, and the error that explains.
+// fault is what happens to a call: what the gateway's side does instead of answering, and the error that it causes.
 type fault struct {
 	name string
-	// share is how many of all calls it hits, in thousandths.
+	// share is how many of a thousand calls it hits.
 	share int
-	// once means that it hits only the first attempt.
+	// once: it hits only the first attempt.
 	once bool
-	// strike writes what the client gets; answer is the right one.
+	// strike writes what the client gets; answer is the right answer.
 	strike func(w http.ResponseWriter, r *http.Request, answer []byte)
-	// explains tells whether an error is the fault's; nil for a fault that none should come of.
+	// explains reports whether the fault can cause an error; nil if it must cause none.
 	explains func(error) bool
-	// retried tells that a call that may be repeated is.
+	// retried: the client sends a repeatable call again.
 	retried bool
 }
 
-// faults are all of them. What is left of the thousand is the share of the first.
+// faults are all faults. The first has the rest of the thousand.
 var faults = []fault{
 	{name: "none", strike: write},
 	{name: "slow", share: 20, strike: slow},
@@ -69,13 +69,13 @@ func choose(random *rand.Rand) int {
 	return 0
 }
 
-// fails tells whether an error should come of a call with that effect.
+// fails reports whether a call with that effect must return an error.
 func (f *fault) fails(effect param.Effect) bool {
 	overcome := f.once && f.retried && effect.Repeatable()
 	return f.explains != nil && !overcome
 }
 
-// check returns what is wrong with a call's error, nil if the fault explains it.
+// check returns what is wrong with a call's error, nil if the fault must cause it.
 func (f *fault) check(effect param.Effect, err error) error {
 	if !f.fails(effect) {
 		return err
@@ -123,8 +123,11 @@ func write(w http.ResponseWriter, _ *http.Request, answer []byte) {
 }
 
 func slow(w http.ResponseWriter, r *http.Request, answer []byte) {
-	time.Sleep(rand.N(patience / 10)) //nolint:gosec // nothing secret
-	write(w, r, answer)
+	select {
+	case <-time.After(rand.N(patience / 10)): //nolint:gosec // nothing secret
+		write(w, r, answer)
+	case <-r.Context().Done():
+	}
 }
 
 func hangUp(http.ResponseWriter, *http.Request, []byte) { panic(http.ErrAbortHandler) }
@@ -163,7 +166,7 @@ func deep(w http.ResponseWriter, _ *http.Request, _ []byte) {
 	_, _ = io.WriteString(w, `{"code":0,"data":`+strings.Repeat(`{"a":`, 50_000))
 }
 
-// forged is the answer with another signature. In the place of one without a signature it is a success.
+// forged writes the answer with another signature, or a forged success if the answer has no signature.
 func forged(w http.ResponseWriter, _ *http.Request, answer []byte) {
 	mark := []byte(`"sign":"`)
 	if !bytes.Contains(answer, mark) {
@@ -196,9 +199,8 @@ func hugeHeader(w http.ResponseWriter, _ *http.Request, answer []byte) {
 	_, _ = w.Write(answer)
 }
 
-// A call carries its fault in the member clientIp, which every request has: an address of fd00::/8 whose second byte is
-// the fault, and whose last eight are the call's number.
-
+// tag returns the clientIp of a call, which tells the gateway's side its fault: an address of fd00::/8 whose second
+// byte is the fault, and whose last eight bytes are the call's number.
 func tag(fault int, call uint64) string {
 	a := [16]byte{0xfd, byte(fault)} //nolint:gosec // there are few
 	binary.BigEndian.PutUint64(a[8:], call)
@@ -214,5 +216,5 @@ func untag(clientIP string) (fault int, call uint64) {
 	return int(a[1]) % len(faults), binary.BigEndian.Uint64(a[8:])
 }
 
-// textOf is what the row of a call is asked for, by the call's number.
+// textOf returns the text n of a call (see calltable.Call) by its number.
 func textOf(call uint64) string { return "S" + strconv.FormatUint(call, 10) }

@@ -20,7 +20,7 @@ import (
 	"github.com/daxpay-go/daxpay/daxpaytest"
 )
 
-// secret is that of the gateway.
+// secret is the gateway's.
 const secret = daxpaytest.Secret
 
 const (
@@ -29,36 +29,36 @@ const (
 	lifetime = 500
 	// copies is how often each notice is delivered at once.
 	copies = 3
-	// mostDeliveries is after how many refusals a notice counts as lost.
+	// mostDeliveries is after how many failed deliveries a notice counts as lost.
 	mostDeliveries = 200
 )
 
-// dropping is the path of the control that closes the client's idle connections and tells the figures.
+// dropping is the control path that returns the figures and closes the client's idle connections.
 const dropping = "/drop"
 
-// addresses is what the gateway's process says when it runs.
+// addresses is what the gateway's process prints once it runs.
 type addresses struct {
 	URL     string // of the gateway
 	Control string // where its figures are
 }
 
-// figures are what the gateway's process knows.
+// figures are the counts of the gateway's process.
 type figures struct {
 	Connections int64 // open, of the client
-	Delivering  int64 // notices under way, copies counted
+	Delivering  int64 // deliveries of notices that are running
 	Delivered   int64
 	Lost        int64 // notices that were never received
 	Requests    int64
 }
 
-// host is the gateway's process: one gateway after the other behind one address.
+// host is the gateway's process: one gateway after another behind one address.
 type host struct {
 	rows                                               []kind
 	connections, delivering, delivered, lost, requests atomic.Int64
 
 	server *http.Server
-	// struck holds the calls that a fault that strikes once has struck, each at its number modulo the length: it is made
-	// again long before as many others were made.
+	// struck holds the calls that a fault that strikes once has struck, each at its number modulo the length: it is
+	// made again long before as many others were made.
 	struck [1 << 16]atomic.Uint64
 
 	mu      sync.Mutex
@@ -73,7 +73,8 @@ type generation struct {
 	users sync.WaitGroup // requests and notices
 }
 
-// serveGateway is the gateway's process. It ends when its standard input does, which is when the other process is gone.
+// serveGateway runs the gateway's process. It ends when its standard input does, which is when the other process is
+// gone.
 func serveGateway(ctx context.Context, out io.Writer) error {
 	h := &host{rows: kinds()}
 	var listen net.ListenConfig
@@ -123,7 +124,7 @@ func (h *host) control(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// use returns the gateway for one request; its users must be told when that is over.
+// use returns the gateway for one request. The caller must call users.Done when the request is over.
 func (h *host) use() *generation {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -135,7 +136,7 @@ func (h *host) use() *generation {
 			}()
 		}
 		h.current = &generation{Gateway: daxpaytest.New(daxpaytest.WithSecret(secret)), rows: h.rows, left: lifetime}
-		h.current.Channel().Takes(daxpaytest.OpRefund) // and says later that it is done
+		h.current.Channel().Takes(daxpaytest.OpRefund) // and does it later
 	}
 	h.current.left--
 	h.current.users.Add(1)
@@ -151,7 +152,7 @@ func (h *host) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	var asked struct{ ClientIP, NotifyURL string }
-	_ = json.Unmarshal(body, &asked) // the gateway itself complains about what is wrong
+	_ = json.Unmarshal(body, &asked) // the gateway itself complains about bad JSON
 	n, call := untag(asked.ClientIP)
 	if !bytes.Contains(body, []byte(absent)) {
 		gateway.stock(r.URL.Path, textOf(call))
@@ -171,19 +172,19 @@ func (h *host) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	strike(w, r, answer.Body.Bytes())
 }
 
-// hasStruck tells whether it was asked about the call before.
+// hasStruck reports whether it was called for this call before.
 func (h *host) hasStruck(call uint64) bool {
 	return h.struck[call%uint64(len(h.struck))].Swap(call) == call
 }
 
-// stock sees to it that there is what the request is about.
+// stock puts into the gateway what the request needs.
 func (g *generation) stock(path, n string) {
 	if i := slices.IndexFunc(g.rows, func(k kind) bool { return k.Path() == path }); i >= 0 {
 		g.rows[i].Stock(g.Gateway, n)
 	}
 }
 
-// end has the channel be done with an order, and returns the order's number; empty if there is none.
+// end completes an order at the channel, and returns the order's number, empty if there is none.
 func (g *generation) end(path, n string) string {
 	no, mark := "P"+n, g.MarkPaid
 	switch path {
@@ -198,7 +199,7 @@ func (g *generation) end(path, n string) string {
 	return no
 }
 
-// notify ends an order. Its notice goes out several times at once, and again until it is received.
+// notify completes an order, and sends its notice several times at once until each copy is received.
 func (h *host) notify(ctx context.Context, g *generation, path, n string) {
 	no := g.end(path, n)
 	if no == "" {
@@ -216,7 +217,10 @@ func (h *host) notify(ctx context.Context, g *generation, path, n string) {
 	}
 }
 
+// deliver sends a notice until it is received, with a pause after each refusal, as a gateway makes.
 func (h *host) deliver(ctx context.Context, g *generation, no string) {
+	ticker := time.NewTicker(20 * time.Millisecond)
+	defer ticker.Stop()
 	for range mostDeliveries {
 		sent, err := g.SendNotice(ctx, no)
 		if sent.Received {
@@ -226,12 +230,12 @@ func (h *host) deliver(ctx context.Context, g *generation, no string) {
 		if err != nil {
 			break
 		}
-		time.Sleep(20 * time.Millisecond)
+		<-ticker.C
 	}
 	h.lost.Add(1)
 }
 
-// gateway is the gateway's process as the other one sees it.
+// gateway is the gateway's process as seen from the other one.
 type gateway struct {
 	addresses
 	command *exec.Cmd
@@ -243,7 +247,7 @@ func startGateway(ctx context.Context) (*gateway, error) {
 	if err != nil {
 		return nil, err
 	}
-	// Not the context's: the gateway must be there until the last call has ended.
+	// Without the context's end: the gateway must run until the last call has ended.
 	command := exec.CommandContext(context.WithoutCancel(ctx), self, "-gateway") //nolint:gosec // this program itself
 	g := &gateway{command: command}
 	g.command.Stderr = os.Stderr
@@ -269,7 +273,7 @@ func (g *gateway) stop() {
 	_ = g.command.Wait()
 }
 
-// figures asks for them; path is dropping, or empty.
+// figures asks the process for its figures. path is dropping, or empty.
 func (g *gateway) figures(ctx context.Context, path string) (figures, error) {
 	var f figures
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, g.Control+path, nil)

@@ -4,12 +4,12 @@
 //	go run ./soak            # for 10 minutes
 //	go run ./soak -for 2m
 //
-// Workers make calls of all kinds. Every answer must be about what was asked, every error must be the one that the
-// fault explains, and every notice, which comes several times, must take effect once. After a warm-up of a tenth of the
-// time the program looks at itself every few seconds, when no call is under way and idle connections were closed: heap
-// in use after a garbage collection, goroutines, connections that stay open. In the last third of the time the heap may
-// differ by 10 % from the first third, goroutines must not have grown, and no connection may stay. Else the exit status
-// is 1.
+// Workers make calls of all kinds. Every answer must be about the order that was asked for, every error must be the one
+// that the fault causes, and every notice, which arrives several times, must take effect once. After a warm-up of a
+// tenth of the time the program looks at itself every few seconds, when no call is running and idle connections are
+// closed: heap in use after a garbage collection, goroutines, connections that stay open. In the last third of the time
+// the heap may differ by 10 % from the first third, goroutines must not have grown, and no connection may stay. Else
+// the exit status is 1.
 //
 // The gateway runs in a process of its own, so that its memory does not count.
 package main
@@ -74,11 +74,11 @@ func (o options) soak(ctx context.Context, out io.Writer) error {
 		ServiceURL: gateway.URL,
 		SignSecret: secret,
 		Gateway:    daxpay.GatewayV208,
-		// Shorter than the defaults, so that there are more calls, and without a limit to repetitions, which would leave it
-		// to chance whether a fault that lasts for one attempt is overcome.
+		// Shorter than the defaults, so that there are more calls, and without a limit to repetitions, which would
+		// leave it to chance whether a fault that lasts for one attempt is overcome.
 		Timeout:        4 * patience,
 		AttemptTimeout: patience,
-		// Some callbacks fail on purpose. What is wrong is told as a problem.
+		// Some callbacks fail on purpose. Real faults are reported as problems.
 		Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
 		Retry:  daxpay.Retry{BaseDelay: 5 * time.Millisecond, MaxDelay: 20 * time.Millisecond, Budget: -1},
 	}); err != nil {

@@ -23,7 +23,7 @@ type run struct {
 
 	calls  atomic.Uint64
 	struck []atomic.Uint64 // calls, by fault
-	// rest is held by every call, and wholly while memory is looked at, so that no call is under way then.
+	// rest is read-locked by every call, and locked while a sample is taken: no call is running then.
 	rest sync.RWMutex
 
 	mu       sync.Mutex
@@ -57,7 +57,7 @@ func (r *run) work(ctx context.Context, worker int, seed uint64) {
 	}
 }
 
-// call makes one call. Its context does not end: every call is seen through.
+// call makes one call, and waits for its end even if the run is over.
 func (r *run) call(ctx context.Context, random *rand.Rand) {
 	r.rest.RLock()
 	defer r.rest.RUnlock()
@@ -77,16 +77,15 @@ func (r *run) call(ctx context.Context, random *rand.Rand) {
 	}
 }
 
-// sample is what the process looks like when no call is under way and no connection is open.
+// sample is the state of the process when no call is running and no connection is open.
 type sample struct {
 	heap       uint64 // bytes in use after a garbage collection
-	spans      uint64 // bytes of the heap's spans in use, with what is lost between objects
-	system     uint64 // bytes that the process has of the operating system
+	spans      uint64 // bytes of the heap's spans in use, including gaps between objects
+	system     uint64 // bytes that the process has from the operating system
 	goroutines int
 }
 
-// watch looks at the process until the context ends, and prints a line each time. It returns what it saw after the
-// warm-up.
+// watch takes samples until the context ends, and prints a line for each. It returns those after the warm-up.
 func (r *run) watch(ctx context.Context, out io.Writer, start time.Time, o options) []sample {
 	var samples []sample
 	for {
@@ -112,9 +111,9 @@ func (r *run) watch(ctx context.Context, out io.Writer, start time.Time, o optio
 
 func kib(bytes uint64) float64 { return float64(bytes) / 1024 }
 
-// look waits until no call and no notice is under way, has idle connections closed, and takes a sample. Connections
-// differ from one moment to the next, and each has its memory and its goroutines; those that cannot be closed were
-// leaked. It returns how many were open to the gateway.
+// look waits until no call and no notice is running, has idle connections closed, and takes a sample. The number of
+// connections varies, and each has memory and goroutines; connections that cannot be closed are leaks. It returns how
+// many connections to the gateway were open before.
 func (r *run) look(ctx context.Context) (s sample, open int64) {
 	r.rest.Lock()
 	defer r.rest.Unlock()
@@ -130,7 +129,7 @@ func (r *run) look(ctx context.Context) (s sample, open int64) {
 		r.problem(err)
 	}
 	s.goroutines = leastGoroutines()
-	// Twice: what is in a sync.Pool goes with the second.
+	// Twice: the second collection frees what is in a sync.Pool.
 	runtime.GC()
 	runtime.GC()
 	var m runtime.MemStats
@@ -139,11 +138,14 @@ func (r *run) look(ctx context.Context) (s sample, open int64) {
 	return s, open
 }
 
-// leastGoroutines waits until those that are about to end have.
+// leastGoroutines waits until goroutines that are about to end have ended. Nothing tells of the end of a goroutine that
+// belongs to net/http, so it counts until the number has stayed the same for 100 ms.
 func leastGoroutines() int {
 	least := runtime.NumGoroutine()
+	ticker := time.NewTicker(10 * time.Millisecond)
+	defer ticker.Stop()
 	for calm := 0; calm < 10; calm++ {
-		time.Sleep(10 * time.Millisecond)
+		<-ticker.C
 		if n := runtime.NumGoroutine(); n < least {
 			least, calm = n, 0
 		}
@@ -151,19 +153,22 @@ func leastGoroutines() int {
 	return least
 }
 
-// await asks for the gateway's figures until they are as they should be; complaint is the error if they never are.
+// await asks the gateway's process for its figures until they are good. complaint is the error if they are not good
+// after a thousand times.
 func (r *run) await(ctx context.Context, path, complaint string, good func(figures) bool) (figures, error) {
+	ticker := time.NewTicker(10 * time.Millisecond)
+	defer ticker.Stop()
 	for range 1000 {
 		f, err := r.gateway.figures(ctx, path)
 		if err != nil || good(f) {
 			return f, err
 		}
-		time.Sleep(10 * time.Millisecond)
+		<-ticker.C
 	}
 	return figures{}, errors.New(complaint)
 }
 
-// finish waits for the last notices and looks for lost ones. It returns the gateway's last figures.
+// finish waits for the last notices and checks that none is lost. It returns the gateway's last figures.
 func (r *run) finish(ctx context.Context) figures {
 	known, err := r.await(ctx, "", "notices do not come to an end", func(f figures) bool { return f.Delivering == 0 })
 	if err != nil {
@@ -190,7 +195,7 @@ func (r *run) report(out io.Writer, took time.Duration, known figures) {
 	}
 }
 
-// verdict is what was wrong with calls and notices.
+// verdict returns what was wrong with calls and notices.
 func (r *run) verdict() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -16,8 +16,8 @@ import (
 	"github.com/daxpay-go/daxpay/model"
 )
 
-// remembered is how many events the store remembers: few, so that it is full before anything is measured, but far more
-// than is under way at once.
+// remembered is how many events the store remembers: so few that it is full before the first sample, but many more than
+// are running at once.
 const remembered = 500
 
 // shop is the merchant's side of notices.
@@ -28,15 +28,15 @@ type shop struct {
 	problem     func(error)
 
 	mu       sync.Mutex
-	open     map[string]*order // by what the rows were asked for
+	open     map[string]*order // by the text n of the call
 	handled  int64
 	failures int64
 }
 
-// order is one whose notice has not come yet.
+// order is an order whose notice has not arrived yet.
 type order struct {
 	kind     model.NoticeKind
-	failures int // how often the callback has still to fail before it handles the notice
+	failures int // how often the callback still fails before it handles the notice
 }
 
 func openShop(ctx context.Context, kit *daxpay.Client, problem func(error)) (*shop, error) {
@@ -68,7 +68,7 @@ func openShop(ctx context.Context, kit *daxpay.Client, problem func(error)) (*sh
 	return s, nil
 }
 
-// dropIdle closes the connections on which nothing happens.
+// dropIdle closes the idle connections of a server.
 func dropIdle(server *http.Server) {
 	server.SetKeepAlivesEnabled(false)
 	server.SetKeepAlivesEnabled(true)
@@ -76,7 +76,7 @@ func dropIdle(server *http.Server) {
 
 func (s *shop) close() { _ = s.server.Close() }
 
-// expect says that there will be a notice about n. Some of them are not handled at once.
+// expect says that there will be a notice about n. Some notices fail once or twice before they are handled.
 func (s *shop) expect(n string, kind model.NoticeKind) {
 	failures := map[byte]int{'7': 1, '8': 2}[n[len(n)-1]]
 	s.mu.Lock()
@@ -114,7 +114,7 @@ func (s *shop) settle(notice model.Notice) error {
 	return nil
 }
 
-// state is how many notices are expected, were handled, and failed.
+// state returns how many notices are expected, were handled, and failed.
 func (s *shop) state() (open int, handled, failures int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -14,7 +14,7 @@ import (
 	"github.com/daxpay-go/daxpay/param"
 )
 
-// A program that finds nothing wrong is only worth something if it would find it.
+// judge finds what it looks for.
 func TestJudge(t *testing.T) {
 	flat := sample{heap: 1000 << 10, spans: 3000 << 10, goroutines: 40}
 	run := func(change func(i int, s *sample)) []sample {
@@ -91,7 +91,7 @@ func TestCheck(t *testing.T) {
 	}
 }
 
-// Every call without a fault is right, and its notice goes out.
+// Every call without a fault gets the right answer, and leads to its notice.
 func TestEveryKindOfCall(t *testing.T) {
 	h := &host{rows: kinds()}
 	server := httptest.NewServer(h)
@@ -128,7 +128,7 @@ func TestTag(t *testing.T) {
 	}
 }
 
-// Every fault comes up, and most calls have none.
+// Every fault occurs, and most calls have none.
 func TestChoose(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 1))
 	seen := make([]int, len(faults))

@@ -15,15 +15,15 @@ type Exception struct {
 	Allows string
 
 	match func(*change) bool
-	// same tells whether what the member was and what it is are the same to this exception. Nil: nothing of the result may
-	// change.
+	// same reports whether the exception allows the member of the result to change from before to after. Nil: nothing
+	// of the result may change.
 	same func(c *change, before, after reflect.Value) bool
-	// traceID tells that TraceID may change.
+	// traceID: TraceID may change.
 	traceID bool
 }
 
-// Exceptions is the list of all changes that are accepted. Every change must be one of exactly one kind; anything else
-// that is accepted is a broken promise, and so is a change of the result that the exception does not name.
+// Exceptions lists all changes that the client may accept. Every accepted change must match exactly one of them. Any
+// other accepted change is a broken promise, and so is a change of the result that the exception does not allow.
 var Exceptions = []Exception{
 	{
 		Name: "spelling", Allows: "white space between tokens, and which escapes spell a text: the result stays",
@@ -122,14 +122,14 @@ type change struct {
 	before, after any
 }
 
-// isFree tells a change of a text that is no code.
+// isFree reports whether the change is in a text that is not a code.
 func (c *change) isFree() bool {
 	_, b := c.before.(string)
 	_, a := c.after.(string)
 	return c.what == member && !c.envelope && c.field != nil && c.field.kind == free && a && b
 }
 
-// text is what is signed for a value of the member.
+// text returns the text that is signed for a value of the member.
 func (c *change) text(v any) string {
 	if c.nested {
 		return peer.Strip(peer.NestedText(v))
@@ -145,7 +145,7 @@ func unquoted(c *change) bool {
 
 func unescaped(c *change) bool { return c.text(c.before) == c.text(c.after) }
 
-// emptyList tells a change between the three ways to have no list, of which one is an empty one.
+// emptyList reports whether the change is between an empty list and null, no member, or another empty list.
 func emptyList(c *change) bool {
 	isEmpty := func(v any) bool {
 		list, ok := v.([]any)
@@ -155,7 +155,7 @@ func emptyList(c *change) bool {
 	return none(c.before) && none(c.after) && (isEmpty(c.before) || isEmpty(c.after))
 }
 
-// sameDigits tells a number from a string of the same digits.
+// sameDigits reports whether one value is a number and the other a string of the same digits.
 func sameDigits(before, after any) bool {
 	digits := func(v any) (text string, number, ok bool) {
 		switch v := v.(type) {
@@ -175,7 +175,7 @@ func isDigits(s string) bool {
 	return s != "" && strings.Trim(strings.TrimPrefix(s, "-"), "0123456789") == ""
 }
 
-// sameTime tells that both are the same second and one at least is text.
+// sameTime reports whether both values are the same second.
 func sameTime(c *change) bool {
 	scalar := func(v any) bool {
 		switch v.(type) {

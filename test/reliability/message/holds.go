@@ -12,8 +12,8 @@ import (
 	"github.com/daxpay-go/daxpay/model"
 )
 
-// Holds compares a model with the object that it was made of, as encoding/json reads it: every member by its exact
-// name, and nothing in the model that is not in the object.
+// Holds compares a model with the object it was read from, as encoding/json reads that: every member by its exact name,
+// and nothing in the model that is not in the object.
 func Holds(m any, raw []byte) error {
 	object, err := peer.Parse(raw)
 	if err != nil {

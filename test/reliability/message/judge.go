@@ -15,9 +15,9 @@ import (
 	"github.com/daxpay-go/daxpay/model"
 )
 
-// Judge looks at a body that was accepted in place of the original. It returns the names of the exceptions that its
-// changes are, none for the original itself, and an error if a promise is broken: there is a change that is no
-// exception, or the result is another than the exceptions allow, or was not verified.
+// Judge examines a body that was accepted in place of the original. It returns the names of the exceptions that its
+// changes match, none for the original itself. The error says that a promise is broken: a change matches no exception,
+// or the result differs more than the exceptions allow, or was not verified.
 func (k *Kind) Judge(original, changed []byte, before, after *Outcome, signType daxpay.SignType) ([]string, error) {
 	if err := Genuine(changed, after, signType); err != nil {
 		return nil, err
@@ -29,7 +29,7 @@ func (k *Kind) Judge(original, changed []byte, before, after *Outcome, signType 
 	return names, compare(before, after, excused, traceID)
 }
 
-// explain finds the exception that each change is, and what of the result may change with them.
+// explain finds the exception for each change, and what of the result may change.
 func (k *Kind) explain(original, changed []byte) (names []string, excused excuses, traceID bool, err error) {
 	changes, err := k.diff(original, changed)
 	if err != nil {
@@ -55,8 +55,8 @@ func (k *Kind) explain(original, changed []byte) (names []string, excused excuse
 	return names, excused, traceID, nil
 }
 
-// Genuine checks by the gateway's own way what the client says that it verified: the signature, and that the result
-// holds what was signed.
+// Genuine checks independently what the client claims to have verified: the signature, and that the result holds what
+// was signed.
 func Genuine(body []byte, o *Outcome, signType daxpay.SignType) error {
 	if !o.Verified {
 		return errors.New("accepted without verification")
@@ -91,10 +91,10 @@ func compare(before, after *Outcome, excused excuses, traceID bool) error {
 	return nil
 }
 
-// excuses hold for the paths of members what may differ in them.
+// excuses say, by the path of a member, how it may differ.
 type excuses map[string]func(before, after reflect.Value) bool
 
-// differ returns the path of the first member in which the two differ more than is excused, "" if there is none.
+// differ returns the path of the first member that differs more than is excused, "" if there is none.
 func (x excuses) differ(before, after reflect.Value, path string) string {
 	if before.Kind() == reflect.Pointer {
 		before, after = before.Elem(), after.Elem()
@@ -140,7 +140,7 @@ const (
 	list
 )
 
-// field is what is known of a member, read off the model with none of the client's code.
+// field is what is known of a member. It comes from the model, without the client's code.
 type field struct {
 	kind fieldKind
 	elem schema // of a list
@@ -222,7 +222,7 @@ type differ struct {
 	err     error
 }
 
-// place is where an object stands.
+// place is the position of an object in a message.
 type place struct {
 	schema           schema
 	envelope, nested bool
@@ -277,7 +277,7 @@ func (p place) change(name string, before, after any) change {
 	}
 }
 
-// value returns the changes of a member that both have, which is none if it is the same. Known lists are gone into.
+// value returns the changes of a member that both have, none if it is the same. It looks into known lists.
 func (d *differ) value(p place, c change) []change {
 	b, listBefore := c.before.([]any)
 	a, listAfter := c.after.([]any)
@@ -306,8 +306,8 @@ func isObject(v any) bool {
 	return ok
 }
 
-// joinCut makes one change of a text that lost its end and the unknown members which came of it, or the other way
-// round.
+// joinCut joins the change of a text that lost its end with the unknown members that came of it into one change, also
+// the other way round.
 func (p place) joinCut(changes []change) []change {
 	if p.envelope {
 		return changes

@@ -1,5 +1,5 @@
-// Package message has one signed message of every kind that a gateway sends, all its members filled, and knows what the
-// protocol lets others change in it: see Exceptions.
+// Package message has one signed message of every kind that a gateway sends, with all members filled. Exceptions lists
+// what the protocol allows an attacker to change in it.
 package message
 
 import (
@@ -23,13 +23,13 @@ const (
 	Secret = "message-secret"
 	// TraceID is in every answer.
 	TraceID = "otTneUZX4KEK"
-	// What errors about notices have as their path.
+	// noticePath is the path in errors about notices.
 	noticePath = "notice"
 
 	made = 1715500234
 )
 
-// Zone is where the times of the messages are printed.
+// Zone is the time zone of the times in messages.
 var Zone = time.FixedZone("Asia/Shanghai", 8*60*60)
 
 // Now is when the messages were made.
@@ -43,21 +43,21 @@ type Kind struct {
 	Path string
 	// Model is the struct that the message becomes.
 	Model reflect.Type
-	// Effect is what the call may have done when its answer is lost.
+	// Effect is what the call may have done if its answer is lost.
 	Effect param.Effect
-	// Unnamed tells that gateway 2.0.8 names no order in the answer.
+	// Unnamed: gateway 2.0.8 names no order in the answer.
 	Unnamed bool
-	// Echoes are the members that must be what was asked for, Proofs those without which nothing succeeded.
+	// Echoes are the members that must repeat what was asked for. Proofs are the members that prove success.
 	Echoes, Proofs []string
 
 	members string
 	receive func(context.Context, *daxpay.Client, []byte) (*Outcome, error)
 }
 
-// IsNotice tells notices from answers.
+// IsNotice reports whether the kind is a notice, not an answer.
 func (k *Kind) IsNotice() bool { return k.Path == noticePath }
 
-// Outcome is all that reaches the user of a message that was accepted.
+// Outcome is what the user gets of an accepted message.
 type Outcome struct {
 	Model       any // pointer to the struct
 	Code        int
@@ -68,24 +68,24 @@ type Outcome struct {
 	SecretIndex int
 }
 
-// Signed is a message of the kind: the object that carries the signature, and the whole body.
+// Signed is a signed message: the object with the signature, and the whole body.
 type Signed struct {
 	Object, Body string
 	Sign         string
 }
 
-// Sealed signs the kind's message, by the gateway's way and not the client's.
+// Sealed returns the kind's message, signed by package peer and not by the client.
 func (k *Kind) Sealed(signType daxpay.SignType) Signed {
 	return k.Seal(k.members, signType)
 }
 
-// Members are those of the message, sign included, with a place holder for its value.
+// Members returns the members of the message, including sign, whose value is SignMark.
 func (k *Kind) Members() string { return k.members }
 
 // SignMark stands in members for the signature.
 const SignMark = "SIGN"
 
-// Seal signs members, in which SignMark stands where the signature belongs.
+// Seal signs members, and replaces SignMark by the signature.
 func (k *Kind) Seal(members string, signType daxpay.SignType) Signed {
 	object, err := peer.Parse([]byte("{" + members + "}"))
 	if err != nil {
@@ -97,7 +97,7 @@ func (k *Kind) Seal(members string, signType daxpay.SignType) Signed {
 	return s
 }
 
-// Wrap puts the signed object into what stands around it.
+// Wrap puts the signed object into its envelope.
 func (k *Kind) Wrap(object string) string {
 	if k.IsNotice() {
 		return object
@@ -105,7 +105,7 @@ func (k *Kind) Wrap(object string) string {
 	return `{"msg":"success","code":0,"data":` + object + `,"traceId":"` + TraceID + `"}`
 }
 
-// answer is the kind of the answers to a call.
+// answer returns the kind of the answers to a call.
 func answer(c *calltable.Call) Kind {
 	p := c.Param("1")
 	members := common + tail
@@ -143,7 +143,7 @@ func notice[T any](members string) Kind {
 	}
 }
 
-// echoes are the names under which an answer has the numbers that are set in a param.
+// echoes returns the names under which an answer repeats the numbers of a param.
 func echoes(p reflect.Value) []string {
 	var names []string
 	for i := range p.NumField() {
@@ -157,7 +157,7 @@ func echoes(p reflect.Value) []string {
 	return names
 }
 
-// proofs are the names of the members of a model that prove success.
+// proofs returns the names of the members of a model that prove success.
 func proofs(m reflect.Type) []string {
 	var names []string
 	for i := range m.NumField() {
@@ -168,7 +168,7 @@ func proofs(m reflect.Type) []string {
 	return names
 }
 
-// ProofsOf are the members that the model of a result must have. A notice can become another kind of notice.
+// ProofsOf returns the members that the model of a result must have. A notice can be taken for another kind of notice.
 func ProofsOf(o *Outcome) []string { return proofs(reflect.TypeOf(o.Model).Elem()) }
 
 // The members that every message has, and what a newer gateway might add to one.

@@ -51,7 +51,7 @@ func requireFilled(t *testing.T, v reflect.Value, path string) {
 	case v.Kind() == reflect.Struct:
 		for i := range v.NumField() {
 			name := v.Type().Field(i).Name
-			// A code is 0 in every success; the share of a notice has no rate; the third is no member.
+			// A code is 0 in every success, the share of a notice has no rate, and the third is not a member.
 			if name == "Code" || name == "Rate" && strings.HasPrefix(path, "AllocNotice") || name == "SecretIndex" {
 				continue
 			}
@@ -66,21 +66,21 @@ func requireFilled(t *testing.T, v reflect.Value, path string) {
 	require.False(t, v.IsZero(), "%s is not in the answer of the row in internal/calltable/table.go", path)
 }
 
-// example shows one exception: what somebody changes, and what of the result changes with it.
+// example shows one exception: what an attacker changes, and what of the result changes with it.
 type example struct {
 	kind    string
-	members *strings.Replacer // makes other members of it first; nil for those that it has
+	members *strings.Replacer // changes the members before signing; nil for none
 	// old is what is changed in the signed body.
 	old, changed string
-	// before and after are what the result says; both empty if it does not change.
+	// before and after are what see returns; both are empty if nothing changes.
 	before, after string
 	see           func(*Outcome) string
 }
 
-// cases are what an exception accepts, and changes that are nearly the same and are refused.
+// cases are changes that an exception allows, and similar ones that are refused.
 type cases struct{ accepted, refused []example }
 
-// textIn returns a text of the model, by the names of its fields. Of a list it is the first item.
+// textIn returns a function that finds a text in the model by the names of fields. Of a list it takes the first item.
 func textIn(names ...string) func(*Outcome) string {
 	return func(o *Outcome) string {
 		v := reflect.ValueOf(o.Model).Elem()
@@ -230,7 +230,7 @@ func valueExceptions() map[string]cases {
 	}
 }
 
-// Each exception, on its own.
+// Each exception is tested on its own.
 func TestExceptions(t *testing.T) {
 	var tested []string
 	all := textExceptions()
@@ -275,7 +275,7 @@ func (x *example) apply(t *testing.T, k *Kind, signType daxpay.SignType) (origin
 	return original, changed
 }
 
-// check expects that the change is accepted as the exception, and changes of the result what it says.
+// check expects that the change is accepted as the exception, and changes the result as the example says.
 func (x *example) check(t *testing.T, r *Receiver, signType daxpay.SignType, exception string) {
 	t.Helper()
 	k := named(t, x.kind)
@@ -297,7 +297,7 @@ func (x *example) check(t *testing.T, r *Receiver, signType daxpay.SignType, exc
 	require.Error(t, compare(before, after, nil, false))
 }
 
-// What is no exception is not excused, and neither is a result that changes more than its exception allows.
+// A change that is not an exception is not excused, nor a result that changes more than its exception allows.
 func TestJudgeFindsWhatIsBroken(t *testing.T) {
 	r, err := NewReceiver(daxpay.HMACSHA256, nil)
 	require.NoError(t, err)

@@ -14,10 +14,10 @@ import (
 	"github.com/daxpay-go/daxpay"
 )
 
-// Receiver is a client to which every answer comes from memory. It is for one goroutine.
+// Receiver is a client that gets every answer from memory. It is not safe for concurrent use.
 type Receiver struct {
 	Client *daxpay.Client
-	// OnRequest, if set, is told what is sent.
+	// OnRequest, if set, gets the body of each request.
 	OnRequest func(body []byte)
 	// Asked is the latest request.
 	Asked *http.Request
@@ -26,7 +26,7 @@ type Receiver struct {
 	Reply Reply
 }
 
-// Reply is what the gateway is made to say.
+// Reply is a reply of the gateway.
 type Reply struct {
 	Status int // 0: 200
 	Header http.Header
@@ -34,7 +34,7 @@ type Reply struct {
 	Err    error // instead of a reply
 }
 
-// again is a store that remembers nothing: a receiver makes the same calls over and over.
+// again is a store that remembers nothing, because a receiver repeats the same calls.
 type again struct{ daxpay.OnceStore }
 
 func (again) Claim(context.Context, string, string, time.Duration) (daxpay.ClaimState, error) {
@@ -43,12 +43,13 @@ func (again) Claim(context.Context, string, string, time.Duration) (daxpay.Claim
 
 func (again) Release(context.Context, string, string) error { return nil }
 
-// Silent is a logger that writes nothing: what is refused here is what was attacked, thousands of times.
+// Silent returns a logger that writes nothing: thousands of attacks are refused here.
 func Silent() *slog.Logger {
 	return slog.New(slog.NewTextHandler(io.Discard, &slog.HandlerOptions{Level: slog.Level(math.MaxInt)}))
 }
 
-// NewReceiver returns a receiver whose client has this algorithm, and whatever else configure sets.
+// NewReceiver returns a receiver whose client has this algorithm. configure may change the rest of its Config; it may
+// be nil.
 func NewReceiver(signType daxpay.SignType, configure func(*daxpay.Config)) (*Receiver, error) {
 	r := new(Receiver)
 	config := daxpay.Config{
@@ -93,7 +94,7 @@ func (r *Receiver) RoundTrip(q *http.Request) (*http.Response, error) {
 	return res, nil
 }
 
-// PanicError is the error of a call that panicked.
+// PanicError says that a call panicked.
 type PanicError struct {
 	Value any
 	Stack []byte
@@ -101,12 +102,12 @@ type PanicError struct {
 
 func (p *PanicError) Error() string { return fmt.Sprintf("panic: %v\n%s", p.Value, p.Stack) }
 
-// Receive has the client receive a body as a message of the kind.
+// Receive makes the client receive a body as a message of the kind.
 func (r *Receiver) Receive(k *Kind, body []byte) (*Outcome, error) {
 	return r.ReceiveReply(k, Reply{Body: body})
 }
 
-// ReceiveReply has the client receive a whole reply; of a notice, only its body counts.
+// ReceiveReply makes the client receive a whole reply. Of a notice only the body counts.
 func (r *Receiver) ReceiveReply(k *Kind, reply Reply) (outcome *Outcome, err error) {
 	defer func() {
 		if value := recover(); value != nil {
@@ -117,7 +118,7 @@ func (r *Receiver) ReceiveReply(k *Kind, reply Reply) (outcome *Outcome, err err
 	return k.receive(context.Background(), r.Client, reply.Body)
 }
 
-// Call makes the call of the kind with any client. Of a notice there is none.
+// Call makes the call of the kind with any client. A notice has no call.
 func (k *Kind) Call(ctx context.Context, kit *daxpay.Client) (*Outcome, error) {
 	return k.receive(ctx, kit, nil)
 }
