@@ -249,7 +249,7 @@ func (cfg Config) withDefaults() (Config, error) {
 // checkSecrets finds what is wrong with the secrets besides what NewSigner refuses too.
 func (cfg *Config) checkSecrets(fault func(field, reason string)) {
 	switch trimmed := strings.TrimSpace(cfg.SignSecret); {
-	case !utf8.ValidString(cfg.SignSecret):
+	case !isUTF8(cfg.SignSecret):
 		fault("SignSecret", "must be valid UTF-8")
 	case trimmed != "" && trimmed != cfg.SignSecret:
 		fault("SignSecret", "must not have white space or a line break around it")
@@ -261,7 +261,7 @@ func (cfg *Config) checkSecrets(fault func(field, reason string)) {
 		switch {
 		case strings.TrimSpace(secret) == "":
 			fault(field, "must not be empty")
-		case !utf8.ValidString(secret):
+		case !isUTF8(secret):
 			fault(field, "must be valid UTF-8")
 		case strings.TrimSpace(secret) != secret:
 			fault(field, "must not have white space or a line break around it")
@@ -273,6 +273,11 @@ func (cfg *Config) checkSecrets(fault func(field, reason string)) {
 			fault(field, "is given twice")
 		}
 	}
+}
+
+// isUTF8 tells whether a text is, and was before encoding/json read it, which puts U+FFFD where it was not.
+func isUTF8(text string) bool {
+	return utf8.ValidString(text) && !strings.ContainsRune(text, utf8.RuneError)
 }
 
 // checkLimits finds durations and sizes that make no sense.
