@@ -147,7 +147,7 @@ func (c *Client) lookBeforePay(
 		}
 		return nil, err
 	}
-	_, standing, err := (&wait[model.PayOrderModel]{Wait: w, lookup: l}).read(&res.Data)
+	_, standing, err := (&wait[model.PayOrderModel]{Wait: w, lookup: l}).read(res)
 	switch {
 	case err != nil:
 		return nil, err

@@ -392,6 +392,7 @@ func TestPayOrResume(t *testing.T) {
 			for range 2 { // open, then paid
 				_, err := s.kit.PayOrResume(ctx, p, daxpay.Wait{Amount: 100})
 				require.ErrorIs(s, err, daxpay.ErrEcho)
+				require.Regexp(s, traced, err)
 				require.NotErrorIs(s, err, daxpay.ErrOutcomeUnknown)
 				require.Equal(s, 1, s.sent(payPath), "the gateway would take over the channel and the URL for the other order")
 				s.gw.Channel().Pays("A1")
@@ -414,6 +415,7 @@ func TestPayOrResume(t *testing.T) {
 			var unresolved *daxpay.UnresolvedError
 			require.ErrorAs(s, err, &unresolved)
 			require.Equal(s, daxpay.UnresolvedWallet, unresolved.Reason)
+			require.Len(s, unresolved.TraceID, 12)
 			require.Equal(s, 1, s.sent(payPath), "the wallet was charged, and a QR code could be paid besides")
 		},
 		"a wallet": func(ctx context.Context, s *desk) {
