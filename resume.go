@@ -89,9 +89,15 @@ func (c *Client) PayOrResume(ctx context.Context, p *param.PayParam, w Wait) (*P
 	}
 	w.Amount = p.Amount
 	s := sends{client: c, path: p.Call().Path, advice: "call PayOrResume with the same param again"}
-	if err := sendable(ctx, c, p); err != nil {
-		res, err := c.lookForExpired(ctx, p, w, s.advice, err)
+	expired := func(fault error) (*PayState, error) {
+		res, err := c.lookForExpired(ctx, p, w, s.advice, fault)
+		if s.unknown {
+			err = unknownOutcome(s.path, s.advice, err)
+		}
 		return payState(res, nil, err)
+	}
+	if err := sendable(ctx, c, p); err != nil {
+		return expired(err)
 	}
 	first := func() (*Result[model.PayOrderModel], error) { return c.lookBeforePay(ctx, p, w, &s) }
 	look := func() (*Result[model.PayOrderModel], error) { return c.lookForPay(ctx, p, w) }
@@ -107,6 +113,9 @@ func (c *Client) PayOrResume(ctx context.Context, p *param.PayParam, w Wait) (*P
 		if err == nil {
 			res, err := c.payTaken(ctx, p, w, sent)
 			return payState(res, sent, unknownOutcome(s.path, s.advice, err))
+		}
+		if errors.Is(err, ErrParam) { // it was sendable before
+			return expired(err)
 		}
 		if err := s.failed(err); err != nil {
 			return nil, err
