@@ -300,10 +300,10 @@ func (c *Client) lookForBarCode(
 // A refund that the gateway has closed needs a person, who looks at the channel before the money is given back under
 // another number: the error is an *UnresolvedError with UnresolvedClosed.
 //
-// An error that is not ErrOutcomeUnknown says that this call changed nothing, and that the gateway does not have the
-// refund as one that failed, which the channel may have done: the gateway was not reached or refused the refund, for
-// example because another refund of the payment is open or has failed. It says nothing of an earlier call that ended in
-// ErrOutcomeUnknown, whose request can still arrive. Gateway 2.0.6 has no working query of refunds: the error is
+// An error that is not ErrOutcomeUnknown says that this call changed nothing: the gateway was not reached, or refused
+// the refund, for example because another refund of the payment is open or has failed. If this call finds the refund
+// failed, which the channel may have done, every error is ErrOutcomeUnknown. No error says anything of an earlier call,
+// whose request can still arrive, or whose refund may be one that failed. Gateway 2.0.6 has no working query of refunds: the error is
 // ErrUnsupported. The context of a failed call has usually ended: call again with a new one.
 //
 // Wait.Amount is ignored: the amount is that of the param.
