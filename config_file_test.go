@@ -269,7 +269,8 @@ func TestQuotedItemsInTheEnvironment(t *testing.T) {
 func TestSecretInAnotherCharset(t *testing.T) {
 	for _, secret := range []string{"a\xc4\xe3b", `a\ud800b`} {
 		var cfg daxpay.Config
-		text := `{"serviceUrl": "https://pay.example.com", "signSecret": "` + secret + `", "previousSecrets": ["` + secret + `"]}`
+		text := `{"serviceUrl": "https://pay.example.com", "signSecret": "` + secret + `",` +
+			`"previousSecrets": ["` + secret + `"]}`
 		require.NoError(t, json.Unmarshal([]byte(text), &cfg))
 		_, err := daxpay.New(cfg)
 		require.ErrorContains(t, err, "Config.SignSecret must be valid UTF-8")
