@@ -303,8 +303,8 @@ func (c *Client) lookForBarCode(
 // An error that is not ErrOutcomeUnknown says that this call changed nothing: the gateway was not reached, or refused
 // the refund, for example because another refund of the payment is open or has failed. If this call finds the refund
 // failed, which the channel may have done, every error is ErrOutcomeUnknown. No error says anything of an earlier call,
-// whose request can still arrive, or whose refund may be one that failed. Gateway 2.0.6 has no working query of refunds: the error is
-// ErrUnsupported. The context of a failed call has usually ended: call again with a new one.
+// whose request can still arrive, or whose refund may be one that failed. Gateway 2.0.6 has no working query of
+// refunds: the error is ErrUnsupported. The context of a failed call has usually ended: call again with a new one.
 //
 // Wait.Amount is ignored: the amount is that of the param.
 func (c *Client) RefundOrResume(ctx context.Context, p *param.RefundParam, w Wait) (*RefundState, error) {
