@@ -255,7 +255,7 @@ func (cfg Config) withDefaults() (Config, error) {
 // checkSecrets makes the checks of secrets that NewSigner does not make.
 func (cfg *Config) checkSecrets(fault func(field, reason string)) {
 	switch trimmed := strings.TrimSpace(cfg.SignSecret); {
-	case !utf8.ValidString(cfg.SignSecret):
+	case !isUTF8(cfg.SignSecret):
 		fault("SignSecret", "must be valid UTF-8")
 	case trimmed != "" && trimmed != cfg.SignSecret:
 		fault("SignSecret", "must not have white space or a line break around it")
@@ -267,7 +267,7 @@ func (cfg *Config) checkSecrets(fault func(field, reason string)) {
 		switch {
 		case strings.TrimSpace(secret) == "":
 			fault(field, "must not be empty")
-		case !utf8.ValidString(secret):
+		case !isUTF8(secret):
 			fault(field, "must be valid UTF-8")
 		case strings.TrimSpace(secret) != secret:
 			fault(field, "must not have white space or a line break around it")
@@ -279,6 +279,11 @@ func (cfg *Config) checkSecrets(fault func(field, reason string)) {
 			fault(field, "is given twice")
 		}
 	}
+}
+
+// isUTF8 reports whether text is valid UTF-8, also before encoding/json read it, which replaces invalid bytes by U+FFFD.
+func isUTF8(text string) bool {
+	return utf8.ValidString(text) && !strings.ContainsRune(text, utf8.RuneError)
 }
 
 // checkLimits checks the durations and sizes.

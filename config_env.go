@@ -60,15 +60,13 @@ func (r *envReader) read(into reflect.Value, prefix string) {
 		if text == "" {
 			continue
 		}
-		reason := "has quotes around it, which would become part of the value: remove them"
-		if !quoted(text) {
-			reason = setFromEnv(into.Field(i), text)
-		}
-		if reason != "" {
+		if reason := setFromEnv(into.Field(i), text); reason != "" {
 			r.add(prefix+f.Name, name, reason)
 		}
 	}
 }
+
+const mustHaveNoQuotes = "has quotes around it, which would become part of the value: remove them"
 
 // quoted reports whether text is in quotes. A shell removes them, docker --env-file does not.
 func quoted(text string) bool {
@@ -77,9 +75,16 @@ func quoted(text string) bool {
 
 // setFromEnv sets one field. It returns what is wrong with the text, "" if nothing is.
 func setFromEnv(field reflect.Value, text string) string {
+	if quoted(text) {
+		return mustHaveNoQuotes
+	}
 	switch field.Interface().(type) {
 	case []string:
-		field.Set(reflect.ValueOf(strings.Split(text, ",")))
+		texts := strings.Split(text, ",")
+		if slices.ContainsFunc(texts, quoted) {
+			return mustHaveNoQuotes
+		}
+		field.Set(reflect.ValueOf(texts))
 	case bool:
 		b, err := strconv.ParseBool(text)
 		if err != nil {

@@ -60,6 +60,35 @@ func yamlMembers(object decode) (map[string]decode, error) {
 	return values, nil
 }
 
+// fileText is a text. YAML has numbers that need no quotes, and goccy/go-yaml rewrites a number that is read as text: 0012
+// would become another secret. UnmarshalYAML refuses a value that is not read as it is written.
+type fileText string
+
+// UnmarshalYAML reads a text.
+func (t *fileText) UnmarshalYAML(unmarshal func(any) error) error {
+	var text string
+	var written yamlSource
+	var value any
+	if err := errors.Join(unmarshal(&text), unmarshal(&written), unmarshal(&value)); err != nil {
+		return err
+	}
+	if _, isText := value.(string); !isText && string(written) != text {
+		return errors.New("daxpay: not a text")
+	}
+	*t = fileText(text)
+	return nil
+}
+
+// yamlSource is a scalar as it is written. A YAML package that does not know its method, because it passes no source,
+// decodes it as a string.
+type yamlSource string
+
+// UnmarshalYAML keeps the source.
+func (s *yamlSource) UnmarshalYAML(source []byte) error {
+	*s = yamlSource(strings.TrimSpace(string(source)))
+	return nil
+}
+
 // yamlValue is a value that is decoded later, when its type is known. Decoded into an any, a secret of digits would
 // become a number.
 type yamlValue struct{ decode decode }
@@ -167,11 +196,17 @@ func meant(name string, names []string) string {
 func setFromFile(field reflect.Value, value decode) string {
 	switch field.Interface().(type) {
 	case []string:
-		var texts []string
+		var texts []*fileText
 		if value(&texts) != nil {
 			return mustBeTexts
 		}
-		field.Set(reflect.ValueOf(texts))
+		list := make([]string, len(texts))
+		for i, text := range texts {
+			if text != nil { // else it is null
+				list[i] = string(*text)
+			}
+		}
+		field.Set(reflect.ValueOf(list))
 		return ""
 	case bool:
 		var b bool
@@ -188,14 +223,14 @@ func setFromFile(field reflect.Value, value decode) string {
 		field.SetInt(n)
 		return ""
 	}
-	var text string
+	var text fileText
 	if value(&text) != nil {
 		if field.Type() == reflect.TypeFor[time.Duration]() {
 			return mustBeDuration
 		}
 		return "must be a string: put it in quotes"
 	}
-	return setFromText(field, text)
+	return setFromText(field, string(text))
 }
 
 const (

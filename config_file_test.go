@@ -254,6 +254,31 @@ func TestConfigFromEnv(t *testing.T) {
 	require.NoError(t, err)
 }
 
+// A list whose items have quotes has none around it as a whole.
+func TestQuotedItemsInTheEnvironment(t *testing.T) {
+	t.Setenv("DAXPAY_URL", "https://pay.example.com")
+	t.Setenv("DAXPAY_SECRET", "new")
+	for _, list := range []string{`older,"oldest"`, `"older",oldest`, `older,'old',oldest`} {
+		t.Setenv("DAXPAY_PREVIOUS_SECRETS", list)
+		_, err := daxpay.ConfigFromEnv()
+		require.EqualError(t, err,
+			"daxpay: DAXPAY_PREVIOUS_SECRETS has quotes around it, which would become part of the value: remove them")
+	}
+}
+
+// A file in another charset, such as GBK: encoding/json makes another secret of it without an error.
+func TestSecretInAnotherCharset(t *testing.T) {
+	for _, secret := range []string{"a\xc4\xe3b", `a\ud800b`} {
+		var cfg daxpay.Config
+		text := `{"serviceUrl": "https://pay.example.com", "signSecret": "` + secret + `",` +
+			`"previousSecrets": ["` + secret + `"]}`
+		require.NoError(t, json.Unmarshal([]byte(text), &cfg))
+		_, err := daxpay.New(cfg)
+		require.ErrorContains(t, err, "Config.SignSecret must be valid UTF-8")
+		require.ErrorContains(t, err, "Config.PreviousSecrets[0] must be valid UTF-8")
+	}
+}
+
 func TestConfigFromEnvMistakes(t *testing.T) {
 	t.Setenv("DAXPAY_URL", "") // the same as not set
 	t.Setenv("DAXPAY_SECRET", "")

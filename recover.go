@@ -16,7 +16,9 @@ type UnresolvedError struct {
 	Path   string // of the query
 	Reason UnresolvedReason
 	Status string // at the gateway; empty if it has no such order or did not tell
-	Err    error  // the gateway's refusal, such as a *GatewayError; nil if there is none
+	// TraceID is the trace id of the query. Empty: nothing was asked, or Err has it.
+	TraceID string
+	Err     error // the gateway's refusal, such as a *GatewayError; nil if there is none
 }
 
 // UnresolvedReason is why the outcome of an order is unproved. A later version may have more of them.
@@ -58,6 +60,7 @@ func (e *UnresolvedError) Error() string {
 	if e.Status != "" {
 		s += ", status " + clip(e.Status, maxMsg)
 	}
+	s += trace(e.TraceID)
 	if e.Err != nil {
 		s += ": " + e.Err.Error()
 	}
@@ -80,9 +83,9 @@ func unknownOutcome(path, advice string, err error) error {
 	return &OutcomeError{Path: path, Recover: advice, Err: err}
 }
 
-func notOurs(path, member string) error {
+func notOurs(path, member, traceID string) error {
 	return &AnswerError{
-		Path: path, Member: member, Reason: "is not what was meant: the number is used for something else",
+		Path: path, TraceID: traceID, Member: member, Reason: "is not what was meant: the number is used for something else",
 		Err: ErrEcho,
 	}
 }

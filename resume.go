@@ -89,9 +89,15 @@ func (c *Client) PayOrResume(ctx context.Context, p *param.PayParam, w Wait) (*P
 	}
 	w.Amount = p.Amount
 	s := sends{client: c, path: p.Call().Path, advice: "call PayOrResume with the same param again"}
-	if err := sendable(ctx, c, p); err != nil {
-		res, err := c.lookForExpired(ctx, p, w, s.advice, err)
+	expired := func(fault error) (*PayState, error) {
+		res, err := c.lookForExpired(ctx, p, w, s.advice, fault)
+		if s.unknown {
+			err = unknownOutcome(s.path, s.advice, err)
+		}
 		return payState(res, nil, err)
+	}
+	if err := sendable(ctx, c, p); err != nil {
+		return expired(err)
 	}
 	first := func() (*Result[model.PayOrderModel], error) { return c.lookBeforePay(ctx, p, w, &s) }
 	look := func() (*Result[model.PayOrderModel], error) { return c.lookForPay(ctx, p, w) }
@@ -107,6 +113,9 @@ func (c *Client) PayOrResume(ctx context.Context, p *param.PayParam, w Wait) (*P
 		if err == nil {
 			res, err := c.payTaken(ctx, p, w, sent)
 			return payState(res, sent, unknownOutcome(s.path, s.advice, err))
+		}
+		if errors.Is(err, ErrParam) { // it was sendable before
+			return expired(err)
 		}
 		if err := s.failed(err); err != nil {
 			return nil, err
@@ -148,7 +157,7 @@ func (c *Client) lookBeforePay(
 		}
 		return nil, err
 	}
-	_, standing, err := (&wait[model.PayOrderModel]{Wait: w, lookup: l}).read(&res.Data)
+	_, standing, err := (&wait[model.PayOrderModel]{Wait: w, lookup: l}).read(res)
 	switch {
 	case err != nil:
 		return nil, err
@@ -294,10 +303,10 @@ func (c *Client) lookForBarCode(
 // If the gateway has closed the refund, the error is an *UnresolvedError with UnresolvedClosed: a person must look at
 // the channel before the money is given back under another number.
 //
-// An error that is not ErrOutcomeUnknown means that this call changed nothing, and that the gateway has no failed
-// refund of this number, which the channel might have carried out. The gateway could not be reached or refused the
-// refund, for example because another refund of the payment is open or has failed. The error says nothing about an
-// earlier call that ended in ErrOutcomeUnknown, whose request can still arrive. Gateway 2.0.6 has no working query of
+// An error that is not ErrOutcomeUnknown means that this call changed nothing: the gateway could not be reached, or
+// refused the refund, for example because another refund of the payment is open or has failed. If this call finds a
+// failed refund, which the channel may have carried out, every error is ErrOutcomeUnknown. No error says anything about
+// an earlier call, whose request can still arrive, or whose refund may have failed. Gateway 2.0.6 has no working query of
 // refunds: the error is ErrUnsupported. The context of a failed call has usually ended: call again with a new one.
 //
 // Wait.Amount is ignored; the amount of the param is compared.

@@ -284,6 +284,34 @@ func TestPayOrResume(t *testing.T) {
 			require.ErrorIs(s, err, daxpay.ErrEcho)
 			require.NotErrorIs(s, err, daxpay.ErrOutcomeUnknown)
 		},
+		"it expires while it is looked for": func(ctx context.Context, s *desk) {
+			<-time.After(700 * 24 * time.Hour) // see above
+			ctx, end := context.WithTimeout(context.WithoutCancel(ctx), time.Hour)
+			defer end()
+			p := tea("A1")
+			p.ExpiredTime = time.Now().Add(10 * time.Minute)
+			s.isOpen(s.kit.PayOrResume(ctx, p, daxpay.Wait{}))
+			s.gw.Channel().Pays("A1")
+			<-time.After(time.Until(p.ExpiredTime.Add(58 * time.Second)))
+			for _, path := range []string{"/unipay/query/payOrder", "/uni/query/payOrder"} {
+				s.line.faults[path] = []lineFault{slow}
+			}
+			state, err := s.kit.PayOrResume(ctx, p, daxpay.Wait{})
+			s.stands(model.Succeeded, state, err)
+			require.Equal(s, 1, s.sent(payPath))
+		},
+		"it expires while another call holds the lock": func(ctx context.Context, s *desk) {
+			<-time.After(700 * 24 * time.Hour)
+			ctx, end := context.WithTimeout(context.WithoutCancel(ctx), time.Hour)
+			defer end()
+			p := tea("A1")
+			p.ExpiredTime = time.Now()
+			<-time.After(55 * time.Second)
+			s.gw.Lock("A1")
+			_, err := s.kit.PayOrResume(ctx, p, daxpay.Wait{})
+			require.ErrorIs(s, err, daxpay.ErrParam)
+			require.ErrorIs(s, err, daxpay.ErrOutcomeUnknown, "what holds the lock can make the payment")
+		},
 		"the answer is lost": func(ctx context.Context, s *desk) {
 			s.line.faults[payPath] = []lineFault{answerLost, badGateway}
 			s.isOpen(s.kit.PayOrResume(ctx, tea("A1"), daxpay.Wait{}))
@@ -392,6 +420,7 @@ func TestPayOrResume(t *testing.T) {
 			for range 2 { // open, then paid
 				_, err := s.kit.PayOrResume(ctx, p, daxpay.Wait{Amount: 100})
 				require.ErrorIs(s, err, daxpay.ErrEcho)
+				require.Regexp(s, traced, err)
 				require.NotErrorIs(s, err, daxpay.ErrOutcomeUnknown)
 				require.Equal(s, 1, s.sent(payPath), "the gateway would take over the channel and the URL for the other order")
 				s.gw.Channel().Pays("A1")
@@ -414,6 +443,7 @@ func TestPayOrResume(t *testing.T) {
 			var unresolved *daxpay.UnresolvedError
 			require.ErrorAs(s, err, &unresolved)
 			require.Equal(s, daxpay.UnresolvedWallet, unresolved.Reason)
+			require.Len(s, unresolved.TraceID, 12)
 			require.Equal(s, 1, s.sent(payPath), "the wallet was charged, and a QR code could be paid besides")
 		},
 		"a wallet": func(ctx context.Context, s *desk) {

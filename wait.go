@@ -393,7 +393,7 @@ func (f *wait[M]) look(ctx context.Context, sync bool) (res *Result[M], end bool
 	res, err = f.query(ctx)
 	status, standing := "", model.Open
 	if err == nil {
-		status, standing, err = f.read(&res.Data)
+		status, standing, err = f.read(res)
 	}
 	if err == nil {
 		f.status = status
@@ -407,7 +407,9 @@ func (f *wait[M]) look(ctx context.Context, sync bool) (res *Result[M], end bool
 	}
 	end, why := f.order.Seen(f.age(), standing, status)
 	if end && why != "" {
-		return res, true, &UnresolvedError{Path: f.path, Reason: UnresolvedReason(why), Status: status}
+		return res, true, &UnresolvedError{
+			Path: f.path, Reason: UnresolvedReason(why), Status: status, TraceID: res.TraceID,
+		}
 	}
 	if end || standing == model.Open && f.begun != nil && f.begun() {
 		return res, true, nil
@@ -416,14 +418,14 @@ func (f *wait[M]) look(ctx context.Context, sync bool) (res *Result[M], end bool
 }
 
 // read checks that the order found is the one that was meant.
-func (f *wait[M]) read(m *M) (status string, standing model.Standing, err error) {
-	status, standing, amount := f.see(m)
-	member := f.check(m)
+func (f *wait[M]) read(res *Result[M]) (status string, standing model.Standing, err error) {
+	status, standing, amount := f.see(&res.Data)
+	member := f.check(&res.Data)
 	if member == "" && f.Amount != 0 && amount != f.Amount {
 		member = "amount"
 	}
 	if member != "" {
-		return "", model.Open, notOurs(f.path, member)
+		return "", model.Open, notOurs(f.path, member, res.TraceID)
 	}
 	return status, standing, nil
 }

@@ -75,7 +75,11 @@ func (s *stage) unresolved(err error, want daxpay.UnresolvedReason) {
 	require.ErrorAs(s, err, &unresolved)
 	require.Equal(s, want, unresolved.Reason)
 	require.ErrorIs(s, err, daxpay.ErrOutcomeUnknown)
+	require.Regexp(s, traced, err)
 }
+
+// traced matches an error that names the trace id of an answer.
+const traced = `\(trace [0-9A-Za-z]{12}\)`
 
 // TestWaitOnTheFake runs the waits against a gateway whose channel fails.
 func TestWaitOnTheFake(t *testing.T) {
@@ -173,6 +177,7 @@ func TestWaitOnTheFake(t *testing.T) {
 			_, err := s.kit.RecoverPay(ctx, &p, daxpay.Wait{})
 			require.ErrorIs(s, err, daxpay.ErrEcho)
 			require.ErrorIs(s, err, daxpay.ErrOutcomeUnknown)
+			require.Regexp(s, traced, err)
 		},
 		"8: a refund that the channel did too late to tell": func(ctx context.Context, s *stage) {
 			s.paid(ctx, "A1")

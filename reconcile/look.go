@@ -42,6 +42,7 @@ type found struct {
 	status   string
 	standing model.Standing
 	expires  time.Time                   // of a payment; zero if the gateway does not say
+	traceID  string                      // of the query
 	hand     func(context.Context) error // gives the answer to the sink
 }
 
@@ -150,6 +151,7 @@ func asking[P param.Request[M], M any](
 			return found{}, err
 		}
 		f := read(&res.Data)
+		f.traceID = res.TraceID
 		f.hand = func(ctx context.Context) error { return sink(ctx, o, &res.Data) }
 		return f, nil
 	}
@@ -158,7 +160,9 @@ func asking[P param.Request[M], M any](
 // about refuses an answer about another order. The client compares the number only if the answer has one.
 func (f *found) about(o Order, path string) error {
 	refused := func(member, reason string) error {
-		return &daxpay.AnswerError{Path: path, Member: member, Reason: reason, Err: daxpay.ErrEcho}
+		return &daxpay.AnswerError{
+			Path: path, TraceID: f.traceID, Member: member, Reason: reason, Err: daxpay.ErrEcho,
+		}
 	}
 	switch {
 	case f.no != o.No:
@@ -261,9 +265,9 @@ func (r *looker) ask(ctx context.Context, l lookup, j *job) outcome {
 	end, why := j.follow.Seen(r.age(j), f.standing, f.status)
 	switch {
 	case end && why != "":
-		return r.unresolved(
-			ctx, j, &daxpay.UnresolvedError{Path: l.path, Reason: daxpay.UnresolvedReason(why), Status: f.status}, 0,
-		)
+		return r.unresolved(ctx, j, &daxpay.UnresolvedError{
+			Path: l.path, Reason: daxpay.UnresolvedReason(why), Status: f.status, TraceID: f.traceID,
+		}, 0)
 	case end:
 		return r.hand(ctx, j, &f)
 	case syncErr != nil:

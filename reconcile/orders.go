@@ -276,7 +276,7 @@ func (t *orders) put(j *job, what outcome, pause time.Duration, now time.Time) {
 		t.leaving--
 		e.gone, e.unlisted = false, true
 		if what != over {
-			delete(t.known, key{e.order.Kind, e.order.No})
+			t.forget(e)
 			return
 		}
 	}
@@ -296,13 +296,20 @@ func (t *orders) put(j *job, what outcome, pause time.Duration, now time.Time) {
 		}
 	}
 	if e.late && e.unlisted && now.After(e.until.Add(lost)) {
-		t.taken--
-		delete(t.known, key{e.order.Kind, e.order.No})
+		t.forget(e)
 		return
 	}
 	e.due = now.Add(pause)
 	e.pressing = e.due.Add(min(max(pause, t.options.First), t.options.Ceiling))
 	heap.Push(&t.waiting, e)
+}
+
+// forget drops an order that is in no queue.
+func (t *orders) forget(e *entry) {
+	if e.taken || e.late {
+		t.taken--
+	}
+	delete(t.known, key{e.order.Kind, e.order.No})
 }
 
 // doubled doubles d n times, up to limit.

@@ -49,6 +49,18 @@ func TestListedAgainWhileLookedAt(t *testing.T) {
 	stands(0, 0)
 	list(nil)
 	require.Empty(t, orders.known)
+
+	// Another process has handed it on as over, as its note says, and the shop stores that during the look.
+	for _, what := range []outcome{failed, cutOff, open, taken} {
+		list(page)
+		job, _ := orders.take(now)
+		require.NotNil(t, job)
+		list(nil)
+		job.late = true
+		orders.put(job, what, 0, now)
+		stands(0, 0)
+		require.Empty(t, orders.known)
+	}
 }
 
 // The largest pauses do not overflow to negative ones, which would be none.

@@ -407,6 +407,7 @@ func TestUnresolvedOrdersGoToUnknown(t *testing.T) {
 				s.Unknown = func(_ context.Context, o reconcile.Order, why *daxpay.UnresolvedError) error {
 					require.Equal(t, "X", o.No)
 					require.ErrorIs(t, why, daxpay.ErrOutcomeUnknown)
+					require.Equal(t, why.Status != "", why.TraceID == "t-1")
 					told = append(told, fmt.Sprintf("%s %s %s", o.Kind, why.Reason, why.Status))
 					return nil
 				}
@@ -698,6 +699,7 @@ func TestAnotherAmount(t *testing.T) {
 	require.ErrorAs(t, errs[0], &refused)
 	require.Equal(t, "amount", refused.Member)
 	require.Equal(t, "/unipay/query/payOrder", refused.Path)
+	require.Equal(t, "t-1", refused.TraceID)
 	require.EqualValues(t, 1, r.Stats().Faults)
 
 	b.order(reconcile.Pay, "P", 0, time.Hour) // the shop no longer says

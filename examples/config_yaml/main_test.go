@@ -36,6 +36,24 @@ func TestPackages(t *testing.T) {
 			require.Equal(t, []string{"1", "b"}, s.Daxpay.PreviousSecrets)
 			require.Equal(t, 40*time.Second, s.Daxpay.Timeout)
 
+			// A package that would make another secret of it refuses it.
+			for _, secret := range []string{"0012345", "0x1F", "1_000", "1.50", "1.0e+2", "-0", "+5"} {
+				var c daxpay.Config
+				if lib.unmarshal([]byte("signSecret: "+secret), &c) == nil {
+					require.Equal(t, secret, c.SignSecret)
+				} else {
+					require.Equal(t, "github.com/goccy/go-yaml", name)
+				}
+				err := lib.unmarshal([]byte("signSecret: a\npreviousSecrets: ["+secret+"]"), &c)
+				if err == nil {
+					require.Equal(t, []string{secret}, c.PreviousSecrets)
+				}
+			}
+
+			var c daxpay.Config
+			require.NoError(t, lib.unmarshal([]byte("previousSecrets: [a, ~, 12]"), &c))
+			require.Equal(t, []string{"a", "", "12"}, c.PreviousSecrets, "New refuses the second")
+
 			printed, err := lib.marshal(s)
 			require.NoError(t, err)
 			require.NotContains(t, string(printed), "123456")
