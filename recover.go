@@ -84,10 +84,11 @@ func unknownOutcome(path, advice string, err error) error {
 }
 
 func notOurs(path, member, traceID string) error {
-	return &AnswerError{
-		Path: path, TraceID: traceID, Member: member, Reason: "is not what was meant: the number is used for something else",
-		Err: ErrEcho,
+	reason := "is not what was meant: the number is used for something else"
+	if member == "channel" {
+		reason = "is another one, where the customer can still pay: close the payment and use a new number"
 	}
+	return &AnswerError{Path: path, TraceID: traceID, Member: member, Reason: reason, Err: ErrEcho}
 }
 
 // RecoverPay finds out what became of a Pay that ended in ErrOutcomeUnknown: it queries the payment by its BizOrderNo

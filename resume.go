@@ -55,8 +55,10 @@ func (s *RefundState) Standing() model.Standing { return s.Order.Standing() }
 // there is only one payment. After an error, call it again with the same param.
 //
 // The gateway's payment must have the number and the amount of the param; otherwise the number is in use for something
-// else, and the error is ErrEcho. If it was begun from a wallet, the error is an *UnresolvedError with
-// UnresolvedWallet, because the wallet may have been charged.
+// else, and the error is ErrEcho. So is the error if the payment is open at another channel, where the customer could
+// still pay: close it with ClosePay, and let the customer pay at the other channel under a new BizOrderNo. If it was
+// begun from a wallet, the error is an *UnresolvedError with UnresolvedWallet, because the wallet may have been
+// charged.
 //
 // PayOrResume queries the payment. It calls Pay if the gateway does not have the payment, or if the payment is open,
 // because only Pay returns its PayBody. After an unknown outcome it queries again. It sends at most three times, and
@@ -147,7 +149,7 @@ func payState(res *Result[model.PayOrderModel], sent *Result[model.PayModel], er
 func (c *Client) lookBeforePay(
 	ctx context.Context, p *param.PayParam, w Wait, s *sends,
 ) (*Result[model.PayOrderModel], error) {
-	l := c.paySent(p)
+	l := c.payMeant(p)
 	res, err := l.query(ctx)
 	if err != nil {
 		// 2.0.6 does not sign it. With any other version, someone on the connection may have made it up to hide a
@@ -171,7 +173,7 @@ func (c *Client) lookBeforePay(
 // lookForPay looks for a payment that was sent. It returns nil if Pay is to be called again: there is no payment, or it
 // is open and only Pay returns its PayBody.
 func (c *Client) lookForPay(ctx context.Context, p *param.PayParam, w Wait) (*Result[model.PayOrderModel], error) {
-	l := c.paySent(p)
+	l := c.payMeant(p)
 	l.absent = true
 	w.Made = time.Time{}
 	res, err := proved(followOrder(ctx, c, w, l))
@@ -205,7 +207,7 @@ func (c *Client) lookForExpired(
 		}
 		return nil, err
 	}
-	l := c.paySent(p)
+	l := c.payMeant(p)
 	l.begun = nil
 	w.Made, w.Ceiling = p.ExpiredTime, w.First // a sync is due at once
 	if w.Ceiling <= 0 {
@@ -218,11 +220,25 @@ func (c *Client) lookForExpired(
 	return res, err
 }
 
+// payMeant is like paySent, but refuses a payment that is open at another channel. A second Pay would move it to the
+// channel of the param, and no sync would ask the first channel again, where the customer can still pay.
+func (c *Client) payMeant(p *param.PayParam) lookup[model.PayOrderModel] {
+	l := c.paySent(p)
+	number := l.check
+	l.check = func(m *model.PayOrderModel) string {
+		if m.Standing() == model.Open && m.Channel != p.Channel && m.Channel != "" {
+			return "channel"
+		}
+		return number(m)
+	}
+	return l
+}
+
 // payTaken looks at a payment that the gateway has taken: one that it had before keeps its old amount.
 func (c *Client) payTaken(
 	ctx context.Context, p *param.PayParam, w Wait, sent *Result[model.PayModel],
 ) (*Result[model.PayOrderModel], error) {
-	l := c.paySent(p)
+	l := c.payMeant(p)
 	number := l.check
 	l.check = func(m *model.PayOrderModel) string {
 		if m.OrderNo != sent.Data.OrderNo {
@@ -251,7 +267,7 @@ func (c *Client) lookForBarCode(
 		w.Made = s.at
 	}
 	var said model.PaySyncStatus
-	l := c.paySent(p)
+	l := c.payMeant(p)
 	l.absent = true
 	l.sync = func(ctx context.Context) (follow.Answer, error) {
 		said = ""

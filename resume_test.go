@@ -219,6 +219,20 @@ func TestPayOrResume(t *testing.T) {
 			require.Len(s, s.gw.Requests(), 6, "a query before and after tells what the number stands for")
 			require.Zero(s, s.took())
 		},
+		"it is open at another channel": func(ctx context.Context, s *desk) {
+			s.isOpen(s.kit.PayOrResume(ctx, tea("A1"), daxpay.Wait{}))
+			atWeChat := tea("A1")
+			atWeChat.Channel = model.ChannelWeChat
+			_, err := s.kit.PayOrResume(ctx, atWeChat, daxpay.Wait{})
+			require.ErrorIs(s, err, daxpay.ErrEcho)
+			require.ErrorContains(s, err, "channel is another one")
+			require.NotErrorIs(s, err, daxpay.ErrOutcomeUnknown)
+			require.Equal(s, 1, s.sent(payPath), "the customer can still pay at the first channel")
+			s.gw.Channel().Pays("A1")
+			s.gw.Channel().Tells("A1")
+			state, err := s.kit.PayOrResume(ctx, atWeChat, daxpay.Wait{})
+			s.stands(model.Succeeded, state, err)
+		},
 		"it is paid": func(ctx context.Context, s *desk) {
 			s.isOpen(s.kit.PayOrResume(ctx, tea("A1"), daxpay.Wait{}))
 			s.gw.Channel().Pays("A1")

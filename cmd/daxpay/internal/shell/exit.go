@@ -150,6 +150,9 @@ func describe(err error, status int) errorJSON {
 	var unresolved *daxpay.UnresolvedError
 	if errors.As(err, &unresolved) {
 		d.Unresolved = string(unresolved.Reason)
+		if d.Path == "" {
+			d.Path, d.TraceID = unresolved.Path, unresolved.TraceID
+		}
 	}
 	var outcome *daxpay.OutcomeError
 	if errors.As(err, &outcome) {
