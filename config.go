@@ -281,7 +281,7 @@ func (cfg *Config) checkSecrets(fault func(field, reason string)) {
 	}
 }
 
-// isUTF8 reports whether text is valid UTF-8, also before encoding/json read it, which replaces invalid bytes by U+FFFD.
+// isUTF8 reports whether text is valid UTF-8, and was so before encoding/json replaced invalid bytes by U+FFFD.
 func isUTF8(text string) bool {
 	return utf8.ValidString(text) && !strings.ContainsRune(text, utf8.RuneError)
 }

@@ -60,8 +60,8 @@ func yamlMembers(object decode) (map[string]decode, error) {
 	return values, nil
 }
 
-// fileText is a text. YAML has numbers that need no quotes, and goccy/go-yaml rewrites a number that is read as text: 0012
-// would become another secret. UnmarshalYAML refuses a value that is not read as it is written.
+// fileText is a text. YAML has numbers that need no quotes, and goccy/go-yaml rewrites a number that is read as text:
+// 0012 would become another secret. UnmarshalYAML refuses a value that is not read as it is written.
 type fileText string
 
 // UnmarshalYAML reads a text.

@@ -13,11 +13,8 @@ import (
 	"math"
 	"net/http"
 	"os"
-	"path"
 	"reflect"
 	"regexp"
-	"runtime"
-	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -25,6 +22,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/daxpay-go/daxpay/internal/guard"
 	"github.com/daxpay-go/daxpay/internal/wire"
 	"github.com/daxpay-go/daxpay/model"
 )
@@ -779,52 +777,28 @@ func (h *noticeHandler) callback(notice model.Notice) func(context.Context) erro
 	return nil
 }
 
-// protected calls call and turns a panic into a *PanicError, even one of nil.
-func protected(ctx context.Context, call func(context.Context) error) (err error) {
-	returned := false
-	defer func() {
-		if value := recover(); !returned {
-			err = &PanicError{Value: value, Stack: debug.Stack(), frame: panicFrame()}
-		}
-	}()
-	err = call(ctx)
-	returned = true
+// protected runs call and turns a panic into a *PanicError.
+func protected(ctx context.Context, call guard.Func) error {
+	return panicOr(guard.Call(ctx, call))
+}
+
+func panicOr(panicked *guard.Panic, err error) error {
+	if panicked != nil {
+		return (*PanicError)(panicked)
+	}
 	return err
 }
 
-// PanicError says that a callback or a store panicked. Its text has the type of the panic's value but no data of the
-// callback. If package daxpay made the call, it also says where the panic happened.
+// PanicError says that a callback or a store panicked. Its text has the type of the panic's value and the place of the
+// panic, but no data of the callback.
 type PanicError struct {
 	Value any    // the value of the panic
 	Stack []byte // the stack trace of the panic
-
-	frame string // the function that panicked, with file and line
+	Frame string // the function that panicked, with file and line
 }
 
 func (e *PanicError) Error() string {
-	s := fmt.Sprintf("daxpay: a callback panicked with a %T", e.Value)
-	if e.frame != "" {
-		s += " in " + e.frame
-	}
-	return s + "; see PanicError.Value and Stack"
-}
-
-// panicFrame returns the function that panicked. The deferred function that recovers must call it.
-func panicFrame() string {
-	var counters [32]uintptr
-	frames := runtime.CallersFrames(counters[:runtime.Callers(1, counters[:])])
-	panicked := false
-	for {
-		frame, more := frames.Next()
-		inRuntime := strings.HasPrefix(frame.Function, "runtime.")
-		if panicked && !inRuntime {
-			return fmt.Sprintf("%s (%s:%d)", frame.Function, path.Base(frame.File), frame.Line)
-		}
-		panicked = panicked || frame.Function == "runtime.gopanic"
-		if !more {
-			return ""
-		}
-	}
+	return fmt.Sprintf("daxpay: a callback panicked with a %T in %s; see PanicError.Value and Stack", e.Value, e.Frame)
 }
 
 // Format prints the error's text for every verb.

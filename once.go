@@ -9,6 +9,7 @@ import (
 	"reflect"
 	"time"
 
+	"github.com/daxpay-go/daxpay/internal/guard"
 	"github.com/daxpay-go/daxpay/internal/wire"
 	"github.com/daxpay-go/daxpay/param"
 )
@@ -121,18 +122,8 @@ func (c *core) claimed(ctx context.Context, call *call, send func() (answer, err
 }
 
 // within runs one request to the store. It does not wait for a store that ignores its context.
-func within(ctx context.Context, ask func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(ctx, onceTimeout)
-	defer cancel()
-	answered := make(chan error, 1)
-	go func() { answered <- protected(ctx, ask) }()
-	var err error
-	select {
-	case err = <-answered:
-	case <-ctx.Done():
-		err = ctx.Err()
-	}
-	if err != nil {
+func within(ctx context.Context, ask guard.Func) error {
+	if err := panicOr(guard.Within(ctx, onceTimeout, ask)); err != nil {
 		return fmt.Errorf("daxpay: Config.OnceStore: %w", err)
 	}
 	return nil

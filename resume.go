@@ -322,8 +322,8 @@ func (c *Client) lookForBarCode(
 // An error that is not ErrOutcomeUnknown means that this call changed nothing: the gateway could not be reached, or
 // refused the refund, for example because another refund of the payment is open or has failed. If this call finds a
 // failed refund, which the channel may have carried out, every error is ErrOutcomeUnknown. No error says anything about
-// an earlier call, whose request can still arrive, or whose refund may have failed. Gateway 2.0.6 has no working query of
-// refunds: the error is ErrUnsupported. The context of a failed call has usually ended: call again with a new one.
+// an earlier call, whose request can still arrive, or whose refund may have failed. Gateway 2.0.6 has no working query
+// of refunds: the error is ErrUnsupported. The context of a failed call has usually ended: call again with a new one.
 //
 // Wait.Amount is ignored; the amount of the param is compared.
 func (c *Client) RefundOrResume(ctx context.Context, p *param.RefundParam, w Wait) (*RefundState, error) {

@@ -4,11 +4,11 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"runtime/debug"
 	"sync"
 	"time"
 
 	"github.com/daxpay-go/daxpay"
+	"github.com/daxpay-go/daxpay/internal/guard"
 )
 
 // Looker looks at single orders, for a job queue of your own that decides when. It is safe for concurrent use. Create
@@ -129,22 +129,16 @@ func (r *looker) count(change func(*Stats)) {
 }
 
 // callback calls a function of the shop, within Options.Timeout.
-func (r *looker) callback(ctx context.Context, call func(context.Context) error) error {
+func (r *looker) callback(ctx context.Context, call guard.Func) error {
 	ctx, cancel := context.WithTimeout(ctx, r.options.Timeout)
 	defer cancel()
-	return protected(ctx, call)
+	return panicOr(guard.Call(ctx, call))
 }
 
-// protected calls call and turns a panic into a *daxpay.PanicError.
-func protected(ctx context.Context, call func(context.Context) error) (err error) {
-	returned := false
-	defer func() {
-		if value := recover(); !returned {
-			err = &daxpay.PanicError{Value: value, Stack: debug.Stack()}
-		}
-	}()
-	err = call(ctx)
-	returned = true
+func panicOr(panicked *guard.Panic, err error) error {
+	if panicked != nil {
+		return (*daxpay.PanicError)(panicked)
+	}
 	return err
 }
 

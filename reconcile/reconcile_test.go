@@ -152,6 +152,8 @@ func TestSinkFails(t *testing.T) {
 			require.Equal(t, "secret", panicked.Value)
 			require.NotEmpty(t, panicked.Stack)
 			require.NotContains(t, err.Error(), "secret")
+			require.Regexp(t, `TestSinkFails\S* \(reconcile_test\.go:\d+\)`, panicked.Frame)
+			require.ErrorContains(t, err, panicked.Frame)
 		}},
 		"panic with nil": {func() error { panic(nil) }, func(t *testing.T, err error) {
 			var panicked *daxpay.PanicError

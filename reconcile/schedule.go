@@ -15,6 +15,7 @@ import (
 
 	"github.com/daxpay-go/daxpay"
 	"github.com/daxpay-go/daxpay/internal/follow"
+	"github.com/daxpay-go/daxpay/internal/guard"
 )
 
 // Schedule is where several processes store when each open order is looked at next, and which of them is looking at it
@@ -107,17 +108,8 @@ func (s *shared) isDown() bool {
 }
 
 // within runs one request to the schedule. It does not wait for a schedule that ignores its context.
-func within(ctx context.Context, ask func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(ctx, scheduleTimeout)
-	defer cancel()
-	answered := make(chan error, 1)
-	go func() { answered <- protected(ctx, ask) }()
-	select {
-	case err := <-answered:
-		return err
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+func within(ctx context.Context, ask guard.Func) error {
+	return panicOr(guard.Within(ctx, scheduleTimeout, ask))
 }
 
 // answered records whether the schedule answered. After a failure it is not asked for a while.
