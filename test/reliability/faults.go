@@ -143,7 +143,7 @@ func cutFaults() []fault {
 }
 
 func shortAttempts(c *daxpay.Config) {
-	c.Timeout, c.AttemptTimeout = 2500*time.Millisecond, 250*time.Millisecond
+	c.Timeout, c.AttemptTimeout = 4*time.Second, 800*time.Millisecond
 }
 
 // answerFaults are answers that are not the gateway's, and refusals.
