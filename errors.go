@@ -13,6 +13,7 @@ import (
 	"unicode"
 
 	"github.com/daxpay-go/daxpay/internal/gateway"
+	"github.com/daxpay-go/daxpay/internal/guard"
 	"github.com/daxpay-go/daxpay/param"
 )
 
@@ -484,3 +485,29 @@ func clip(s string, limit int) string {
 		return r
 	}, s)
 }
+
+// panicOr returns what guard.Call and guard.Within return as one error.
+func panicOr(panicked *guard.Panic, err error) error {
+	if panicked != nil {
+		return (*PanicError)(panicked)
+	}
+	return err
+}
+
+// PanicError says that a callback or a store panicked. Its text has the type of the panic's value and the place of the
+// panic, but no data of the callback.
+type PanicError struct {
+	Value any    // the value of the panic
+	Stack []byte // the stack trace of the panic
+	Frame string // the function that panicked, with file and line
+}
+
+func (e *PanicError) Error() string {
+	return fmt.Sprintf("daxpay: a callback panicked with a %T in %s; see PanicError.Value and Stack", e.Value, e.Frame)
+}
+
+// Format prints the error's text for every verb.
+func (e *PanicError) Format(f fmt.State, _ rune) { fmt.Fprint(f, e.Error()) }
+
+// MarshalJSON writes the error's text.
+func (e *PanicError) MarshalJSON() ([]byte, error) { return json.Marshal(e.Error()) }
