@@ -161,7 +161,7 @@ func (d *doctor) transport() {
 	case lineDeclared:
 		detail += "; Config.TrustedNetwork says that no one is"
 	case lineLocal:
-		detail += "; no one else can be on this line, which is within this machine (loopback)"
+		level, detail, advice = FindingOK, "http within this machine (loopback): no one else can be on this line", ""
 	case lineProxied:
 		detail += "; the address is of this machine, but a proxy is asked"
 		advice = "use https, or no proxy for this address"

@@ -30,7 +30,7 @@ func (e *SignError) Error() string {
 	if e.missing {
 		return s + "; if the gateway is 2.0.5 or older, which does not sign, set Gateway to GatewayV205"
 	}
-	return s + "; SignError.Explain shows what was compared"
+	return s + "; compare SignSecret and SignType with the gateway's settings; SignError.Explain shows what was compared"
 }
 
 // Unwrap returns ErrSignMissing or ErrSignMismatch.

@@ -2,6 +2,7 @@ package daxpay
 
 import (
 	"bytes"
+	"context"
 	"crypto/tls"
 	"errors"
 	"net"
@@ -55,6 +56,9 @@ var wantsTLS = [][]byte{[]byte("HTTPS port"), []byte("HTTPS server"), []byte("re
 // beginning limits how much of a page is searched.
 const beginning = 4 << 10
 
+// twice is what the URL of a call holds if ServiceURL ends in the beginning of the paths.
+const twice = "/unipay/unipay/"
+
 // misdirected says what to do about a reply that is not the gateway's, and whether the reply proves that the request
 // did not reach a gateway. The advice quotes nothing from the reply.
 func (r *reply) misdirected(e *HTTPError, bad error) (advice string, harmless bool) {
@@ -62,6 +66,8 @@ func (r *reply) misdirected(e *HTTPError, bad error) (advice string, harmless bo
 	switch status := r.status; {
 	case plain && status == http.StatusBadRequest && r.saysOneOf(wantsTLS):
 		return "write https:// in ServiceURL: this port takes TLS only", true
+	case e.UnknownPath && strings.Contains(e.url, twice):
+		return "leave /unipay out of ServiceURL: there is no " + e.url, status == http.StatusNotFound && r.named
 	case e.UnknownPath && e.pinned:
 		return "check the path prefix in ServiceURL, and whether Gateway is the right version: there is no " + e.url,
 			status == http.StatusNotFound && r.named
@@ -165,6 +171,8 @@ func (e *TransportError) advice() string {
 		return "give the gateway a certificate for the host in ServiceURL, or this client the authority that signed it"
 	case errors.As(raw, &operation) && operation.Op == "dial" && operation.Timeout():
 		return "check host and port in ServiceURL, and the firewall: nothing answers there"
+	case e.NeverSent && errors.Is(raw, context.DeadlineExceeded):
+		return "allow more time: the context, or Config.Timeout, ended first"
 	}
 	return ""
 }

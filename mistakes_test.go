@@ -141,6 +141,9 @@ func TestMistakes(t *testing.T) {
 		{"the wrong path prefix", func(m merchant) error {
 			return m.configures(func(c *daxpay.Config) { c.ServiceURL += "/shop" })
 		}, pay + "check the path prefix", "", nil, nil},
+		{"the path prefix of the calls", func(m merchant) error {
+			return m.configures(func(c *daxpay.Config) { c.ServiceURL += "/unipay" })
+		}, pay + "leave /unipay out of ServiceURL", "", nil, nil},
 		{"a wrong path, says nginx", func(m merchant) error { return m.meets(answers(404, "text/html", "<html>404")) },
 			pay + "check the path prefix", "", unknown, nil},
 		{"a wrong path, says Spring", func(m merchant) error {
@@ -214,6 +217,21 @@ func TestMistakes(t *testing.T) {
 		{"times in milliseconds", func(m merchant) error {
 			return m.meets(answers(200, json, sealed(m.t, `"code":0,"resTime":1715500000000,"orderNo":"1"`)))
 		}, pay + "find what changes times", "milliseconds", daxpay.ErrStale, nil},
+		{"a context that is over", func(m merchant) error {
+			ctx, cancel := context.WithDeadline(context.Background(), time.Now().Add(-time.Second))
+			defer cancel()
+			_, err := client(m.t, m.gw, nil).SyncPay(ctx, &param.PaySyncParam{BizOrderNo: "B7"})
+			return err
+		}, "daxpay: /unipay/sync/pay: allow more time", "nothing was sent", context.DeadlineExceeded, unknown},
+		{"ExpiredTime in milliseconds", func(m merchant) error {
+			return m.pays(func(p *param.PayParam) { p.ExpiredTime = time.Unix(time.Now().UnixMilli(), 0) })
+		}, "daxpay: param.PayParam: ExpiredTime", "needs time.UnixMilli", daxpay.ErrParam, nil},
+		{"a notice with another secret", func(m merchant) error {
+			m.gw.SetPayment(daxpaytest.Payment{BizOrderNo: "B7", Amount: 100, Status: model.PaySyncSuccess})
+			_, err := client(m.t, m.gw, func(c *daxpay.Config) { c.SignSecret = "other" }).
+				ParseNotice([]byte(noticeOf(m.t, m.gw, "B7")))
+			return err
+		}, "daxpay: signature mismatch: notice; compare SignSecret and SignType", "", daxpay.ErrSignMismatch, nil},
 		{"NotifyURL too long", func(m merchant) error {
 			return m.pays(func(p *param.PayParam) { p.NotifyURL = "https://a.example/" + strings.Repeat("x", 150) })
 		}, "daxpay: param.PayParam: NotifyURL", "150", daxpay.ErrParam, nil},

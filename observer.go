@@ -222,6 +222,8 @@ func (l logger) AttemptDone(ctx context.Context, o Observation) {
 	switch {
 	case o.NextEncoding:
 		text = "daxpay call tries another encoding"
+	case o.Reason == ReasonNoSuchOrder && strings.HasPrefix(o.Call, "Query"):
+		text = "daxpay call found no order" // as the first query of PayOrResume does
 	case o.Failure != FailureNone:
 		level, text = slog.LevelWarn, "daxpay call failed"
 	}

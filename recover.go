@@ -84,7 +84,7 @@ func unknownOutcome(path, advice string, err error) error {
 }
 
 func notOurs(path, member, traceID string) error {
-	reason := "is not what was meant: the number is used for something else"
+	reason := "is not what was meant: the number is used for something else; find out by what"
 	if member == "channel" {
 		reason = "is another one, where the customer can still pay: close the payment and use a new number"
 	}

@@ -120,7 +120,8 @@ func (c *checker) value(field string, s *shape, r Rule, v reflect.Value) {
 		c.integer(field, r, v.Int())
 	case kindTime:
 		if t := s.timeOf(v).Unix(); t < minSeconds || t > maxSeconds {
-			c.add(field, "must be between the years 2001 and 2286: the gateway takes ten digits of Unix seconds")
+			c.add(field, "must be between the years 2001 and 2286: the gateway takes ten digits of Unix seconds; "+
+				"a time in milliseconds needs time.UnixMilli")
 		}
 	case kindInterface:
 		dynamic, held, err := held(v)
