@@ -130,7 +130,7 @@ func ofQuery(o *wire.Object, notice model.Notice) string {
 type digest [sha256.Size]byte
 
 func (c *core) digestOf(o *wire.Object) (digest, error) {
-	text, err := o.AppendCanonical(nil, c.Location)
+	text, err := o.AppendCanonical([]byte("&"), c.Location)
 	if err != nil {
 		return digest{}, err
 	}
@@ -139,7 +139,8 @@ func (c *core) digestOf(o *wire.Object) (digest, error) {
 	if made.Kind == wire.String {
 		seconds = made.Text()
 	}
-	before, after, _ := bytes.Cut(text, append([]byte("resTime="), seconds...))
+	// Screen refuses a text that holds this, so it is found where the member is.
+	before, after, _ := bytes.Cut(text, append([]byte("&resTime="), seconds...))
 	return sha256.Sum256(append(before[:len(before):len(before)], after...)), nil
 }
 

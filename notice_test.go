@@ -549,12 +549,16 @@ func TestEvents(t *testing.T) {
 		return sign(fmt.Sprintf(`"amount":100,"attach":"x","code":0,"orderNo":"P1","outOrderNo":%s,"resTime":%d,"status":%q`,
 			out, at, status))
 	}
+	timed := func(at int) string {
+		return sign(fmt.Sprintf(`"amount":100,"attach":"resTime=1715500234","code":0,"orderNo":"P1","resTime":%d,"status":"success"`, at))
+	}
 	sent := pay(1715500234, "success", `"T1"`)
 	for name, tt := range map[string]struct {
 		notices []string
 		events  int32
 	}{
 		"a re-send":                          {[]string{sent, sent}, 1},
+		"the time is in another member, too": {[]string{timed(1715500234), timed(1715500249)}, 1},
 		"the two notices of a synced refund": {[]string{refund(1, "x"), refund(2, "x")}, 1},
 		"a refund fails twice":               {[]string{refund(1, "x"), refund(2, "y")}, 2},
 		"shares end one after the other": {[]string{alloc(1, "pending", "pending"), alloc(2, "success", "pending"),

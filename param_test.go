@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/daxpay-go/daxpay"
+	"github.com/daxpay-go/daxpay/daxpaytest"
 	"github.com/daxpay-go/daxpay/model"
 	"github.com/daxpay-go/daxpay/param"
 )
@@ -363,5 +364,30 @@ func TestRefusedBeforeSending(t *testing.T) {
 			require.ErrorContains(t, err, tt.fault)
 			require.Empty(t, sent)
 		})
+	}
+}
+
+// What is stored of a receiver comes back inside the lists of later answers and notices, which must not be refused.
+func TestReceiverThatLaterMessagesCannotName(t *testing.T) {
+	gw := daxpaytest.Start(t)
+	for fault, change := range map[string]func(*param.AllocReceiverAddParam){
+		"ReceiverNo must not hold":      func(p *param.AllocReceiverAddParam) { p.ReceiverNo = "R[1],2" },
+		"ReceiverAccount must not hold": func(p *param.AllocReceiverAddParam) { p.ReceiverAccount = "a{b},c" },
+		"ReceiverName must not hold":    func(p *param.AllocReceiverAddParam) { p.ReceiverName = "a,receiverNo:b" },
+		"RelationName must not hold":    func(p *param.AllocReceiverAddParam) { p.RelationName = "a,b:c" },
+		"":                              func(p *param.AllocReceiverAddParam) { p.ReceiverName = "甲 [总店], 乙" },
+	} {
+		p := &param.AllocReceiverAddParam{
+			ReceiverNo: "R1", Channel: model.ChannelAli, ReceiverType: model.ReceiverAliUserID, ReceiverAccount: "2088",
+			RelationType: model.RelationCustom, RelationName: "店主",
+		}
+		change(p)
+		_, err := gw.Client().AddAllocReceiver(context.Background(), p)
+		if fault == "" {
+			require.NoError(t, err)
+			continue
+		}
+		require.ErrorIs(t, err, daxpay.ErrParam)
+		require.ErrorContains(t, err, fault)
 	}
 }

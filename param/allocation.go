@@ -84,19 +84,19 @@ type AllocReceiverAddParam struct {
 	Common
 	// ReceiverNo is the merchant's number of the receiver (接收方编号), required, at most 32 characters. In
 	// AllocStartParam.Receivers it can be named only if it has at most 20.
-	ReceiverNo string `json:"receiverNo" daxpay:"required,max=32"`
+	ReceiverNo string `json:"receiverNo" daxpay:"required,listed,max=32"`
 	// Channel is where the receiver has the account (所属通道), required.
 	Channel model.Channel `json:"channel" daxpay:"required,max=20"`
 	// ReceiverType is the kind of the account (接收方类型), required.
 	ReceiverType model.ReceiverType `json:"receiverType" daxpay:"required,max=20"`
 	// ReceiverAccount is the account (接收方账号), required, at most 100 characters.
-	ReceiverAccount string `json:"receiverAccount" daxpay:"required,max=100"`
+	ReceiverAccount string `json:"receiverAccount" daxpay:"required,listed,max=100"`
 	// ReceiverName is the receiver's name (接收方姓名), at most 100 characters.
-	ReceiverName string `json:"receiverName" daxpay:"text,max=100"`
+	ReceiverName string `json:"receiverName" daxpay:"text,listed,max=100"`
 	// RelationType is the receiver's relation to the merchant (分账关系类型), required.
 	RelationType model.RelationType `json:"relationType" daxpay:"required,max=20"`
 	// RelationName describes the relation, for model.RelationCustom (关系名称), at most 50 characters.
-	RelationName string `json:"relationName" daxpay:"text,max=50"`
+	RelationName string `json:"relationName" daxpay:"text,listed,max=50"`
 }
 
 // Call implements Request.

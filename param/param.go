@@ -38,6 +38,7 @@
 //   - text: free text. Every other string is a code, which must not contain control characters, &, quotes and
 //     backslashes, because the signature does not protect them; inside lists and objects also no commas, braces and
 //     brackets
+//   - listed: a string that answers and notices repeat inside a list, so that it must keep the rules that hold there
 //   - opaque: a string that is not checked, such as a URL
 //   - proof: in a model, an answer without this member, or with an empty one or 0, does not prove success
 //   - unlike=name: in a model, an answer in which this member equals that member of the request does not prove success

@@ -62,7 +62,7 @@ func TestPackages(t *testing.T) {
 			err = lib.unmarshal([]byte("daxpay: {signSecret: [the-secret], timeout: 30, sign_type: MD5, retry: x}"), &s)
 			require.ErrorIs(t, err, daxpay.ErrConfig)
 			for _, want := range []string{
-				"signSecret must be text", "timeout must be a duration", "sign_type is not a setting: write signType",
+				"signSecret must be a string", "timeout must be a duration", "sign_type is not a setting: write signType",
 				"retry must be an object",
 			} {
 				require.ErrorContains(t, err, want)

@@ -96,16 +96,14 @@ func (t *text) member(b []byte, start, end int, kind Kind, form class) {
 
 // topString writes a string that is a direct member: without escapes, quotes and backslashes.
 func (t *text) topString(inner []byte, form class) {
-	for form&escaped != 0 {
-		i := bytes.IndexByte(inner, '\\')
-		if i < 0 {
-			break
-		}
-		t.bytes(inner[:i])
-		var r rune
-		r, inner = unescapeOne(inner[i:])
-		if r != '"' && r != '\\' {
-			t.buf = utf8.AppendRune(t.buf, r)
+	if form&escaped != 0 {
+		for i := bytes.IndexByte(inner, '\\'); i >= 0; i = bytes.IndexByte(inner, '\\') {
+			t.bytes(inner[:i])
+			var r rune
+			r, inner = unescapeOne(inner[i:])
+			if r != '"' && r != '\\' {
+				t.buf = utf8.AppendRune(t.buf, r)
+			}
 		}
 	}
 	t.bytes(inner)

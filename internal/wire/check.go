@@ -206,6 +206,11 @@ const minSeconds = 1_000_000_000 // the first Unix second of ten digits, in 2001
 
 func (c *checker) string(field string, r Rule, s string) {
 	nested := !c.outermost()
+	if r.Listed && !nested {
+		nested = true
+		c.names.around = append(c.names.around, around{any: true})
+		defer func() { c.names.around = c.names.around[:len(c.names.around)-1] }()
+	}
 	switch {
 	case s == "":
 		// This is an element of a list or the target of a pointer: an empty member is not sent.

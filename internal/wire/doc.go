@@ -2,13 +2,15 @@
 //
 // # How a message comes in
 //
+// chars.go classifies bytes, and members.go holds what was found; every other file needs both.
+//
 // Object.Read, or ReadWith for an answer and the data inside it, reads the text once and lists its members (read.go).
 // Verify writes the text that the gateway signed (text.message in canonical.go), hashes it with the key, and compares
-// the digest with the member sign, in constant time (sign.go). Only then are members believed. Plan.Echo and
-// Plan.Foreign compare the numbers of orders in an answer with those in the request (match.go), Plan.Screen refuses
-// what the signature does not protect (screen.go), Plan.Decode fills the struct (decode.go), and Plan.Missing and
-// Plan.Repeated decide whether it proves success. All of them work on the bytes that were verified: walk.go walks over
-// nested values without checks, because the reader has checked them.
+// the digest with the member sign, in constant time (sign.go). Only then are members of what is signed believed.
+// Plan.Echo and Plan.Foreign compare the numbers of orders in an answer with those in the request (match.go).
+// Plan.Screen refuses what the signature does not protect (screen.go), Plan.Decode fills the struct (decode.go), and
+// Plan.Missing and Plan.Repeated decide whether it proves success. All of them work on the bytes that were verified:
+// walk.go walks over nested values without checks, because the reader has checked them.
 //
 // # How a message goes out
 //
@@ -32,9 +34,9 @@
 //
 // In lists and objects, a number that is not a plain integer becomes a Java double. It is signed as Double.toString
 // prints it; trailing zeros are deleted if there is no exponent. Java 19 changed what that prints for some doubles.
-// Below 1e7, all versions print the shortest decimal that reads as the same double. The older algorithm misses it only
-// if that decimal lies halfway between two doubles, where no decimal of 17 digits below 1e7 can lie, and for integers
-// from 2^53 on. From 1e7 on, only the doubles that were measured at a gateway are accepted (number.go).
+// From 1e-12 to below 1e7, Java 17 and 25 print the shortest decimal that reads as the same double, except for two
+// powers of two, which are refused: three million doubles were compared, and all powers of two with their neighbors.
+// From 1e7 on, only the doubles that were measured at a gateway are accepted (number.go).
 //
 // # What is refused, and where
 //
@@ -43,11 +45,14 @@
 //     depth, number of members, length of names and, in what is received, names that are not ASCII
 //   - while the signed text is written: a number whose signed form is not certain (number.go)
 //   - by Verify: a sign that is absent, not a string, or not that of the message under any of the keys
-//   - by Screen: a message that shares its signature with another one. The signed text joins name=value without escapes
-//     and has no quotes or backslashes. So a text that contains & and the name of a member could be cut into two
-//     members; in nested values, so could a text with a comma or a brace, a name and a colon. A code must not contain
-//     characters that structure the signed text or are deleted from it, and neither must the name of a member. NUL is
-//     refused everywhere, because no text of a payment contains it
+//   - by Screen: a message that could be another one with the same signature. The signed text joins name=value without
+//     escapes and has no quotes or backslashes, so it does not fix where a text ends. A text with & and a known name
+//     could be cut into two members; in nested values, so could a text with a comma or a brace, a known name and a
+//     colon. A known name of a nested object inside an unknown member could be the rest of a text that was cut. A code
+//     must not contain characters that structure the signed text or are deleted from it, and neither must the name of a
+//     member. NUL is refused everywhere, because no text of a payment contains it. Not protected, and accepted: quotes
+//     and backslashes in free text, its end from an & or, in lists, a comma before an unknown name on, what is opaque,
+//     and objects that a text in a list, chosen by someone else, was written to look like
 //   - by Decode: a value of another type than its field, and a member that is given under both its new and its old name
 //   - by Check, before anything is sent: all that the gateway would refuse, cut or sign in another form
 //

@@ -16,13 +16,16 @@ const (
 // measured are the doubles from mostPlain on whose signed form was seen at a gateway.
 var measured = []float64{1e7, 12345678.9, 123456789.123, 1e20}
 
+// uncertain are the doubles from least to below mostPlain that Java 17 prints with more digits than Java 19 does.
+var uncertain = []float64{0x1p-24, 0x1p-31}
+
 // javaNumber returns what is signed for a number inside another value: raw itself, or a text in buf. It returns false
 // if that is not certain.
 func javaNumber(buf, raw []byte) ([]byte, bool) {
 	switch {
 	case string(raw) == "-0":
 		return raw[1:], true
-	case !isDecimal(raw):
+	case !bytes.ContainsAny(raw, ".eE"):
 		return raw, true
 	}
 	f, err := strconv.ParseFloat(string(raw), 64)
@@ -41,14 +44,11 @@ func javaNumber(buf, raw []byte) ([]byte, bool) {
 		return strconv.AppendFloat(buf, f, 'f', 0, 64), true
 	case size >= plainFrom && size < mostPlain:
 		return strconv.AppendFloat(buf, f, 'f', -1, 64), true
-	case size >= least && size < mostPlain, slices.Contains(measured, size):
+	case size >= least && size < mostPlain && !slices.Contains(uncertain, size), slices.Contains(measured, size):
 		return scientific(buf, f), true
 	}
 	return nil, false
 }
-
-// isDecimal reports whether a number has a fraction or an exponent.
-func isDecimal(raw []byte) bool { return bytes.ContainsAny(raw, ".eE") }
 
 // scientific prints a double as Java does: with at least one digit after the point, and an exponent without a plus or
 // leading zeros.

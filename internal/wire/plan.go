@@ -51,6 +51,7 @@ type Rule struct {
 	Number   bool   // no, no=name: the number of an order, 单号. An answer that has it must have the one in the request
 	Echo     string // its name in the answer if that differs
 	Text     bool   // text: free text
+	Listed   bool   // listed: it comes back inside a list, so the rules for nested texts hold
 	Opaque   bool   // opaque: composed by the gateway, not checked as a text or a code
 	IP       bool   // ip: an IPv4 or IPv6 address
 	URL      bool   // url: an absolute http or https URL
@@ -197,7 +198,7 @@ func parseRule(tag string) (Rule, error) {
 	}
 	flags := map[string]*bool{
 		"text": &r.Text, "opaque": &r.Opaque, "ip": &r.IP, "url": &r.URL, "required": &r.Required, "oneof": &r.OneOf,
-		"proof": &r.Proof, "object": &r.Object, "inverted": &r.Inverted,
+		"proof": &r.Proof, "object": &r.Object, "inverted": &r.Inverted, "listed": &r.Listed,
 	}
 	limits := map[string]*int64{"max": &r.Max, "min": &r.Min}
 	for _, option := range strings.Split(tag, ",") {

@@ -454,8 +454,14 @@ func TestScreen(t *testing.T) {
 		{`{"details":[{"zed":"x},{Alpha:1"}]}`, reasonCut, false},
 		{`{"details":[{"zed":"x,y:1","y":2}]}`, reasonCut, false},
 		{`{"details":[{"deep":{"b":"x,zed:1"}}]}`, reasonCut, false},
+		{`{"details":[{"zed":"x","more":[{"b":1,"Alpha":"2"},{"Alpha":"3"}]}]}`, reasonHidden, true},
+		{`{"details":[{"zed":"x"}],"more":[{"b":1,"Alpha":"2"}]}`, reasonHidden, true},
+		{`{"details":[{"zed":"x"}],"more":{"b":[[{"Alpha":"2"}]]}}`, reasonHidden, true},
+		{`{"details":[{"zed":"x"}],"more":[{"q":"1,Alpha:2"}]}`, reasonCut, false},
+		{`{"details":[{"zed":"x"}],"more":["1,Alpha:2"]}`, reasonCut, false},
+		{`{"details":[{"zed":"x","more":[{"q":1,"c":[2]}]}],"more":[{"q":1}]}`, "", false},
 		{`{"details":[{"a,b":"x"}]}`, reasonName, true},
-		{`{"unknown":{"a":{"b":"c,a:1"}}}`, reasonCut, false},
+		{`{"unknown":{"a":{"q":"c,a:1"}}}`, reasonCut, false},
 		{`{"unknown":["x&status=1"]}`, reasonCut, false},
 	} {
 		err := p.Screen(read(t, tt.text), Screening{})

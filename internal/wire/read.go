@@ -71,13 +71,6 @@ type Object struct {
 	reader reader
 }
 
-// Each calls visit for each member, in the order in which they came.
-func (o *Object) Each(visit func(name []byte, v Value)) {
-	for i := range o.entries {
-		visit(o.nameOf(&o.entries[i]), o.valueOf(&o.entries[i]))
-	}
-}
-
 // Get finds a member by its exact name.
 func (o *Object) Get(name string) (Value, bool) {
 	if e := o.find(name); e != nil {

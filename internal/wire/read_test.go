@@ -25,7 +25,9 @@ type Member struct {
 
 // Members lists the members.
 func (o *Object) Members() (list []Member) {
-	o.Each(func(name []byte, v Value) { list = append(list, Member{name, v}) })
+	for i := range o.entries {
+		list = append(list, Member{o.nameOf(&o.entries[i]), o.valueOf(&o.entries[i])})
+	}
 	return list
 }
 

@@ -65,10 +65,11 @@ type Screening struct {
 }
 
 const (
-	reasonNUL  = "holds a NUL character"
-	reasonCode = "holds a character that its signature does not protect"
-	reasonCut  = "holds text that could be cut into another member with the same signature"
-	reasonName = "would have the same signature under another name"
+	reasonNUL    = "holds a NUL character"
+	reasonCode   = "holds a character that its signature does not protect"
+	reasonCut    = "holds text that could be cut into another member with the same signature"
+	reasonHidden = "holds a known member inside an unknown one, which could be the rest of a text"
+	reasonName   = "would have the same signature under another name"
 
 	// These are for what is to be sent.
 	reasonNumber = "holds a number whose form in the signed text is not certain: send an integer or a string"
@@ -106,7 +107,7 @@ func (s *screener) any(raw []byte, outermost bool) string {
 	switch {
 	case outermost && kind == String:
 		return s.string(nil, raw[i:end], form, false)
-	case outermost && kind == Number && isDecimal(raw[i:end]):
+	case outermost && kind == Number && bytes.ContainsAny(raw[i:end], ".eE"):
 		return reasonNumber // its form depends on the gateway's type for the member
 	}
 	_, reason := s.nested(nil, raw, i)
@@ -161,8 +162,11 @@ func (s *screener) dict(outer *Field, b []byte, i int) (int, string) {
 		if plan != nil {
 			f = plan.field(name)
 		}
-		if f == nil && hasMeta(name, topMeta|nestedMeta) {
+		switch {
+		case f == nil && hasMeta(name, topMeta|nestedMeta):
 			return i, reasonName
+		case plan == nil && !s.sending && s.names.plan.isInner(name):
+			return i, reasonHidden
 		}
 		var reason string
 		if i, reason = s.nested(f, b, value); reason != "" {
@@ -273,7 +277,7 @@ func (n *cutNames) top(name []byte) bool {
 	}
 	switch string(name) {
 	case SignName:
-		return false // its value would have to be the right signature
+		return false // the signed text does not have it, so no cut can make it
 	case "code", "msg", "resTime", timeName:
 		return true // every message can have them
 	}
@@ -288,6 +292,17 @@ func (n *cutNames) nested(name []byte) bool {
 	}
 	for i := range n.around {
 		if n.around[i].has(name) {
+			return true
+		}
+	}
+	// The texts of a member that is unknown could hide the known members of another one.
+	return n.message != nil && (len(n.around) == 0 || n.around[0].plan == nil) && n.plan.isInner(name)
+}
+
+// isInner reports whether the objects inside a message have a member of the name.
+func (p *Plan) isInner(name []byte) bool {
+	for i := range p.Fields {
+		if inner := p.Fields[i].innermost().plan; inner != nil && (inner.field(name) != nil || inner.isInner(name)) {
 			return true
 		}
 	}
