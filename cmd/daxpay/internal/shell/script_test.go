@@ -207,7 +207,8 @@ func TestEveryParamHasACommand(t *testing.T) {
 	s := &shell{in: os.Stdin, out: io.Discard, err: io.Discard}
 	var visit func(cmd *cobra.Command)
 	visit = func(cmd *cobra.Command) {
-		require.NotEmpty(t, cmd.Short, cmd.CommandPath())
+		require.NotEmpty(t, cmd.Short, "%s has no help: write the doc comment of its param, then run TestTexts -update",
+			cmd.CommandPath())
 		cmd.LocalFlags().VisitAll(func(f *pflag.Flag) {
 			require.NotEmpty(t, f.Usage, "%s --%s", cmd.CommandPath(), f.Name)
 		})
