@@ -5,8 +5,8 @@ go 1.23.0
 require (
 	github.com/chromedp/cdproto v0.0.0-20250403032234-65de8f5d025b
 	github.com/chromedp/chromedp v0.13.7
-	github.com/daxpay-go/daxpay v0.0.0-20261128082517-28c9975e606e
-	github.com/daxpay-go/daxpay/contrib/sqlstore v0.0.0-20261128082517-28c9975e606e
+	github.com/daxpay-go/daxpay v0.0.0-20261128090841-78193716b2c4
+	github.com/daxpay-go/daxpay/contrib/sqlstore v0.0.0-20261128090841-78193716b2c4
 	github.com/rogpeppe/go-internal v1.14.1
 	github.com/spf13/cobra v1.10.2
 	github.com/stretchr/testify v1.12.1

@@ -3,7 +3,7 @@ module github.com/daxpay-go/daxpay/contrib/otel
 go 1.23.0
 
 require (
-	github.com/daxpay-go/daxpay v0.0.0-20261128082517-28c9975e606e
+	github.com/daxpay-go/daxpay v0.0.0-20261128090841-78193716b2c4
 	go.opentelemetry.io/otel v1.38.0
 	go.opentelemetry.io/otel/metric v1.38.0
 	go.opentelemetry.io/otel/trace v1.38.0

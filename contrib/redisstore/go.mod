@@ -3,7 +3,7 @@ module github.com/daxpay-go/daxpay/contrib/redisstore
 go 1.23.0
 
 require (
-	github.com/daxpay-go/daxpay v0.0.0-20261128082517-28c9975e606e
+	github.com/daxpay-go/daxpay v0.0.0-20261128090841-78193716b2c4
 	github.com/redis/go-redis/v9 v9.17.0
 	github.com/stretchr/testify v1.12.1
 )

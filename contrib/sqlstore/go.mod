@@ -3,7 +3,7 @@ module github.com/daxpay-go/daxpay/contrib/sqlstore
 go 1.23.0
 
 require (
-	github.com/daxpay-go/daxpay v0.0.0-20261128082517-28c9975e606e
+	github.com/daxpay-go/daxpay v0.0.0-20261128090841-78193716b2c4
 	github.com/go-sql-driver/mysql v1.9.3
 	github.com/jackc/pgx/v5 v5.7.6
 	github.com/stretchr/testify v1.12.1
