@@ -1,3 +1,7 @@
+//go:build !race
+
+// Under the race detector, pools drop items at random, and allocations cannot be counted.
+
 package wire
 
 import (
@@ -12,21 +16,9 @@ import (
 	"github.com/daxpay-go/daxpay/internal/gateway"
 )
 
-const (
-	sixteenMembers = `{"allocation":true,"amount":100,"attach":"{回调参数}","autoAllocation":true,"bizOrderNo":"SDK_1715341280312",` +
-		`"channel":"ali_pay","clientIp":"127.0.0.1","description":"这是支付备注","expiredTime":1715500831,"method":"qrcode",` +
-		`"nonceStr":"0f1e2d3c4b5a69788796a5b4c3d2e1f0","notifyUrl":"https://abc.com/callback","quitUrl":"https://abc.com/quit",` +
-		`"reqTime":1715500231,"returnUrl":"https://abc.com/return","title":"测试接口支付"}`
-	nestedList = `{"bizAllocNo":"A29729","receivers":[{"receiverNo":"123","amount":6000},{"receiverNo":"124","amount":7000}],` +
-		`"reqTime":1717261696}`
-)
-
 // allocations returns the number of allocations of one run, once everything is warm.
 func allocations(t *testing.T, run func()) float64 {
 	t.Helper()
-	if underRace {
-		t.Skip("allocations cannot be counted under the race detector")
-	}
 	return testing.AllocsPerRun(200, run)
 }
 

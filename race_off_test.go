@@ -1,5 +1,0 @@
-//go:build !race
-
-package daxpay_test
-
-const underRace = false
