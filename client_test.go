@@ -660,16 +660,3 @@ func TestLogHoldsOnlyAllowedFields(t *testing.T) {
 		line("WARN", "daxpay call failed", "2.0.7", 1, 1, true, "business", "code 1", "no_such_order"),
 	}, got)
 }
-
-// PayOrResume begins with a query, which finds no order. That is no reason to wake an operator.
-func TestOrderThatIsNotThereYetIsNoWarning(t *testing.T) {
-	var lines bytes.Buffer
-	gw := daxpaytest.Start(t)
-	kit := client(t, gw, func(c *daxpay.Config) {
-		c.Logger = slog.New(slog.NewTextHandler(&lines, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	})
-	_, err := kit.PayOrResume(context.Background(), tea("A1"), daxpay.Wait{})
-	require.NoError(t, err)
-	require.Contains(t, lines.String(), `msg="daxpay call found no order"`)
-	require.NotContains(t, lines.String(), "level=WARN")
-}

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptrace"
@@ -923,4 +924,17 @@ func TestPayOrResumeBelievesNoUnsignedAbsence(t *testing.T) {
 			require.Equal(t, want, transport.GetTotalCallCount() > 1, "a Pay followed the query")
 		})
 	}
+}
+
+// PayOrResume begins with a query, which finds no order. That is no reason to wake an operator.
+func TestOrderThatIsNotThereYetIsNoWarning(t *testing.T) {
+	var lines bytes.Buffer
+	gw := daxpaytest.Start(t)
+	kit := client(t, gw, func(c *daxpay.Config) {
+		c.Logger = slog.New(slog.NewTextHandler(&lines, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	})
+	_, err := kit.PayOrResume(context.Background(), tea("A1"), daxpay.Wait{})
+	require.NoError(t, err)
+	require.Contains(t, lines.String(), `msg="daxpay call found no order"`)
+	require.NotContains(t, lines.String(), "level=WARN")
 }
