@@ -36,7 +36,8 @@ var (
 	// ErrStale: the answer was not made now, so it may be an old one that was replayed, or a clock is wrong. It was
 	// refused. See Config.MaxAge and NoticeHandlers.MaxAge.
 	ErrStale = errors.New("daxpay: stale answer")
-	// ErrEcho: the answer or notice is about another order, or another amount, than expected. It was refused.
+	// ErrEcho: the answer or notice is about another order, or another amount, than expected, and was refused; or the
+	// payment of PayOrResume is open at another channel.
 	ErrEcho = errors.New("daxpay: answer to something else")
 	// ErrNoticeType: a signed message that was received as a notice is not one, or is of a kind without a callback. It
 	// was refused.
