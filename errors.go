@@ -504,7 +504,8 @@ type PanicError struct {
 }
 
 func (e *PanicError) Error() string {
-	return fmt.Sprintf("daxpay: a callback panicked with a %T in %s; see PanicError.Value and Stack", e.Value, e.Frame)
+	where := cmp.Or(e.Frame, "an unknown function")
+	return fmt.Sprintf("daxpay: a callback panicked with a %T in %s; see PanicError.Value and Stack", e.Value, where)
 }
 
 // Format prints the error's text for every verb.

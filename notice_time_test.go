@@ -28,7 +28,7 @@ func payNotice(t *testing.T) string {
 }
 
 // passTime blocks its goroutine until the fake clock of its synctest bubble has advanced by d. It takes no real time.
-func passTime(d time.Duration) { time.Sleep(d) }
+func passTime(d time.Duration) { <-time.After(d) }
 
 // stuck is a store whose methods take as long as the test says and ignore their contexts.
 type stuck struct {

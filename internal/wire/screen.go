@@ -68,7 +68,7 @@ const (
 	reasonNUL    = "holds a NUL character"
 	reasonCode   = "holds a character that its signature does not protect"
 	reasonCut    = "holds text that could be cut into another member with the same signature"
-	reasonHidden = "holds a known member inside an unknown one, which could be the rest of a text"
+	reasonHidden = "holds the name of a member of another object, and could be the rest of a text"
 	reasonName   = "would have the same signature under another name"
 
 	// These are for what is to be sent.
